@@ -1,0 +1,97 @@
+"""A plugin-based experiment runner for gradient-based optimisation, with a results database.
+
+This is the public door: all that a plugin author needs. Names are loaded when first used, so that `runner --help` starts at once.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from runner.analysis.curvature import stability_limit as stability_limit
+    from runner.analysis.quantiles import Band as Band
+    from runner.analysis.quantiles import quantile_band as quantile_band
+    from runner.contracts import ComputesHessian as ComputesHessian
+    from runner.contracts import ComputesJacobian as ComputesJacobian
+    from runner.contracts import ComputesValueAndGradient as ComputesValueAndGradient
+    from runner.contracts import Drawing as Drawing
+    from runner.contracts import Executor as Executor
+    from runner.contracts import Figure as Figure
+    from runner.contracts import GradientBackend as GradientBackend
+    from runner.contracts import HasGradient as HasGradient
+    from runner.contracts import HasHessian as HasHessian
+    from runner.contracts import HasMinimum as HasMinimum
+    from runner.contracts import HasResiduals as HasResiduals
+    from runner.contracts import HasStartRegion as HasStartRegion
+    from runner.contracts import HasValueAndGradient as HasValueAndGradient
+    from runner.contracts import LeastSquares as LeastSquares
+    from runner.contracts import Mask as Mask
+    from runner.contracts import Memory as Memory
+    from runner.contracts import Minimum as Minimum
+    from runner.contracts import Objective as Objective
+    from runner.contracts import Optimizer as Optimizer
+    from runner.contracts import Point as Point
+    from runner.contracts import Quantity as Quantity
+    from runner.contracts import Results as Results
+    from runner.contracts import Series as Series
+    from runner.contracts import StoredRun as StoredRun
+    from runner.errors import RunnerError as RunnerError
+    from runner.hookspecs import hookimpl as hookimpl
+    from runner.parameters import parameter as parameter
+    from runner.rowwise import Array as Array
+    from runner.rowwise import dot as dot
+    from runner.rowwise import matvec as matvec
+    from runner.rowwise import norm as norm
+    from runner.stopping import Outcome as Outcome
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "runner.analysis.curvature": ("stability_limit",),
+    "runner.analysis.quantiles": ("Band", "quantile_band"),
+    "runner.contracts": (
+        "ComputesHessian",
+        "ComputesJacobian",
+        "ComputesValueAndGradient",
+        "Drawing",
+        "Executor",
+        "Figure",
+        "GradientBackend",
+        "HasGradient",
+        "HasHessian",
+        "HasMinimum",
+        "HasResiduals",
+        "HasStartRegion",
+        "HasValueAndGradient",
+        "LeastSquares",
+        "Mask",
+        "Memory",
+        "Minimum",
+        "Objective",
+        "Optimizer",
+        "Point",
+        "Quantity",
+        "Results",
+        "Series",
+        "StoredRun",
+    ),
+    "runner.errors": ("RunnerError",),
+    "runner.hookspecs": ("hookimpl",),
+    "runner.parameters": ("parameter",),
+    "runner.rowwise": ("Array", "dot", "matvec", "norm"),
+    "runner.stopping": ("Outcome",),
+}
+_HOME = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module 'runner' has no attribute {name!r}")
+    value = getattr(importlib.import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOME])

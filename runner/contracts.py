@@ -1,0 +1,400 @@
+"""What a plugin implements. Read this file first: the whole contract is here.
+
+Shapes. Coordinates are on the last axis and a leading axis holds runs, which advance together:
+
+    x         (runs, dimension)               value     (runs,)
+    gradient  (runs, dimension)               hessian   (runs, dimension, dimension)
+    residuals (runs, residuals)               jacobian  (runs, residuals, dimension)
+
+float64 throughout. Write a plugin as for one point, with `...`, `axis=-1` and broadcasting, and it serves thousands.
+
+Parameters. A plugin is a `@dataclass(frozen=True)`; its fields are its parameters (see `runner.parameter`). Where a sweep varies
+a float field, the field holds a column `(runs, 1)` instead of a number. So combine it with arrays of shape `(runs, n)`, before
+reducing to `(runs,)`.
+
+Capabilities. What a plugin does not know, it does not have: an objective without a Hessian has no `hessian` method. The
+protocols below name what may be offered, and `isinstance(objective, HasHessian)` asks.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.rowwise import Array
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure as MatplotlibFigure
+
+Kind = Literal["objective", "gradient", "optimizer", "executor", "figure"]
+Quantity = Literal["gradient", "hessian", "jacobian"]
+Memory = Any
+Mask = NDArray[np.bool_]
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+
+class Plugin:
+    """What every plugin is: a frozen dataclass whose fields are its parameters."""
+
+    def validate(self) -> None:
+        """Refuse parameter values that fit one by one but not together.
+
+        Called once for each grid point, with numbers in the fields, before anything runs.
+
+        Raises:
+            ValueError: the text says which values, and what is allowed.
+        """
+
+
+@dataclass(frozen=True)
+class Minimum:
+    """A known global minimum.
+
+    Attributes:
+        x: a global minimiser, `(dimension,)`, or `(runs, dimension)` where a parameter is swept.
+        value: the smallest value, a number or `(runs,)`.
+    """
+
+    x: Array
+    value: float | Array
+
+
+class Objective(Plugin, ABC):
+    """A function f to minimise, from R^dimension to R."""
+
+    @property
+    @abstractmethod
+    def dimension(self) -> int:
+        """How many coordinates x has."""
+
+    @abstractmethod
+    def value(self, x: Array) -> Array:
+        """Return f at each row: `(runs, dimension) -> (runs,)`."""
+
+
+@runtime_checkable
+class HasGradient(Protocol):
+    """An objective that knows its gradient."""
+
+    def gradient(self, x: Array) -> Array:
+        """Return ∇f at each row: `(runs, dimension) -> (runs, dimension)`."""
+
+
+@runtime_checkable
+class HasHessian(Protocol):
+    """An objective that knows its Hessian."""
+
+    def hessian(self, x: Array) -> Array:
+        """Return ∇²f at each row: `(runs, dimension) -> (runs, dimension, dimension)`, symmetric."""
+
+
+@runtime_checkable
+class HasValueAndGradient(Protocol):
+    """An objective (or a gradient backend, then with the objective before x) that computes both with shared work."""
+
+    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
+        """Return f and ∇f at each row: `(runs, dimension) -> (runs,), (runs, dimension)`."""
+
+
+@runtime_checkable
+class HasResiduals(Protocol):
+    """An objective that is a sum of squares, f(x) = Σ rᵢ(x)²."""
+
+    def residuals(self, x: Array) -> Array:
+        """Return r at each row: `(runs, dimension) -> (runs, residuals)`."""
+
+    def jacobian(self, x: Array) -> Array:
+        """Return ∂r/∂x at each row: `(runs, dimension) -> (runs, residuals, dimension)`."""
+
+
+@runtime_checkable
+class HasMinimum(Protocol):
+    """An objective whose global minimum is known."""
+
+    @property
+    def minimum(self) -> Minimum:
+        """The known global minimum."""
+
+
+@runtime_checkable
+class HasStartRegion(Protocol):
+    """An objective that says where starting points make sense."""
+
+    @property
+    def start_region(self) -> tuple[float, float]:
+        """The lowest and highest start, the same for each coordinate."""
+
+
+class LeastSquares(Objective):
+    """f(x) = Σ rᵢ(x)², given the residuals r and their Jacobian J; value and gradient 2 Jᵀr follow.
+
+    Source: Nocedal and Wright, Numerical Optimization, 2nd ed., section 10.1 (there with a factor 1/2).
+    """
+
+    @abstractmethod
+    def residuals(self, x: Array) -> Array:
+        """Return r at each row: `(runs, dimension) -> (runs, residuals)`."""
+
+    @abstractmethod
+    def jacobian(self, x: Array) -> Array:
+        """Return ∂r/∂x at each row: `(runs, dimension) -> (runs, residuals, dimension)`."""
+
+    def value(self, x: Array) -> Array:
+        """Return Σ rᵢ²."""
+        r = self.residuals(x)
+        total: Array = (r * r).sum(axis=-1)
+        return total
+
+    def gradient(self, x: Array) -> Array:
+        """Return 2 Jᵀr."""
+        r = self.residuals(x)
+        total: Array = 2.0 * (self.jacobian(x) * r[..., :, None]).sum(axis=-2)
+        return total
+
+
+class GradientBackend(Plugin, ABC):
+    """A way to differentiate an objective.
+
+    It may also offer `hessian(objective, x)`, `jacobian(objective, x)` and `value_and_gradient(objective, x)`.
+    """
+
+    @abstractmethod
+    def gradient(self, objective: Objective, x: Array) -> Array:
+        """Return ∇f at each row: `(runs, dimension) -> (runs, dimension)`."""
+
+    def refusal(self, objective: Objective, quantity: Quantity) -> str | None:
+        """Why this backend cannot compute `quantity` of `objective`, and what can; None if it can."""
+        return None
+
+
+@runtime_checkable
+class ComputesHessian(Protocol):
+    """A gradient backend that computes Hessians."""
+
+    def hessian(self, objective: Objective, x: Array) -> Array:
+        """Return ∇²f at each row: `(runs, dimension) -> (runs, dimension, dimension)`."""
+
+
+@runtime_checkable
+class ComputesJacobian(Protocol):
+    """A gradient backend that computes the Jacobian of a least-squares objective's residuals."""
+
+    def jacobian(self, objective: Objective, x: Array) -> Array:
+        """Return ∂r/∂x at each row: `(runs, dimension) -> (runs, residuals, dimension)`."""
+
+
+@runtime_checkable
+class ComputesValueAndGradient(Protocol):
+    """A gradient backend that computes f and ∇f with shared work."""
+
+    def value_and_gradient(self, objective: Objective, x: Array) -> tuple[Array, Array]:
+        """Return f and ∇f at each row: `(runs, dimension) -> (runs,), (runs, dimension)`."""
+
+
+class Point(ABC):
+    """Where an optimizer stands, and what it may ask there. Each answer is computed once, when first asked, and counted."""
+
+    @property
+    @abstractmethod
+    def x(self) -> Array:
+        """The iterate, `(runs, dimension)`; read-only."""
+
+    @property
+    @abstractmethod
+    def value(self) -> Array:
+        """f(x), `(runs,)`."""
+
+    @property
+    @abstractmethod
+    def gradient(self) -> Array:
+        """∇f(x), `(runs, dimension)`."""
+
+    @property
+    @abstractmethod
+    def hessian(self) -> Array:
+        """∇²f(x), `(runs, dimension, dimension)`."""
+
+    @property
+    @abstractmethod
+    def residuals(self) -> Array:
+        """r(x) of a least-squares objective, `(runs, residuals)`."""
+
+    @property
+    @abstractmethod
+    def jacobian(self) -> Array:
+        """∂r/∂x of a least-squares objective, `(runs, residuals, dimension)`."""
+
+    @abstractmethod
+    def at(self, x: Array, where: Mask | None = None) -> Point:
+        """Look elsewhere, as a line search does.
+
+        Args:
+            x: where to look, `(runs, dimension)`.
+            where: `(runs,)`, True for the runs that need an answer; only these are counted, and the others' answers
+                mean nothing.
+        """
+
+
+class Optimizer(Plugin, ABC):
+    """A rule that moves from one iterate to the next.
+
+    Attributes:
+        needs: what it asks of a point; combinations that cannot give it are skipped before anything runs.
+    """
+
+    needs: ClassVar[tuple[Quantity, ...]] = ("gradient",)
+
+    def init(self, x: Array) -> Memory:
+        """Return what the first step finds in `memory`, given the start `(runs, dimension)`.
+
+        Memory is an array with a leading runs axis, or a tuple, list or dict of such; anything else in it is shared by all
+        runs and left alone when finished runs leave the batch.
+        """
+        return ()
+
+    @abstractmethod
+    def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:
+        """Return the next iterate `(runs, dimension)` and the memory for the step after."""
+
+
+class Executor(Plugin, ABC):
+    """Where batches are computed."""
+
+    @abstractmethod
+    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
+        """Yield `function(item)` for each item, in any order, each as soon as it is there."""
+
+
+@dataclass(frozen=True)
+class StoredRun:
+    """One run as the database holds it; what figures and summaries are made from.
+
+    Attributes:
+        id: the row's number in the database.
+        identity: SHA-256 over everything that decides the run's numbers, in hexadecimal.
+        objective: the objective's label: its name, and its parameters where the experiment has several of that name.
+        gradient: the gradient backend's label.
+        optimizer: the optimizer's label, without its swept parameters.
+        parameters: every parameter of the three, as `kind.name`, e.g. `optimizer.learning_rate`.
+        start: the number of its starting point within the experiment, from 0.
+        dimension: how many coordinates x has.
+        outcome: a `runner.Outcome` value.
+        error: why it failed, else the empty string.
+        steps: how many steps it took.
+        final_value: f at the last iterate; may be NaN or infinite.
+        best_value: the smallest f seen, NaN if none was finite.
+        final_gradient_norm: ‖∇f‖ at the last iterate.
+        evaluations: how often f, ∇f and ∇²f were computed, by `value`, `gradient`, `hessian`.
+        seconds: its share of its batch's time.
+        minimum_value: the known smallest value of its objective, or None.
+        curvature: smallest and largest eigenvalue of the Hessian at the known minimiser, or None.
+    """
+
+    id: int
+    identity: str
+    objective: str
+    gradient: str
+    optimizer: str
+    parameters: Mapping[str, float | int | str | bool | None]
+    start: int
+    dimension: int
+    outcome: str
+    error: str
+    steps: int
+    final_value: float
+    best_value: float
+    final_gradient_norm: float
+    evaluations: Mapping[str, int]
+    seconds: float
+    minimum_value: float | None
+    curvature: tuple[float, float] | None
+
+    @property
+    def final_gap(self) -> float:
+        """How far the last value lies above the known minimum; NaN where that is unknown."""
+        return float("nan") if self.minimum_value is None else self.final_value - self.minimum_value
+
+
+@dataclass(frozen=True)
+class Series:
+    """The trajectory of one run: its iterates, from the start (step 0) to the last.
+
+    Attributes:
+        value: f, `(steps + 1,)`.
+        gradient_norm: ‖∇f‖, `(steps + 1,)`.
+        x: the iterates, `(steps + 1, dimension)`, or None where the experiment did not record them.
+    """
+
+    value: Array
+    gradient_norm: Array
+    x: Array | None
+
+
+class Results(ABC):
+    """An experiment as the database holds it: all that a figure may draw from."""
+
+    @property
+    @abstractmethod
+    def name(self) -> str:
+        """The experiment's name."""
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """What the experiment says of itself."""
+
+    @property
+    @abstractmethod
+    def runs(self) -> Sequence[StoredRun]:
+        """Every run of the experiment's grid that is stored, in the order of the grid."""
+
+    @property
+    @abstractmethod
+    def swept(self) -> Mapping[str, tuple[str, ...]]:
+        """For each optimizer label, the numeric parameters that its runs differ in, e.g. `("learning_rate",)`."""
+
+    @abstractmethod
+    def series(self, runs: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, Series]]:
+        """Read the trajectories of some runs, one after another, in the order given."""
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A figure and what it says.
+
+    Attributes:
+        figure: the picture.
+        caption: a paragraph in plain words: how to read the picture, and what it shows here.
+    """
+
+    figure: MatplotlibFigure
+    caption: str
+
+
+class Figure(Plugin, ABC):
+    """A picture of an experiment, drawn from the database alone.
+
+    Attributes:
+        title: the heading above the picture.
+    """
+
+    title: ClassVar[str]
+
+    @abstractmethod
+    def draw(self, results: Results) -> Drawing | None:
+        """Draw the picture; None if these results hold nothing it could show."""
+
+
+PLUGIN_CLASSES: Mapping[Kind, type[Plugin]] = {
+    "objective": Objective,
+    "gradient": GradientBackend,
+    "optimizer": Optimizer,
+    "executor": Executor,
+    "figure": Figure,
+}

@@ -1,0 +1,345 @@
+"""What one experiment file becomes: an Experiment, its Runs, and the Trajectories they leave.
+
+Everything here is frozen and says nothing of how it is computed or stored.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.contracts import GradientBackend, Kind, Objective, Optimizer, Plugin
+from runner.parameters import ParameterValue, parameters_of
+from runner.rowwise import Array
+from runner.stopping import Outcome, StoppingRules
+
+PluginT = TypeVar("PluginT", bound=Plugin)
+
+IDENTITY_VERSION = "runner/1"
+"""Part of every run's identity: raised when the engine itself would compute other numbers from the same settings."""
+
+
+def canonical(value: object) -> str:
+    """Return JSON text that is the same for the same value: keys sorted, floats as `float.hex()`, files by their content.
+
+    Raises:
+        OSError: a file cannot be read.
+    """
+    return json.dumps(_plain(value), sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, float):
+        return value.hex()
+    if isinstance(value, Path):
+        return {"sha256": hashlib.sha256(value.read_bytes()).hexdigest()}
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
+
+
+@dataclass(frozen=True, eq=False)
+class Setting:
+    """One plugin with one value for each of its parameters.
+
+    Attributes:
+        kind: which of the grid's axes it stands on.
+        name: the plugin's name.
+        plugin: the plugin itself, made with these parameters.
+        parameters: every parameter, defaults included.
+        canonical: JSON of name and parameters; part of a run's identity.
+        structure: the same without the float parameters in which the runs of one batch may differ.
+    """
+
+    kind: Kind
+    name: str
+    plugin: Plugin
+    parameters: Mapping[str, ParameterValue]
+    canonical: str
+    structure: str
+
+    @classmethod
+    def of(cls, kind: Kind, name: str, plugin: Plugin) -> Setting:
+        """Describe a plugin made with plain numbers.
+
+        Raises:
+            OSError: a file that a parameter names cannot be read.
+        """
+        known = parameters_of(type(plugin))
+        parameters = {key: cast(ParameterValue, getattr(plugin, key)) for key in known}
+        fixed = {key: value for key, value in parameters.items() if not (known[key].batched and isinstance(value, float))}
+        return cls(
+            kind,
+            name,
+            plugin,
+            parameters,
+            canonical({"name": name, "parameters": parameters}),
+            canonical({"name": name, "parameters": fixed}),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A starting point.
+
+    Attributes:
+        number: its place among the experiment's starts, from 0.
+        x: the coordinates, `(dimension,)`.
+        canonical: JSON of the coordinates; part of a run's identity.
+    """
+
+    number: int
+    x: Array
+    canonical: str
+
+
+@dataclass(frozen=True)
+class Rules:
+    """What holds for every run of an experiment: when to stop, and what to record.
+
+    Attributes:
+        stop: the stopping rules.
+        record_x: whether the iterates are recorded beside f and ‖∇f‖.
+    """
+
+    stop: StoppingRules
+    record_x: bool
+
+    @property
+    def canonical(self) -> str:
+        """JSON of the rules; part of a run's identity."""
+        return canonical({"stop": asdict(self.stop), "record": {"x": self.record_x}})
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Run:
+    """One grid point.
+
+    Attributes:
+        identity: SHA-256 over everything that decides its numbers, in hexadecimal.
+        objective: the objective.
+        gradient: the gradient backend.
+        optimizer: the optimizer.
+        start: the starting point.
+    """
+
+    identity: str
+    objective: Setting
+    gradient: Setting
+    optimizer: Setting
+    start: Start
+
+
+def identities(rules: Rules, cells: Sequence[tuple[Setting, Setting, Setting, Start]]) -> list[str]:
+    """Return the identity of each grid point: SHA-256 of the canonical JSON of all that decides its numbers.
+
+    The text is put together from the parts' own canonical JSON, in the order of the sorted keys, so it is the canonical JSON of
+    the whole.
+    """
+    tail = f',"rules":{rules.canonical},"start":'
+    end = f',"version":{json.dumps(IDENTITY_VERSION)}}}'
+    return [
+        hashlib.sha256(
+            f'{{"gradient":{gradient.canonical},"objective":{objective.canonical},"optimizer":{optimizer.canonical}'
+            f"{tail}{start.canonical}{end}".encode()
+        ).hexdigest()
+        for objective, gradient, optimizer, start in cells
+    ]
+
+
+@dataclass(frozen=True)
+class Skipped:
+    """Grid points that were left out.
+
+    Attributes:
+        combination: which, in words.
+        reason: why, in words.
+        runs: how many.
+    """
+
+    combination: str
+    reason: str
+    runs: int
+
+
+@dataclass(frozen=True)
+class Exclusion:
+    """One `[[exclude]]` table: drops the combinations that match all of its conditions.
+
+    Attributes:
+        conditions: by kind, the allowed plugin name under `name`, and allowed parameter values under their names.
+    """
+
+    conditions: Mapping[Kind, Mapping[str, tuple[Any, ...]]]
+
+    def matches(self, settings: Mapping[Kind, Setting]) -> bool:
+        """Whether every condition holds for a combination."""
+        return all(
+            (settings[kind].name if key == "name" else settings[kind].parameters.get(key)) in values
+            for kind, conditions in self.conditions.items()
+            for key, values in conditions.items()
+        )
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One experiment file, validated whole.
+
+    Attributes:
+        path: the file.
+        name: what its results are called.
+        description: what it says of itself.
+        source: the text of the file, with any overrides named after it.
+        objectives: the first axis of the grid.
+        gradients: the second.
+        optimizers: the third.
+        starts: the fourth, for each dimension that occurs.
+        rules: stopping and recording.
+        exclude: combinations that the file drops.
+        executor: where batches are computed.
+        figures: names of the figures in the report.
+        max_batch: the most runs that advance together.
+    """
+
+    path: Path
+    name: str
+    description: str
+    source: str
+    objectives: tuple[Setting, ...]
+    gradients: tuple[Setting, ...]
+    optimizers: tuple[Setting, ...]
+    starts: Mapping[int, tuple[Start, ...]]
+    rules: Rules
+    exclude: tuple[Exclusion, ...]
+    executor: Setting
+    figures: tuple[Setting, ...]
+    max_batch: int
+
+
+@dataclass(frozen=True, eq=False)
+class Batch:
+    """Runs that differ only in numbers, and so advance together.
+
+    Attributes:
+        identities: of the runs, in order.
+        objective: made with columns `(runs, 1)` where the runs differ.
+        gradient: likewise.
+        optimizer: likewise.
+        start: the starting points, `(runs, dimension)`.
+        rules: stopping and recording.
+    """
+
+    identities: tuple[str, ...]
+    objective: Objective
+    gradient: GradientBackend
+    optimizer: Optimizer
+    start: Array
+    rules: Rules
+
+    def __len__(self) -> int:
+        return len(self.identities)
+
+    def only(self, rows: Sequence[int]) -> Batch:
+        """Return the batch of some of its runs, by their numbers."""
+        index = np.asarray(rows)
+        return Batch(
+            tuple(self.identities[row] for row in rows),
+            take_rows(self.objective, index),
+            take_rows(self.gradient, index),
+            take_rows(self.optimizer, index),
+            self.start[index],
+            self.rules,
+        )
+
+
+def take_rows(plugin: PluginT, rows: NDArray[Any]) -> PluginT:
+    """Return the plugin for some of the runs: its columns cut to `rows` (numbers or a mask), everything else as it is."""
+    columns = {
+        field.name: value[rows]
+        for field in fields(cast(Any, plugin))
+        if isinstance(value := getattr(plugin, field.name), np.ndarray)
+    }
+    return cast(PluginT, replace(cast(Any, plugin), **columns)) if columns else plugin
+
+
+@dataclass(frozen=True)
+class Evaluations:
+    """How often the objective was computed for one run, whoever asked.
+
+    Attributes:
+        value: times f.
+        gradient: times ∇f.
+        hessian: times ∇²f.
+    """
+
+    value: int
+    gradient: int
+    hessian: int
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Consecutive iterates of one run.
+
+    Attributes:
+        first_step: the number of its first iterate.
+        count: how many iterates.
+        data: big-endian float64, series after series: f, ‖∇f‖, then each coordinate of x if recorded; each `count` long.
+    """
+
+    first_step: int
+    count: int
+    data: bytes | memoryview
+
+
+@dataclass(frozen=True, slots=True)
+class Trajectory:
+    """What became of one run.
+
+    Attributes:
+        identity: the run's.
+        outcome: how it ended.
+        error: why it failed, else the empty string.
+        steps: how many steps it took.
+        evaluations: how often f, ∇f, ∇²f were computed.
+        final_value: f at the last iterate, NaN if there is none.
+        final_gradient_norm: ‖∇f‖ there.
+        best_value: the smallest f seen, NaN if there is none.
+        best_step: the iterate where it was first seen.
+        seconds: the run's share of its batch's time.
+        chunks: its iterates, in order.
+    """
+
+    identity: str
+    outcome: Outcome
+    error: str
+    steps: int
+    evaluations: Evaluations
+    final_value: float
+    final_gradient_norm: float
+    best_value: float
+    best_step: int
+    seconds: float
+    chunks: tuple[Chunk, ...]
+
+
+@dataclass(frozen=True)
+class Descent:
+    """What came of a batch.
+
+    Attributes:
+        trajectories: one for each run, in the order of the batch.
+        warnings: what the user should know, in sentences.
+    """
+
+    trajectories: tuple[Trajectory, ...]
+    warnings: tuple[str, ...] = ()

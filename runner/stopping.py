@@ -1,0 +1,145 @@
+"""When a run ends, and with what outcome.
+
+At each iterate the rules are asked in this order; the first that holds ends the run:
+
+    non_finite   f or ‖∇f‖ is NaN or infinite
+    converged    ‖∇f‖ ≤ gradient_norm, or f − f* ≤ gap
+    diverged     |f| > divergence_limit · max(1, |f(x₀)|)
+    stalled      the last step moved no further than step_length
+    max_steps    the steps are used up; `diverged` instead if f was still growing (see `_still_growing`)
+    timeout      the run's share of the computing time exceeds wall_time
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.contracts import Mask
+from runner.parameters import parameter
+from runner.rowwise import Array, norm
+
+QUARTERS = 4
+
+
+class Outcome(StrEnum):
+    """How a run ended."""
+
+    CONVERGED = "converged"
+    MAX_STEPS = "max_steps"
+    STALLED = "stalled"
+    DIVERGED = "diverged"
+    NON_FINITE = "non_finite"
+    TIMEOUT = "timeout"
+    FAILED = "failed"
+
+
+OUTCOMES = tuple(Outcome)
+OutcomeCodes = NDArray[np.int8]
+RUNNING = np.int8(-1)
+
+
+def _code(outcome: Outcome) -> np.int8:
+    return np.int8(OUTCOMES.index(outcome))
+
+
+@dataclass(frozen=True)
+class StoppingRules:
+    """The `[stop]` table of an experiment."""
+
+    max_steps: int = parameter(1000, at_least=1, doc="the most steps a run may take")
+    gradient_norm: float | None = parameter(None, at_least=0, doc="converged once ‖∇f‖ is at most this")
+    gap: float | None = parameter(None, at_least=0, doc="converged once f − f* is at most this, where f* is known")
+    step_length: float | None = parameter(None, at_least=0, doc="stalled once a step moves x no further than this")
+    divergence_limit: float = parameter(1e12, above=1, doc="diverged once |f| exceeds this many times max(1, |f(x₀)|)")
+    wall_time: float | None = parameter(None, above=0, doc="seconds of computing a run may use")
+
+
+@dataclass
+class StoppingState:
+    """What the rules remember of the runs of a batch between iterates.
+
+    Attributes:
+        rules: the rules.
+        minimum: f*, `(runs,)`, or None where unknown.
+        value_bound: |f| beyond which a run has diverged, `(runs,)`.
+        peaks: the largest f in each quarter of the allowed steps, `(4, runs)`.
+    """
+
+    rules: StoppingRules
+    minimum: Array | None
+    value_bound: Array
+    peaks: Array
+
+    @classmethod
+    def at_start(cls, rules: StoppingRules, value: Array, minimum: Array | None) -> StoppingState:
+        """Begin with f at the starting points, `(runs,)`."""
+        bound = rules.divergence_limit * np.maximum(1.0, np.abs(value))
+        return cls(rules, minimum, bound, np.full((QUARTERS, len(value)), -np.inf))
+
+    def keep(self, rows: Mask) -> None:
+        """Forget the runs that have ended."""
+        self.minimum = None if self.minimum is None else self.minimum[rows]
+        self.value_bound = self.value_bound[rows]
+        self.peaks = self.peaks[:, rows]
+
+    def check(self, step: int, value: Array, gradient_norm: Array, movement: Array | None, seconds: float) -> OutcomeCodes | None:
+        """Ask the rules at one iterate.
+
+        Args:
+            step: the iterate's number, 0 at the start.
+            value: f, `(runs,)`.
+            gradient_norm: ‖∇f‖, `(runs,)`.
+            movement: the last step, `(runs, dimension)`; None at the start.
+            seconds: the computing time that each of these runs has had.
+
+        Returns:
+            For each run an index into `OUTCOMES`, or -1 if it goes on; None if all go on.
+        """
+        rules = self.rules
+        peak = self.peaks[QUARTERS * step // (rules.max_steps + 1)]
+        np.maximum(peak, value, out=peak)
+        # NaN fails every comparison, so `sound` catches non-finite and diverged runs with one pass over each array.
+        sound = (np.abs(value) <= self.value_bound) & (gradient_norm < np.inf)
+        ended = ~sound
+        if rules.gradient_norm is not None:
+            ended |= gradient_norm <= rules.gradient_norm
+        if rules.gap is not None and self.minimum is not None:
+            ended |= value - self.minimum <= rules.gap
+        if rules.step_length is not None and movement is not None:
+            ended |= norm(movement) <= rules.step_length
+        late = rules.wall_time is not None and seconds > rules.wall_time
+        if not late and step < rules.max_steps and not ended.any():
+            return None
+        return self._outcomes(step, value, gradient_norm, ended, late)
+
+    def _outcomes(self, step: int, value: Array, gradient_norm: Array, ended: Mask, late: bool) -> OutcomeCodes:
+        rules = self.rules
+        codes = np.full(len(value), _code(Outcome.TIMEOUT) if late else RUNNING)
+        if step >= rules.max_steps:
+            codes[:] = np.where(self._still_growing(), _code(Outcome.DIVERGED), _code(Outcome.MAX_STEPS))
+        codes[ended] = _code(Outcome.STALLED)
+        codes[~(np.abs(value) <= self.value_bound)] = _code(Outcome.DIVERGED)
+        if rules.gradient_norm is not None:
+            codes[gradient_norm <= rules.gradient_norm] = _code(Outcome.CONVERGED)
+        if rules.gap is not None and self.minimum is not None:
+            codes[value - self.minimum <= rules.gap] = _code(Outcome.CONVERGED)
+        codes[~(np.isfinite(value) & np.isfinite(gradient_norm))] = _code(Outcome.NON_FINITE)
+        return codes
+
+    def _still_growing(self) -> Mask:
+        """Whether f has kept growing to the end: the mark of a learning rate just beyond its limit.
+
+        Its largest value rose from quarter to quarter of the allowed steps, by more than rounding, and the rise did not slow to
+        half from one quarter to the next. Geometric growth, however slow, does so; a bounded oscillation does not.
+        """
+        first, _, _, last = self.peaks
+        with np.errstate(invalid="ignore"):
+            rises = np.diff(self.peaks, axis=0)
+            rounding = 64 * np.finfo(np.float64).eps * np.maximum(np.abs(first), np.abs(last))
+            growing = (rises > 0).all(axis=0) & (rises[1:] >= 0.5 * rises[:-1]).all(axis=0)
+            result: Mask = growing & (last - first > rounding)
+        return result
