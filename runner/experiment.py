@@ -25,6 +25,10 @@ PluginT = TypeVar("PluginT", bound=Plugin)
 IDENTITY_VERSION = "runner/1"
 """Part of every run's identity: raised when the engine itself would compute other numbers from the same settings."""
 
+CHUNK_STEPS = 1020
+"""No power of two: the runs' chunks lie one after another while they fill, and would share the same few cache lines."""
+CHUNK_BYTES = 2**18
+
 
 def canonical(value: object) -> str:
     """Return JSON text that is the same for the same value: keys sorted, floats as `float.hex()`, files by their content.
@@ -58,6 +62,7 @@ class Setting:
         parameters: every parameter, defaults included.
         canonical: JSON of name and parameters; part of a run's identity.
         structure: the same without the float parameters in which the runs of one batch may differ.
+        fingerprint: of the plugin's code.
     """
 
     kind: Kind
@@ -66,9 +71,10 @@ class Setting:
     parameters: Mapping[str, ParameterValue]
     canonical: str
     structure: str
+    fingerprint: str
 
     @classmethod
-    def of(cls, kind: Kind, name: str, plugin: Plugin) -> Setting:
+    def of(cls, kind: Kind, name: str, plugin: Plugin, fingerprint: str) -> Setting:
         """Describe a plugin made with plain numbers.
 
         Raises:
@@ -84,6 +90,7 @@ class Setting:
             parameters,
             canonical({"name": name, "parameters": parameters}),
             canonical({"name": name, "parameters": fixed}),
+            fingerprint,
         )
 
 
@@ -202,7 +209,7 @@ class Experiment:
         objectives: the first axis of the grid.
         gradients: the second.
         optimizers: the third.
-        starts: the fourth, for each dimension that occurs.
+        starts: the fourth, for each of the objectives.
         rules: stopping and recording.
         exclude: combinations that the file drops.
         executor: where batches are computed.
@@ -217,11 +224,11 @@ class Experiment:
     objectives: tuple[Setting, ...]
     gradients: tuple[Setting, ...]
     optimizers: tuple[Setting, ...]
-    starts: Mapping[int, tuple[Start, ...]]
+    starts: tuple[tuple[Start, ...], ...]
     rules: Rules
     exclude: tuple[Exclusion, ...]
     executor: Setting
-    figures: tuple[Setting, ...]
+    figures: tuple[str, ...]
     max_batch: int
 
 
@@ -271,6 +278,21 @@ def take_rows(plugin: PluginT, rows: NDArray[Any]) -> PluginT:
     return cast(PluginT, replace(cast(Any, plugin), **columns)) if columns else plugin
 
 
+@dataclass(frozen=True, eq=False)
+class Landmark:
+    """What is known of an objective's global minimum.
+
+    Attributes:
+        value: the smallest value.
+        x: where, `(dimension,)`.
+        curvature: smallest and largest eigenvalue of the Hessian there, or None.
+    """
+
+    value: float
+    x: Array
+    curvature: tuple[float, float] | None
+
+
 @dataclass(frozen=True)
 class Evaluations:
     """How often the objective was computed for one run, whoever asked.
@@ -284,6 +306,12 @@ class Evaluations:
     value: int
     gradient: int
     hessian: int
+
+
+def chunk_steps(dimension: int, rules: Rules) -> int:
+    """How many iterates of a run go into one chunk."""
+    width = 2 + (dimension if rules.record_x else 0)
+    return max(1, min(rules.stop.max_steps + 1, CHUNK_STEPS, CHUNK_BYTES // (8 * width)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -86,14 +86,17 @@ class StoppingState:
         self.value_bound = self.value_bound[rows]
         self.peaks = self.peaks[:, rows]
 
-    def check(self, step: int, value: Array, gradient_norm: Array, movement: Array | None, seconds: float) -> OutcomeCodes | None:
+    def check(
+        self, step: int, value: Array, gradient_norm: Array, x: Array, previous: Array | None, seconds: float
+    ) -> OutcomeCodes | None:
         """Ask the rules at one iterate.
 
         Args:
             step: the iterate's number, 0 at the start.
             value: f, `(runs,)`.
             gradient_norm: ‖∇f‖, `(runs,)`.
-            movement: the last step, `(runs, dimension)`; None at the start.
+            x: the iterate, `(runs, dimension)`.
+            previous: the iterate before; None at the start.
             seconds: the computing time that each of these runs has had.
 
         Returns:
@@ -109,8 +112,8 @@ class StoppingState:
             ended |= gradient_norm <= rules.gradient_norm
         if rules.gap is not None and self.minimum is not None:
             ended |= value - self.minimum <= rules.gap
-        if rules.step_length is not None and movement is not None:
-            ended |= norm(movement) <= rules.step_length
+        if rules.step_length is not None and previous is not None:
+            ended |= norm(x - previous) <= rules.step_length
         late = rules.wall_time is not None and seconds > rules.wall_time
         if not late and step < rules.max_steps and not ended.any():
             return None

@@ -1,0 +1,203 @@
+"""A straight line, or plane, fitted to data by least squares."""
+
+from __future__ import annotations
+
+import csv
+import dataclasses
+import math
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+
+from runner import Array, LeastSquares, Minimum, Objective, hookimpl, matvec, parameter
+
+TRUE_BIAS = -1.0
+
+
+class Triangle(NamedTuple):
+    """What is left of the data after an orthogonal reduction: f(x) = ‖R x − z‖² + ρ².
+
+    Attributes:
+        r: upper triangular, `(dimension, dimension)`.
+        z: the reduced y, `(dimension,)`.
+        rho: the part of y that no x can reach.
+    """
+
+    r: Array
+    z: Array
+    rho: float
+
+
+@dataclass(frozen=True)
+class LinearRegression(LeastSquares):
+    """f(w, b) = (1/m) Σ (w·Xᵢ + b − yᵢ)²: the mean squared error over m samples, with x = (w₁ … w_p, b).
+
+    Without a file the data are made up: Xᵢⱼ uniform on (−1, 1), then yᵢ = w·Xᵢ + b + noise · N(0, 1) with w = (2, −2, 2, …) and
+    b = −1, all drawn in that order from NumPy's `Generator(PCG64(seed))`. With one feature, y = 2 X − 1 + noise.
+
+    The samples are touched once. One Householder QR factorisation of the matrix [X 1 y]/√m = Q [R z; 0 ρ] turns the m residuals
+    into dimension + 1, (R x − z, ρ), of the same sum of squares; so a step costs the same for a hundred samples as for a million,
+    and XᵀX, which squares the condition number, is never formed. The Hessian is 2 RᵀR, the minimiser the least-squares solution
+    (that of least norm where the data leave a choice).
+
+    Source: Golub and Van Loan, Matrix Computations, 4th ed., section 5.3.
+    """
+
+    features: int = parameter(1, at_least=1, doc="number of features, p")
+    samples: int = parameter(100, at_least=1, doc="number of samples, m")
+    noise: float = parameter(0.1, at_least=0, batched=False, doc="standard deviation of the noise in y")
+    seed: int = parameter(0, at_least=0, doc="seed of the made-up data")
+    csv: Path | None = parameter(None, doc="a CSV file: one sample a line, y in the last column, perhaps a header line")  # noqa: RUF009
+
+    def validate(self) -> None:
+        """Refuse a CSV file together with the parameters of made-up data, and one that cannot be used."""
+        if self.csv is not None:
+            defaults = {field.name: field.default for field in dataclasses.fields(self) if field.name != "csv"}
+            given = [name for name, default in defaults.items() if getattr(self, name) != default]
+            if given:
+                raise ValueError(f"{' and '.join(given)} cannot be given with csv, whose file decides the data")
+            _ = self.data
+
+    @cached_property
+    def data(self) -> tuple[Array, Array]:
+        """The samples: X, `(samples, features)`, and y, `(samples,)`.
+
+        Raises:
+            ValueError: the CSV file cannot be used; the text says which line, and why.
+        """
+        if self.csv is not None:
+            table = np.array(list(_rows(self.csv)))
+            return table[:, :-1].copy(), table[:, -1].copy()
+        generator = np.random.Generator(np.random.PCG64(self.seed))
+        features = generator.uniform(-1.0, 1.0, (self.samples, self.features))
+        weights = np.where(np.arange(self.features) % 2, -2.0, 2.0)
+        noise = self.noise * generator.standard_normal(self.samples)
+        return features, (features * weights).sum(axis=-1) + TRUE_BIAS + noise
+
+    @property
+    def dimension(self) -> int:
+        """One weight for each feature, and the bias."""
+        return 1 + (self.features if self.csv is None else self.data[0].shape[1])
+
+    @property
+    def start_region(self) -> tuple[float, float]:
+        """From −3 to 3."""
+        return -3.0, 3.0
+
+    @cached_property
+    def minimum(self) -> Minimum:
+        """The least-squares solution."""
+        r, z, _ = self._triangle
+        # The tolerance for rank is that of the data: R carries the rounding of a factorisation of all samples.
+        tolerance = np.finfo(np.float64).eps * max(self.data[0].shape[0], self.dimension)
+        x: Array = np.linalg.lstsq(r, z, rcond=tolerance)[0].astype(np.float64, copy=False)
+        return Minimum(x, float(self.value(x[None])[0]))
+
+    def residuals(self, x: Array) -> Array:
+        """Return (R x − z, ρ)."""
+        fitted = self._misfit(x)
+        constant = np.full((*x.shape[:-1], 1), self._triangle.rho)
+        return np.concatenate([fitted, constant], axis=-1)
+
+    def jacobian(self, x: Array) -> Array:
+        """Return R above a row of zeros."""
+        r = self._triangle.r
+        return np.broadcast_to(np.vstack([r, np.zeros_like(r[:1])]), (*x.shape[:-1], len(r) + 1, len(r)))
+
+    def value(self, x: Array) -> Array:
+        """Return ‖R x − z‖² + ρ²."""
+        return self._squares(self._misfit(x))
+
+    def gradient(self, x: Array) -> Array:
+        """Return 2 Rᵀ(R x − z)."""
+        return self._slope(self._misfit(x))
+
+    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
+        """Return both; they share R x − z."""
+        misfit = self._misfit(x)
+        return self._squares(misfit), self._slope(misfit)
+
+    def hessian(self, x: Array) -> Array:
+        """Return 2 RᵀR."""
+        r = self._triangle.r
+        return np.broadcast_to(2.0 * (r.T @ r), (*x.shape, len(r)))
+
+    def _misfit(self, x: Array) -> Array:
+        return matvec(self._triangle.r, x) - self._triangle.z
+
+    def _squares(self, misfit: Array) -> Array:
+        # vecdot conjugates its first argument; conjugated twice, a complex misfit is squared and f stays analytic.
+        squares: Array = np.vecdot(np.conj(misfit), misfit) + self._triangle.rho**2
+        return squares
+
+    def _slope(self, misfit: Array) -> Array:
+        return 2.0 * matvec(self._transposed, misfit)
+
+    @cached_property
+    def _transposed(self) -> Array:
+        return np.ascontiguousarray(self._triangle.r.T)
+
+    @cached_property
+    def _triangle(self) -> Triangle:
+        features, y = self.data
+        samples, dimension = len(y), self.dimension
+        # The rows of zeros change no sum of squares, and let fewer samples than coordinates need no case of their own.
+        table = np.zeros((samples + dimension + 1, dimension + 1))
+        table[:samples] = np.column_stack([features, np.ones(samples), y])
+        reduced: Array = np.asarray(np.linalg.qr(table / math.sqrt(samples), mode="r"))
+        return Triangle(
+            np.ascontiguousarray(reduced[:dimension, :dimension]),
+            np.ascontiguousarray(reduced[:dimension, dimension]),
+            float(reduced[dimension, dimension]),
+        )
+
+
+def _rows(path: Path) -> Iterator[list[float]]:
+    """Yield the numbers in each line of a CSV file, all lines equally long and of two numbers at least."""
+    columns = None
+    for line, cells in _lines(path):
+        if columns is None:
+            columns = len(cells)
+            if columns < 2:
+                raise ValueError(f"{path}, line {line}: there must be at least two columns, features and then y, not 1")
+            if not any(_is_number(cell) for cell in cells):
+                continue
+        if len(cells) != columns:
+            raise ValueError(f"{path}, line {line}: {len(cells)} columns, where the first line has {columns}")
+        yield [_number(cell, path, line) for cell in cells]
+
+
+def _lines(path: Path) -> list[tuple[int, list[str]]]:
+    """Return the cells of each line that is not blank, with its number."""
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as file:
+            reader = csv.reader(file)
+            return [(reader.line_num, cells) for cells in reader if cells]
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: is not a CSV file in UTF-8: {error}") from error
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(cell: str, path: Path, line: int) -> float:
+    if not _is_number(cell) or not math.isfinite(float(cell)):
+        raise ValueError(f"{path}, line {line}: {cell!r} is not a finite number")
+    return float(cell)
+
+
+@hookimpl
+def runner_objectives() -> Mapping[str, type[Objective]]:
+    """Offer linear regression."""
+    return {"linear_regression": LinearRegression}

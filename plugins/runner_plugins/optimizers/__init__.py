@@ -1,0 +1,1 @@
+"""Rules that move from one iterate to the next."""

@@ -1,0 +1,61 @@
+"""Gradient descent whose steps are bounded, however steep the objective."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from runner import Array, Memory, Optimizer, Point, hookimpl, norm, parameter
+
+
+@dataclass(frozen=True)
+class ClippedGradientDescent(Optimizer):
+    """xₖ₊₁ = xₖ − γ clip(∇f(xₖ)), with the learning rate γ.
+
+    clip(g) first bounds each coordinate, g ← min(max(g, −v), v) with v = max_value, which may turn the direction; then the
+    length, g ← g · min(1, c/‖g‖) with c = max_norm, which does not. So no step is longer than γc, and none moves a coordinate
+    by more than γv. A bound that is not given, or infinite, does nothing; `max_norm = inf` leaves `max_value` alone.
+
+    Source: Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks (ICML 2013), algorithm 1, for
+    the length; Mikolov, Statistical language models based on neural networks (thesis, Brno 2012), section 3.2.2, for the
+    coordinates.
+    """
+
+    learning_rate: float = parameter(0.1, above=0, doc="how far to go for a gradient of length 1, γ")
+    max_norm: float | None = parameter(1.0, above=0, doc="the longest gradient that is followed in full, c")
+    max_value: float | None = parameter(None, above=0, doc="the largest coordinate of a gradient that is followed in full, v")
+
+    def validate(self) -> None:
+        """Refuse to clip nothing."""
+        if self.max_norm in (None, math.inf) and self.max_value in (None, math.inf):
+            raise ValueError("max_norm or max_value must be a finite number: without a bound this is gradient_descent")
+
+    def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:
+        """Return x − γ clip(∇f(x))."""
+        gradient = point.gradient
+        if self.max_value is not None:
+            gradient = np.clip(gradient, -self.max_value, self.max_value)
+        if self.max_norm is not None:
+            gradient = shortened(gradient, self.max_norm)
+        return point.x - self.learning_rate * gradient, memory
+
+
+def shortened(gradient: Array, longest: float | Array) -> Array:
+    """Return each row as it is, or of length `longest` if it is longer.
+
+    Lengths are compared after division by the largest coordinate, since that of a huge finite gradient overflows.
+    """
+    largest = np.abs(gradient).max(axis=-1, keepdims=True)
+    scaled = gradient / np.where(largest > 0, largest, 1.0)
+    length = norm(scaled)[:, None]
+    with np.errstate(divide="ignore"):
+        return np.where(largest > longest / length, longest * (scaled / length), gradient)
+
+
+@hookimpl
+def runner_optimizers() -> Mapping[str, type[Optimizer]]:
+    """Offer clipped gradient descent."""
+    return {"clipped_gradient_descent": ClippedGradientDescent}

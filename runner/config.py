@@ -1,0 +1,304 @@
+"""TOML text to a validated Experiment. Every problem is found in one pass and told with its path."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, TypeVar, cast
+
+from runner.contracts import HasMinimum, HasStartRegion, Kind, Objective, Plugin
+from runner.errors import ExperimentError, PluginError
+from runner.experiment import Exclusion, Experiment, Rules, Setting, Start
+from runner.offers import Catalogue, Offer, suggestion
+from runner.overrides import AXES, apply_overrides
+from runner.parameters import Parameter, ParameterValue, parameter, parameters_of, shown
+from runner.starts import starts_of
+from runner.stopping import StoppingRules
+from runner.sweeps import combine, sweep_values
+
+TableT = TypeVar("TableT")
+KINDS = cast(tuple[Kind, ...], AXES)
+KEYS = ("name", "description", "plugins", *AXES, "start", "stop", "record", "exclude", "execution", "report")
+RESERVED = ("name", "zip")
+MAX_BATCH = 2048
+DEFAULT_FIGURES = ["convergence", "learning_rate", "outcomes"]
+
+
+@dataclass(frozen=True)
+class RecordTable:
+    """The `[record]` table."""
+
+    x: bool = parameter(True, doc="whether the iterates are recorded beside f and ‖∇f‖")
+
+
+@dataclass
+class Problems:
+    """The problems found so far, each with its path."""
+
+    found: list[str] = field(default_factory=list)
+
+    def add(self, path: str, text: str) -> None:
+        """Note a problem at a path."""
+        self.found.append(f"{path}: {text}")
+
+    @contextmanager
+    def at(self, path: str) -> Iterator[None]:
+        """Note what the body refuses, and go on behind it."""
+        try:
+            yield
+        except (ValueError, PluginError) as error:
+            self.add(path, str(error))
+
+
+def read_experiment(path: Path, catalogue: Catalogue, overrides: Sequence[str] = ()) -> Experiment:
+    """Read and validate an experiment file.
+
+    Args:
+        path: the TOML file.
+        catalogue: where its plugins are looked up.
+        overrides: changes in the form `path.to.key=value`.
+
+    Raises:
+        ExperimentError: with every problem of the file.
+    """
+    try:
+        source = path.read_text(encoding="utf-8")
+        raw = tomllib.loads(source)
+        apply_overrides(raw, overrides)
+    except OSError as error:
+        raise ExperimentError(str(path), [f"the experiment file cannot be read: {error.strerror}"]) from error
+    except UnicodeDecodeError as error:
+        raise ExperimentError(str(path), [f"not valid TOML: not UTF-8 text (byte {error.start})"]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError(str(path), [f"not valid TOML: {error}"]) from error
+    except ValueError as error:
+        raise ExperimentError(str(path), [str(error)]) from error
+    problems = Problems()
+    experiment = _Reader(path, source, overrides, raw, catalogue, problems).experiment()
+    if problems.found:
+        raise ExperimentError(str(path), problems.found)
+    return experiment
+
+
+@dataclass
+class _Reader:
+    path: Path
+    source: str
+    overrides: Sequence[str]
+    raw: dict[str, Any]
+    catalogue: Catalogue
+    problems: Problems
+
+    def experiment(self) -> Experiment:
+        for key in self.raw:
+            if key not in KEYS:
+                self.problems.add(key, f"there is no such key; {suggestion(key, KEYS)}")
+        self._load_local_plugins()
+        name = self._text("name", self.path.stem)
+        if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
+            self.problems.add("name", f"must be letters, digits, '-', '_' and '.', for a folder bears it, not {shown(name)}")
+        axes = {kind: self._axis(kind) for kind in KINDS}
+        executor, max_batch = self._execution()
+        rules = Rules(self._fields("stop", StoppingRules), self._fields("record", RecordTable).x)
+        objectives = axes["objective"]
+        if rules.stop.gap is not None and objectives and not any(isinstance(each.plugin, HasMinimum) for each in objectives):
+            self.problems.add("stop.gap", "none of the objectives knows its minimum; use gradient_norm instead")
+        return Experiment(
+            path=self.path,
+            name=name,
+            description=self._text("description", ""),
+            source=self.source + "".join(f"\n# --set {assignment}" for assignment in self.overrides),
+            objectives=objectives,
+            gradients=axes["gradient"],
+            optimizers=axes["optimizer"],
+            starts=tuple(self._starts(setting) for setting in objectives),
+            rules=rules,
+            exclude=self._exclude(axes),
+            executor=cast(Setting, executor),
+            figures=self._figures(),
+            max_batch=max_batch,
+        )
+
+    def _load_local_plugins(self) -> None:
+        files = self.raw.get("plugins", [])
+        if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+            self.problems.add("plugins", f"must be a list of file names, not {shown(files)}")
+            return
+        for number, file in enumerate(files):
+            with self.problems.at(f"plugins[{number}]"):
+                self.catalogue.load_file(self.path.parent / file)
+
+    def _text(self, key: str, default: str) -> str:
+        text = self.raw.get(key, default)
+        if isinstance(text, str):
+            return text
+        self.problems.add(key, f"must be a string, not {shown(text)}")
+        return default
+
+    def _table(self, key: str) -> dict[str, Any]:
+        table = self.raw.get(key, {})
+        if isinstance(table, dict):
+            return table
+        self.problems.add(key, f"must be a table, written [{key}], not {shown(table)}")
+        return {}
+
+    def _tables(self, key: str) -> list[tuple[str, dict[str, Any]]]:
+        tables = self.raw.get(key, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self.problems.add(key, f"must be tables, each written [[{key}]], not {shown(tables)}")
+            return []
+        return [(f"{key}[{number}]", table) for number, table in enumerate(tables)]
+
+    def _fields(self, key: str, cls: type[TableT]) -> TableT:
+        known = parameters_of(cls)
+        return cls(**self._converted(key, f"[{key}]", "key", known, self._table(key)))
+
+    def _converted(
+        self, path: str, owner: str, noun: str, known: Mapping[str, Parameter], table: Mapping[str, Any]
+    ) -> dict[str, ParameterValue]:
+        """Convert each value of a table; a problem for each that is unknown or does not fit."""
+        converted: dict[str, ParameterValue] = {}
+        for key, value in table.items():
+            if key not in known:
+                self.problems.add(f"{path}.{key}", f"{owner} has no such {noun}; {suggestion(key, list(known))}")
+                continue
+            with self.problems.at(f"{path}.{key}"):
+                converted[key] = known[key].convert(value)
+        return converted
+
+    def _axis(self, kind: Kind) -> tuple[Setting, ...]:
+        if self.raw.get(kind, []) == []:
+            self.problems.add(kind, f"at least one [[{kind}]] table is needed")
+        return tuple(setting for path, table in self._tables(kind) for setting in self._settings(kind, path, table))
+
+    def _settings(self, kind: Kind, path: str, table: dict[str, Any]) -> list[Setting]:
+        offer = self._offer(kind, path, table)
+        if offer is None:
+            return []
+        before = len(self.problems.found)
+        values = self._swept_values(path, offer, table)
+        for name, known in offer.parameters.items():
+            if known.required and name not in table:
+                self.problems.add(path, f"{offer.name} needs {name}, {known.allowed}")
+        if len(self.problems.found) > before:
+            return []
+        with self.problems.at(path):
+            return self._made(path, offer, combine(values, _zip_groups(table.get("zip", []))))
+        return []
+
+    def _offer(self, kind: Kind, path: str, table: Mapping[str, Any]) -> Offer | None:
+        name = table.get("name")
+        if not isinstance(name, str):
+            self.problems.add(f"{path}.name", f"must be the name of a plugin, not {shown(name)}" if name else "is missing")
+            return None
+        with self.problems.at(f"{path}.name"):
+            return self.catalogue.find(kind, name)
+        return None
+
+    def _swept_values(self, path: str, offer: Offer, table: Mapping[str, Any]) -> dict[str, list[ParameterValue]]:
+        values: dict[str, list[ParameterValue]] = {}
+        for key, value in table.items():
+            if key in RESERVED:
+                continue
+            with self.problems.at(f"{path}.{key}"):
+                candidates = sweep_values(value) if isinstance(value, dict) and key in offer.parameters else [value]
+                for candidate in candidates:
+                    single = self._converted(path, offer.name, "parameter", offer.parameters, {key: candidate})
+                    values.setdefault(key, []).extend(self._located(item) for item in single.values())
+        return values
+
+    def _located(self, value: ParameterValue) -> ParameterValue:
+        return self.path.parent / value if isinstance(value, Path) else value
+
+    def _made(self, path: str, offer: Offer, combinations: Sequence[Mapping[str, ParameterValue]]) -> list[Setting]:
+        settings = []
+        for values in combinations:
+            with self.problems.at(path):
+                plugin = offer.cls(**values)
+                plugin.validate()
+                settings.append(_described(offer, plugin))
+        return settings
+
+    def _starts(self, objective: Setting) -> tuple[Start, ...]:
+        if "start" not in self.raw:
+            self._add_once(
+                "start: is missing; say where runs begin, e.g. uniform = { low = -3.0, high = 3.0, count = 5, seed = 0 }"
+            )
+            return ()
+        plugin = cast(Objective, objective.plugin)
+        region = plugin.start_region if isinstance(plugin, HasStartRegion) else None
+        try:
+            return starts_of(self._table("start"), plugin.dimension, region)
+        except ValueError as error:
+            self._add_once(f"start{error}")
+        return ()
+
+    def _add_once(self, problem: str) -> None:
+        if problem not in self.problems.found:
+            self.problems.found.append(problem)
+
+    def _exclude(self, axes: Mapping[Kind, tuple[Setting, ...]]) -> tuple[Exclusion, ...]:
+        return tuple(
+            Exclusion({kind: self._condition(f"{path}.{kind}", axes[kind], table[kind]) for kind in KINDS if kind in table})
+            for path, table in self._tables("exclude")
+            if self._is_exclusion(path, table)
+        )
+
+    def _is_exclusion(self, path: str, table: Mapping[str, Any]) -> bool:
+        unknown = [key for key in table if key not in KINDS]
+        for key in unknown:
+            self.problems.add(f"{path}.{key}", f"there is no such key; {suggestion(key, KINDS)}")
+        if not table:
+            self.problems.add(path, f"must name what to drop, by {', '.join(KINDS)}")
+        return bool(table) and not unknown
+
+    def _condition(self, path: str, settings: Sequence[Setting], condition: object) -> dict[str, tuple[Any, ...]]:
+        table = condition if isinstance(condition, dict) else {"name": condition}
+        values = {key: tuple(value) if isinstance(value, list) else (value,) for key, value in table.items()}
+        names = sorted({setting.name for setting in settings})
+        for name in values.get("name", ()):
+            if name not in names:
+                self.problems.add(path, f"this experiment has no {shown(name)}; {suggestion(str(name), names)}")
+        keys = {key for setting in settings for key in setting.parameters}
+        for key in values:
+            if key != "name" and key not in keys:
+                self.problems.add(f"{path}.{key}", f"there is no such parameter here; {suggestion(key, sorted(keys))}")
+        return values
+
+    def _execution(self) -> tuple[Setting | None, int]:
+        table = dict(self._table("execution"))
+        name = table.pop("executor", "serial")
+        max_batch = table.pop("max_batch", MAX_BATCH)
+        if not isinstance(max_batch, int) or isinstance(max_batch, bool) or max_batch < 1:
+            self.problems.add("execution.max_batch", f"must be a whole number >= 1, not {shown(max_batch)}")
+        settings = self._settings("executor", "execution", {**table, "name": name})
+        if len(settings) > 1:
+            self.problems.add("execution", "an experiment has one executor; its parameters cannot be swept")
+        return (settings[0] if settings else None), max_batch
+
+    def _figures(self) -> tuple[str, ...]:
+        figures = self._table("report").get("figures", DEFAULT_FIGURES)
+        for key in self._table("report"):
+            if key != "figures":
+                self.problems.add(f"report.{key}", "there is no such key; allowed: figures")
+        if not isinstance(figures, list) or not all(isinstance(figure, str) for figure in figures):
+            self.problems.add("report.figures", f"must be a list of figures' names, not {shown(figures)}")
+            return ()
+        return tuple(figures)
+
+
+def _zip_groups(groups: object) -> list[list[str]]:
+    listed = isinstance(groups, list) and all(isinstance(group, list) for group in groups)
+    if not listed or not all(isinstance(name, str) for group in cast(list[list[str]], groups) for name in group):
+        raise ValueError(f"zip must be a list of lists of parameters, e.g. [['learning_rate', 'max_norm']], not {shown(groups)}")
+    return cast(list[list[str]], groups)
+
+
+def _described(offer: Offer, plugin: Plugin) -> Setting:
+    try:
+        return Setting.of(offer.kind, offer.name, plugin, offer.fingerprint)
+    except OSError as error:
+        raise ValueError(f"{error.filename}: cannot be read: {error.strerror}") from error

@@ -1,0 +1,253 @@
+"""The one loop: evaluate, record, stop, step.
+
+The runs of a batch advance together as arrays `(runs, dimension)`; those that end leave it. A batch whose plugins are not
+batch-safe is run one run at a time, and one run's exception never takes its neighbours down.
+"""
+
+from __future__ import annotations
+
+import itertools
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from runner.contracts import HasMinimum, Mask, Memory
+from runner.errors import PluginError
+from runner.evaluation import EvaluatedPoint, Evaluator
+from runner.experiment import Batch, Descent, Evaluations, Trajectory, take_rows
+from runner.recording import Recorder
+from runner.rowwise import Array, norm
+from runner.stopping import OUTCOMES, RUNNING, Outcome, StoppingState
+
+REHEARSED_STEPS = 2
+
+
+def descend(batch: Batch) -> Descent:
+    """Compute a batch: every run to its end, whatever that is."""
+    with np.errstate(all="ignore"):
+        if len(batch) == 1:
+            return Descent(_Loop(batch).run())
+        reason = _difference_from_alone(batch)
+        if reason is None:
+            try:
+                return Descent(_Loop(batch).run())
+            except Exception as error:
+                reason = f"a batch raised {describe(error)}"
+        singles = [_Loop(batch.only([row])).run() for row in range(len(batch))]
+        return Descent(tuple(itertools.chain.from_iterable(singles)), (f"{reason}; {_advice(len(batch))}",))
+
+
+def rehearse(batch: Batch) -> str | None:
+    """Try the first steps of a batch, to refuse broken plugins before anything is written.
+
+    Returns:
+        What is wrong, if no run of the batch can take a step; None if one can.
+    """
+    first_problem = None
+    with np.errstate(all="ignore"):
+        for row in range(len(batch)):
+            problem = _problem_at_start(batch.only([row]))
+            if problem is None:
+                return None
+            first_problem = first_problem or problem
+    return first_problem
+
+
+def describe(error: Exception) -> str:
+    """Return an exception as its kind and text; a broken contract explains itself."""
+    return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+
+
+def _problem_at_start(single: Batch) -> str | None:
+    try:
+        value, gradient = next(_first_steps(single))[:2]
+    except Exception as error:
+        return describe(error)
+    where = f"at the start x = {np.array2string(single.start[0], threshold=6)}"
+    for plugin, method, result in ((single.objective, "value", value), (single.gradient, "gradient", gradient)):
+        if not np.isfinite(result).all():
+            return f"{type(plugin).__name__}.{method} returned {result.ravel()[~np.isfinite(result.ravel())][0]} {where}"
+    return None
+
+
+def _advice(runs: int) -> str:
+    return (
+        f"so its {runs} runs were computed one at a time. To let them advance together, write the plugin for x of shape "
+        "(runs, dimension): broadcast over the leading axis, reduce with axis=-1, use runner.dot, runner.norm, runner.matvec"
+    )
+
+
+def _first_steps(batch: Batch) -> Iterator[tuple[Array, Array, Array]]:
+    """Yield f, ∇f and the next iterate of the first steps."""
+    evaluator = Evaluator(batch.objective, batch.gradient, len(batch))
+    x = _protected(batch.start)
+    memory = batch.optimizer.init(x)
+    for _ in range(REHEARSED_STEPS):
+        value, gradient = evaluator.value_and_gradient(x)
+        x, memory = _step(batch.optimizer, EvaluatedPoint(evaluator, x, value, gradient), memory)
+        yield value, gradient, x
+
+
+def _difference_from_alone(batch: Batch) -> str | None:
+    """Return how the last run differs when it is computed alone, bit for bit; None if it does not."""
+    last = len(batch) - 1
+    names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
+             f"{type(batch.optimizer).__name__}.step")  # fmt: skip
+    try:
+        for together, alone in zip(_first_steps(batch), _first_steps(batch.only([last])), strict=True):
+            for name, row, single in zip(names, together, alone, strict=True):
+                if row[last].tobytes() != single[0].tobytes():
+                    return f"{name} is not batch-safe: a run alone and the same run in a batch differ"
+    except Exception as error:
+        return f"a batch raised {describe(error)}"
+    return None
+
+
+def _protected(x: Array) -> Array:
+    """Return x, in row order, so that a plugin that writes to its argument raises instead of changing the trajectory."""
+    x = np.ascontiguousarray(x)
+    x.setflags(write=False)
+    return x
+
+
+def _step(optimizer: Any, point: EvaluatedPoint, memory: Memory) -> tuple[Array, Memory]:
+    x, memory = optimizer.step(point, memory)
+    if type(x) is not np.ndarray or x.shape != point.x.shape or x.dtype != np.float64:
+        described = f"shape {np.shape(x)} and type {getattr(x, 'dtype', type(x).__name__)}"
+        raise PluginError(f"{type(optimizer).__name__}.step returned an iterate of {described} from x of shape {point.x.shape}; "
+                          f"it must return a float64 array of shape {point.x.shape}")  # fmt: skip
+    return _protected(x), memory
+
+
+def take_memory(memory: Memory, rows: Mask, runs: int) -> Memory:
+    """Return an optimizer's memory for some of the runs: arrays with a leading axis of `runs` are cut, the rest is left."""
+    if isinstance(memory, np.ndarray) and memory.ndim and len(memory) == runs:
+        return memory[rows]
+    if isinstance(memory, tuple) and hasattr(memory, "_fields"):
+        return type(memory)(*(take_memory(item, rows, runs) for item in memory))
+    if isinstance(memory, tuple | list):
+        return type(memory)(take_memory(item, rows, runs) for item in memory)
+    if isinstance(memory, dict):
+        return {key: take_memory(item, rows, runs) for key, item in memory.items()}
+    return memory
+
+
+@dataclass
+class _Latest:
+    """Where the runs that are still going stand."""
+
+    value: Array
+    gradient_norm: Array
+    best_value: Array
+    best_step: Array
+
+    def keep(self, rows: Mask) -> None:
+        for name, column in vars(self).items():
+            setattr(self, name, column[rows])
+
+
+class _Loop:
+    def __init__(self, batch: Batch) -> None:
+        runs, dimension = batch.start.shape
+        self.batch = batch
+        self.optimizer = batch.optimizer
+        self.evaluator = Evaluator(batch.objective, batch.gradient, runs)
+        self.recorder = Recorder(runs, dimension, batch.rules)
+        self.trajectories: list[Trajectory | None] = [None] * runs
+        self.going = np.arange(runs)
+        self.x = _protected(batch.start)
+        self.previous: Array | None = None
+        self.memory: Memory = None
+        self.stopping: StoppingState | None = None
+        self.latest = _Latest(np.full(runs, np.nan), np.full(runs, np.nan), np.full(runs, np.inf), np.zeros(runs, np.int64))
+        self.seconds = 0.0
+        self.clock = time.perf_counter()
+
+    def run(self) -> tuple[Trajectory, ...]:
+        step = 0
+        try:
+            self.memory = self.optimizer.init(self.x)
+            while True:
+                point = self._visit(step)
+                if point is None:
+                    break
+                x, self.memory = _step(self.optimizer, point, self.memory)
+                self.previous, self.x = self.x, x
+                step += 1
+        except Exception as error:
+            if len(self.batch) > 1:
+                raise
+            failed = np.full(len(self.going), OUTCOMES.index(Outcome.FAILED))
+            self._leave(max(0, self.recorder.iterates - 1), failed, describe(error))
+        return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
+
+    def _visit(self, step: int) -> EvaluatedPoint | None:
+        """Evaluate and record the iterate, let the runs leave that have ended; None if none goes on."""
+        value, gradient = self.evaluator.value_and_gradient(self.x)
+        gradient_norm = norm(gradient)
+        self.recorder.record(self.x, value, gradient_norm)
+        latest = self.latest
+        latest.value, latest.gradient_norm = value, gradient_norm
+        better = value < latest.best_value
+        np.copyto(latest.best_value, value, where=better)
+        np.copyto(latest.best_step, step, where=better)
+        if self.stopping is None:
+            self.stopping = StoppingState.at_start(self.batch.rules.stop, value, self._minimum(value))
+        self._tick()
+        codes = self.stopping.check(step, value, gradient_norm, self.x, self.previous, self.seconds)
+        if codes is not None and (codes != RUNNING).any():
+            going = codes == RUNNING
+            self._leave(step, codes, "")
+            value, gradient = value[going], gradient[going]
+        return EvaluatedPoint(self.evaluator, self.x, value, gradient) if len(self.going) else None
+
+    def _minimum(self, value: Array) -> Array | None:
+        if self.batch.rules.stop.gap is None or not isinstance(self.batch.objective, HasMinimum):
+            return None
+        return np.broadcast_to(np.asarray(self.batch.objective.minimum.value, dtype=np.float64).ravel(), value.shape)
+
+    def _tick(self) -> None:
+        """Give each run that is still going its share of the time since the last tick."""
+        now = time.perf_counter()
+        self.seconds += (now - self.clock) / len(self.going)
+        self.clock = now
+
+    def _leave(self, step: int, codes: Any, error: str) -> None:
+        ended: Mask = codes != RUNNING
+        totals = {name: counts[ended].tolist() for name, counts in self.evaluator.counts.totals().items()}
+        latest = (column[ended].tolist() for column in vars(self.latest).values())
+        self.recorder.end(ended)
+        rows = zip(self.going[ended].tolist(), codes[ended].tolist(), *latest, *totals.values(), strict=True)
+        for run, code, value, gradient_norm, best_value, best_step, *counts in rows:
+            self.trajectories[run] = Trajectory(
+                identity=self.batch.identities[run],
+                outcome=OUTCOMES[code],
+                error=error,
+                steps=step,
+                evaluations=Evaluations(*counts),
+                final_value=value,
+                final_gradient_norm=gradient_norm,
+                best_value=best_value if best_value < np.inf else np.nan,
+                best_step=best_step,
+                seconds=self.seconds,
+                chunks=tuple(self.recorder.chunks[run]),
+            )
+        if not ended.all():
+            self._compact(~ended)
+        else:
+            self.going = self.going[:0]
+
+    def _compact(self, rows: Mask) -> None:
+        runs = len(self.going)
+        self.going = self.going[rows]
+        self.x = _protected(self.x[rows])
+        self.previous = None
+        self.memory = take_memory(self.memory, rows, runs)
+        self.optimizer = take_rows(self.optimizer, rows)
+        self.evaluator.keep(rows)
+        self.latest.keep(rows)
+        if self.stopping is not None:
+            self.stopping.keep(rows)

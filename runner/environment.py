@@ -1,0 +1,72 @@
+"""What the numbers were computed with: recorded beside every run. No environment variables."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Iterable
+from dataclasses import dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+PACKAGES = ("gradient-runner", "numpy", "sqlalchemy")
+
+
+@dataclass(frozen=True)
+class Environment:
+    """Where runs were computed.
+
+    Attributes:
+        python: implementation and version.
+        platform: operating system and machine.
+        cpu: the processor's name.
+        packages: versions by distribution.
+        git_commit: of the repository that holds the experiment file, with `+` behind it if files were changed; empty if none.
+    """
+
+    python: str
+    platform: str
+    cpu: str
+    packages: dict[str, str]
+    git_commit: str
+
+
+def environment(folder: Path, distributions: Iterable[str]) -> Environment:
+    """Describe this process.
+
+    Args:
+        folder: the experiment file's.
+        distributions: those that offer the plugins in use.
+    """
+    names = sorted({*PACKAGES, *distributions})
+    return Environment(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        platform=platform.platform(),
+        cpu=_cpu(),
+        packages={name: found for name in names if (found := _version(name))},
+        git_commit=_git_commit(folder),
+    )
+
+
+def _version(distribution: str) -> str | None:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return None
+
+
+def _cpu() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    return next(models, platform.processor())
+
+
+def _git_commit(folder: Path) -> str:
+    command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--match=", "--dirty=+"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    except (OSError, subprocess.SubprocessError):
+        return ""

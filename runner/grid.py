@@ -1,0 +1,134 @@
+"""Experiment to Runs to Batches: pure functions, nothing is computed or stored."""
+
+from __future__ import annotations
+
+import itertools
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from runner.contracts import (
+    ComputesHessian,
+    ComputesJacobian,
+    GradientBackend,
+    HasResiduals,
+    Objective,
+    Optimizer,
+    Plugin,
+    Quantity,
+)
+from runner.experiment import Batch, Experiment, Rules, Run, Setting, Skipped, Start, chunk_steps, identities
+from runner.parameters import parameters_of
+
+BATCH_BYTES = 2**27
+"""The most memory for the part of a batch's trajectories that is being filled."""
+
+Combination = tuple[Setting, Setting, Setting]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """An expanded experiment.
+
+    Attributes:
+        runs: every grid point once, in the order objective, gradient, optimizer, start.
+        skipped: what was left out, and why.
+        repeated: how many grid points were the same as an earlier one.
+    """
+
+    runs: tuple[Run, ...]
+    skipped: tuple[Skipped, ...]
+    repeated: int
+
+
+def expand(experiment: Experiment) -> Grid:
+    """Return every grid point with its identity, without those that are excluded or impossible."""
+    refusals = _Refusals()
+    left_out: Counter[tuple[str, str]] = Counter()
+    cells: list[tuple[Setting, Setting, Setting, Start]] = []
+    starts = dict(zip(experiment.objectives, experiment.starts, strict=True))
+    for combination in itertools.product(experiment.objectives, experiment.gradients, experiment.optimizers):
+        reason = _reason_against(experiment, combination, refusals)
+        if reason is None:
+            cells.extend((*combination, start) for start in starts[combination[0]])
+        else:
+            names = " × ".join(setting.name for setting in combination)
+            left_out[names, reason] += len(starts[combination[0]])
+    runs = {identity: Run(identity, *cell) for identity, cell in zip(identities(experiment.rules, cells), cells, strict=True)}
+    skipped = tuple(Skipped(names, reason, count) for (names, reason), count in left_out.items())
+    return Grid(tuple(runs.values()), skipped, len(cells) - len(runs))
+
+
+def _reason_against(experiment: Experiment, combination: Combination, refusals: _Refusals) -> str | None:
+    objective, gradient, optimizer = combination
+    settings = {"objective": objective, "gradient": gradient, "optimizer": optimizer}
+    if any(exclusion.matches(cast(Any, settings)) for exclusion in experiment.exclude):
+        return "excluded by the experiment"
+    needs: dict[Quantity, None] = dict.fromkeys(("gradient", *cast(Optimizer, optimizer.plugin).needs))
+    reasons = (refusals.of(objective, gradient, quantity) for quantity in needs)
+    return next((reason for reason in reasons if reason is not None), None)
+
+
+class _Refusals:
+    """Asks each backend about each objective once, not once for every learning rate."""
+
+    def __init__(self) -> None:
+        self._known: dict[tuple[str, str, Quantity], str | None] = {}
+
+    def of(self, objective: Setting, gradient: Setting, quantity: Quantity) -> str | None:
+        key = (objective.structure, gradient.structure, quantity)
+        if key not in self._known:
+            self._known[key] = _refusal(objective, gradient, quantity)
+        return self._known[key]
+
+
+def _refusal(objective: Setting, gradient: Setting, quantity: Quantity) -> str | None:
+    backend, function = cast(GradientBackend, gradient.plugin), cast(Objective, objective.plugin)
+    if quantity == "hessian" and not isinstance(backend, ComputesHessian):
+        return f"because gradient backend {gradient.name} computes no Hessian; use finite_difference"
+    if quantity == "jacobian" and not isinstance(backend, ComputesJacobian):
+        return f"because gradient backend {gradient.name} computes no Jacobian; use finite_difference"
+    if quantity == "jacobian" and not isinstance(function, HasResiduals):
+        return f"because objective {objective.name} is not a sum of squares: it has no residuals to take the Jacobian of"
+    return backend.refusal(function, quantity)
+
+
+def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple[Batch, Sequence[Run]]]:
+    """Yield the runs in batches that differ only in numbers, each with its runs in the same order."""
+    groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    for run in runs:
+        groups[run.objective.structure, run.gradient.structure, run.optimizer.structure].append(run)
+    for group in groups.values():
+        dimension = len(group[0].start.x)
+        width = 8 * (2 + (dimension if rules.record_x else 0))
+        size = max(1, min(max_batch, BATCH_BYTES // (width * chunk_steps(dimension, rules))))
+        for first in range(0, len(group), size):
+            members = group[first : first + size]
+            yield _batch(members, rules), members
+
+
+def _batch(runs: Sequence[Run], rules: Rules) -> Batch:
+    return Batch(
+        tuple(run.identity for run in runs),
+        cast(Objective, _with_columns([run.objective for run in runs])),
+        cast(GradientBackend, _with_columns([run.gradient for run in runs])),
+        cast(Optimizer, _with_columns([run.optimizer for run in runs])),
+        np.array([run.start.x for run in runs]),
+        rules,
+    )
+
+
+def _with_columns(settings: Sequence[Setting]) -> Plugin:
+    """Return one plugin for all: a column `(runs, 1)` for each float parameter in which they differ."""
+    first = settings[0]
+    if all(setting is first for setting in settings):
+        return first.plugin
+    columns = {}
+    for name, known in parameters_of(type(first.plugin)).items():
+        values = [setting.parameters[name] for setting in settings]
+        if known.batched and isinstance(values[0], float) and len(set(values)) > 1:
+            columns[name] = np.array(values, dtype=np.float64)[:, None]
+    return cast(Plugin, replace(cast(Any, first.plugin), **columns)) if columns else first.plugin

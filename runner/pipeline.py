@@ -1,0 +1,202 @@
+"""The life of an experiment, wired in one place: read, expand, leave out what is stored, descend, save, report."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, cast
+
+import numpy as np
+
+from runner.analysis.curvature import hessian_spectrum
+from runner.config import read_experiment
+from runner.contracts import ComputesHessian, Executor, GradientBackend, HasMinimum, Objective
+from runner.descent import descend, rehearse
+from runner.environment import environment
+from runner.errors import Interrupted, PluginError
+from runner.evaluation import Evaluator
+from runner.experiment import Batch, Descent, Experiment, Landmark, Run, Setting, Skipped, Trajectory
+from runner.grid import batches, expand
+from runner.offers import Catalogue
+from runner.rowwise import Array
+from runner.stopping import Outcome
+from runner.store import Store, StoredState
+
+LARGEST_SPECTRUM = 200
+"""The largest dimension in which the eigenvalues of a Hessian are computed for the report."""
+
+
+class Observer(Protocol):
+    """Who is told how a sweep goes."""
+
+    def began(self, plan: Plan) -> None:
+        """The plan is made and checked; computing begins."""
+
+    def saved(self, trajectories: Sequence[Trajectory]) -> None:
+        """A batch is in the database."""
+
+    def warned(self, warning: str) -> None:
+        """Something the user should know."""
+
+
+@dataclass(frozen=True)
+class Choices:
+    """What the user asked for beyond the experiment file.
+
+    Attributes:
+        overrides: changes to the file, `path.to.key=value`.
+        rerun: compute everything again.
+        retry_failed: compute failed and timed-out runs again.
+        fail_fast: stop at the first failed run.
+    """
+
+    overrides: tuple[str, ...] = ()
+    rerun: bool = False
+    retry_failed: bool = False
+    fail_fast: bool = False
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What running an experiment would do.
+
+    Attributes:
+        experiment: the experiment.
+        runs: its grid.
+        skipped: what was left out of the grid, and why.
+        repeated: how many grid points were the same as others.
+        stored: what the database holds of the grid.
+        todo: the runs to compute, in the order of the grid.
+        changed: for each plugin whose code changed since, how many stored runs that makes stale.
+    """
+
+    experiment: Experiment
+    runs: tuple[Run, ...]
+    skipped: tuple[Skipped, ...]
+    repeated: int
+    stored: Mapping[str, StoredState]
+    todo: tuple[Run, ...]
+    changed: Mapping[str, int]
+
+
+@dataclass
+class Finished:
+    """What running an experiment did.
+
+    Attributes:
+        outcomes: how the runs computed now ended.
+        warnings: what the user should know.
+    """
+
+    outcomes: Counter[Outcome] = field(default_factory=Counter)
+    warnings: list[str] = field(default_factory=list)
+
+
+def make_plan(path: Path, store: Store, catalogue: Catalogue, choices: Choices) -> Plan:
+    """Read, validate and expand an experiment, and ask the database what it holds of it; writes nothing.
+
+    Raises:
+        ExperimentError: the file is wrong, or its grid is empty.
+        StoreError: the database cannot be read.
+    """
+    experiment = read_experiment(path, catalogue, choices.overrides)
+    grid = expand(experiment)
+    stored = store.find([run.identity for run in grid.runs])
+    changed: Counter[str] = Counter()
+    todo = tuple(run for run in grid.runs if _is_due(run, stored.get(run.identity), choices, changed))
+    return Plan(experiment, grid.runs, grid.skipped, grid.repeated, stored, todo, changed)
+
+
+def _is_due(run: Run, state: StoredState | None, choices: Choices, changed: Counter[str]) -> bool:
+    if state is None:
+        return True
+    settings = (run.objective, run.gradient, run.optimizer)
+    stale = [
+        f"{setting.kind} {setting.name}"
+        for setting, fingerprint in zip(settings, state.fingerprints, strict=True)
+        if setting.fingerprint != fingerprint
+    ]
+    changed.update(stale)
+    retried = choices.retry_failed and state.outcome in (Outcome.FAILED, Outcome.TIMEOUT)
+    return bool(stale) or choices.rerun or retried
+
+
+def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, observer: Observer) -> Finished:
+    """Compute what a plan has to do, and store it batch by batch.
+
+    Raises:
+        PluginError: a plugin cannot take a first step anywhere; nothing has been written.
+        StoreError: the database cannot be written.
+        Interrupted: the user pressed Ctrl-C; what was saved before is kept.
+    """
+    experiment = plan.experiment
+    work = list(batches(plan.todo, experiment.rules, experiment.max_batch))
+    _rehearse(work)
+    axes = (*experiment.objectives, *experiment.gradients, *experiment.optimizers)
+    distributions = {catalogue.find(setting.kind, setting.name).distribution for setting in axes}
+    around = environment(experiment.path.parent, distributions - {""})
+    recording = store.begin(experiment, plan.runs, plan.stored, _landmarks(plan), around)
+    finished = Finished()
+    runs = {run.identity: run for run in plan.todo}
+    observer.began(plan)
+    try:
+        for descent in _descents(experiment, [batch for batch, _ in work]):
+            recording.save([runs[t.identity] for t in descent.trajectories], descent.trajectories, plan.stored)
+            _note(descent, finished, observer)
+            if choices.fail_fast and finished.outcomes[Outcome.FAILED]:
+                break
+    except KeyboardInterrupt as error:
+        raise Interrupted("interrupted") from error
+    return finished
+
+
+def _rehearse(work: Sequence[tuple[Batch, Sequence[Run]]]) -> None:
+    problems: dict[str, None] = {}
+    for batch, runs in work:
+        problem = rehearse(batch)
+        if problem is not None:
+            names = " × ".join(setting.name for setting in (runs[0].objective, runs[0].gradient, runs[0].optimizer))
+            problems[f"{names}: none of its {len(runs)} runs can take a step: {problem}"] = None
+    if problems:
+        raise PluginError("\n".join(problems))
+
+
+def _descents(experiment: Experiment, work: Sequence[Batch]) -> Iterator[Descent]:
+    executor = cast(Executor, experiment.executor.plugin)
+    return executor.map(descend, work)
+
+
+def _note(descent: Descent, finished: Finished, observer: Observer) -> None:
+    finished.outcomes.update(trajectory.outcome for trajectory in descent.trajectories)
+    for warning in descent.warnings:
+        finished.warnings.append(warning)
+        observer.warned(warning)
+    observer.saved(descent.trajectories)
+
+
+def _landmarks(plan: Plan) -> dict[Setting, Landmark]:
+    """Return what the objectives of a grid know of their minima, with the curvature there."""
+    marks = {}
+    for objective in dict.fromkeys(run.objective for run in plan.runs):
+        function = objective.plugin
+        if isinstance(function, HasMinimum):
+            try:
+                minimum = function.minimum
+                x = np.array(minimum.x, dtype=np.float64).reshape(-1)
+                value = np.asarray(minimum.value, dtype=np.float64).reshape(-1)[0].item()
+                marks[objective] = Landmark(value, x, _curvature(cast(Objective, function), x, plan.experiment.gradients))
+            except Exception as error:
+                raise PluginError(f"objective {objective.name}: its minimum cannot be used: {error}") from error
+    return marks
+
+
+def _curvature(objective: Objective, x: Array, gradients: Sequence[Setting]) -> tuple[float, float] | None:
+    if len(x) > LARGEST_SPECTRUM:
+        return None
+    for setting in gradients:
+        backend = cast(GradientBackend, setting.plugin)
+        if isinstance(backend, ComputesHessian) and backend.refusal(objective, "hessian") is None:
+            return hessian_spectrum(Evaluator(objective, backend, 1).hessian(x[None, :])[0])
+    return None

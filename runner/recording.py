@@ -1,0 +1,107 @@
+"""Keeping every iterate of every run of a batch, in memory that does not grow with the length of the runs."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.experiment import Chunk, Rules, chunk_steps
+from runner.rowwise import Array
+
+MEMORY_BYTES = 2**28
+"""How many bytes of full chunks a batch keeps in memory; what comes later goes to a temporary file."""
+
+
+@dataclass
+class _Block:
+    """The chunks that are being filled, one for each run that was going when the block began.
+
+    Attributes:
+        first_step: the number of the first iterate in it.
+        filled: how many iterates it holds.
+        raw: the memory, `(runs, bytes of a chunk)`.
+        series: the same memory as big-endian float64, `(runs, series, iterates)`.
+    """
+
+    first_step: int
+    filled: int
+    raw: NDArray[np.uint8]
+    series: NDArray[Any]
+
+
+class Recorder:
+    """Collects the chunks of a batch's runs.
+
+    Attributes:
+        chunks: for each run of the batch, its finished chunks.
+        iterates: how many have been recorded.
+    """
+
+    def __init__(self, runs: int, dimension: int, rules: Rules) -> None:
+        self.chunks: list[list[Chunk]] = [[] for _ in range(runs)]
+        self.iterates = 0
+        self._records_x = rules.record_x
+        self._width = 2 + (dimension if rules.record_x else 0)
+        self._steps = chunk_steps(dimension, rules)
+        self._retained = 0
+        self._runs = np.arange(runs)
+        self._places: NDArray[np.intp] | slice = slice(None)
+        self._block = self._new_block(0)
+
+    def record(self, x: Array, value: Array, gradient_norm: Array) -> None:
+        """Record the next iterate of the runs that are still going."""
+        block = self._block
+        if block.filled == self._steps:
+            self._finish_block()
+            block = self._block
+        series, place = block.series, block.filled
+        series[self._places, 0, place] = value
+        series[self._places, 1, place] = gradient_norm
+        if self._records_x:
+            series[self._places, 2:, place] = x
+        block.filled += 1
+        self.iterates += 1
+
+    def end(self, ended: NDArray[np.bool_]) -> None:
+        """Finish the chunks of the runs that have ended, a mask over those still going, and forget them."""
+        places = self._current_places()
+        for run, place in zip(self._runs[ended].tolist(), places[ended].tolist(), strict=True):
+            self._finish_chunk(run, place)
+        self._runs = self._runs[~ended]
+        self._places = places[~ended]
+
+    def _current_places(self) -> NDArray[np.intp]:
+        return np.arange(len(self._block.raw)) if isinstance(self._places, slice) else self._places
+
+    def _finish_chunk(self, run: int, place: int) -> None:
+        block = self._block
+        if block.filled == 0:
+            return
+        if block.filled == self._steps:
+            data: bytes | memoryview = block.raw[place].data
+        else:
+            data = block.series[place, :, : block.filled].tobytes()
+        self.chunks[run].append(Chunk(block.first_step, block.filled, data))
+
+    def _finish_block(self) -> None:
+        for run, place in zip(self._runs.tolist(), self._current_places().tolist(), strict=True):
+            self._finish_chunk(run, place)
+        self._retained += self._block.raw.nbytes
+        self._places = slice(None)
+        self._block = self._new_block(self._block.first_step + self._steps)
+
+    def _new_block(self, first_step: int) -> _Block:
+        shape = (len(self._runs), self._width * self._steps * 8)
+        raw = np.empty(shape, np.uint8) if self._retained < MEMORY_BYTES else _on_disk(shape)
+        return _Block(first_step, 0, raw, raw.view(">f8").reshape(len(raw), self._width, self._steps))
+
+
+def _on_disk(shape: Sequence[int]) -> NDArray[np.uint8]:
+    """Return an array that the operating system may write out to a file without a name, gone with its last reader."""
+    with tempfile.TemporaryFile(prefix="runner-") as file:
+        return np.memmap(file, np.uint8, "w+", shape=tuple(shape))

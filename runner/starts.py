@@ -1,0 +1,113 @@
+"""The `[start]` table: where runs begin."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from runner.experiment import Start, canonical
+from runner.parameters import shown
+from runner.rowwise import Array
+
+Region = tuple[float, float]
+FORMS = "points = [...], uniform = { low, high, count, seed } or normal = { mean, std, count, seed }"
+
+
+def starts_of(table: Mapping[str, Any], dimension: int, region: Region | None) -> tuple[Start, ...]:
+    """Return the starting points for an objective.
+
+    Args:
+        table: the `[start]` table. Exactly one of `points` (numbers, which stand for all coordinates, or lists of
+            `dimension` numbers), `uniform` (`low` and `high` may be left out where the objective says where starts make
+            sense) and `normal`.
+        dimension: how many coordinates.
+        region: the objective's own lowest and highest start, if it has any.
+
+    Raises:
+        ValueError: the text begins with the key it is about.
+    """
+    if len(table) != 1 or not set(table) <= {"points", "uniform", "normal"}:
+        raise ValueError(f": must be one of {FORMS}, not {', '.join(sorted(table)) or 'empty'}")
+    if "points" in table:
+        points = _points(table["points"], dimension)
+    elif "uniform" in table:
+        points = _uniform(table["uniform"], dimension, region)
+    else:
+        points = _normal(table["normal"], dimension)
+    points.setflags(write=False)
+    return tuple(Start(number, x, canonical(x.tolist())) for number, x in enumerate(points))
+
+
+def _points(points: object, dimension: int) -> Array:
+    if not isinstance(points, list) or not points:
+        raise ValueError(f".points: must be a list of at least one point, not {shown(points)}")
+    rows = []
+    for number, point in enumerate(points):
+        coordinates = point if isinstance(point, list) else [point] * dimension
+        for coordinate in coordinates:
+            _number(f".points[{number}]", coordinate)
+        if len(coordinates) != dimension:
+            raise ValueError(
+                f".points[{number}]: has {len(coordinates)} coordinates, but the objective has dimension {dimension}; "
+                f"give {dimension}, or one number for all"
+            )
+        rows.append([float(coordinate) for coordinate in coordinates])
+    return np.array(rows)
+
+
+def _uniform(table: object, dimension: int, region: Region | None) -> Array:
+    options = _options(".uniform", table, ("low", "high", "count", "seed"))
+    if region is None and not {"low", "high"} <= set(options):
+        raise ValueError(".uniform: needs low and high, for the objective does not say where starts make sense")
+    low = _coordinates(".uniform.low", options.get("low", region[0] if region else None), dimension)
+    high = _coordinates(".uniform.high", options.get("high", region[1] if region else None), dimension)
+    if not (low <= high).all():
+        raise ValueError(f".uniform: low must not lie above high, but {shown(options.get('low'))} > {shown(options.get('high'))}")
+    return low + (high - low) * _generator(options).random((options["count"], dimension))
+
+
+def _normal(table: object, dimension: int) -> Array:
+    options = _options(".normal", table, ("mean", "std", "count", "seed"))
+    mean = _coordinates(".normal.mean", options.get("mean", 0.0), dimension)
+    std = _coordinates(".normal.std", options.get("std", 1.0), dimension)
+    if not (std >= 0).all():
+        raise ValueError(f".normal.std: must be >= 0, not {shown(options['std'])}")
+    return mean + std * _generator(options).standard_normal((options["count"], dimension))
+
+
+def _generator(options: Mapping[str, Any]) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(options["seed"]))
+
+
+def _options(path: str, table: object, allowed: tuple[str, ...]) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise ValueError(f"{path}: must be a table with {', '.join(allowed)}, not {shown(table)}")
+    for key in table:
+        if key not in allowed:
+            raise ValueError(f"{path}.{key}: there is no such key; allowed: {', '.join(allowed)}")
+    options = {"count": 1, "seed": 0, **table}
+    for key, least in (("count", 1), ("seed", 0)):
+        value = options[key]
+        if not isinstance(value, int) or isinstance(value, bool) or value < least:
+            raise ValueError(f"{path}.{key}: must be a whole number >= {least}, not {shown(value)}")
+    return options
+
+
+def _coordinates(path: str, value: object, dimension: int) -> Array:
+    values = value if isinstance(value, list) else [value] * dimension
+    for item in values:
+        _number(path, item)
+    if len(values) != dimension:
+        raise ValueError(
+            f"{path}: has {len(values)} coordinates, but the objective has dimension {dimension}; "
+            f"give {dimension}, or one number for all"
+        )
+    return np.array(values, dtype=np.float64)
+
+
+def _number(path: str, value: object) -> None:
+    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+        raise ValueError(f"{path}: must be a finite number, or a list of them, not {shown(value)}")

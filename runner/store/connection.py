@@ -1,0 +1,207 @@
+"""Opening the results database: a path or an SQLAlchemy URL, SQLite or PostgreSQL."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+
+from runner.errors import StoreError
+from runner.store.schema import SCHEMA_VERSION, SQLITE_STEPS_VIEW, VIEWS, metadata, schema_version
+
+BUSY_SECONDS = 60
+PAGE_BYTES = 65536
+SQLITE_HEADER = b"SQLite format 3\0"
+
+
+class Database:
+    """A results database that may not exist yet.
+
+    Attributes:
+        name: what the user called it.
+        path: the file, for SQLite.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        url = _url(name)
+        self._is_sqlite = url.get_backend_name() == "sqlite"
+        self.path = Path(url.database) if self._is_sqlite and url.database not in (None, "", ":memory:") else None
+        if self._is_sqlite and self.path is None:
+            raise StoreError(f"database {name}: results are kept in a file; give its path")
+        self._engine = self._sqlite_engine("rw") if self.path is not None else _server_engine(name, url)
+        self._reader = self._sqlite_engine("ro") if self.path is not None else self._engine
+
+    def _sqlite_engine(self, mode: str) -> Engine:
+        uri = f"file:{quote(str(self.path))}?mode={mode}"
+
+        def connect() -> sqlite3.Connection:
+            connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+            connection.execute("PRAGMA foreign_keys = ON")
+            connection.create_function("ieee754_from_blob", 1, _float_from_blob, deterministic=True)
+            return connection
+
+        engine = create_engine("sqlite://", creator=connect)
+        # The driver would begin a transaction only before the first write, too late to keep another writer out.
+        event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE" if mode == "rw" else "BEGIN"))
+        return engine
+
+    def exists(self) -> bool:
+        """Whether there is anything to read.
+
+        Raises:
+            StoreError: there is, and it is not a results database of this version.
+        """
+        if self.path is not None and not _is_sqlite_file(self.path, self.name):
+            return False
+        with self.reading() as connection:
+            return self._version(connection) is not None
+
+    def create(self) -> None:
+        """Make the tables, unless they are there.
+
+        Raises:
+            StoreError: they cannot be made.
+        """
+        if self.exists():
+            return
+        if self.path is None:
+            with self.writing() as connection:
+                _make_tables(connection)
+            return
+        # Made aside and linked into place whole: nobody ever sees half a database, nor makes it twice.
+        part = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            _make_file(part)
+            os.link(part, self.path)
+        except FileExistsError:
+            if self.path.stat().st_size == 0:
+                part.replace(self.path)
+        except (OSError, sqlite3.Error) as error:
+            raise StoreError(f"database {self.name}: cannot be created: {_reason(error)}") from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A connection that cannot write.
+
+        Raises:
+            StoreError: with what the database said.
+        """
+        with self._explained(), self._reader.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """One transaction, committed at the end of the body, rolled back if that raises.
+
+        Raises:
+            StoreError: with what the database said; nothing of the body is kept.
+        """
+        with self._explained(), self._engine.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._engine.dispose()
+        self._reader.dispose()
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
+        except DBAPIError as error:
+            raise StoreError(f"database {self.name}: {_reason(error.orig)}") from error
+        except SQLAlchemyError as error:
+            raise StoreError(f"database {self.name}: {error}") from error
+
+    def _version(self, connection: Connection) -> str | None:
+        tables = set(inspect(connection).get_table_names())
+        if schema_version.name not in tables:
+            if tables and self._is_sqlite:
+                shown = ", ".join(sorted(tables)[:3])
+                raise StoreError(
+                    f"database {self.name}: belongs to another program (it has the tables {shown}); name another file"
+                )
+            return None
+        version = connection.execute(select(schema_version.c.version_num)).scalar_one_or_none()
+        if version != SCHEMA_VERSION:
+            raise StoreError(
+                f"database {self.name}: has schema {version}, and this version of runner reads schema {SCHEMA_VERSION}; "
+                "use the version of runner that wrote it, or name another file"
+            )
+        return str(version)
+
+
+def _url(name: str) -> Any:
+    if "://" not in name:
+        return make_url("sqlite://").set(database=str(Path(name)))
+    try:
+        return make_url(name)
+    except ArgumentError as error:
+        raise StoreError(f"database {name}: is neither a path nor a database URL such as postgresql://host/name") from error
+
+
+def _server_engine(name: str, url: Any) -> Engine:
+    try:
+        return create_engine(url)
+    except (NoSuchModuleError, ImportError) as error:
+        raise StoreError(f"database {name}: its driver is not installed: {error}") from error
+
+
+def _is_sqlite_file(path: Path, name: str) -> bool:
+    try:
+        with path.open("rb") as file:
+            header = file.read(len(SQLITE_HEADER))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreError(f"database {name}: cannot be read: {error.strerror}") from error
+    if header and header != SQLITE_HEADER:
+        raise StoreError(f"database {name}: is not an SQLite database; name another file")
+    return bool(header)
+
+
+def _make_file(path: Path) -> None:
+    connection = sqlite3.connect(path, isolation_level=None)
+    try:
+        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
+        connection.execute("PRAGMA journal_mode = WAL")
+    finally:
+        connection.close()
+    engine = create_engine(f"sqlite:///{path}")
+    try:
+        with engine.begin() as opened:
+            _make_tables(opened)
+    finally:
+        engine.dispose()
+
+
+def _make_tables(connection: Connection) -> None:
+    metadata.create_all(connection)
+    views = dict(VIEWS)
+    if connection.dialect.name == "sqlite":
+        views["steps"] = SQLITE_STEPS_VIEW
+    for name, query in views.items():
+        connection.execute(text(f"CREATE VIEW {name} AS {query}"))
+    connection.execute(schema_version.insert().values(version_num=SCHEMA_VERSION))
+
+
+def _reason(error: object) -> str:
+    return error.strerror or str(error) if isinstance(error, OSError) else str(error).strip().partition("\n")[0]
+
+
+def _float_from_blob(blob: bytes | None) -> float | None:
+    return struct.unpack(">d", blob)[0] if blob is not None and len(blob) == 8 else None

@@ -1,0 +1,184 @@
+"""Reading from the results database; nothing here writes."""
+
+from __future__ import annotations
+
+import itertools
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+from sqlalchemy import Connection, select
+
+from runner.contracts import Results, Series, StoredRun
+from runner.errors import StoreError
+from runner.labels import Labels, Scalar, label
+from runner.stopping import Outcome
+from runner.store import schema
+from runner.store.connection import Database
+from runner.store.writing import chunk_checksum
+
+RUNS_AT_ONCE = 200
+"""How many runs' trajectories are read with one query."""
+
+
+class StoredResults(Results):
+    """One experiment, read from the database when asked."""
+
+    def __init__(self, database: Database, experiment: Mapping[str, Any], runs: Sequence[StoredRun], swept: Mapping[str, Any]):
+        self._database = database
+        self._experiment = experiment
+        self._runs = tuple(runs)
+        self._swept = dict(swept)
+
+    @property
+    def name(self) -> str:
+        """The experiment's name."""
+        return str(self._experiment["name"])
+
+    @property
+    def description(self) -> str:
+        """What the experiment says of itself."""
+        return str(self._experiment["description"])
+
+    @property
+    def runs(self) -> Sequence[StoredRun]:
+        """Every stored run of its grid, in the order of the grid."""
+        return self._runs
+
+    @property
+    def swept(self) -> Mapping[str, tuple[str, ...]]:
+        """For each optimizer label, the numeric parameters in which its runs differ."""
+        return self._swept
+
+    def series(self, runs: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, Series]]:
+        """Read trajectories, in the order given.
+
+        Raises:
+            StoreError: a chunk is damaged or missing.
+        """
+        for first in range(0, len(runs), RUNS_AT_ONCE):
+            some = runs[first : first + RUNS_AT_ONCE]
+            with self._database.reading() as connection:
+                chunks = _chunks(connection, [run.id for run in some])
+            for run in some:
+                yield run, _series(run, chunks.get(run.id, []), self._database.name)
+
+
+def read_results(database: Database, name: str) -> StoredResults:
+    """Return the experiment of that name that was run last.
+
+    Raises:
+        StoreError: there is none, or the database cannot be read.
+    """
+    table = schema.experiment
+    with database.reading() as connection:
+        query = select(table).where(table.c.name == name).order_by(table.c.last_run_at.desc(), table.c.id.desc()).limit(1)
+        experiment = connection.execute(query).mappings().one_or_none()
+        if experiment is None:
+            raise StoreError(f"database {database.name}: holds no experiment {name!r}")
+        rows = [dict(row) for row in connection.execute(_runs_query(experiment["id"])).mappings()]
+        settings = _settings(connection, {row[f"{axis}_id"] for row in rows for axis in ("objective", "gradient", "optimizer")})
+    runs, swept = _stored_runs(rows, settings)
+    return StoredResults(database, dict(experiment), runs, swept)
+
+
+def _runs_query(experiment_id: int) -> Any:
+    run, member, landmark = schema.run, schema.experiment_run, schema.landmark
+    marks = (landmark.c.minimum_value, landmark.c.curvature_min, landmark.c.curvature_max)
+    return (
+        select(run, member.c.start_number, *marks)
+        .join(member, member.c.run_id == run.c.id)
+        .outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
+        .where(member.c.experiment_id == experiment_id)
+        .order_by(member.c.position)
+    )
+
+
+def _settings(connection: Connection, ids: set[int]) -> dict[int, tuple[str, dict[str, Scalar]]]:
+    """Return name and parameters of settings, by row number."""
+    found: dict[int, tuple[str, dict[str, Scalar]]] = {}
+    numbers = sorted(ids)
+    for first in range(0, len(numbers), RUNS_AT_ONCE):
+        some = numbers[first : first + RUNS_AT_ONCE]
+        names = select(schema.setting.c.id, schema.setting.c.name).where(schema.setting.c.id.in_(some))
+        found.update({number: (name, {}) for number, name in connection.execute(names)})
+        table = schema.parameter
+        values = select(table.c.setting_id, table.c.name, table.c.number, table.c.text).where(table.c.setting_id.in_(some))
+        for number, name, value, words in connection.execute(values.order_by(table.c.setting_id, table.c.name)):
+            found[number][1][name] = words if value is None else value
+    return found
+
+
+def _stored_runs(
+    rows: Sequence[Mapping[str, Any]], settings: Mapping[int, tuple[str, Mapping[str, Scalar]]]
+) -> tuple[list[StoredRun], Mapping[str, tuple[str, ...]]]:
+    named: dict[str, dict[int, str]] = {}
+    labels: Labels = Labels((), {})
+    for axis in ("objective", "gradient", "optimizer"):
+        ids = list(dict.fromkeys(row[f"{axis}_id"] for row in rows))
+        labels = label([settings[number] for number in ids], numbers=axis != "optimizer")
+        named[axis] = dict(zip(ids, labels.labels, strict=True))
+    parameters = {
+        (axis, number): {f"{axis}.{key}": value for key, value in settings[number][1].items()}
+        for axis, ids in named.items()
+        for number in ids
+    }
+    return [_stored_run(row, named, parameters) for row in rows], labels.swept
+
+
+def _stored_run(
+    row: Mapping[str, Any], named: Mapping[str, Mapping[int, str]], parameters: Mapping[tuple[str, int], Mapping[str, Scalar]]
+) -> StoredRun:
+    ids = {axis: row[f"{axis}_id"] for axis in named}
+    curvature = (row["curvature_min"], row["curvature_max"])
+    return StoredRun(
+        id=row["id"],
+        identity=row["identity"],
+        objective=named["objective"][ids["objective"]],
+        gradient=named["gradient"][ids["gradient"]],
+        optimizer=named["optimizer"][ids["optimizer"]],
+        parameters=dict(itertools.chain.from_iterable(parameters[axis, number].items() for axis, number in ids.items())),
+        start=row["start_number"],
+        dimension=row["dimension"],
+        outcome=row["outcome"],
+        error=row["error"],
+        steps=row["steps"],
+        final_value=_from_class(row["final_value"], row["final_value_class"]),
+        best_value=_from_class(row["best_value"], row["best_value_class"]),
+        final_gradient_norm=_from_class(row["final_gradient_norm"], row["final_gradient_norm_class"]),
+        evaluations={name: row[f"{name}_evaluations"] for name in ("value", "gradient", "hessian")},
+        seconds=row["seconds"],
+        minimum_value=row["minimum_value"],
+        curvature=None if None in curvature else cast(tuple[float, float], curvature),
+    )
+
+
+def _from_class(number: float | None, number_class: str) -> float:
+    return number if number is not None and number_class == "finite" else float(number_class)
+
+
+def _chunks(connection: Connection, run_ids: Sequence[int]) -> dict[int, list[Any]]:
+    table = schema.chunk
+    chunks: dict[int, list[Any]] = defaultdict(list)
+    query = select(table).where(table.c.run_id.in_(run_ids)).order_by(table.c.run_id, table.c.first_step)
+    for row in connection.execute(query):
+        chunks[row.run_id].append(row)
+    return chunks
+
+
+def _series(run: StoredRun, chunks: Sequence[Any], database: str) -> Series:
+    pieces = []
+    step = 0
+    for row in chunks:
+        damaged = row.first_step != step or row.checksum != chunk_checksum(run.identity, step, row.count, row.data)
+        if damaged or len(row.data) % (8 * row.count):
+            raise StoreError(f"database {database}: the trajectory of run {run.id} is damaged at step {step}")
+        pieces.append(np.frombuffer(row.data, ">f8").reshape(-1, row.count))
+        step += row.count
+    if step != run.steps + 1 and not (run.outcome == Outcome.FAILED and step == 0):
+        raise StoreError(f"database {database}: run {run.id} took {run.steps} steps, but {step} iterates are stored")
+    if not pieces:
+        return Series(np.empty(0), np.empty(0), None)
+    whole = np.concatenate(pieces, axis=1).astype(np.float64)
+    return Series(whole[0], whole[1], whole[2:].T if len(whole) > 2 else None)

@@ -1,0 +1,212 @@
+"""The layout of the results database.
+
+    experiment ──< experiment_run >── run ──< chunk
+                                       │
+            objective, gradient, optimizer, rules: setting ──< parameter,  setting ── landmark
+            start,  environment
+
+A setting is one plugin with one value for each parameter and one state of its code; runs share it. So a sweep of 200 learning
+rates over 5 starts has 200 optimizer settings and not 1,000 copies of their parameters.
+
+A run is current while `superseded_by` is null: at most one for each identity. Numbers that may be NaN have a class beside them
+(`finite`, `inf`, `-inf`, `nan`), since SQLite turns NaN into NULL; trajectories are bytes, bit for bit.
+
+The tables are the store's own. The views `experiments`, `runs`, `parameters` and `steps` are what people query.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
+
+SCHEMA_VERSION = "0001"
+
+metadata = MetaData()
+_LATER: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"}
+_Id = BigInteger().with_variant(Integer, "sqlite")
+
+schema_version = Table("runner_schema", metadata, Column("version_num", String(32), primary_key=True))
+
+experiment = Table(
+    "experiment",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("name", Text, nullable=False),
+    Column("digest", String(64), nullable=False, comment="SHA-256 of the sorted identities of its grid"),
+    Column("description", Text, nullable=False),
+    Column("source", Text, nullable=False, comment="the TOML text, with overrides named in comments behind it"),
+    Column("created_at", Double, nullable=False, comment="seconds since 1970, UTC"),
+    Column("last_run_at", Double, nullable=False, comment="seconds since 1970, UTC"),
+    Index("experiment_by_name", "name", "digest", unique=True),
+)
+
+environment = Table(
+    "environment",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("python", Text, nullable=False),
+    Column("platform", Text, nullable=False),
+    Column("cpu", Text, nullable=False),
+    Column("packages", Text, nullable=False, comment="JSON, versions by distribution"),
+    Column("git_commit", Text, nullable=False),
+)
+
+setting = Table(
+    "setting",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False, unique=True, comment="SHA-256 of kind, canonical and fingerprint"),
+    Column("kind", String(16), nullable=False, comment="objective, gradient, optimizer or rules"),
+    Column("name", Text, nullable=False),
+    Column("canonical", Text, nullable=False, comment="JSON of name and parameters, floats in hexadecimal"),
+    Column("fingerprint", String(64), nullable=False, comment="of the plugin's code"),
+)
+
+parameter = Table(
+    "parameter",
+    metadata,
+    Column("setting_id", _Id, ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
+    Column("name", String(128), primary_key=True),
+    Column("number", Double, comment="of a number, or 0 and 1 of a truth value"),
+    Column("text", Text, comment="of anything else"),
+    Index("parameter_by_number", "name", "number"),
+    Index("parameter_by_text", "name", "text"),
+)
+
+landmark = Table(
+    "landmark",
+    metadata,
+    Column("setting_id", _Id, ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
+    Column("minimum_value", Double, nullable=False),
+    Column("minimiser", LargeBinary, nullable=False, comment="big-endian float64"),
+    Column("curvature_min", Double, comment="smallest eigenvalue of the Hessian at the minimiser"),
+    Column("curvature_max", Double, comment="largest eigenvalue of the Hessian at the minimiser"),
+)
+
+start = Table(
+    "start",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("dimension", Integer, nullable=False),
+    Column("x", LargeBinary, nullable=False, comment="big-endian float64"),
+)
+
+run = Table(
+    "run",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("identity", String(64), nullable=False, comment="SHA-256 over everything that decides the run's numbers"),
+    Column("objective_id", _Id, ForeignKey("setting.id"), nullable=False),
+    Column("gradient_id", _Id, ForeignKey("setting.id"), nullable=False),
+    Column("optimizer_id", _Id, ForeignKey("setting.id"), nullable=False),
+    Column("rules_id", _Id, ForeignKey("setting.id"), nullable=False),
+    Column("start_id", _Id, ForeignKey("start.id"), nullable=False),
+    Column("environment_id", _Id, ForeignKey("environment.id"), nullable=False),
+    Column("dimension", Integer, nullable=False),
+    Column("records_x", Boolean, nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("error", Text, nullable=False),
+    Column("steps", BigInteger, nullable=False),
+    Column("value_evaluations", BigInteger, nullable=False),
+    Column("gradient_evaluations", BigInteger, nullable=False),
+    Column("hessian_evaluations", BigInteger, nullable=False),
+    Column("final_value", Double),
+    Column("final_value_class", String(8), nullable=False),
+    Column("final_gradient_norm", Double),
+    Column("final_gradient_norm_class", String(8), nullable=False),
+    Column("best_value", Double),
+    Column("best_value_class", String(8), nullable=False),
+    Column("best_step", BigInteger, nullable=False),
+    Column("seconds", Double, nullable=False, comment="the run's share of its batch's time"),
+    Column("finished_at", Double, nullable=False, comment="seconds since 1970, UTC"),
+    Column("superseded_by", _Id, ForeignKey("run.id", ondelete="SET NULL", **_LATER)),
+    CheckConstraint("superseded_by IS NULL OR superseded_by <> id", name="run_supersedes_another"),
+)
+_current = run.c.superseded_by.is_(None)
+Index("run_current", run.c.identity, unique=True, sqlite_where=_current, postgresql_where=_current)
+Index("run_by_optimizer", run.c.optimizer_id)
+Index("run_superseded", run.c.superseded_by, sqlite_where=~_current, postgresql_where=~_current)
+
+experiment_run = Table(
+    "experiment_run",
+    metadata,
+    Column("experiment_id", _Id, ForeignKey("experiment.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", _Id, ForeignKey("run.id", ondelete="CASCADE", **_LATER), primary_key=True),
+    Column("position", Integer, nullable=False, comment="place in the experiment's grid, from 0"),
+    Column("start_number", Integer, nullable=False, comment="number of the start within the experiment, from 0"),
+    Index("experiment_run_by_run", "run_id"),
+    sqlite_with_rowid=False,
+)
+
+chunk = Table(
+    "chunk",
+    metadata,
+    Column("run_id", _Id, ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("first_step", BigInteger, primary_key=True),
+    Column("count", Integer, nullable=False, comment="how many iterates"),
+    Column("checksum", BigInteger, nullable=False, comment="CRC-32 of identity, first_step, count and data"),
+    Column(
+        "data",
+        LargeBinary,
+        nullable=False,
+        comment="big-endian float64, series after series: f, gradient norm, each coordinate of x",
+    ),
+)
+
+VIEWS = {
+    "experiments": """
+        SELECT e.id, e.name, e.description, e.created_at, e.last_run_at,
+               (SELECT count(*) FROM experiment_run m WHERE m.experiment_id = e.id) AS runs
+        FROM experiment e""",
+    "runs": """
+        SELECT r.id, r.identity, o.name AS objective, g.name AS gradient, p.name AS optimizer, r.dimension, r.outcome, r.error,
+               r.steps, r.value_evaluations, r.gradient_evaluations, r.hessian_evaluations,
+               r.final_value, r.final_value_class, r.final_gradient_norm, r.final_gradient_norm_class,
+               r.best_value, r.best_value_class, r.best_step, r.final_value - l.minimum_value AS final_gap,
+               r.seconds, r.finished_at
+        FROM run r
+        JOIN setting o ON o.id = r.objective_id
+        JOIN setting g ON g.id = r.gradient_id
+        JOIN setting p ON p.id = r.optimizer_id
+        LEFT JOIN landmark l ON l.setting_id = r.objective_id
+        WHERE r.superseded_by IS NULL""",
+    "parameters": """
+        SELECT r.id AS run_id, s.kind, q.name, q.number, q.text
+        FROM run r
+        JOIN setting s ON s.id IN (r.objective_id, r.gradient_id, r.optimizer_id, r.rules_id)
+        JOIN parameter q ON q.setting_id = s.id
+        WHERE r.superseded_by IS NULL""",
+}
+"""What people query, in any database."""
+
+SQLITE_STEPS_VIEW = """
+    WITH RECURSIVE place(i) AS (
+        SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < (SELECT max(count) FROM chunk)
+    )
+    SELECT c.run_id, c.first_step + place.i AS step,
+           ieee754_from_blob(substr(c.data, 8 * place.i + 1, 8)) AS value,
+           ieee754_from_blob(substr(c.data, 8 * (c.count + place.i) + 1, 8)) AS gradient_norm,
+           CASE WHEN r.records_x THEN ieee754_from_blob(substr(c.data, 8 * (2 * c.count + place.i) + 1, 8)) END AS x0,
+           CASE WHEN r.records_x AND r.dimension > 1
+                THEN ieee754_from_blob(substr(c.data, 8 * (3 * c.count + place.i) + 1, 8)) END AS x1
+    FROM chunk c
+    JOIN run r ON r.id = c.run_id AND r.superseded_by IS NULL
+    JOIN place ON place.i < c.count"""
+"""Every iterate as a row; `ieee754_from_blob` is built into the `sqlite3` shell."""
