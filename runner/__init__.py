@@ -12,6 +12,15 @@ if TYPE_CHECKING:
     from runner.analysis.curvature import stability_limit as stability_limit
     from runner.analysis.quantiles import Band as Band
     from runner.analysis.quantiles import quantile_band as quantile_band
+    from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
+    from runner.analysis.summary import SettingSummary as SettingSummary
+    from runner.analysis.summary import count_outcomes as count_outcomes
+    from runner.analysis.summary import rounding_level as rounding_level
+    from runner.analysis.summary import summarize_settings as summarize_settings
+    from runner.analysis.words import counted as counted
+    from runner.analysis.words import listed as listed
+    from runner.analysis.words import number as number
+    from runner.analysis.words import part as part
     from runner.contracts import ComputesHessian as ComputesHessian
     from runner.contracts import ComputesJacobian as ComputesJacobian
     from runner.contracts import ComputesValueAndGradient as ComputesValueAndGradient
@@ -39,6 +48,10 @@ if TYPE_CHECKING:
     from runner.errors import RunnerError as RunnerError
     from runner.hookspecs import hookimpl as hookimpl
     from runner.parameters import parameter as parameter
+    from runner.report.style import OUTCOME_COLOURS as OUTCOME_COLOURS
+    from runner.report.style import PALETTE as PALETTE
+    from runner.report.style import panels as panels
+    from runner.report.style import wrapped as wrapped
     from runner.rowwise import Array as Array
     from runner.rowwise import dot as dot
     from runner.rowwise import matvec as matvec
@@ -50,6 +63,19 @@ __version__ = "0.1.0"
 _HOMES = {
     "runner.analysis.curvature": ("stability_limit",),
     "runner.analysis.quantiles": ("Band", "quantile_band"),
+    "runner.analysis.summary": (
+        "LOST_OUTCOMES",
+        "SettingSummary",
+        "count_outcomes",
+        "rounding_level",
+        "summarize_settings",
+    ),
+    "runner.analysis.words": (
+        "counted",
+        "listed",
+        "number",
+        "part",
+    ),
     "runner.contracts": (
         "ComputesHessian",
         "ComputesJacobian",
@@ -79,6 +105,12 @@ _HOMES = {
     "runner.errors": ("RunnerError",),
     "runner.hookspecs": ("hookimpl",),
     "runner.parameters": ("parameter",),
+    "runner.report.style": (
+        "OUTCOME_COLOURS",
+        "PALETTE",
+        "panels",
+        "wrapped",
+    ),
     "runner.rowwise": ("Array", "dot", "matvec", "norm"),
     "runner.stopping": ("Outcome",),
 }

@@ -191,10 +191,11 @@ class _Reader:
 
     def _offer(self, kind: Kind, path: str, table: Mapping[str, Any]) -> Offer | None:
         name = table.get("name")
+        key = "executor" if kind == "executor" else "name"
         if not isinstance(name, str):
-            self.problems.add(f"{path}.name", f"must be the name of a plugin, not {shown(name)}" if name else "is missing")
+            self.problems.add(f"{path}.{key}", f"must be the name of a plugin, not {shown(name)}" if name else "is missing")
             return None
-        with self.problems.at(f"{path}.name"):
+        with self.problems.at(f"{path}.{key}"):
             return self.catalogue.find(kind, name)
         return None
 

@@ -89,4 +89,4 @@ def suggestion(name: str, names: Sequence[str]) -> str:
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"
-    return f"allowed: {', '.join(names)}" if names else "none is known"
+    return f"allowed: {', '.join(names)}" if names else "there are none"

@@ -129,17 +129,16 @@ class Parameter:
 
     def _scalar(self, kind: type, value: object) -> Any:
         number = isinstance(value, int | float) and not isinstance(value, bool)
+        given = value
         if kind is float and number:
             value = float(cast(float, value))
         elif kind is Path and isinstance(value, str):
             value = Path(value)
-        if not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
-            raise ValueError(self._refusal(value))
-        if isinstance(value, float) and math.isnan(value):
-            raise ValueError(self._refusal(value))
-        for sign, limit in self.bounds:
-            if not _HOLDS[sign](value, limit):
-                raise ValueError(self._refusal(value))
+        fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+        if not fits or (isinstance(value, float) and math.isnan(value)):
+            raise ValueError(self._refusal(given))
+        if not all(_HOLDS[sign](value, limit) for sign, limit in self.bounds):
+            raise ValueError(self._refusal(given))
         return value
 
     def _refusal(self, value: object) -> str:

@@ -11,8 +11,9 @@ from typing import Protocol, cast
 import numpy as np
 
 from runner.analysis.curvature import hessian_spectrum
+from runner.analysis.summary import settings_table, summarize, summarize_settings, summary_table
 from runner.config import read_experiment
-from runner.contracts import ComputesHessian, Executor, GradientBackend, HasMinimum, Objective
+from runner.contracts import ComputesHessian, Executor, Figure, GradientBackend, HasMinimum, Objective, Results
 from runner.descent import descend, rehearse
 from runner.environment import environment
 from runner.errors import Interrupted, PluginError
@@ -20,6 +21,7 @@ from runner.evaluation import Evaluator
 from runner.experiment import Batch, Descent, Experiment, Landmark, Run, Setting, Skipped, Trajectory
 from runner.grid import batches, expand
 from runner.offers import Catalogue
+from runner.report.page import Table, WrittenReport, write_report
 from runner.rowwise import Array
 from runner.stopping import Outcome
 from runner.store import Store, StoredState
@@ -148,7 +150,10 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
             if choices.fail_fast and finished.outcomes[Outcome.FAILED]:
                 break
     except KeyboardInterrupt as error:
-        raise Interrupted("interrupted") from error
+        stored = len(plan.runs) - len(plan.todo) + finished.outcomes.total()
+        raise Interrupted(
+            f"interrupted: {stored:,} of {len(plan.runs):,} runs are stored; the same command again computes the rest"
+        ) from error
     return finished
 
 
@@ -200,3 +205,30 @@ def _curvature(objective: Objective, x: Array, gradients: Sequence[Setting]) -> 
         if isinstance(backend, ComputesHessian) and backend.refusal(objective, "hessian") is None:
             return hessian_spectrum(Evaluator(objective, backend, 1).hessian(x[None, :])[0])
     return None
+
+
+def find_figures(experiment: Experiment, catalogue: Catalogue) -> list[tuple[str, Figure]]:
+    """Return the figures of an experiment's report, by name.
+
+    Raises:
+        PluginError: there is no such figure, or it cannot be loaded.
+    """
+    return [(name, cast(Figure, catalogue.find("figure", name).cls())) for name in experiment.figures]
+
+
+def report(results: Results, figures: Sequence[tuple[str, Figure]], folder: Path, command: str) -> WrittenReport:
+    """Write the report of an experiment from the database alone.
+
+    Args:
+        results: the experiment, as the database holds it.
+        figures: what to draw.
+        folder: where to write.
+        command: what to type to compute the results again.
+
+    Raises:
+        StoreError: the database is damaged.
+        ReportError: the folder cannot be written.
+    """
+    summary = Table(*summary_table(summarize(results.runs)))
+    settings = Table(*settings_table(summarize_settings(results.runs)))
+    return write_report(folder, results, figures, summary, settings, command)

@@ -77,7 +77,8 @@ class StoppingState:
     @classmethod
     def at_start(cls, rules: StoppingRules, value: Array, minimum: Array | None) -> StoppingState:
         """Begin with f at the starting points, `(runs,)`."""
-        bound = rules.divergence_limit * np.maximum(1.0, np.abs(value))
+        # At most the largest float, so that an infinite value lies beyond it whatever the limit.
+        bound = np.minimum(rules.divergence_limit * np.maximum(1.0, np.abs(value)), np.finfo(np.float64).max)
         return cls(rules, minimum, bound, np.full((QUARTERS, len(value)), -np.inf))
 
     def keep(self, rows: Mask) -> None:

@@ -14,6 +14,7 @@ import dataclasses
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar, cast
 
 import numpy as np
@@ -64,10 +65,9 @@ def check_objective(objective: Objective) -> None:
         AssertionError: with a sentence that says what is wrong.
     """
     name = _check_plugin(objective, Objective)
-    _require(
-        isinstance(objective.dimension, int) and objective.dimension >= 1,
-        f"{name}.dimension must be a whole number of at least 1, not {objective.dimension!r}",
-    )
+    dimension: object = objective.dimension
+    whole = isinstance(dimension, int) and dimension >= 1
+    _require(whole, f"{name}.dimension must be a whole number of at least 1, not {dimension!r}")
     x = _points(objective, RUNS)
     for method, shape in _offered(objective).items():
         _check_function(f"{name}.{method}", getattr(objective, method), x, shape)
@@ -191,7 +191,7 @@ def _row(result: Any, row: int) -> Any:
 
 
 def _offered(objective: Objective) -> dict[str, tuple[Any, ...]]:
-    """Return the methods that an objective offers and the shapes of their results beyond the axis of runs; `...` is any length."""
+    """Return the methods that an objective offers and the shapes of their results for one run; `...` is any length."""
     dimension = objective.dimension
     offered: dict[str, tuple[Any, ...]] = {"value": ()}
     if isinstance(objective, HasGradient):
@@ -356,10 +356,10 @@ def _check_backend_method(name: str, backend: Any, objective: Any, quantity: Qua
     label, dimension = f"{name}.{quantity}", x.shape[-1]
     shape = {"gradient": (dimension,), "hessian": (dimension, dimension), "jacobian": (..., dimension)}[quantity]
     method = getattr(backend, quantity)
-    _check_function(label, lambda z: method(objective, z), x, shape)
+    _check_function(label, partial(method, objective), x, shape)
     for key, together, alone in _sweeps(cast(GradientBackend, backend), RUNS):
-        functions = [lambda z, one=one: getattr(one, quantity)(objective, z) for one in alone]
-        _check_sweep(label, key, lambda z, swept=together: getattr(swept, quantity)(objective, z), functions, x)
+        functions: list[Function] = [partial(getattr(one, quantity), objective) for one in alone]
+        _check_sweep(label, key, partial(getattr(together, quantity), objective), functions, x)
     if quantity == "hessian":
         _check_hessian(label, method(objective, x), objective, x, GOOD_BACKEND)
     else:
@@ -380,7 +380,8 @@ class _Bowl(LeastSquares):
         return Minimum(_BOTTOM, 0.0)
 
     def residuals(self, x: Array) -> Array:
-        return _ROOTS * (x - _BOTTOM)
+        scaled: Array = _ROOTS * (x - _BOTTOM)
+        return scaled
 
     def jacobian(self, x: Array) -> Array:
         return np.tile(np.diag(_ROOTS), (len(x), 1, 1))

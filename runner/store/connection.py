@@ -115,8 +115,9 @@ class Database:
 
     def close(self) -> None:
         """Give back the connections."""
-        self._engine.dispose()
+        # The last to leave clears away the write-ahead log, which a reader cannot.
         self._reader.dispose()
+        self._engine.dispose()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -97,10 +97,10 @@ def _problem(function: Function, x: Array) -> str | None:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             stepped = function(cast(Array, x + 1j * STEP))
-            narrow, wide = (_slope_along_diagonal(function, x, spacing) for spacing in (SPACING, 2.0 * SPACING))
-            # Differences of two spacings that agree can be trusted; where they do not, f is too wild to be judged by them.
-            doubt = np.abs(narrow - wide) + SPACING * (np.abs(narrow) + SPACING * np.abs(stepped))
-            lost = np.abs(np.imag(stepped) / STEP - narrow) > 100.0 * doubt
+            # Differences that agree at all spacings can be trusted; where they do not, f is too wild to be judged by them.
+            slopes = np.stack([_slope_along_diagonal(function, x, spacing * SPACING) for spacing in (1.0, 1.7, 4.3)])
+            doubt = np.ptp(slopes, axis=0) + SPACING * (np.abs(slopes[0]) + SPACING * np.abs(stepped))
+            lost = np.abs(np.imag(stepped) / STEP - slopes[0]) > 100.0 * doubt
     except Exception as error:  # whatever a plugin raises on complex numbers is the reason
         return f"does not accept complex numbers ({type(error).__name__}: {error})"
     return "loses the imaginary part of complex numbers" if lost.any() else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import dataclasses
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -70,7 +70,7 @@ class LinearRegression(LeastSquares):
             ValueError: the CSV file cannot be used; the text says which line, and why.
         """
         if self.csv is not None:
-            table = np.array(list(_rows(self.csv)))
+            table = np.array(_rows(self.csv))
             return table[:, :-1].copy(), table[:, -1].copy()
         generator = np.random.Generator(np.random.PCG64(self.seed))
         features = generator.uniform(-1.0, 1.0, (self.samples, self.features))
@@ -156,19 +156,20 @@ class LinearRegression(LeastSquares):
         )
 
 
-def _rows(path: Path) -> Iterator[list[float]]:
-    """Yield the numbers in each line of a CSV file, all lines equally long and of two numbers at least."""
-    columns = None
-    for line, cells in _lines(path):
-        if columns is None:
-            columns = len(cells)
-            if columns < 2:
-                raise ValueError(f"{path}, line {line}: there must be at least two columns, features and then y, not 1")
-            if not any(_is_number(cell) for cell in cells):
-                continue
+def _rows(path: Path) -> list[list[float]]:
+    """Return the numbers in each line of a CSV file, all lines equally long and of two numbers at least."""
+    lines = _lines(path)
+    columns = len(lines[0][1]) if lines else 0
+    if columns == 1:
+        raise ValueError(f"{path}, line {lines[0][0]}: there must be at least two columns, features and then y, not 1")
+    for line, cells in lines:
         if len(cells) != columns:
             raise ValueError(f"{path}, line {line}: {len(cells)} columns, where the first line has {columns}")
-        yield [_number(cell, path, line) for cell in cells]
+    if lines and not any(_is_number(cell) for cell in lines[0][1]):
+        del lines[0]
+    if not lines:
+        raise ValueError(f"{path}: holds no line of numbers")
+    return [[_number(cell, path, line) for cell in cells] for line, cells in lines]
 
 
 def _lines(path: Path) -> list[tuple[int, list[str]]]:

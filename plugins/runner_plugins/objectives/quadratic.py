@@ -57,12 +57,6 @@ class Quadratic(Objective):
         diagonal = 2.0 * self._curvatures[..., None] * np.eye(self.dimension)
         return np.broadcast_to(diagonal, (*x.shape, self.dimension))
 
-    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return both; they share λᵢ xᵢ."""
-        slope = self._curvatures * x
-        value: Array = x.__array_namespace__().vecdot(x, slope)
-        return value, 2.0 * slope
-
     @cached_property
     def _curvatures(self) -> Array:
         """λ, `(dimension,)`; `(runs, dimension)` where κ is swept."""

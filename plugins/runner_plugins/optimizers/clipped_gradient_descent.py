@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runner import Array, Memory, Optimizer, Point, hookimpl, norm, parameter
+from runner import Array, Memory, Optimizer, Point, dot, hookimpl, norm, parameter
 
 
 @dataclass(frozen=True)
@@ -46,13 +46,14 @@ class ClippedGradientDescent(Optimizer):
 def shortened(gradient: Array, longest: float | Array) -> Array:
     """Return each row as it is, or of length `longest` if it is longer.
 
-    Lengths are compared after division by the largest coordinate, since that of a huge finite gradient overflows.
+    Lengths are those after division by the mean size of the coordinates, since that of a huge finite gradient overflows.
     """
-    largest = np.abs(gradient).max(axis=-1, keepdims=True)
-    scaled = gradient / np.where(largest > 0, largest, 1.0)
+    coordinates = gradient.shape[-1]
+    mean = dot(np.abs(gradient), np.full(coordinates, 1.0 / coordinates))[:, None]
+    scaled = gradient / np.where(mean > 0, mean, 1.0)
     length = norm(scaled)[:, None]
     with np.errstate(divide="ignore"):
-        return np.where(largest > longest / length, longest * (scaled / length), gradient)
+        return np.where(mean > longest / length, longest * (scaled / length), gradient)
 
 
 @hookimpl

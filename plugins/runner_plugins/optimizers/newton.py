@@ -39,7 +39,7 @@ class Newton(Optimizer):
     def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:
         """Return x − γ B ∇f(x)."""
         hessian = point.hessian
-        finite: Mask = np.isfinite(hessian).all(axis=(-2, -1))
+        finite: Mask = np.all(np.isfinite(hessian), axis=(-2, -1))
         # eigh refuses the whole stack if one matrix holds NaN, so that run gets its NaN afterwards.
         curvatures, directions = eigen(np.where(finite[:, None, None], hessian, 0.0))
         slopes = matvec(directions.swapaxes(-2, -1), point.gradient)

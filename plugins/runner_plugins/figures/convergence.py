@@ -1,0 +1,292 @@
+"""How fast each method comes down: f − f* against the step."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from runner import (
+    LOST_OUTCOMES,
+    PALETTE,
+    Array,
+    Band,
+    Drawing,
+    Figure,
+    Outcome,
+    Results,
+    Series,
+    SettingSummary,
+    StoredRun,
+    counted,
+    hookimpl,
+    listed,
+    number,
+    panels,
+    part,
+    quantile_band,
+    rounding_level,
+    summarize_settings,
+    wrapped,
+)
+
+MOST_CURVES = 5
+TOLD_OBJECTIVES = 4
+CROWDED = 25.0
+"""How many times longer than the shortest curve the longest may be before the steps get a logarithmic axis."""
+STYLES: Mapping[str, tuple[str, str]] = {
+    "best": (PALETTE[2], "-"),
+    "smallest": (PALETTE[4], ":"),
+    "largest without a lost run": (PALETTE[1], "-."),
+    "smallest that diverges": (PALETTE[5], "--"),
+}
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One line of the picture: a setting, why it was chosen, and its quantiles over the starts."""
+
+    setting: SettingSummary
+    role: str
+    band: Band
+
+    @property
+    def known(self) -> bool:
+        """Whether it shows the gap; else the gradient norm."""
+        return self.setting.runs[0].minimum_value is not None
+
+
+@dataclass(frozen=True)
+class Convergence(Figure):
+    """Median and middle half of f − f* over the starts against the step; ‖∇f‖ where the minimum is unknown."""
+
+    title: ClassVar[str] = "Convergence"
+
+    def draw(self, results: Results) -> Drawing | None:
+        """Draw a panel for each objective; None if no run has been stored."""
+        settings: dict[str, list[SettingSummary]] = {}
+        for setting in summarize_settings(results.runs):
+            settings.setdefault(setting.objective, []).append(setting)
+        if not settings:
+            return None
+        curves = {objective: _curves(results, group) for objective, group in settings.items()}
+        log_steps = _is_crowded([curve for group in curves.values() for curve in group])
+        figure, axes = panels(list(curves), height=4.1)
+        for panel, group in zip(axes, curves.values(), strict=True):
+            _draw_panel(panel, group, log_steps)
+        return Drawing(figure, _caption(settings, curves, log_steps))
+
+
+def _curves(results: Results, settings: Sequence[SettingSummary]) -> list[Curve]:
+    return [Curve(setting, role, _band(results, setting)) for setting, role in _chosen(results, settings)]
+
+
+def _chosen(results: Results, settings: Sequence[SettingSummary]) -> list[tuple[SettingSummary, str]]:
+    """Choose what to draw of one objective: the best of each optimizer, and as many of the others as there is room for.
+
+    A role is given to every optimizer or to none, so that no optimizer is shown in a worse light than another.
+    """
+    groups: dict[tuple[str, str], list[SettingSummary]] = {}
+    for setting in settings:
+        groups.setdefault((setting.optimizer, setting.gradient), []).append(setting)
+    roles = [_roles(results, group) for group in groups.values()]
+    chosen = [(place, *group[0]) for place, group in enumerate(roles)]
+    for role in ("smallest that diverges", "smallest", "largest without a lost run"):
+        taken = {id(setting) for _, _, setting in chosen}
+        more = [(place, r, s) for place, group in enumerate(roles) for r, s in group if r == role and id(s) not in taken]
+        if len(chosen) + len(more) <= MOST_CURVES:
+            chosen += more
+    order = list(STYLES)
+    return [(setting, role) for _, role, setting in sorted(chosen, key=lambda entry: (entry[0], order.index(entry[1])))]
+
+
+def _roles(results: Results, group: Sequence[SettingSummary]) -> list[tuple[str, SettingSummary]]:
+    """Return the settings of one optimizer that say most about it, and what they are, the most telling first."""
+    best = min(group, key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
+    key = _swept(results, group[0].optimizer)
+    ordered = sorted((s for s in group if _value(s, key) is not None), key=lambda s: _value(s, key) or 0.0)
+    if len(ordered) < 2:
+        return [("best", best)]
+    stable = [setting for setting in ordered if not setting.lost]
+    diverging = [setting for setting in ordered if 2 * _diverged(setting) >= len(setting.runs)]
+    return [
+        *([("best", best)] if best.lost < len(best.runs) else []),
+        ("smallest", ordered[0]),
+        *(("largest without a lost run", setting) for setting in stable[-1:]),
+        *(("smallest that diverges", setting) for setting in diverging[:1]),
+    ]
+
+
+def _swept(results: Results, optimizer: str) -> str:
+    names = results.swept.get(optimizer, ())
+    return "optimizer." + ("learning_rate" if "learning_rate" in names else next(iter(names), ""))
+
+
+def _value(setting: SettingSummary, key: str) -> float | None:
+    value = setting.parameters.get(key)
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _diverged(setting: SettingSummary) -> int:
+    return setting.outcomes.get(Outcome.DIVERGED, 0) + setting.outcomes.get(Outcome.NON_FINITE, 0)
+
+
+def _band(results: Results, setting: SettingSummary) -> Band:
+    runs = setting.runs
+    return quantile_band(
+        (_measured(run, series) for run, series in results.series(runs)),
+        lost=[run.outcome in LOST_OUTCOMES for run in runs],
+        last_step=max(run.steps for run in runs),
+    )
+
+
+def _measured(run: StoredRun, series: Series) -> Array:
+    return series.gradient_norm if run.minimum_value is None else series.value - run.minimum_value
+
+
+def _is_crowded(curves: Sequence[Curve]) -> bool:
+    lengths = [int(curve.band.steps[-1]) for curve in curves if curve.band.steps[-1] > 0]
+    return bool(lengths) and max(lengths) > CROWDED * min(lengths)
+
+
+def _draw_panel(panel: Axes, curves: Sequence[Curve], log_steps: bool) -> None:
+    floor = rounding_level(curves[0].setting.runs[0].minimum_value)
+    low, high = _limits(curves, floor)
+    combinations = list(dict.fromkeys((curve.setting.optimizer, curve.setting.gradient) for curve in curves))
+    for curve in curves:
+        place = combinations.index((curve.setting.optimizer, curve.setting.gradient))
+        colour, line = STYLES[curve.role]
+        colour = colour if len(combinations) == 1 else PALETTE[place % len(PALETTE)]
+        _draw_curve(panel, curve, colour, line, (low, high), _label(curve, combinations))
+    if any(curve.band.low.min() <= floor for curve in curves):
+        panel.axhline(floor, color="#888888", linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
+        panel.annotate("rounding level", (1, floor), (0, 2), ("axes fraction", "data"), "offset points", ha="right", fontsize=7.5)
+    panel.set_yscale("log")
+    panel.set_ylim(low, high)
+    if log_steps:
+        panel.set_xscale("symlog", linthresh=1.0, linscale=0.4)
+    panel.set_xlim(left=0)
+    panel.set_xlabel("step (logarithmic from 1)" if log_steps else "step")
+    panel.set_ylabel("gap to the minimum, f − f*" if curves[0].known else "gradient norm, ‖∇f‖")
+    panel.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.17), fontsize=8, borderaxespad=0, labelspacing=0.35)
+
+
+def _draw_curve(panel: Axes, curve: Curve, colour: str, line: str, limits: tuple[float, float], label: str) -> None:
+    band = curve.band
+    floor = rounding_level(curve.setting.runs[0].minimum_value)
+    # What is infinite is drawn a little beyond the top, so that the line is seen to leave the panel there.
+    median, lower, upper = (np.clip(edge, floor, 1e3 * limits[1]) for edge in (band.median, band.low, band.high))
+    if band.runs > 1:
+        panel.fill_between(band.steps, lower, upper, color=colour, alpha=0.16, linewidth=0)
+    panel.plot(band.steps, median, color=colour, linestyle=line, label=label)
+    if median[-1] < limits[1]:
+        panel.plot(band.steps[-1:], median[-1:], "o", color=colour, markersize=4, clip_on=False, zorder=4)
+
+
+def _limits(curves: Sequence[Curve], floor: float) -> tuple[float, float]:
+    """Return the smallest and largest value shown: two decades above the highest start, down to the lowest median."""
+    starts = [edge[0] for curve in curves for edge in (curve.band.median, curve.band.high) if math.isfinite(edge[0])]
+    high = max([*starts, 10 * floor])
+    lowest = min([float(curve.band.median.min()) for curve in curves] + [high])
+    low = max(lowest, floor)
+    return low / 4, high * (100 if any(not math.isfinite(curve.band.median[-1]) for curve in curves) else 4)
+
+
+def _label(curve: Curve, combinations: Sequence[tuple[str, str]]) -> str:
+    setting = curve.setting
+    several_gradients = len({gradient for _, gradient in combinations}) > 1
+    method = f"{setting.optimizer} × {setting.gradient}" if several_gradients else setting.optimizer
+    role = f"{curve.role}: {setting.label}" if setting.label else ""
+    label = role if role and len(combinations) == 1 else ", ".join(filter(None, (method, role)))
+    return wrapped(label, 38)
+
+
+def _caption(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, list[Curve]], log_steps: bool) -> str:
+    drawn = [curve for group in curves.values() for curve in group]
+    return "\n".join(
+        [
+            " ".join(_reading(drawn, curves, log_steps)),
+            *_choice(settings, curves),
+            *_findings(curves),
+        ]
+    )
+
+
+def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_steps: bool) -> list[str]:
+    unknown = [objective for objective, group in curves.items() if not group[0].known]
+    quantity = "gradient norm ‖∇f‖" if len(unknown) == len(curves) else "gap f − f* to the known minimum"
+    text = [f"Each line is the median {quantity} over the starting points after each step, on a logarithmic axis"]
+    if any(curve.band.runs > 1 for curve in drawn):
+        text[0] += ", and the band around it holds at least the middle half of the runs"
+    text[0] += "."
+    if not log_steps:
+        text.append("A straight line falling to the right means that every step shrinks it by the same factor.")
+    if any(curve.band.runs > 1 for curve in drawn):
+        text.append("A run that has stopped stays at its last value; one that is lost counts as infinite from then on.")
+    if any(not math.isfinite(curve.band.median[-1]) for curve in drawn):
+        text.append("A line that leaves through the top belongs to a setting of which half of the runs or more are lost.")
+    if unknown and len(unknown) < len(curves):
+        text.append(f"The minimum of {listed(unknown)} is not known, so the gradient norm ‖∇f‖ takes the gap's place there.")
+    floors = {rounding_level(c.setting.runs[0].minimum_value) for c in drawn if _touches_floor(c)}
+    if floors:
+        levels = listed([number(level) for level in sorted(floors)], "or")
+        text.append(f"What lies below the rounding level, {levels}, exact zeros included, is drawn at it.")
+    return text
+
+
+def _touches_floor(curve: Curve) -> bool:
+    return bool(curve.band.low.min() <= rounding_level(curve.setting.runs[0].minimum_value))
+
+
+def _choice(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, list[Curve]]) -> list[str]:
+    total = sum(len(group) for group in settings.values())
+    drawn = sum(len(group) for group in curves.values())
+    if drawn == total:
+        return []
+    roles = [role for role in STYLES if any(curve.role == role for group in curves.values() for curve in group)]
+    return [
+        f"Of {counted(total, 'setting')}, {drawn} {'is' if drawn == 1 else 'are'} drawn, chosen for each optimizer: "
+        f"the {listed(roles)}. Best is the one with the most converged runs, then the fewest steps, then the smallest last value."
+    ]
+
+
+def _findings(curves: Mapping[str, list[Curve]]) -> list[str]:
+    told = [_finding(objective, group) for objective, group in list(curves.items())[:TOLD_OBJECTIVES]]
+    if len(curves) > len(told):
+        told.append(f"The summary has the numbers of the other {counted(len(curves) - len(told), 'objective')}.")
+    return told
+
+
+def _finding(objective: str, group: Sequence[Curve]) -> str:
+    several_gradients = len({curve.setting.gradient for curve in group}) > 1
+    text, before = [], ""
+    for curve in group:
+        setting = curve.setting
+        method = setting.optimizer + (f" with {setting.gradient} gradients" if several_gradients else "")
+        where = [method] if method != before else []
+        where += [f"at {setting.label} ({curve.role})"] if setting.label else []
+        text.append(f"{' '.join(where)}, {_fate(curve)}")
+        before = method
+    return f"On {objective}: {'; '.join(text)}."
+
+
+def _fate(curve: Curve) -> str:
+    setting = curve.setting
+    runs = len(setting.runs)
+    if setting.lost == runs:
+        return f"{part(runs, runs, 'run')} {'was' if runs == 1 else 'were'} lost"
+    fate = f"{part(setting.converged, runs, 'run')} converged"
+    if setting.converged:
+        steps = f"{number(setting.median_steps)} {'step' if setting.median_steps == 1 else 'steps'}"
+        return f"{fate} in {steps}" if setting.converged == 1 else f"{fate} in a median of {steps}"
+    return f"{fate} and the median gap at the end was {number(setting.median_gap)}" if curve.known else fate
+
+
+@hookimpl
+def runner_figures() -> Mapping[str, type[Figure]]:
+    """Offer the figure."""
+    return {"convergence": Convergence}

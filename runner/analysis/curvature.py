@@ -1,0 +1,55 @@
+"""The curvature of an objective at a point, and what it allows a learning rate to be."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from runner.rowwise import Array
+
+
+def hessian_spectrum(hessian: Array) -> tuple[float, float] | None:
+    """Return the smallest and the largest eigenvalue of a Hessian.
+
+    Finite differences leave a Hessian slightly asymmetric, so the symmetric part (H + Hᵀ) / 2 is taken.
+
+    Args:
+        hessian: second derivatives, `(dimension, dimension)`.
+
+    Returns:
+        The two eigenvalues, or None if an entry is not finite.
+
+    Raises:
+        ValueError: the array is not a square matrix.
+    """
+    if hessian.ndim != 2 or hessian.shape[0] != hessian.shape[1] or not hessian.size:
+        raise ValueError(f"a Hessian has the shape (dimension, dimension), not {hessian.shape}")
+    if not np.isfinite(hessian).all():
+        return None
+    # Halved before adding, because the sum of two large entries may overflow.
+    eigenvalues = np.linalg.eigvalsh(0.5 * hessian + 0.5 * hessian.T)
+    return float(eigenvalues[0]), float(eigenvalues[-1])
+
+
+def stability_limit(curvature_max: float) -> float | None:
+    """Return 2/L, the learning rate beyond which gradient descent cannot settle at a minimiser.
+
+    Near a minimiser, x − γ ∇f(x) multiplies the error along an eigenvector of the Hessian with eigenvalue λ by 1 − γ λ. Gradient
+    descent with a fixed learning rate γ is therefore stable there if γ < 2/L and unstable if γ > 2/L, where L is the largest
+    eigenvalue. It is a statement about the neighbourhood of that minimiser and about gradient descent alone: optimizers that
+    clip, scale or average the gradient have other limits, and Newton's method has none of this kind.
+
+    Sources: Polyak, Introduction to Optimization (1987), section 1.4 (0 < γ < 2/L); Nesterov, Introductory Lectures on Convex
+    Optimization (2004), section 2.1.5 (0 < h < 2/L).
+
+    Args:
+        curvature_max: L, the largest eigenvalue of the Hessian at the minimiser.
+
+    Returns:
+        2/L; None where there is no such limit, because L is zero, negative, NaN or infinite.
+    """
+    if not math.isfinite(curvature_max) or curvature_max <= 0:
+        return None
+    limit = 2.0 / curvature_max
+    return limit if math.isfinite(limit) else None

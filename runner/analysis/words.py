@@ -1,0 +1,43 @@
+"""Numbers and counts as people read them, the same in tables, captions and legends."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+
+def number(value: float) -> str:
+    """Return a number with three significant digits, whole numbers below a million in full.
+
+    Final zeros show that something was rounded away: 0.5 is `0.5`, and 1.0023 is `1.00`.
+    """
+    if math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "-infinite"
+    if (abs(value) < 1e6 and value == round(value)) or 1e3 <= abs(value) < 1e4:
+        return f"{value:.0f}"
+    text = f"{value:.3g}"
+    if float(text) != value:
+        text = f"{value:#.3g}"
+    mantissa, exponent, power = text.rstrip(".").partition("e")
+    return f"{mantissa}e{int(power)}" if exponent else mantissa
+
+
+def counted(count: int, noun: str) -> str:
+    """Return a count with its noun, which forms its plural with an s: `1 run`, `2 runs`."""
+    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+
+
+def part(count: int, total: int, noun: str) -> str:
+    """Return a part of a whole: `all 5 runs`, `3 of 5 runs`, `none of the 5 runs`; `the only run`, `0 of 1 run`."""
+    if total == 1:
+        return f"the only {noun}" if count else f"0 of 1 {noun}"
+    if count == total:
+        return f"all {counted(total, noun)}"
+    return f"{count} of {counted(total, noun)}" if count else f"none of the {counted(total, noun)}"
+
+
+def listed(items: Sequence[str], conjunction: str = "and") -> str:
+    """Return a list in a sentence: `a`, `a and b`, `a, b and c`."""
+    return f" {conjunction} ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)

@@ -1,0 +1,99 @@
+"""The command line. Each command is a file of its own, loaded when it is called, so that `runner --help` starts at once."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import sys
+from typing import NoReturn
+
+import click
+
+from runner import __version__
+from runner.errors import RunnerError
+
+COMMANDS = {
+    "run": "Run an experiment: compute what is missing, store every step, write the report.",
+    "plugins": "List the installed plugins.",
+}
+INTERNAL_ERROR = 70
+INTERRUPTED = 130
+EXIT_CODES = """\b
+Exit codes:
+  0    done
+  1    done, but some runs failed (their errors are stored)
+  2    the experiment file or an option is wrong
+  3    a plugin cannot be loaded or breaks its contract
+  4    the results database cannot be opened, read or written
+  5    the report cannot be written
+  70   a bug in runner; --debug shows where
+  130  interrupted with Ctrl-C; what was finished is kept"""
+
+
+class Commands(click.Group):
+    """The group of commands, which knows their names without loading them."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the commands' names."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Load a command."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"runner.cli.{cmd_name}"), cmd_name)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:  # fmt: skip
+        """Find the command; a misspelt one gets a suggestion."""
+        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(COMMANDS)}"
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write the list of commands from their short texts, without loading them."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(cls=Commands, epilog=EXIT_CODES, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="runner")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def commands(debug: bool) -> None:
+    """Run grids of gradient-based optimisation experiments and keep every step of every run in a database.
+
+    \b
+    Example:
+      runner run experiments/lr_sweep.toml
+    """
+
+
+def main() -> NoReturn:
+    """Call the command line; every expected error becomes one message and an exit code."""
+    debug = "--debug" in sys.argv[1:2]
+    try:
+        result = commands.main(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("interrupted", err=True)
+        sys.exit(INTERRUPTED)
+    except BrokenPipeError:
+        sys.stderr.close()
+        sys.exit(INTERRUPTED)
+    except RunnerError as error:
+        if debug:
+            raise
+        click.echo(f"error: {error}", err=True)
+        sys.exit(error.exit_code)
+    except Exception as error:
+        if debug:
+            raise
+        click.echo(f"internal error: {type(error).__name__}: {error}; run with `runner --debug ...` to see where", err=True)
+        sys.exit(INTERNAL_ERROR)
+    sys.exit(result if isinstance(result, int) else 0)

@@ -1,0 +1,134 @@
+"""`runner run`."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import click
+from rich.console import Console
+
+from runner.analysis.summary import count_outcomes, summarize
+from runner.cli.progress import Bar, Lines, Silence
+from runner.cli.summary import as_dict, changed_lines, plan_lines, row_as_dict, table_of
+from runner.contracts import Results
+from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, report
+from runner.registry import Registry
+from runner.report.page import WrittenReport
+from runner.stopping import Outcome
+from runner.store import Store, read_results
+
+RESULTS = Path("results")
+DEFAULT_DATABASE = str(RESULTS / "runner.db")
+SOME_FAILED = 1
+
+
+@dataclass(frozen=True)
+class _Told:
+    """How much is said, and how."""
+
+    quiet: bool
+    as_json: bool
+
+    def observer(self) -> Silence:
+        if self.quiet or self.as_json:
+            return Silence()
+        return Bar() if sys.stderr.isatty() else Lines()
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path))
+@click.option("--db", metavar="PATH|URL", help=f"The results database.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
+@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="The reports' folder.")
+@click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
+@click.option("--dry-run", is_flag=True, help="Say what would be computed, and compute nothing.")
+@click.option("--rerun", is_flag=True, help="Compute every run again; the old ones are kept as superseded.")
+@click.option("--retry-failed", is_flag=True, help="Compute failed and timed-out runs again.")
+@click.option("--fail-fast", is_flag=True, help="Stop after the first batch with a failed run.")
+@click.option("--no-report", is_flag=True, help="Write no report.")
+@click.option("--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors.")
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def run(
+    file: Path,
+    db: str | None,
+    results: Path,
+    overrides: tuple[str, ...],
+    dry_run: bool,
+    rerun: bool,
+    retry_failed: bool,
+    fail_fast: bool,
+    no_report: bool,
+    quiet: bool,
+    as_json: bool,
+) -> int:
+    """Run an experiment: compute what is missing, store every step, write the report.
+
+    The same command again computes only what is not stored yet, so it also goes on after an interruption.
+
+    \b
+    Examples:
+      runner run experiments/lr_sweep.toml
+      runner run experiments/lr_sweep.toml --dry-run
+      runner run experiments/lr_sweep.toml --set optimizer.gradient_descent.learning_rate=0.1,0.2
+    """
+    told = _Told(quiet, as_json)
+    catalogue, store = Registry(), Store(db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE)
+    choices = Choices(overrides, rerun, retry_failed, fail_fast)
+    plan = make_plan(file, store, catalogue, choices)
+    if dry_run:
+        _say_plan(plan, store.database.name, told)
+        return 0
+    figures = [] if no_report else find_figures(plan.experiment, catalogue)
+    if not told.as_json and not told.quiet:
+        for line in changed_lines(plan):
+            click.echo(line, err=True)
+    with told.observer() as observer:
+        finished = execute(plan, store, catalogue, choices, observer)
+    stored = read_results(store.database, plan.experiment.name)
+    command = " ".join(["runner run", str(file), *(f"--set {assignment}" for assignment in overrides)])
+    written = None if no_report else report(stored, figures, results / plan.experiment.name, command)
+    store.close()
+    _say_results(plan, finished, stored, written, store.database.name, told)
+    return SOME_FAILED if any(each.outcome == Outcome.FAILED for each in stored.runs) else 0
+
+
+def _say_plan(plan: Plan, database: str, told: _Told) -> None:
+    if told.as_json:
+        click.echo(json.dumps(as_dict(plan, None, database), indent=2))
+    elif not told.quiet:
+        click.echo("\n".join(plan_lines(plan, database)))
+
+
+def _say_results(
+    plan: Plan, finished: Finished, stored: Results, written: WrittenReport | None, database: str, told: _Told
+) -> None:
+    rows = summarize(stored.runs)
+    complaints = written.warnings if written else ()
+    for warning in complaints:
+        click.echo(f"warning: {warning}", err=True)
+    if told.as_json:
+        page = str(written.page) if written else None
+        summary = {**as_dict(plan, finished, database), "summary": [row_as_dict(row) for row in rows], "report": page}
+        summary["warnings"] = [*finished.warnings, *complaints]
+        click.echo(json.dumps(summary, indent=2))
+    elif not told.quiet:
+        Console(highlight=False).print(table_of(rows))
+        click.echo("\n".join(_closing_lines(plan, finished, stored, written, database)))
+
+
+def _closing_lines(plan: Plan, finished: Finished, stored: Results, written: WrittenReport | None, database: str) -> list[str]:
+    computed = finished.outcomes.total()
+    lines = ["", f"{computed:,} runs computed, {len(stored.runs) - computed:,} were stored already; database: {database}"]
+    lines += [f"skipped {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
+    left = len(plan.runs) - len(stored.runs)
+    if left > 0:
+        lines.append(f"{left:,} runs are still to compute; the same command again computes them")
+    failed = count_outcomes(stored.runs).get(Outcome.FAILED, 0)
+    if failed:
+        lines.append(f"{failed:,} runs failed; their errors are stored, and --retry-failed computes them again")
+    if written:
+        lines.append(f"report: {written.page}")
+    return lines

@@ -1,0 +1,95 @@
+"""What a person reads at the end of a sweep."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from runner.analysis.summary import SummaryRow, summary_table
+from runner.pipeline import Finished, Plan
+
+NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
+
+
+def table_of(rows: Sequence[SummaryRow]) -> Table:
+    """Return the table of the best settings: a line for each objective, gradient backend and optimizer."""
+    header, cells = summary_table(rows)
+    # With one gradient backend the column says nothing.
+    shown = [place for place, name in enumerate(header) if name != "gradient" or len({row.gradient for row in rows}) > 1]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for place in shown:
+        table.add_column(header[place], justify="right" if header[place] in NUMBERS else "left", overflow="fold")
+    for row in cells:
+        table.add_row(*(row[place] for place in shown))
+    return table
+
+
+def plan_lines(plan: Plan, database: str) -> list[str]:
+    """Return what a plan would do, in lines."""
+    experiment = plan.experiment
+    axes = (
+        ("objective", len(experiment.objectives)),
+        ("gradient backend", len(experiment.gradients)),
+        ("optimizer setting", len(experiment.optimizers)),
+        ("start", len(experiment.starts[0])),
+    )
+    product = " × ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for noun, count in axes)
+    lines = [
+        f"{experiment.name}: {len(plan.runs):,} runs ({product})",
+        f"  stored      {len(plan.runs) - len(plan.todo):,} in {database}",
+        f"  to compute  {len(plan.todo):,}",
+    ]
+    if plan.repeated:
+        lines.append(f"  repeated    {plan.repeated:,} grid points are the same as others")
+    lines += [f"  skipped     {skipped.runs:,}: {skipped.combination}: {skipped.reason}" for skipped in plan.skipped]
+    return lines + [f"  {line}" for line in changed_lines(plan)]
+
+
+def changed_lines(plan: Plan) -> list[str]:
+    """Return a line for each plugin whose code changed since runs of the grid were stored."""
+    return [
+        f"the code of {plugin} changed: {count:,} stored runs are computed again, the old ones are kept as superseded"
+        for plugin, count in plan.changed.items()
+    ]
+
+
+def as_dict(plan: Plan, finished: Finished | None, database: str) -> dict[str, object]:
+    """Return the summary for programs."""
+    computed = finished.outcomes if finished else {}
+    return {
+        "experiment": plan.experiment.name,
+        "database": database,
+        "runs": len(plan.runs),
+        "stored_before": len(plan.runs) - len(plan.todo),
+        "to_compute": len(plan.todo),
+        "repeated": plan.repeated,
+        "skipped": [{"combination": each.combination, "reason": each.reason, "runs": each.runs} for each in plan.skipped],
+        "changed": dict(plan.changed),
+        "computed": {outcome.value: count for outcome, count in computed.items()},
+        "warnings": finished.warnings if finished else [],
+    }
+
+
+def row_as_dict(row: SummaryRow) -> dict[str, object]:
+    """Return a row of the table for programs; numbers that do not exist are null."""
+    best = row.best
+    return {
+        "objective": row.objective,
+        "gradient": row.gradient,
+        "optimizer": row.optimizer,
+        "runs": row.runs,
+        "outcomes": dict(row.outcomes),
+        "best": best
+        and {
+            "setting": {key: best.parameters[key] for key in best.varied},
+            "converged": best.converged,
+            "median_steps": _finite(best.median_steps),
+            "median_gap": _finite(best.median_gap),
+            "median_value": _finite(best.median_value),
+        },
+    }
+
+
+def _finite(value: float) -> float | None:
+    return value if abs(value) < float("inf") else None

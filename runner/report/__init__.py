@@ -1,0 +1,1 @@
+"""Pictures and the page that explains them, from results that are handed in."""

@@ -1,0 +1,88 @@
+"""Files that are whole or not there, and pictures that are the same bytes each time."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from runner.errors import ReportError
+from runner.report.style import house_style
+
+DOTS_PER_INCH = 150
+# Without these, a picture holds the time and the version of Matplotlib.
+_METADATA: dict[str, dict[str, Any]] = {
+    "svg": {"Date": None, "Creator": None},
+    "png": {"Software": None},
+}
+
+
+def render(figure: MatplotlibFigure) -> dict[str, bytes]:
+    """Return a figure as the bytes of an SVG and a PNG file, the same for the same figure.
+
+    The promise holds for one version of Matplotlib; another may place things differently.
+    """
+    pictures = {}
+    with house_style():
+        for suffix, metadata in _METADATA.items():
+            buffer = io.BytesIO()
+            figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata)
+            pictures[suffix] = buffer.getvalue()
+    return pictures
+
+
+def save_figure(figure: MatplotlibFigure, folder: Path, name: str) -> tuple[Path, Path]:
+    """Write `name.svg` and `name.png` into a folder, which is made if it is missing.
+
+    Returns:
+        The paths of the SVG and the PNG file.
+
+    Raises:
+        ReportError: the folder or a file cannot be written, or `name` is not fit for a file.
+    """
+    svg, png = (write_file(folder, f"{name}.{suffix}", content) for suffix, content in render(figure).items())
+    return svg, png
+
+
+def write_file(folder: Path, name: str, content: bytes) -> Path:
+    """Write a file in one go: a reader finds the old one or the new one, never a part.
+
+    Returns:
+        The file's path.
+
+    Raises:
+        ReportError: the folder or the file cannot be written, or `name` is more than a plain file name.
+    """
+    if not re.fullmatch(r"[\w-][\w.-]*", name):
+        raise ReportError(f"{name!r} is no name for a file: letters, digits, '_', '-' and '.' are allowed")
+    path = folder / name
+    part = folder / f".{name}.{os.getpid()}.part"
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            part.write_bytes(content)
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ReportError(_refusal(path, error)) from error
+    return path
+
+
+def _refusal(path: Path, error: OSError) -> str:
+    reason = error.strerror or str(error)
+    if isinstance(error, FileExistsError | NotADirectoryError):
+        reason = f"{_first_file(path.parent)} is a file, not a folder; move it away or choose another folder"
+    elif isinstance(error, PermissionError):
+        reason = f"you may not write into {path.parent}; change its permissions or choose another folder"
+    elif isinstance(error, IsADirectoryError):
+        reason = "it is a folder; move it away or choose another one for the report"
+    return f"{path} cannot be written: {reason}"
+
+
+def _first_file(folder: Path) -> Path:
+    return next((place for place in (folder, *folder.parents) if place.is_file()), folder)

@@ -1,0 +1,116 @@
+"""The house style of figures: colours, panels, and Matplotlib settings that no user's configuration changes."""
+
+from __future__ import annotations
+
+import math
+import textwrap
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from types import MappingProxyType
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from runner.stopping import Outcome
+
+PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
+"""Colours that people with any colour vision tell apart.
+
+Source: Okabe and Ito, Color Universal Design (2008), without the yellow, which is too faint on white.
+"""
+
+OUTCOME_COLOURS: Mapping[str, str] = MappingProxyType(
+    {
+        Outcome.CONVERGED: "#009E73",
+        Outcome.MAX_STEPS: "#56B4E9",
+        Outcome.STALLED: "#E69F00",
+        Outcome.DIVERGED: "#D55E00",
+        Outcome.NON_FINITE: "#CC79A7",
+        Outcome.TIMEOUT: "#0072B2",
+        Outcome.FAILED: "#000000",
+    }
+)
+"""The colour of each outcome, the same in every figure."""
+
+INK = "#333333"
+SETTINGS: Mapping[Any, Any] = MappingProxyType(
+    {
+        "font.size": 9.5,
+        "axes.titlesize": 10.5,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 9.5,
+        "axes.edgecolor": "#888888",
+        "axes.labelcolor": INK,
+        "axes.titlecolor": INK,
+        "axes.linewidth": 0.8,
+        "axes.axisbelow": True,
+        "axes.grid": True,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "grid.color": "#E4E4E4",
+        "grid.linewidth": 0.7,
+        "legend.fontsize": 8.5,
+        "legend.frameon": False,
+        "legend.handlelength": 1.8,
+        "lines.linewidth": 1.8,
+        "text.color": INK,
+        "xtick.color": "#666666",
+        "ytick.color": "#666666",
+        "xtick.labelcolor": INK,
+        "ytick.labelcolor": INK,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "svg.fonttype": "path",
+        "svg.hashsalt": "runner",
+    }
+)
+
+FIGURE_WIDTH = {1: 7.5, 2: 9.5, 3: 11.0}
+"""Inches, by the number of columns."""
+TITLE_WIDTH = 38
+"""Characters of a panel's title on one line."""
+
+
+@contextmanager
+def house_style() -> Iterator[None]:
+    """Draw and save with Matplotlib's built-in defaults and this style, whatever the user has configured."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(dict(SETTINGS))
+        yield
+
+
+def panels(titles: Sequence[str], height: float = 3.3) -> tuple[MatplotlibFigure, list[Axes]]:
+    """Make a figure with one panel for each title, in up to three columns.
+
+    Args:
+        titles: the headings; long ones are wrapped, and cut after two lines.
+        height: of each row, in inches.
+
+    Returns:
+        The figure, and its axes in the order of the titles.
+
+    Raises:
+        ValueError: there are no titles.
+    """
+    if not titles:
+        raise ValueError("a figure needs at least one panel")
+    columns = 2 if len(titles) == 4 else min(len(titles), 3)
+    rows = math.ceil(len(titles) / columns)
+    figure = MatplotlibFigure(figsize=(FIGURE_WIDTH[columns], height * rows + 0.5), layout="constrained")
+    grid = figure.add_gridspec(rows, columns)
+    axes = [figure.add_subplot(grid[place // columns, place % columns]) for place in range(len(titles))]
+    for panel, title in zip(axes, titles, strict=True):
+        panel.set_title(wrapped(title))
+    return figure, axes
+
+
+def wrapped(text: str, width: int = TITLE_WIDTH, lines: int = 2) -> str:
+    """Return a text as Matplotlib shall draw it: wrapped, cut with an ellipsis after so many lines, and never a formula.
+
+    Without this, two dollar signs in a name would be taken for mathematics, which may not even parse.
+    """
+    return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")).replace("$", r"\$")

@@ -1,0 +1,377 @@
+"""The loop: outcomes, isolation of failures, runs that leave, counts, memory, the same bits however runs are batched."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runner import recording
+from runner.contracts import Array, GradientBackend, Minimum, Objective, Optimizer, Point
+from runner.descent import descend, rehearse, take_memory
+from runner.experiment import Batch, Rules, Trajectory
+from runner.parameters import parameter
+from runner.stopping import Outcome, StoppingRules
+from runner_plugins.gradients.analytic import Analytic
+from runner_plugins.gradients.finite_difference import FiniteDifference
+from runner_plugins.objectives.quadratic import Quadratic
+from runner_plugins.objectives.sin_quadratic import SinQuadratic
+from runner_plugins.optimizers.gradient_descent import GradientDescent
+from runner_plugins.optimizers.newton import Newton
+
+
+def make_batch(
+    objective: Objective,
+    optimizer: Optimizer,
+    start: Any,
+    gradient: GradientBackend | None = None,
+    record_x: bool = True,
+    **stop: Any,
+) -> Batch:
+    x = np.array(start, dtype=np.float64)
+    identities = tuple(f"run{number}" for number in range(len(x)))
+    return Batch(identities, objective, gradient or Analytic(), optimizer, x, Rules(StoppingRules(**stop), record_x))
+
+
+def series(trajectory: Trajectory) -> np.ndarray:
+    """All series of a run, `(series, iterates)`."""
+    pieces = [np.frombuffer(chunk.data, ">f8").reshape(-1, chunk.count) for chunk in trajectory.chunks]
+    return np.concatenate(pieces, axis=1).astype(np.float64)
+
+
+def column(values: Any) -> Any:
+    return np.array(values, dtype=np.float64)[:, None]
+
+
+def result(trajectory: Trajectory) -> tuple[Any, ...]:
+    """Everything of a run but its timing, with its iterates as bytes."""
+    timeless = replace(trajectory, seconds=0.0, chunks=(), best_value=0.0, final_value=0.0, final_gradient_norm=0.0)
+    numbers = np.array([trajectory.best_value, trajectory.final_value, trajectory.final_gradient_norm])
+    return timeless, numbers.tobytes(), series(trajectory).tobytes()
+
+
+class TestGradientDescentOnASquare:
+    """x² has closed forms: x_k = (1 − 2γ)^k x₀."""
+
+    @pytest.mark.parametrize("rate", [0.001, 0.1, 0.3, 0.5, 0.7, 0.99])
+    def test_iterates_follow_the_closed_form(self, rate: float):
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(rate), [[2.5]], max_steps=60)).trajectories
+        x = series(trajectory)[2]
+        expected = (1 - 2 * rate) ** np.arange(len(x)) * 2.5
+        np.testing.assert_allclose(x, expected, rtol=1e-12, atol=0)
+
+    @pytest.mark.parametrize("rate", [1.0 + 1e-12, 1.0 + 1e-9, 1.0001, 1.01, 1.2, 5.0])
+    def test_beyond_the_limit_it_is_recorded_as_diverged(self, rate: float):
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(rate), [[2.5]], max_steps=500)).trajectories
+        assert trajectory.outcome == Outcome.DIVERGED
+
+    @pytest.mark.parametrize("steps", [4, 10, 500, 5000])
+    def test_at_the_limit_it_oscillates_and_is_never_converged_nor_diverged(self, steps: int):
+        batch = make_batch(Quadratic(), GradientDescent(1.0), [[2.5], [-0.3], [1e-5]], max_steps=steps, gradient_norm=1e-8)
+        assert [trajectory.outcome for trajectory in descend(batch).trajectories] == [Outcome.MAX_STEPS] * 3
+
+    @pytest.mark.parametrize("rate", [1.0 - 1e-9, 0.9999, 1e-6])
+    def test_just_below_the_limit_and_far_below_it_crawls(self, rate: float):
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(rate), [[2.5]], max_steps=500)).trajectories
+        assert trajectory.outcome == Outcome.MAX_STEPS
+
+    def test_a_bounded_oscillation_is_not_divergence(self):
+        """On sin(x) + x², between the limit at the minimiser and that far away, descent settles into a cycle."""
+        batch = make_batch(SinQuadratic(), GradientDescent(0.9), [[-0.45], [2.0], [-0.4501836]], max_steps=800)
+        trajectories = descend(batch).trajectories
+        assert [trajectory.outcome for trajectory in trajectories] == [Outcome.MAX_STEPS] * 3
+        assert all(np.ptp(series(trajectory)[2][-10:]) > 0.1 for trajectory in trajectories)
+
+
+class TestOutcomes:
+    def test_converged_by_gradient_norm_at_the_first_iterate_that_is_small_enough(self):
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(0.25), [[1.0]], gradient_norm=1e-3)).trajectories
+        assert (trajectory.outcome, trajectory.steps) == (Outcome.CONVERGED, 11)
+        assert series(trajectory)[1][-2] > 1e-3 >= series(trajectory)[1][-1]
+
+    def test_converged_by_gap_to_the_known_minimum(self):
+        (trajectory,) = descend(make_batch(SinQuadratic(), GradientDescent(0.3), [[1.0]], gap=1e-6)).trajectories
+        assert trajectory.outcome == Outcome.CONVERGED
+        gaps = series(trajectory)[0] - SinQuadratic().minimum.value
+        assert gaps[-2] > 1e-6 >= gaps[-1]
+
+    def test_stalled_when_the_step_is_short(self):
+        rules = {"step_length": 1e-3, "gradient_norm": 1e-12}
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(1e-4), [[1.0]], **rules)).trajectories
+        assert (trajectory.outcome, trajectory.steps) == (Outcome.STALLED, 1)
+
+    def test_diverged_at_the_limit(self):
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(1.5), [[1.0]], divergence_limit=1e6)).trajectories
+        assert (trajectory.outcome, trajectory.steps) == (Outcome.DIVERGED, 10)
+        assert trajectory.best_value == 1.0
+        assert trajectory.best_step == 0
+
+    def test_non_finite(self):
+        rules = {"divergence_limit": np.inf, "max_steps": 5000}
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(1.5), [[1.0]], **rules)).trajectories
+        assert trajectory.outcome == Outcome.NON_FINITE
+        assert trajectory.final_value == np.inf
+        assert np.isfinite(series(trajectory)[0][:-1]).all()
+
+    def test_timeout_is_the_runs_share_of_the_time(self):
+        rules = {"wall_time": 1e-4, "max_steps": 10**9}
+        alone = descend(make_batch(Quadratic(), GradientDescent(1e-9), [[1.0]], **rules)).trajectories
+        assert alone[0].outcome == Outcome.TIMEOUT
+        assert alone[0].seconds > 1e-4
+        together = descend(make_batch(Quadratic(), GradientDescent(1e-9), [[1.0]] * 100, **rules)).trajectories
+        assert {trajectory.outcome for trajectory in together} == {Outcome.TIMEOUT}
+        assert together[0].steps > alone[0].steps
+
+    def test_a_run_that_starts_at_the_minimum_takes_no_step(self):
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(0.1), [[0.0]], gradient_norm=0.0)).trajectories
+        assert (trajectory.outcome, trajectory.steps, trajectory.chunks[0].count) == (Outcome.CONVERGED, 0, 1)
+
+
+@dataclass(frozen=True)
+class Cliff(Objective):
+    """x², but raises beyond a limit, for the whole array if one run is there."""
+
+    limit: float = 2.0
+    dimension = 1
+
+    def value(self, x: Array) -> Array:
+        if (np.abs(x) > self.limit).any():
+            raise ValueError("beyond the cliff")
+        return (x * x).sum(axis=-1)
+
+    def gradient(self, x: Array) -> Array:
+        return 2 * x
+
+
+@dataclass(frozen=True)
+class Centred(Objective):
+    """Subtracts the mean over the runs: right for one run, wrong for several."""
+
+    dimension = 1
+
+    def value(self, x: Array) -> Array:
+        return ((x - x.mean(axis=0) + x[:1]) ** 2).sum(axis=-1)
+
+    def gradient(self, x: Array) -> Array:
+        return 2 * x
+
+
+@dataclass(frozen=True)
+class Forgetful(Optimizer):
+    """Writes to the iterate it was given."""
+
+    def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+        x = point.x
+        x -= 0.1 * point.gradient
+        return x, memory
+
+
+@dataclass(frozen=True)
+class HeavyBall(Optimizer):
+    """A memory of arrays, a shared number and nested containers."""
+
+    learning_rate: float = parameter(0.1, above=0)
+
+    def init(self, x: Array) -> Any:
+        return {"velocity": (np.zeros_like(x), [x * 0.0]), "count": 0}
+
+    def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+        velocity = 0.5 * memory["velocity"][0] - self.learning_rate * point.gradient
+        return point.x + velocity, {"velocity": (velocity, [velocity * 2]), "count": memory["count"] + 1}
+
+
+class TestFailures:
+    def test_one_runs_exception_leaves_its_neighbours_alone(self):
+        batch = make_batch(Cliff(), GradientDescent(column([0.3, 1.01, 0.2])), [[1.0], [1.9], [1.5]], gradient_norm=1e-6)
+        descent = descend(batch)
+        outcomes = [trajectory.outcome for trajectory in descent.trajectories]
+        assert outcomes == [Outcome.CONVERGED, Outcome.FAILED, Outcome.CONVERGED]
+        failed = descent.trajectories[1]
+        assert failed.error == "ValueError: beyond the cliff"
+        assert failed.steps == len(series(failed)[0]) - 1
+        np.testing.assert_array_equal(series(failed)[2][:2], [1.9, 1.9 - 1.01 * (2 * 1.9)])
+        assert descent.warnings == (
+            "a batch raised ValueError: beyond the cliff; so its 3 runs were computed one at a time. To let them advance "
+            "together, write the plugin for x of shape (runs, dimension): broadcast over the leading axis, reduce with axis=-1, "
+            "use runner.dot, runner.norm, runner.matvec",
+        )
+
+    def test_a_plugin_that_is_not_batch_safe_is_run_one_at_a_time(self):
+        batch = make_batch(Centred(), GradientDescent(0.3), [[1.0], [2.0], [3.0]], max_steps=20)
+        descent = descend(batch)
+        for row, trajectory in enumerate(descent.trajectories):
+            assert result(trajectory) == result(descend(batch.only([row])).trajectories[0])
+        (warning,) = descent.warnings
+        assert warning.startswith("Centred.value is not batch-safe: a run alone and the same run in a batch differ; so its 3 runs")
+
+    def test_writing_to_the_iterate_is_an_error_and_not_a_wrong_trajectory(self):
+        (trajectory,) = descend(make_batch(Quadratic(), Forgetful(), [[1.0]])).trajectories
+        assert (trajectory.outcome, trajectory.error) == (
+            Outcome.FAILED,
+            "ValueError: output array is read-only",
+        )
+
+    def test_a_run_that_fails_at_its_start_has_no_iterates(self):
+        (trajectory,) = descend(make_batch(Cliff(), GradientDescent(0.1), [[3.0]])).trajectories
+        assert (trajectory.outcome, trajectory.steps, trajectory.chunks) == (Outcome.FAILED, 0, ())
+        assert np.isnan(trajectory.final_value)
+        assert np.isnan(trajectory.best_value)
+
+
+def broken_value(returned: Callable[[Array], Any]) -> Objective:
+    @dataclass(frozen=True)
+    class Broken(Objective):
+        dimension = 2
+
+        def value(self, x: Array) -> Array:
+            return returned(x)
+
+        def gradient(self, x: Array) -> Array:
+            return 2 * x
+
+    return Broken()
+
+
+class TestRehearsal:
+    @pytest.mark.parametrize(
+        ("returned", "problem"),
+        [
+            (lambda x: x, "Broken.value returned an array of shape (1, 2) and type float64 for x of shape (1, 2); "
+                          "it must return a float64 array of shape (1,)"),
+            (lambda x: x.sum(axis=-1).astype(np.float32), "Broken.value returned an array of shape (1,) and type float32 for x of "
+                                                         "shape (1, 2); it must return a float64 array of shape (1,)"),
+            (lambda x: 1.0, "Broken.value returned float 1.0 for x of shape (1, 2); it must return a float64 array of shape (1,)"),
+            (lambda x: None, "Broken.value returned NoneType None for x of shape (1, 2); it must return a float64 array of shape (1,)"),
+            (lambda x: x.sum(axis=-1) * np.nan, "Broken.value returned nan at the start x = [1. 2.]"),
+            (lambda x: 1 // 0, "ZeroDivisionError: integer division or modulo by zero"),
+        ],
+    )  # fmt: skip
+    def test_a_broken_objective_is_told(self, returned: Callable[[Array], Any], problem: str):
+        assert rehearse(make_batch(broken_value(returned), GradientDescent(0.1), [[1.0, 2.0], [3.0, 4.0]])) == problem
+
+    def test_a_wrong_iterate_is_told(self):
+        @dataclass(frozen=True)
+        class Flat(Optimizer):
+            def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+                return point.x[:, 0], memory
+
+        assert rehearse(make_batch(Quadratic(2), Flat(), [[1.0, 2.0]])) == (
+            "Flat.step returned an iterate of shape (1,) and type float64 from x of shape (1, 2); "
+            "it must return a float64 array of shape (1, 2)"
+        )
+
+    def test_one_sound_run_is_enough(self):
+        assert rehearse(make_batch(Cliff(), GradientDescent(0.1), [[3.0], [1.0]])) is None
+
+
+class TestBatching:
+    BATCHES = (
+        make_batch(Quadratic(), GradientDescent(column(np.geomspace(1e-3, 1.2, 40))), np.linspace(-3, 3, 40)[:, None],
+                   max_steps=300, gradient_norm=1e-8),
+        make_batch(SinQuadratic(a=column([1.0, 2.0, 5.0]), omega=column([1.0, 3.0, 2.0])), HeavyBall(0.05), [[1.0], [2.0], [-3.0]],
+                   max_steps=200, gap=1e-9),
+        make_batch(Quadratic(5, column([1.0, 10.0, 100.0])), Newton(column([1.0, 0.5, 0.1])), np.arange(15.0).reshape(3, 5) - 7,
+                   max_steps=50, gradient_norm=1e-10),
+        make_batch(Quadratic(3, 10.0), HeavyBall(column([0.01, 0.02, 0.08, 0.2])), np.arange(12.0).reshape(4, 3),
+                   gradient=FiniteDifference(), max_steps=100, gradient_norm=1e-4),
+    )  # fmt: skip
+
+    @pytest.mark.parametrize("batch", BATCHES, ids=["rates", "parameters", "newton", "differences"])
+    def test_a_batch_and_its_runs_alone_give_the_same_bits(self, batch: Batch):
+        together = descend(batch)
+        assert together.warnings == ()
+        steps = {trajectory.steps for trajectory in together.trajectories}
+        assert len(steps) > 1, "runs must leave at different times for this to say something"
+        for row, trajectory in enumerate(together.trajectories):
+            assert result(trajectory) == result(descend(batch.only([row])).trajectories[0])
+
+    def test_any_grouping_gives_the_same_bits(self):
+        batch = self.BATCHES[0]
+        whole = [result(trajectory) for trajectory in descend(batch).trajectories]
+        shuffled = np.random.default_rng(3).permutation(40).tolist()
+        for group in (shuffled[:7], shuffled[7:20], shuffled[20:]):
+            parts = descend(batch.only(group)).trajectories
+            assert [result(part) for part in parts] == [whole[row] for row in group]
+
+    def test_chunks_join_without_a_gap_and_do_not_depend_on_memory(self, monkeypatch: pytest.MonkeyPatch):
+        batch = make_batch(Quadratic(), GradientDescent(column([1e-4, 0.01, 1e-5])), [[1.0], [2.0], [3.0]],
+                           max_steps=5000, gradient_norm=1e-9)  # fmt: skip
+        in_memory = descend(batch).trajectories
+        monkeypatch.setattr(recording, "MEMORY_BYTES", 1)
+        on_disk = descend(batch).trajectories
+        assert [result(trajectory) for trajectory in on_disk] == [result(trajectory) for trajectory in in_memory]
+        for trajectory in in_memory:
+            ends = [chunk.first_step + chunk.count for chunk in trajectory.chunks]
+            assert [chunk.first_step for chunk in trajectory.chunks] == [0, *ends[:-1]]
+            assert ends[-1] == trajectory.steps + 1
+            assert len(trajectory.chunks) > 1
+        assert in_memory[1].steps < 5000
+
+    def test_iterates_need_not_be_recorded(self):
+        (trajectory,) = descend(make_batch(Quadratic(3), GradientDescent(0.1), [[1.0, 2.0, 3.0]], record_x=False)).trajectories
+        assert series(trajectory).shape == (2, trajectory.steps + 1)
+
+    def test_memory_is_cut_where_it_belongs_to_runs(self):
+        rows = np.array([True, False, True])
+        memory = {"a": np.arange(3), "b": (np.ones((3, 2)), [np.zeros(5), 7]), "c": None}
+        cut = take_memory(memory, rows, 3)
+        np.testing.assert_array_equal(cut["a"], [0, 2])
+        assert cut["b"][0].shape == (2, 2)
+        assert cut["b"][1][0].shape == (5,)
+        assert (cut["b"][1][1], cut["c"]) == (7, None)
+
+
+@dataclass(frozen=True)
+class Searching(Optimizer):
+    """Looks at half the step for the runs that start left of zero, and at nothing for the others."""
+
+    needs = ("gradient", "hessian")
+
+    def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+        assert (point.gradient == point.gradient).all()
+        _ = point.hessian
+        _ = point.at(point.x / 2, where=point.x[:, 0] < 0).value
+        return point.x / 2, memory
+
+
+class TestEvaluations:
+    def test_every_evaluation_is_counted_for_the_run_that_caused_it(self):
+        batch = make_batch(Quadratic(), Searching(), [[-8.0], [8.0], [-0.5]], max_steps=4, gradient_norm=0.6)
+        counts = [vars(trajectory.evaluations) for trajectory in descend(batch).trajectories]
+        steps = [trajectory.steps for trajectory in descend(batch).trajectories]
+        assert steps == [4, 4, 1]
+        assert counts == [
+            {"value": 5 + 4, "gradient": 5, "hessian": 4},
+            {"value": 5, "gradient": 5, "hessian": 4},
+            {"value": 2 + 1, "gradient": 2, "hessian": 1},
+        ]
+
+    def test_differences_cost_values(self):
+        batch = make_batch(Quadratic(3), GradientDescent(0.1), [[1.0, 2.0, 3.0]], gradient=FiniteDifference(), max_steps=2)
+        (trajectory,) = descend(batch).trajectories
+        assert vars(trajectory.evaluations) == {"value": 3 * (1 + 2 * 3), "gradient": 0, "hessian": 0}
+
+
+def test_a_known_minimum_may_differ_from_run_to_run():
+    @dataclass(frozen=True)
+    class Shifted(Objective):
+        """x² + c."""
+
+        c: float = 0.0
+        dimension = 1
+
+        def value(self, x: Array) -> Array:
+            return (x * x + self.c).sum(axis=-1)
+
+        def gradient(self, x: Array) -> Array:
+            return 2 * x
+
+        @property
+        def minimum(self) -> Minimum:
+            return Minimum(np.zeros(1), np.ravel(self.c) if isinstance(self.c, np.ndarray) else self.c)
+
+    batch = make_batch(Shifted(column([0.0, 5.0, -7.0])), GradientDescent(0.2), [[1.0]] * 3, gap=1e-6)
+    assert {(trajectory.outcome, trajectory.steps) for trajectory in descend(batch).trajectories} == {(Outcome.CONVERGED, 14)}

@@ -1,0 +1,316 @@
+"""The results database: bits survive, one transaction for each batch, foreign files are refused, readers never write."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+import struct
+import zlib
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runner.environment import Environment
+from runner.errors import StoreError
+from runner.experiment import Chunk, Descent, Evaluations, Landmark, Run, Trajectory
+from runner.pipeline import Choices, Plan, execute, make_plan
+from runner.registry import Registry
+from runner.stopping import Outcome
+from runner.store import Store, read_results
+from runner.store.connection import Database
+
+AROUND = Environment("CPython 3.11.7", "Linux", "a processor", {"numpy": "2.4.0"}, "abc")
+
+
+class Watcher:
+    def __init__(self) -> None:
+        self.saved_runs: list[str] = []
+        self.warnings: list[str] = []
+
+    def began(self, plan: Plan) -> None:
+        pass
+
+    def saved(self, trajectories: tuple[Trajectory, ...]) -> None:
+        self.saved_runs += [trajectory.identity for trajectory in trajectories]
+
+    def warned(self, warning: str) -> None:
+        self.warnings.append(warning)
+
+
+def run_into(path: Path, database: Path, **choices: bool) -> tuple[Plan, list[str]]:
+    """Run an experiment into a database; return the plan and what was computed."""
+    store, catalogue, watcher = Store(str(database)), Registry(), Watcher()
+    wanted = Choices(**choices)
+    plan = make_plan(path, store, catalogue, wanted)
+    execute(plan, store, catalogue, wanted, watcher)
+    store.close()
+    return plan, watcher.saved_runs
+
+
+def contents(database: Path) -> list[tuple[object, ...]]:
+    """Everything that decides the numbers of the current runs, bytes and all."""
+    with sqlite3.connect(database) as connection:
+        return connection.execute(
+            "SELECT identity, outcome, steps, final_value, first_step, count, data FROM run JOIN chunk ON run_id = run.id "
+            "WHERE superseded_by IS NULL ORDER BY identity, first_step"
+        ).fetchall()
+
+
+SPECIAL = [math.nan, -math.nan, math.inf, -math.inf, -0.0, 0.0, 5e-324, 1.7976931348623157e308, 0.1]
+
+
+def store_series(database: Path, plan_file: Path, values: list[float], final: float = 0.0) -> Run:
+    """Store one run with an invented trajectory."""
+    store = Store(str(database))
+    plan = make_plan(plan_file, store, Registry(), Choices())
+    run = plan.runs[0]
+    data = struct.pack(f">{3 * len(values)}d", *values, *values, *values)
+    trajectory = Trajectory(
+        run.identity, Outcome.MAX_STEPS, "", len(values) - 1, Evaluations(1, 2, 3), final, final, final, 0, 0.5,
+        (Chunk(0, len(values), data),),
+    )  # fmt: skip
+    recording = store.begin(plan.experiment, plan.runs, {}, {}, AROUND)
+    recording.save([run], Descent((trajectory,)).trajectories, {})
+    store.close()
+    return run
+
+
+def test_special_numbers_survive_bit_for_bit(tmp_path, write):
+    database = tmp_path / "r.db"
+    store_series(database, write(), SPECIAL)
+    results = read_results(Database(str(database)), "small")
+    ((_, series),) = list(results.series(results.runs))
+    expected = np.array(SPECIAL).tobytes()
+    assert series.value.tobytes() == expected
+    assert series.gradient_norm.tobytes() == expected
+    assert series.x is not None
+    assert np.ascontiguousarray(series.x[:, 0]).tobytes() == expected
+
+
+@pytest.mark.parametrize("final", [math.nan, math.inf, -math.inf, 0.25, -3.0])
+def test_final_values_keep_their_class(tmp_path, write, final):
+    database = tmp_path / "r.db"
+    store_series(database, write(), [1.0], final)
+    (run,) = read_results(Database(str(database)), "small").runs
+    assert struct.pack("d", run.final_value) == struct.pack("d", final)
+    with sqlite3.connect(database) as connection:
+        kind, below = connection.execute("SELECT final_value_class, final_value < 0.3 FROM run").fetchone()
+    assert kind == {math.inf: "inf", -math.inf: "-inf"}.get(final, "nan" if math.isnan(final) else "finite")
+    assert below == (None if math.isnan(final) else int(final < 0.3)), "NaN must satisfy no comparison"
+
+
+def test_every_step_can_be_read_by_plain_sql(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(write(), database)
+    results = read_results(Database(str(database)), "small")
+    opened = Database(str(database))
+    with opened.reading() as connection:
+        for run, series in results.series(results.runs):
+            rows = connection.exec_driver_sql(
+                f"SELECT step, value, gradient_norm, x0, x1 FROM steps WHERE run_id = {run.id} ORDER BY step"
+            ).fetchall()
+            assert [row[0] for row in rows] == list(range(run.steps + 1))
+            assert [row[1] for row in rows] == series.value.tolist()
+            assert [row[2] for row in rows] == series.gradient_norm.tolist()
+            assert series.x is not None
+            assert [row[3] for row in rows] == series.x[:, 0].tolist()
+            assert [row[4] for row in rows] == (series.x[:, 1].tolist() if run.dimension > 1 else [None] * len(rows))
+
+
+def test_the_documented_views_answer(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(write(), database)
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("SELECT name, runs FROM experiments").fetchall() == [("small", 12)]
+        slow = connection.execute(
+            "SELECT count(*) FROM runs JOIN parameters p ON p.run_id = runs.id WHERE p.name = 'learning_rate' AND p.number < 0.2"
+        ).fetchone()
+        assert slow == (4,)
+        limits = connection.execute("SELECT DISTINCT number FROM parameters WHERE kind = 'rules' AND name = 'max_steps'").fetchall()
+        assert limits == [(50.0,)]
+        gaps = connection.execute("SELECT final_gap, outcome FROM runs WHERE objective = 'quadratic'").fetchall()
+        assert all((gap < 1e-12) == (outcome == "converged") for gap, outcome in gaps)
+
+
+def test_two_runs_of_an_experiment_give_the_same_bits(tmp_path, write):
+    path = write()
+    run_into(path, tmp_path / "a.db")
+    run_into(path, tmp_path / "b.db")
+    assert contents(tmp_path / "a.db") == contents(tmp_path / "b.db")
+    assert len({row[0] for row in contents(tmp_path / "a.db")}) == 12
+
+
+def test_the_batch_size_changes_no_bit(tmp_path, write):
+    run_into(write(), tmp_path / "a.db")
+    run_into(write(name="one.toml", text=write().read_text() + "[execution]\nmax_batch = 1\n"), tmp_path / "b.db")
+    assert contents(tmp_path / "a.db") == contents(tmp_path / "b.db")
+
+
+def test_reordering_the_file_or_writing_a_number_otherwise_computes_nothing(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(write(), database)
+    text = write().read_text().replace("[0.1, 0.3, 1.1]", "[1.10, 0.30, 1e-1]").replace("low = -3.0, high = 3.0", "high = 3, low = -3")
+    objectives = text.index("[[objective]]"), text.index("[[gradient]]")
+    reordered = text[: objectives[0]] + text[objectives[1] :] + text[objectives[0] : objectives[1]]
+    plan, computed = run_into(write(reordered), database)
+    assert (len(plan.runs), computed) == (12, [])
+
+
+def test_only_what_is_missing_is_computed(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(write(), database)
+    before = contents(database)
+    with sqlite3.connect(database) as connection:
+        connection.execute("PRAGMA foreign_keys = ON")
+        connection.execute("DELETE FROM run WHERE id IN (2, 3, 11)")
+    assert len(contents(database)) == len(before) - 3
+    _, computed = run_into(write(), database)
+    assert len(computed) == 3
+    assert contents(database) == before
+
+
+def test_running_again_keeps_the_old_runs_as_superseded(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(write(), database)
+    before = contents(database)
+    _, computed = run_into(write(), database, rerun=True)
+    assert len(computed) == 12
+    assert contents(database) == before
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM run WHERE superseded_by IS NOT NULL").fetchone() == (12,)
+        assert connection.execute("SELECT count(*) FROM runs").fetchone() == (12,)
+        assert connection.execute("SELECT runs FROM experiments").fetchone() == (12,)
+
+
+def test_a_batch_that_cannot_be_written_leaves_nothing(tmp_path, write):
+    database = tmp_path / "r.db"
+    store = Store(str(database))
+    plan = make_plan(write(), store, Registry(), Choices())
+    recording = store.begin(plan.experiment, plan.runs, {}, {}, AROUND)
+    first, second = plan.runs[:2]
+    good = Trajectory(first.identity, Outcome.MAX_STEPS, "", 0, Evaluations(1, 1, 0), 1, 1, 1, 0, 0, (Chunk(0, 1, b"x" * 24),))
+    twice = Trajectory(second.identity, Outcome.MAX_STEPS, "", 0, Evaluations(1, 1, 0), 1, 1, 1, 0, 0, good.chunks * 2)
+    with pytest.raises(StoreError, match="UNIQUE constraint failed: chunk.run_id, chunk.first_step"):
+        recording.save([first, second], [good, twice], {})
+    assert contents(database) == []
+    recording.save([first], [good], {})
+    assert len(contents(database)) == 1
+
+
+def test_a_run_stored_by_somebody_else_meanwhile_is_not_stored_twice(tmp_path, write):
+    database = tmp_path / "r.db"
+    stores = Store(str(database)), Store(str(database))
+    plans = [make_plan(write(), store, Registry(), Choices()) for store in stores]
+    for store, plan in zip(stores, plans, strict=True):
+        execute(plan, store, Registry(), Choices(), Watcher())
+    assert len(plans[1].todo) == 12
+    with sqlite3.connect(database) as connection:
+        assert connection.execute("SELECT count(*) FROM run").fetchone() == (12,)
+
+
+class TestDamage:
+    @pytest.mark.parametrize("seed", range(20))
+    def test_a_flipped_byte_is_noticed(self, tmp_path, write, seed):
+        database = tmp_path / "r.db"
+        run = store_series(database, write(), SPECIAL)
+        rng = np.random.default_rng(seed)
+        with sqlite3.connect(database) as connection:
+            data = bytearray(connection.execute("SELECT data FROM chunk").fetchone()[0])
+            data[rng.integers(len(data))] ^= int(rng.integers(1, 256))
+            connection.execute("UPDATE chunk SET data = ?", (bytes(data),))
+        results = read_results(Database(str(database)), "small")
+        assert results.runs[0].identity == run.identity
+        with pytest.raises(StoreError) as caught:
+            list(results.series(results.runs))
+        assert str(caught.value) == f"database {database}: the trajectory of run 1 is damaged at step 0"
+
+    def test_a_missing_chunk_is_noticed(self, tmp_path, write):
+        database = tmp_path / "r.db"
+        store_series(database, write(), SPECIAL)
+        with sqlite3.connect(database) as connection:
+            connection.execute("DELETE FROM chunk")
+        results = read_results(Database(str(database)), "small")
+        with pytest.raises(StoreError) as caught:
+            list(results.series(results.runs))
+        assert str(caught.value) == f"database {database}: run 1 took 8 steps, but 0 iterates are stored"
+
+    def test_the_checksum_is_that_of_the_documentation(self, tmp_path, write):
+        database = tmp_path / "r.db"
+        run = store_series(database, write(), SPECIAL)
+        with sqlite3.connect(database) as connection:
+            data, checksum = connection.execute("SELECT data, checksum FROM chunk").fetchone()
+        assert checksum == zlib.crc32(f"{run.identity}:0:{len(SPECIAL)}".encode() + data)
+
+
+class TestForeignFiles:
+    def test_text_is_refused_and_left_alone(self, tmp_path):
+        path = tmp_path / "notes.db"
+        path.write_text("shopping list: nothing that is a database")
+        with pytest.raises(StoreError) as caught:
+            Store(str(path)).find(["x"])
+        assert str(caught.value) == f"database {path}: is not an SQLite database; name another file"
+        assert path.read_text().startswith("shopping")
+
+    def test_another_programs_database_is_refused(self, tmp_path):
+        path = tmp_path / "other.db"
+        with sqlite3.connect(path) as connection:
+            connection.execute("CREATE TABLE bookmark (url TEXT)")
+        before = path.read_bytes()
+        with pytest.raises(StoreError) as caught:
+            Store(str(path)).find(["x"])
+        assert str(caught.value) == f"database {path}: belongs to another program (its tables: bookmark); name another file"
+        assert path.read_bytes() == before
+
+    def test_another_schema_is_refused(self, tmp_path, write):
+        path = tmp_path / "r.db"
+        run_into(write(), path)
+        with sqlite3.connect(path) as connection:
+            connection.execute("UPDATE runner_schema SET version_num = '9999'")
+        with pytest.raises(StoreError) as caught:
+            Store(str(path)).find(["x"])
+        assert str(caught.value) == (
+            f"database {path}: has schema 9999, and this version of runner reads schema 0001; "
+            "use the version of runner that wrote it, or name another file"
+        )
+
+    def test_an_empty_file_becomes_a_database(self, tmp_path, write):
+        path = tmp_path / "r.db"
+        path.touch()
+        _, computed = run_into(write(), path)
+        assert len(computed) == 12
+
+    @pytest.mark.parametrize(
+        ("name", "message"),
+        [
+            ("nonsense://x", "database nonsense://x: its driver is not installed: Can't load plugin: sqlalchemy.dialects:nonsense"),
+            ("://", "database ://: is neither a path nor a database URL such as postgresql://host/name"),
+            ("sqlite://", "database sqlite://: results are kept in a file; give its path"),
+        ],
+    )
+    def test_a_bad_url_is_told(self, name, message):
+        with pytest.raises(StoreError) as caught:
+            Store(name)
+        assert str(caught.value) == message
+
+    def test_asking_creates_nothing(self, tmp_path):
+        assert Store(str(tmp_path / "none.db")).find(["x"]) == {}
+        assert list(tmp_path.iterdir()) == []
+
+    def test_readers_cannot_write(self, tmp_path, write):
+        path = tmp_path / "r.db"
+        run_into(write(), path)
+        with pytest.raises(StoreError, match="attempt to write a readonly database"), Database(str(path)).reading() as connection:
+            connection.exec_driver_sql("DELETE FROM run")
+
+
+def test_landmarks_are_kept_with_the_objective(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(write(), database)
+    runs = read_results(Database(str(database)), "small").runs
+    quadratic = next(run for run in runs if run.objective == "quadratic")
+    assert (quadratic.minimum_value, quadratic.curvature) == (0.0, (2.0, 2.0))
+    regression = next(run for run in runs if run.objective == "linear_regression")
+    assert regression.curvature is not None
+    assert 0 < regression.curvature[0] < regression.curvature[1]
+    assert isinstance(Landmark(0.0, np.zeros(1), None).x, np.ndarray)
