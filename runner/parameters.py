@@ -177,6 +177,9 @@ def parameters_of(plugin: type) -> dict[str, Parameter]:
 
 def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
     optional = False
+    if field.default is dataclasses.MISSING and isinstance(getattr(plugin, field.name, None), property):
+        # The dataclass has removed the field from the class, and its base's read-only property shows through.
+        raise PluginError(f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: give this parameter a default")
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         members = [member for member in typing.get_args(hint) if member is not type(None)]
         optional = len(members) < len(typing.get_args(hint))

@@ -12,18 +12,19 @@ import inspect
 import sys
 from collections import defaultdict
 from collections.abc import Mapping
+from importlib.machinery import SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import ModuleType
-from typing import Any
+from types import CodeType, ModuleType
+from typing import Any, get_args
 
 import pluggy
 
 from runner import hookspecs
-from runner.contracts import PLUGIN_CLASSES, Kind
+from runner.contracts import PLUGIN_CLASSES, Kind, Optimizer, Plugin, Quantity
 from runner.errors import PluginError
-from runner.offers import Broken, Offer, suggestion
-from runner.parameters import parameters_of
+from runner.offers import RESERVED, Broken, Offer, suggestion
+from runner.parameters import Parameter, parameters_of
 
 GROUP = "runner"
 HOOKS: Mapping[Kind, str] = {
@@ -33,6 +34,13 @@ HOOKS: Mapping[Kind, str] = {
     "executor": "runner_executors",
     "figure": "runner_figures",
 }
+
+
+class _FreshLoader(SourceFileLoader):
+    """Compiles the source each time: bytecode kept beside it would also pass for that of an edit as long and as old."""
+
+    def get_code(self, fullname: str) -> CodeType | None:
+        return self.source_to_code(self.get_data(self.path), self.path)
 
 
 class Registry:
@@ -46,6 +54,7 @@ class Registry:
             self._waiting[entry_point.name].append(entry_point)
         self._offers: dict[tuple[Kind, str], list[Offer]] = defaultdict(list)
         self._broken: list[Broken] = []
+        self._broken_files: list[str] = []
 
     def load_file(self, path: Path) -> None:
         """Load a plugin file that an experiment names.
@@ -53,18 +62,22 @@ class Registry:
         Raises:
             PluginError: it does not exist, fails to import or offers nothing usable.
         """
-        name = f"runner_local_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-        spec = importlib.util.spec_from_file_location(name, path)
-        if spec is None or spec.loader is None:
+        if path.suffix != ".py":
             raise PluginError(f"{path}: a plugin file ends in .py")
+        name = f"runner_local_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+        spec = importlib.util.spec_from_file_location(name, path, loader=_FreshLoader(name, str(path)))
+        assert spec is not None
+        assert spec.loader is not None
         module = importlib.util.module_from_spec(spec)
         sys.modules[name] = module
         try:
+            path.read_bytes()
             spec.loader.exec_module(module)
-        except Exception as error:
+            self._register(module, str(path), "")
+        except (Exception, SystemExit) as error:
             del sys.modules[name]
-            raise PluginError(f"plugin file {path} cannot be loaded: {_cause(error)}") from error
-        self._register(module, str(path), "")
+            self._broken_files.append(str(path))
+            raise PluginError(f"{path}: {_cause(error)}") from error
 
     def find(self, kind: Kind, name: str) -> Offer:
         """Return the plugin of that kind and name.
@@ -104,9 +117,8 @@ class Registry:
             source = _source(entry_point)
             try:
                 self._register(entry_point.load(), source, entry_point.dist.version if entry_point.dist is not None else "")
-            except Exception as error:
-                cause = str(error) if isinstance(error, PluginError) else _cause(error)
-                self._broken.append(Broken(source, entry_point.name, cause))
+            except (Exception, SystemExit) as error:
+                self._broken.append(Broken(source, entry_point.name, _cause(error)))
 
     def _register(self, module: ModuleType, source: str, version: str) -> None:
         _check_hook_names(module, source)

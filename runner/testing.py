@@ -428,7 +428,10 @@ def _iterates(
 
 
 def _check_swept_optimizer(name: str, key: str, swept: Optimizer, singles: list[Optimizer], start: Array) -> None:
-    together = list(_iterates(name, swept, start, 6))
+    try:
+        together = list(_iterates(name, swept, start, 6))
+    except Exception as error:
+        raise AssertionError(f"{name}.step raises {type(error).__name__} where {key} is swept: {error}") from error
     for row, single in enumerate(singles):
         alone = _iterates(name, single, start[row : row + 1], 6)
         _require(
@@ -442,13 +445,16 @@ def _check_compaction(name: str, optimizer: Optimizer, start: Array) -> None:
     """Check that the runs that stay in a batch do not notice that others leave it."""
     stay = np.arange(len(start)) % 2 == 0
     whole = [x[stay] for x in _iterates(name, optimizer, start, 8)]
+    lost = (
+        f"{name} loses its memory when other runs leave the batch: memory must be an array with a leading axis of runs, or a "
+        "tuple, list or dict of such"
+    )
     for step in (1, 3):
-        shrunk = [x[stay] if len(x) == len(start) else x for x in _iterates(name, optimizer, start, 8, (step, stay))]
-        _require(
-            all(map(_same, whole, shrunk)),
-            f"{name} loses its memory when other runs leave the batch: memory must be an array with a leading axis of runs, or a "
-            "tuple, list or dict of such",
-        )
+        try:
+            shrunk = [x[stay] if len(x) == len(start) else x for x in _iterates(name, optimizer, start, 8, (step, stay))]
+        except Exception as error:
+            raise AssertionError(lost) from error
+        _require(all(map(_same, whole, shrunk)), lost)
 
 
 def _check_convergence(name: str, optimizer: Optimizer, start: Array, steps: int) -> None:

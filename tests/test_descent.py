@@ -205,7 +205,9 @@ class TestFailures:
         for row, trajectory in enumerate(descent.trajectories):
             assert result(trajectory) == result(descend(batch.only([row])).trajectories[0])
         (warning,) = descent.warnings
-        assert warning.startswith("Centred.value is not batch-safe: a run alone and the same run in a batch differ; so its 3 runs")
+        assert warning.startswith(
+            "Centred.value is not batch-safe: a run alone and the same run in a batch differ; so its 3 runs"
+        )
 
     def test_writing_to_the_iterate_is_an_error_and_not_a_wrong_trajectory(self):
         (trajectory,) = descend(make_batch(Quadratic(), Forgetful(), [[1.0]])).trajectories

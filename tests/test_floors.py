@@ -116,5 +116,7 @@ def test_no_import_hides_in_a_function():
     for path in [*source_files(PACKAGE), *source_files(PLUGINS)]:
         for function in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if isinstance(function, ast.FunctionDef):
-                hidden += [f"{path}:{node.lineno}" for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)]
+                hidden += [
+                    f"{path}:{node.lineno}" for node in ast.walk(function) if isinstance(node, ast.Import | ast.ImportFrom)
+                ]
     assert hidden == []

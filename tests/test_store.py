@@ -6,6 +6,8 @@ import math
 import sqlite3
 import struct
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -38,6 +40,17 @@ class Watcher:
         self.warnings.append(warning)
 
 
+@contextmanager
+def opened(database: Path) -> Iterator[sqlite3.Connection]:
+    """A connection that is committed and closed at the end."""
+    connection = sqlite3.connect(database)
+    try:
+        with connection:
+            yield connection
+    finally:
+        connection.close()
+
+
 def run_into(path: Path, database: Path, **choices: bool) -> tuple[Plan, list[str]]:
     """Run an experiment into a database; return the plan and what was computed."""
     store, catalogue, watcher = Store(str(database)), Registry(), Watcher()
@@ -50,7 +63,7 @@ def run_into(path: Path, database: Path, **choices: bool) -> tuple[Plan, list[st
 
 def contents(database: Path) -> list[tuple[object, ...]]:
     """Everything that decides the numbers of the current runs, bytes and all."""
-    with sqlite3.connect(database) as connection:
+    with opened(database) as connection:
         return connection.execute(
             "SELECT identity, outcome, steps, final_value, first_step, count, data FROM run JOIN chunk ON run_id = run.id "
             "WHERE superseded_by IS NULL ORDER BY identity, first_step"
@@ -94,7 +107,7 @@ def test_final_values_keep_their_class(tmp_path, write, final):
     store_series(database, write(), [1.0], final)
     (run,) = read_results(Database(str(database)), "small").runs
     assert struct.pack("d", run.final_value) == struct.pack("d", final)
-    with sqlite3.connect(database) as connection:
+    with opened(database) as connection:
         kind, below = connection.execute("SELECT final_value_class, final_value < 0.3 FROM run").fetchone()
     assert kind == {math.inf: "inf", -math.inf: "-inf"}.get(final, "nan" if math.isnan(final) else "finite")
     assert below == (None if math.isnan(final) else int(final < 0.3)), "NaN must satisfy no comparison"
@@ -104,8 +117,7 @@ def test_every_step_can_be_read_by_plain_sql(tmp_path, write):
     database = tmp_path / "r.db"
     run_into(write(), database)
     results = read_results(Database(str(database)), "small")
-    opened = Database(str(database))
-    with opened.reading() as connection:
+    with Database(str(database)).reading() as connection:
         for run, series in results.series(results.runs):
             rows = connection.exec_driver_sql(
                 f"SELECT step, value, gradient_norm, x0, x1 FROM steps WHERE run_id = {run.id} ORDER BY step"
@@ -121,13 +133,15 @@ def test_every_step_can_be_read_by_plain_sql(tmp_path, write):
 def test_the_documented_views_answer(tmp_path, write):
     database = tmp_path / "r.db"
     run_into(write(), database)
-    with sqlite3.connect(database) as connection:
+    with opened(database) as connection:
         assert connection.execute("SELECT name, runs FROM experiments").fetchall() == [("small", 12)]
         slow = connection.execute(
             "SELECT count(*) FROM runs JOIN parameters p ON p.run_id = runs.id WHERE p.name = 'learning_rate' AND p.number < 0.2"
         ).fetchone()
         assert slow == (4,)
-        limits = connection.execute("SELECT DISTINCT number FROM parameters WHERE kind = 'rules' AND name = 'max_steps'").fetchall()
+        limits = connection.execute(
+            "SELECT DISTINCT number FROM parameters WHERE kind = 'rules' AND name = 'max_steps'"
+        ).fetchall()
         assert limits == [(50.0,)]
         gaps = connection.execute("SELECT final_gap, outcome FROM runs WHERE objective = 'quadratic'").fetchall()
         assert all((gap < 1e-12) == (outcome == "converged") for gap, outcome in gaps)
@@ -150,7 +164,12 @@ def test_the_batch_size_changes_no_bit(tmp_path, write):
 def test_reordering_the_file_or_writing_a_number_otherwise_computes_nothing(tmp_path, write):
     database = tmp_path / "r.db"
     run_into(write(), database)
-    text = write().read_text().replace("[0.1, 0.3, 1.1]", "[1.10, 0.30, 1e-1]").replace("low = -3.0, high = 3.0", "high = 3, low = -3")
+    text = (
+        write()
+        .read_text()
+        .replace("[0.1, 0.3, 1.1]", "[1.10, 0.30, 1e-1]")
+        .replace("low = -3.0, high = 3.0", "high = 3, low = -3")
+    )
     objectives = text.index("[[objective]]"), text.index("[[gradient]]")
     reordered = text[: objectives[0]] + text[objectives[1] :] + text[objectives[0] : objectives[1]]
     plan, computed = run_into(write(reordered), database)
@@ -161,7 +180,7 @@ def test_only_what_is_missing_is_computed(tmp_path, write):
     database = tmp_path / "r.db"
     run_into(write(), database)
     before = contents(database)
-    with sqlite3.connect(database) as connection:
+    with opened(database) as connection:
         connection.execute("PRAGMA foreign_keys = ON")
         connection.execute("DELETE FROM run WHERE id IN (2, 3, 11)")
     assert len(contents(database)) == len(before) - 3
@@ -177,7 +196,7 @@ def test_running_again_keeps_the_old_runs_as_superseded(tmp_path, write):
     _, computed = run_into(write(), database, rerun=True)
     assert len(computed) == 12
     assert contents(database) == before
-    with sqlite3.connect(database) as connection:
+    with opened(database) as connection:
         assert connection.execute("SELECT count(*) FROM run WHERE superseded_by IS NOT NULL").fetchone() == (12,)
         assert connection.execute("SELECT count(*) FROM runs").fetchone() == (12,)
         assert connection.execute("SELECT runs FROM experiments").fetchone() == (12,)
@@ -195,6 +214,7 @@ def test_a_batch_that_cannot_be_written_leaves_nothing(tmp_path, write):
         recording.save([first, second], [good, twice], {})
     assert contents(database) == []
     recording.save([first], [good], {})
+    store.close()
     assert len(contents(database)) == 1
 
 
@@ -204,8 +224,9 @@ def test_a_run_stored_by_somebody_else_meanwhile_is_not_stored_twice(tmp_path, w
     plans = [make_plan(write(), store, Registry(), Choices()) for store in stores]
     for store, plan in zip(stores, plans, strict=True):
         execute(plan, store, Registry(), Choices(), Watcher())
+        store.close()
     assert len(plans[1].todo) == 12
-    with sqlite3.connect(database) as connection:
+    with opened(database) as connection:
         assert connection.execute("SELECT count(*) FROM run").fetchone() == (12,)
 
 
@@ -215,7 +236,7 @@ class TestDamage:
         database = tmp_path / "r.db"
         run = store_series(database, write(), SPECIAL)
         rng = np.random.default_rng(seed)
-        with sqlite3.connect(database) as connection:
+        with opened(database) as connection:
             data = bytearray(connection.execute("SELECT data FROM chunk").fetchone()[0])
             data[rng.integers(len(data))] ^= int(rng.integers(1, 256))
             connection.execute("UPDATE chunk SET data = ?", (bytes(data),))
@@ -228,7 +249,7 @@ class TestDamage:
     def test_a_missing_chunk_is_noticed(self, tmp_path, write):
         database = tmp_path / "r.db"
         store_series(database, write(), SPECIAL)
-        with sqlite3.connect(database) as connection:
+        with opened(database) as connection:
             connection.execute("DELETE FROM chunk")
         results = read_results(Database(str(database)), "small")
         with pytest.raises(StoreError) as caught:
@@ -238,7 +259,7 @@ class TestDamage:
     def test_the_checksum_is_that_of_the_documentation(self, tmp_path, write):
         database = tmp_path / "r.db"
         run = store_series(database, write(), SPECIAL)
-        with sqlite3.connect(database) as connection:
+        with opened(database) as connection:
             data, checksum = connection.execute("SELECT data, checksum FROM chunk").fetchone()
         assert checksum == zlib.crc32(f"{run.identity}:0:{len(SPECIAL)}".encode() + data)
 
@@ -254,7 +275,7 @@ class TestForeignFiles:
 
     def test_another_programs_database_is_refused(self, tmp_path):
         path = tmp_path / "other.db"
-        with sqlite3.connect(path) as connection:
+        with opened(path) as connection:
             connection.execute("CREATE TABLE bookmark (url TEXT)")
         before = path.read_bytes()
         with pytest.raises(StoreError) as caught:
@@ -265,7 +286,7 @@ class TestForeignFiles:
     def test_another_schema_is_refused(self, tmp_path, write):
         path = tmp_path / "r.db"
         run_into(write(), path)
-        with sqlite3.connect(path) as connection:
+        with opened(path) as connection:
             connection.execute("UPDATE runner_schema SET version_num = '9999'")
         with pytest.raises(StoreError) as caught:
             Store(str(path)).find(["x"])
@@ -283,7 +304,10 @@ class TestForeignFiles:
     @pytest.mark.parametrize(
         ("name", "message"),
         [
-            ("nonsense://x", "database nonsense://x: its driver is not installed: Can't load plugin: sqlalchemy.dialects:nonsense"),
+            (
+                "nonsense://x",
+                "database nonsense://x: its driver is not installed: Can't load plugin: sqlalchemy.dialects:nonsense",
+            ),
             ("://", "database ://: is neither a path nor a database URL such as postgresql://host/name"),
             ("sqlite://", "database sqlite://: results are kept in a file; give its path"),
         ],

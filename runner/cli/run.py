@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,24 +77,32 @@ def run(
       runner run experiments/lr_sweep.toml --set optimizer.gradient_descent.learning_rate=0.1,0.2
     """
     told = _Told(quiet, as_json)
-    catalogue, store = Registry(), Store(db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE)
     choices = Choices(overrides, rerun, retry_failed, fail_fast)
-    plan = make_plan(file, store, catalogue, choices)
-    if dry_run:
-        _say_plan(plan, store.database.name, told)
-        return 0
-    figures = [] if no_report else find_figures(plan.experiment, catalogue)
+    catalogue = Registry()
+    with closing(Store(db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE)) as store:
+        plan = make_plan(file, store, catalogue, choices)
+        if dry_run:
+            _say_plan(plan, store.database.name, told)
+            return 0
+        figures = [] if no_report else find_figures(plan.experiment, catalogue)
+        _say_changes(plan, told)
+        with told.observer() as observer:
+            finished = execute(plan, store, catalogue, choices, observer)
+        stored = read_results(store.database, plan.experiment.name)
+        folder = results / plan.experiment.name
+        written = None if no_report else report(stored, figures, folder, _command(file, overrides))
+        _say_results(plan, finished, stored, written, store.database.name, told)
+        return SOME_FAILED if any(each.outcome == Outcome.FAILED for each in stored.runs) else 0
+
+
+def _command(file: Path, overrides: tuple[str, ...]) -> str:
+    return shlex.join(["runner", "run", str(file), *(word for each in overrides for word in ("--set", each))])
+
+
+def _say_changes(plan: Plan, told: _Told) -> None:
     if not told.as_json and not told.quiet:
         for line in changed_lines(plan):
             click.echo(line, err=True)
-    with told.observer() as observer:
-        finished = execute(plan, store, catalogue, choices, observer)
-    stored = read_results(store.database, plan.experiment.name)
-    command = " ".join(["runner run", str(file), *(f"--set {assignment}" for assignment in overrides)])
-    written = None if no_report else report(stored, figures, results / plan.experiment.name, command)
-    store.close()
-    _say_results(plan, finished, stored, written, store.database.name, told)
-    return SOME_FAILED if any(each.outcome == Outcome.FAILED for each in stored.runs) else 0
 
 
 def _say_plan(plan: Plan, database: str, told: _Told) -> None:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.pool import NullPool, QueuePool
 
 from runner.errors import StoreError
 from runner.store.schema import SCHEMA_VERSION, SQLITE_STEPS_VIEW, VIEWS, metadata, schema_version
@@ -51,7 +52,8 @@ class Database:
             connection.create_function("ieee754_from_blob", 1, _float_from_blob, deterministic=True)
             return connection
 
-        engine = create_engine("sqlite://", creator=connect)
+        # The writer keeps its connection: closing the last one folds the write-ahead log into the file each time.
+        engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool if mode == "rw" else NullPool)
         # The driver would begin a transaction only before the first write, too late to keep another writer out.
         event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE" if mode == "rw" else "BEGIN"))
         return engine
@@ -133,9 +135,7 @@ class Database:
         if schema_version.name not in tables:
             if tables and self._is_sqlite:
                 shown = ", ".join(sorted(tables)[:3])
-                raise StoreError(
-                    f"database {self.name}: belongs to another program (it has the tables {shown}); name another file"
-                )
+                raise StoreError(f"database {self.name}: belongs to another program (its tables: {shown}); name another file")
             return None
         version = connection.execute(select(schema_version.c.version_num)).scalar_one_or_none()
         if version != SCHEMA_VERSION:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner import Array, LeastSquares, Minimum, Objective, hookimpl, matvec, parameter
+from runner import Array, LeastSquares, Minimum, Objective, hookimpl, parameter
 
 TRUE_BIAS = -1.0
 
@@ -51,7 +51,7 @@ class LinearRegression(LeastSquares):
     samples: int = parameter(100, at_least=1, doc="number of samples, m")
     noise: float = parameter(0.1, at_least=0, batched=False, doc="standard deviation of the noise in y")
     seed: int = parameter(0, at_least=0, doc="seed of the made-up data")
-    csv: Path | None = parameter(None, doc="a CSV file: one sample a line, y in the last column, perhaps a header line")  # noqa: RUF009
+    csv: Path | None = parameter(None, doc="a CSV file: one sample a line, y in the last column, perhaps a header line")
 
     def validate(self) -> None:
         """Refuse a CSV file together with the parameters of made-up data, and one that cannot be used."""
@@ -99,9 +99,9 @@ class LinearRegression(LeastSquares):
 
     def residuals(self, x: Array) -> Array:
         """Return (R x − z, ρ)."""
-        fitted = self._misfit(x)
         constant = np.full((*x.shape[:-1], 1), self._triangle.rho)
-        return np.concatenate([fitted, constant], axis=-1)
+        residuals: Array = x.__array_namespace__().concat([self._misfit(x), constant], axis=-1)
+        return residuals
 
     def jacobian(self, x: Array) -> Array:
         """Return R above a row of zeros."""
@@ -127,15 +127,16 @@ class LinearRegression(LeastSquares):
         return np.broadcast_to(2.0 * (r.T @ r), (*x.shape, len(r)))
 
     def _misfit(self, x: Array) -> Array:
-        return matvec(self._triangle.r, x) - self._triangle.z
+        return _times(self._triangle.r, x) - self._triangle.z
 
     def _squares(self, misfit: Array) -> Array:
         # vecdot conjugates its first argument; conjugated twice, a complex misfit is squared and f stays analytic.
-        squares: Array = np.vecdot(np.conj(misfit), misfit) + self._triangle.rho**2
+        xp = misfit.__array_namespace__()
+        squares: Array = xp.vecdot(xp.conj(misfit), misfit) + self._triangle.rho**2
         return squares
 
     def _slope(self, misfit: Array) -> Array:
-        return 2.0 * matvec(self._transposed, misfit)
+        return 2.0 * _times(self._transposed, misfit)
 
     @cached_property
     def _transposed(self) -> Array:
@@ -154,6 +155,12 @@ class LinearRegression(LeastSquares):
             np.ascontiguousarray(reduced[:dimension, dimension]),
             float(reduced[dimension, dimension]),
         )
+
+
+def _times(matrix: Array, x: Array) -> Array:
+    """Return the matrix times each row of x, as `runner.matvec` does, for the arrays of any library."""
+    product: Array = x.__array_namespace__().vecdot(matrix, x[..., None, :])
+    return product
 
 
 def _rows(path: Path) -> list[list[float]]:

@@ -10,6 +10,7 @@ import numpy as np
 from runner import Array, Minimum, Objective, hookimpl, parameter
 
 NEWTON_STEPS = 8
+"""Five reach rounding whatever a and ω are."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,8 @@ class SinQuadratic(Objective):
     when |a|ω² < 2. In particular sin(x) + x² (a = ω = 1), often called non-convex, is strongly convex: f″(x) = 2 − sin(x) ≥ 1.
     Beyond |a|ω² = 2 there are inflection points, and for large |a|ω² many local minima.
 
-    The global minimiser x* has aω sin(ωx*)/ω ≤ 0 and |ωx*| ≤ π/2: any x with |ωx| > π/2 lies higher than the point
-    ±π/(2ω) at which a sin(ωx) = −|a|. Between 0 and that point f′ changes sign once and f″ ≥ 2, so x* is the only stationary
-    point there, whatever a and ω.
+    The global minimiser x* has a sin(ωx*) ≤ 0 and |ωx*| ≤ π/2: any x with |ωx| > π/2 lies higher than that one of ±π/(2ω) at
+    which a sin(ωx) = −|a|. Between 0 and there, f″ ≥ 2 and f′ changes sign, so x* is the only stationary point, whatever a and ω.
     """
 
     a: float = parameter(1.0, doc="height of the ripple")
@@ -46,7 +46,7 @@ class SinQuadratic(Objective):
         convex on [0, π/2]. So Newton's method comes down to the root monotonically from min(π/2, q/2), which lies beyond it.
         """
         slope = np.atleast_2d(np.asarray(self.a * self.omega))
-        with np.errstate(divide="ignore"):
+        with np.errstate(divide="ignore", over="ignore"):
             reach = np.minimum(0.5 * np.pi / np.abs(self.omega), 0.5 * np.abs(slope))
         x = -np.sign(slope) * reach
         for _ in range(NEWTON_STEPS):

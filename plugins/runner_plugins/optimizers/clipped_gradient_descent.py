@@ -46,14 +46,15 @@ class ClippedGradientDescent(Optimizer):
 def shortened(gradient: Array, longest: float | Array) -> Array:
     """Return each row as it is, or of length `longest` if it is longer.
 
-    Lengths are those after division by the mean size of the coordinates, since that of a huge finite gradient overflows.
+    The length of a huge finite gradient overflows, so it is computed in units of its coordinates' mean size, halved lest that
+    overflow too. Rows of zeros divide to NaN here, and stay as they are.
     """
     coordinates = gradient.shape[-1]
-    mean = dot(np.abs(gradient), np.full(coordinates, 1.0 / coordinates))[:, None]
-    scaled = gradient / np.where(mean > 0, mean, 1.0)
-    length = norm(scaled)[:, None]
-    with np.errstate(divide="ignore"):
-        return np.where(mean > longest / length, longest * (scaled / length), gradient)
+    unit = dot(np.abs(gradient), np.full(coordinates, 0.5 / coordinates))[:, None]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        scaled = gradient / unit
+        length = norm(scaled)[:, None]
+        return np.where(unit > longest / length, longest * (scaled / length), gradient)
 
 
 @hookimpl

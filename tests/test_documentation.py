@@ -1,0 +1,104 @@
+"""What the documentation shows is so: files, plugins, commands, links, views."""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from runner.cli import COMMANDS, commands
+from runner.registry import HOOKS
+from runner.stopping import Outcome, StoppingRules
+from runner.store.schema import SQLITE_STEPS_VIEW, VIEWS, metadata
+
+from .test_store import opened, run_into
+
+ROOT = Path(__file__).parent.parent
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(text: str, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", text, re.DOTALL)
+
+
+def page(name: str) -> str:
+    return (ROOT / "docs" / name).read_text(encoding="utf-8")
+
+
+def test_the_readme_shows_the_experiment_that_it_runs():
+    (shown,) = blocks(README, "toml")
+    assert shown == (ROOT / "experiments" / "lr_sweep.toml").read_text(encoding="utf-8")
+    assert len(shown.splitlines()) == 8
+
+
+@pytest.mark.parametrize("text", [README, page("plugins.md")], ids=["README", "plugins"])
+def test_the_plugin_that_is_shown_is_short_and_can_be_swept(text, tmp_path, write, runner_cli):
+    plugin = blocks(text, "python")[0]
+    assert len([line for line in plugin.splitlines() if line.strip()]) == 12
+    (tmp_path / "sign_descent.py").write_text(plugin, encoding="utf-8")
+    experiment = write().read_text(encoding="utf-8").replace('name = "gradient_descent"', 'name = "sign_descent"')
+    done = runner_cli("run", write('plugins = ["sign_descent.py"]\n' + experiment), "--no-report", "--json")
+    assert (done.code, done.err) == (0, "")
+    assert sum(done.json["computed"].values()) == 12
+
+
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+def test_links_lead_somewhere(path: Path):
+    for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
+        if "://" not in target:
+            assert (path.parent / target).exists(), target
+
+
+def test_the_experiment_that_is_shown_is_valid(write, runner_cli):
+    shown = blocks(page("experiments.md"), "toml")[0]
+    done = runner_cli("run", write(shown), "--dry-run", "--json")
+    assert (done.code, done.err) == (0, "")
+    settings, objectives, starts, excluded = 25 + 5, 3, 10, 5
+    assert done.json["runs"] == (settings * objectives - excluded) * starts
+    assert done.json["skipped"][0]["reason"] == "excluded by the experiment"
+
+
+def test_every_rule_and_outcome_is_explained():
+    text = page("experiments.md")
+    for name in [*StoppingRules.__dataclass_fields__, *Outcome]:
+        assert f"`{name}`" in text, name
+
+
+def test_every_hook_is_explained():
+    for hook in HOOKS.values():
+        assert f"`{hook}`" in page("plugins.md")
+
+
+def test_the_views_are_described_with_all_their_columns(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(write(), database)
+    rows = {
+        line.split("|")[1].strip(" `"): line.split("|")[3] for line in page("database.md").splitlines() if line.startswith("| `")
+    }
+    with opened(database) as connection:
+        connection.create_function("ieee754_from_blob", 1, lambda blob: 0.0)
+        for view in (*VIEWS, "steps"):
+            columns = [column[0] for column in connection.execute(f"SELECT * FROM {view}").description]
+            described = re.findall(r"`([^`]+)`", re.sub(r"\([^)]*\)", "", rows[view]))
+            assert described == columns, view
+    assert SQLITE_STEPS_VIEW
+    for table in metadata.tables:
+        assert f"`{table}`" in page("database.md"), table
+
+
+def test_every_command_has_help_with_an_example():
+    for name in COMMANDS:
+        command = commands.get_command(click.Context(commands), name)
+        assert command is not None
+        assert f"runner {name}" in (command.help or ""), name
+
+
+def test_every_experiment_in_the_repository_is_valid(runner_cli, tmp_path):
+    for path in sorted((ROOT / "experiments").glob("*.toml")):
+        assert tomllib.loads(path.read_text(encoding="utf-8"))["description"]
+        done = runner_cli("run", path, "--dry-run")
+        assert (done.code, done.err) == (0, ""), path
