@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from runner.contracts import HasStartRegion as HasStartRegion
     from runner.contracts import HasValueAndGradient as HasValueAndGradient
     from runner.contracts import LeastSquares as LeastSquares
+    from runner.contracts import Lost as Lost
     from runner.contracts import Mask as Mask
     from runner.contracts import Memory as Memory
     from runner.contracts import Minimum as Minimum
@@ -91,6 +92,7 @@ _HOMES = {
         "HasStartRegion",
         "HasValueAndGradient",
         "LeastSquares",
+        "Lost",
         "Mask",
         "Memory",
         "Minimum",

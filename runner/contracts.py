@@ -21,7 +21,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Protocol, TypeVar, runtime_checkable
+from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -263,12 +263,39 @@ class Optimizer(Plugin, ABC):
         """Return the next iterate `(runs, dimension)` and the memory for the step after."""
 
 
+@dataclass(frozen=True)
+class Lost(Generic[Item]):
+    """An item whose computation ended without a result: the process died, or had to be stopped.
+
+    Attributes:
+        item: the item.
+        reason: what happened, in a few words, e.g. `its process was killed by SIGSEGV`.
+        timed_out: whether it was stopped because it took too long.
+    """
+
+    item: Item
+    reason: str
+    timed_out: bool
+
+
 class Executor(Plugin, ABC):
     """Where batches are computed."""
 
     @abstractmethod
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield `function(item)` for each item, in any order, each as soon as it is there."""
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], limit: Callable[[Item], float | None]
+    ) -> Iterator[Result | Lost[Item]]:
+        """Compute `function(item)` for each item.
+
+        Args:
+            function: what to compute; it can be pickled, and so can items and results.
+            items: what to compute it for.
+            limit: the seconds an item may take, or None. An executor that can stop a computation does so beyond that.
+
+        Yields:
+            Each result as soon as it is there, in any order; `Lost` for an item that ended without one. What the function raises,
+            this raises.
+        """
 
 
 @dataclass(frozen=True)

@@ -25,6 +25,19 @@ from runner.stopping import OUTCOMES, RUNNING, Outcome, StoppingState
 REHEARSED_STEPS = 2
 
 
+@dataclass(frozen=True)
+class Rehearsal:
+    """Whether a batch can begin.
+
+    Attributes:
+        identities: of its runs.
+        problem: what is wrong, if no run can take a step; None if one can.
+    """
+
+    identities: tuple[str, ...]
+    problem: str | None
+
+
 def descend(batch: Batch) -> Descent:
     """Compute a batch: every run to its end, whatever that is."""
     with np.errstate(all="ignore"):
@@ -40,20 +53,23 @@ def descend(batch: Batch) -> Descent:
         return Descent(tuple(itertools.chain.from_iterable(singles)), (f"{reason}; {_advice(len(batch))}",))
 
 
-def rehearse(batch: Batch) -> str | None:
-    """Try the first steps of a batch, to refuse broken plugins before anything is written.
-
-    Returns:
-        What is wrong, if no run of the batch can take a step; None if one can.
-    """
+def rehearse(batch: Batch) -> Rehearsal:
+    """Try the first steps of a batch, to refuse broken plugins before anything is written."""
     first_problem = None
     with np.errstate(all="ignore"):
         for row in range(len(batch)):
             problem = _problem_at_start(batch.only([row]))
             if problem is None:
-                return None
+                return Rehearsal(batch.identities, None)
             first_problem = first_problem or problem
-    return first_problem
+    return Rehearsal(batch.identities, first_problem)
+
+
+def lost(batch: Batch, reason: str, timed_out: bool) -> Descent:
+    """Return what is known of runs whose computation ended from outside: nothing but why."""
+    outcome = Outcome.TIMEOUT if timed_out else Outcome.FAILED
+    nothing = (Evaluations(0, 0, 0), np.nan, np.nan, np.nan, 0, 0.0, ())
+    return Descent(tuple(Trajectory(identity, outcome, reason, 0, *nothing) for identity in batch.identities))
 
 
 def describe(error: Exception) -> str:

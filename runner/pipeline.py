@@ -13,8 +13,8 @@ import numpy as np
 from runner.analysis.curvature import hessian_spectrum
 from runner.analysis.summary import settings_table, summarize, summarize_settings, summary_table
 from runner.config import read_experiment
-from runner.contracts import ComputesHessian, Executor, Figure, GradientBackend, HasMinimum, Objective, Results
-from runner.descent import descend, rehearse
+from runner.contracts import ComputesHessian, Executor, Figure, GradientBackend, HasMinimum, Lost, Objective, Results
+from runner.descent import descend, lost, rehearse
 from runner.environment import environment
 from runner.errors import Interrupted, PluginError
 from runner.evaluation import Evaluator
@@ -26,6 +26,7 @@ from runner.rowwise import Array
 from runner.stopping import Outcome
 from runner.store import Store, StoredState
 
+SECONDS_OF_GRACE = 2.0
 LARGEST_SPECTRUM = 200
 """The largest dimension in which the eigenvalues of a Hessian are computed for the report."""
 
@@ -135,7 +136,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     """
     experiment = plan.experiment
     work = list(batches(plan.todo, experiment.rules, experiment.max_batch))
-    _rehearse(work)
+    _rehearse(experiment, {batch.identities: members for batch, members in work}, [batch for batch, _ in work])
     axes = (*experiment.objectives, *experiment.gradients, *experiment.optimizers)
     distributions = {catalogue.find(setting.kind, setting.name).distribution for setting in axes}
     around = environment(experiment.path.parent, distributions - {""})
@@ -157,20 +158,40 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     return finished
 
 
-def _rehearse(work: Sequence[tuple[Batch, Sequence[Run]]]) -> None:
+def _rehearse(experiment: Experiment, work: Mapping[tuple[str, ...], Sequence[Run]], batched: Sequence[Batch]) -> None:
+    """Refuse the experiment if no run of some batch can take a step; a batch that is lost is left to its descent."""
+    executor = cast(Executor, experiment.executor.plugin)
     problems: dict[str, None] = {}
-    for batch, runs in work:
-        problem = rehearse(batch)
-        if problem is not None:
+    for rehearsal in executor.map(rehearse, batched, _limit):
+        if not isinstance(rehearsal, Lost) and rehearsal.problem is not None:
+            runs = work[rehearsal.identities]
             names = " × ".join(setting.name for setting in (runs[0].objective, runs[0].gradient, runs[0].optimizer))
-            problems[f"{names}: none of its {len(runs)} runs can take a step: {problem}"] = None
+            problems[f"{names}: none of its {len(runs)} runs can take a step: {rehearsal.problem}"] = None
     if problems:
         raise PluginError("\n".join(problems))
 
 
 def _descents(experiment: Experiment, work: Sequence[Batch]) -> Iterator[Descent]:
+    """Compute the batches; one that is lost is halved until the run that lost it stands alone, and that run has failed."""
     executor = cast(Executor, experiment.executor.plugin)
-    return executor.map(descend, work)
+    waiting = list(work)
+    while waiting:
+        halves: list[Batch] = []
+        for descent in executor.map(descend, waiting, _limit):
+            if not isinstance(descent, Lost):
+                yield descent
+            elif len(descent.item) == 1:
+                yield lost(descent.item, descent.reason, descent.timed_out)
+            else:
+                middle = len(descent.item) // 2
+                halves += [descent.item.only(range(middle)), descent.item.only(range(middle, len(descent.item)))]
+        waiting = halves
+
+
+def _limit(batch: Batch) -> float | None:
+    """The seconds after which a batch is stopped from outside: twice what its runs may take, for it stops by itself before."""
+    wall_time = batch.rules.stop.wall_time
+    return None if wall_time is None else 2 * wall_time * len(batch) + SECONDS_OF_GRACE
 
 
 def _note(descent: Descent, finished: Finished, observer: Observer) -> None:

@@ -75,7 +75,7 @@ def test_the_executor_keeps_the_contract() -> None:
 
 def test_the_serial_executor_computes_nothing_before_it_is_asked() -> None:
     done: list[int] = []
-    results = Serial().map(done.append, range(3))
+    results = Serial().map(done.append, range(3), lambda item: None)
     assert done == []
     next(results)
     assert done == [0]
@@ -378,7 +378,7 @@ def test_an_executor_that_drops_or_repeats_results_is_caught() -> None:
     class Lossy(Executor):
         """Drops the last."""
 
-        def map(self, function: Callable[[Any], Any], items: Iterable[Any]) -> Iterator[Any]:
+        def map(self, function: Callable[[Any], Any], items: Iterable[Any], limit: Any) -> Iterator[Any]:
             return iter([function(item) for item in items][:-1])
 
     assert broken(check_executor, Lossy()) == "Lossy.map yields [] for the doubles of 1 items, not [0]"

@@ -252,7 +252,7 @@ class TestRehearsal:
         ],
     )  # fmt: skip
     def test_a_broken_objective_is_told(self, returned: Callable[[Array], Any], problem: str):
-        assert rehearse(make_batch(broken_value(returned), GradientDescent(0.1), [[1.0, 2.0], [3.0, 4.0]])) == problem
+        assert rehearse(make_batch(broken_value(returned), GradientDescent(0.1), [[1.0, 2.0], [3.0, 4.0]])).problem == problem
 
     def test_a_wrong_iterate_is_told(self):
         @dataclass(frozen=True)
@@ -260,13 +260,13 @@ class TestRehearsal:
             def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
                 return point.x[:, 0], memory
 
-        assert rehearse(make_batch(Quadratic(2), Flat(), [[1.0, 2.0]])) == (
+        assert rehearse(make_batch(Quadratic(2), Flat(), [[1.0, 2.0]])).problem == (
             "Flat.step returned an iterate of shape (1,) and type float64 from x of shape (1, 2); "
             "it must return a float64 array of shape (1, 2)"
         )
 
     def test_one_sound_run_is_enough(self):
-        assert rehearse(make_batch(Cliff(), GradientDescent(0.1), [[3.0], [1.0]])) is None
+        assert rehearse(make_batch(Cliff(), GradientDescent(0.1), [[3.0], [1.0]])).problem is None
 
 
 class TestBatching:

@@ -15,7 +15,7 @@ BLOCK = 1 << 22
 """How many numbers are sorted at once; a bound on the memory used beside the thinned curves."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Band:
     """Quantiles over runs at each step.
 

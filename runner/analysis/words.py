@@ -15,6 +15,7 @@ def number(value: float) -> str:
         return "unknown"
     if math.isinf(value):
         return "infinite" if value > 0 else "-infinite"
+    value += 0.0  # which turns -0.0 into 0.0
     if (abs(value) < 1e6 and value == round(value)) or 1e3 <= abs(value) < 1e4:
         return f"{value:.0f}"
     text = f"{value:.3g}"

@@ -24,10 +24,14 @@ _METADATA: dict[str, dict[str, Any]] = {
 def render(figure: MatplotlibFigure) -> dict[str, bytes]:
     """Return a figure as the bytes of an SVG and a PNG file, the same for the same figure.
 
-    The promise holds for one version of Matplotlib; another may place things differently.
+    The promise holds for one version of Matplotlib; another may place things differently. The figure's layout is fixed
+    afterwards: its panels no longer move to make room.
     """
     pictures = {}
     with house_style():
+        # Placing the panels is most of the work, and would be done anew for each file.
+        figure.draw_without_rendering()
+        figure.set_layout_engine("none")
         for suffix, metadata in _METADATA.items():
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata)

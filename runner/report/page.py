@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import csv
 import io
+import re
 import warnings
 from collections import Counter
 from collections.abc import Sequence
@@ -15,7 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 
 from runner.contracts import Figure, Results, StoredRun
-from runner.errors import Interrupted
+from runner.errors import Interrupted, StoreError
 from runner.report.files import render, write_file
 from runner.report.style import OUTCOME_COLOURS, house_style
 
@@ -140,6 +141,7 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
 
     Raises:
         Interrupted: the user stopped it.
+        StoreError: the database is damaged.
     """
     with warnings.catch_warnings(record=True) as caught, house_style():
         warnings.simplefilter("always")
@@ -148,7 +150,7 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
             files = {} if drawing is None else render(drawing.figure)
             caption = "These results hold nothing that this figure could show." if drawing is None else drawing.caption
             failures = []
-        except Interrupted:
+        except (Interrupted, StoreError):
             raise
         except Exception as error:  # a plugin may raise anything, and the other figures must not suffer
             files, caption = {}, f"This figure could not be drawn: {type(error).__name__}: {error}"
@@ -196,4 +198,4 @@ def group_errors(runs: Sequence[StoredRun]) -> list[ErrorGroup]:
 
 def _is_numeric(column: Sequence[str]) -> bool:
     """Whether a column is better read with its ends aligned."""
-    return all(cell[:1].isdigit() or cell[:1] == "-" or cell in ("", "unknown", "infinite") for cell in column) and any(column)
+    return any(column) and all(re.fullmatch(r"|-?[\d.]+(e-?\d+)?|unknown|-?infinite", cell) for cell in column)

@@ -70,8 +70,8 @@ SETTINGS: Mapping[Any, Any] = MappingProxyType(
 
 FIGURE_WIDTH = {1: 7.5, 2: 9.5, 3: 11.0}
 """Inches, by the number of columns."""
-TITLE_WIDTH = 38
-"""Characters of a panel's title on one line."""
+TITLE_WIDTH = {1: 80, 2: 48, 3: 34}
+"""Characters of a panel's title on one line, by the number of columns."""
 
 
 @contextmanager
@@ -104,11 +104,11 @@ def panels(titles: Sequence[str], height: float = 3.3) -> tuple[MatplotlibFigure
     grid = figure.add_gridspec(rows, columns)
     axes = [figure.add_subplot(grid[place // columns, place % columns]) for place in range(len(titles))]
     for panel, title in zip(axes, titles, strict=True):
-        panel.set_title(wrapped(title))
+        panel.set_title(wrapped(title, TITLE_WIDTH[columns]))
     return figure, axes
 
 
-def wrapped(text: str, width: int = TITLE_WIDTH, lines: int = 2) -> str:
+def wrapped(text: str, width: int = 40, lines: int = 2) -> str:
     """Return a text as Matplotlib shall draw it: wrapped, cut with an ellipsis after so many lines, and never a formula.
 
     Without this, two dollar signs in a name would be taken for mathematics, which may not even parse.

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TypeVar
 
-from runner import Executor, hookimpl
+from runner import Executor, Lost, hookimpl
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -14,10 +14,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Serial(Executor):
-    """Computes function(item) for one item after another, in this process, each only when it is asked for."""
+    """Computes one batch after another in this process, which cannot stop a batch from outside.
 
-    def map(self, function: Callable[[Item], Result], items: Iterable[Item]) -> Iterator[Result]:
-        """Yield `function(item)` for each item, in order."""
+    A run that takes too long ends by itself at its next iterate; one that never comes to it is not stopped.
+    """
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], limit: Callable[[Item], float | None]
+    ) -> Iterator[Result | Lost[Item]]:
+        """Yield `function(item)` for each item, in order, each only when it is asked for; `limit` is not used."""
         return map(function, items)
 
 

@@ -9,6 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
 
 from runner import (
     LOST_OUTCOMES,
@@ -35,24 +36,38 @@ from runner import (
 )
 
 MOST_CURVES = 5
+LEGEND_WIDTH = 46
+"""Characters on one line of a legend; more would make the panel narrower."""
+LEGEND_LINE = 0.17
+"""Inches of height for a line of a legend."""
 TOLD_OBJECTIVES = 4
+ROUNDING_ERRORS = 1e6
+"""So many rounding levels below the stated minimum, f cannot be there by rounding."""
 CROWDED = 25.0
 """How many times longer than the shortest curve the longest may be before the steps get a logarithmic axis."""
 STYLES: Mapping[str, tuple[str, str]] = {
     "best": (PALETTE[2], "-"),
     "smallest": (PALETTE[4], ":"),
-    "largest without a lost run": (PALETTE[1], "-."),
+    "largest with none lost": (PALETTE[1], "-."),
     "smallest that diverges": (PALETTE[5], "--"),
 }
+OTHER = "another"
+OTHER_STYLES = ((PALETTE[3], (0, (5, 1))), (PALETTE[0], (0, (3, 1, 1, 1))), (PALETTE[6], (0, (1, 1))))
+Line = str | tuple[int, tuple[int, ...]]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Curve:
     """One line of the picture: a setting, why it was chosen, and its quantiles over the starts."""
 
     setting: SettingSummary
     role: str
     band: Band
+
+    @property
+    def method(self) -> tuple[str, str]:
+        """The optimizer's and the gradient backend's label."""
+        return self.setting.optimizer, self.setting.gradient
 
     @property
     def known(self) -> bool:
@@ -75,9 +90,13 @@ class Convergence(Figure):
             return None
         curves = {objective: _curves(results, group) for objective, group in settings.items()}
         log_steps = _is_crowded([curve for group in curves.values() for curve in group])
-        figure, axes = panels(list(curves), height=4.1)
+        lines = max(sum(_label(curve, group).count("\n") + 1 for curve in group) for group in curves.values())
+        figure, axes = panels(list(curves), height=3.1 + LEGEND_LINE * lines)
         for panel, group in zip(axes, curves.values(), strict=True):
             _draw_panel(panel, group, log_steps)
+            # An inch is an inch below the axis, however high the panel is.
+            below = panel.transAxes + ScaledTranslation(-0.05, -0.48, figure.dpi_scale_trans)
+            panel.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, fontsize=8, borderaxespad=0)
         return Drawing(figure, _caption(settings, curves, log_steps))
 
 
@@ -95,12 +114,12 @@ def _chosen(results: Results, settings: Sequence[SettingSummary]) -> list[tuple[
         groups.setdefault((setting.optimizer, setting.gradient), []).append(setting)
     roles = [_roles(results, group) for group in groups.values()]
     chosen = [(place, *group[0]) for place, group in enumerate(roles)]
-    for role in ("smallest that diverges", "smallest", "largest without a lost run"):
+    for role in ("smallest that diverges", "smallest", "largest with none lost", OTHER):
         taken = {id(setting) for _, _, setting in chosen}
         more = [(place, r, s) for place, group in enumerate(roles) for r, s in group if r == role and id(s) not in taken]
         if len(chosen) + len(more) <= MOST_CURVES:
             chosen += more
-    order = list(STYLES)
+    order = [*STYLES, OTHER]
     return [(setting, role) for _, role, setting in sorted(chosen, key=lambda entry: (entry[0], order.index(entry[1])))]
 
 
@@ -110,14 +129,15 @@ def _roles(results: Results, group: Sequence[SettingSummary]) -> list[tuple[str,
     key = _swept(results, group[0].optimizer)
     ordered = sorted((s for s in group if _value(s, key) is not None), key=lambda s: _value(s, key) or 0.0)
     if len(ordered) < 2:
-        return [("best", best)]
+        return [("best", best), *((OTHER, setting) for setting in group if setting is not best)]
     stable = [setting for setting in ordered if not setting.lost]
     diverging = [setting for setting in ordered if 2 * _diverged(setting) >= len(setting.runs)]
     return [
         *([("best", best)] if best.lost < len(best.runs) else []),
         ("smallest", ordered[0]),
-        *(("largest without a lost run", setting) for setting in stable[-1:]),
+        *(("largest with none lost", setting) for setting in stable[-1:]),
         *(("smallest that diverges", setting) for setting in diverging[:1]),
+        *((OTHER, setting) for setting in ordered),
     ]
 
 
@@ -156,15 +176,17 @@ def _is_crowded(curves: Sequence[Curve]) -> bool:
 def _draw_panel(panel: Axes, curves: Sequence[Curve], log_steps: bool) -> None:
     floor = rounding_level(curves[0].setting.runs[0].minimum_value)
     low, high = _limits(curves, floor)
-    combinations = list(dict.fromkeys((curve.setting.optimizer, curve.setting.gradient) for curve in curves))
+    methods = _methods(curves)
+    others = [curve for curve in curves if curve.role == OTHER]
     for curve in curves:
-        place = combinations.index((curve.setting.optimizer, curve.setting.gradient))
-        colour, line = STYLES[curve.role]
-        colour = colour if len(combinations) == 1 else PALETTE[place % len(PALETTE)]
-        _draw_curve(panel, curve, colour, line, (low, high), _label(curve, combinations))
+        place = others.index(curve) % len(OTHER_STYLES) if curve in others else 0
+        colour, line = OTHER_STYLES[place] if curve in others else STYLES[curve.role]
+        if len(methods) > 1:
+            colour = PALETTE[methods.index(curve.method) % len(PALETTE)]
+        _draw_curve(panel, curve, colour, line, (low, high), _label(curve, curves))
     if any(curve.band.low.min() <= floor for curve in curves):
         panel.axhline(floor, color="#888888", linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
-        panel.annotate("rounding level", (1, floor), (0, 2), ("axes fraction", "data"), "offset points", ha="right", fontsize=7.5)
+        panel.text(1, floor, "rounding level", transform=panel.get_yaxis_transform(), ha="right", va="bottom", fontsize=7.5)
     panel.set_yscale("log")
     panel.set_ylim(low, high)
     if log_steps:
@@ -172,10 +194,13 @@ def _draw_panel(panel: Axes, curves: Sequence[Curve], log_steps: bool) -> None:
     panel.set_xlim(left=0)
     panel.set_xlabel("step (logarithmic from 1)" if log_steps else "step")
     panel.set_ylabel("gap to the minimum, f − f*" if curves[0].known else "gradient norm, ‖∇f‖")
-    panel.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.17), fontsize=8, borderaxespad=0, labelspacing=0.35)
 
 
-def _draw_curve(panel: Axes, curve: Curve, colour: str, line: str, limits: tuple[float, float], label: str) -> None:
+def _methods(curves: Sequence[Curve]) -> list[tuple[str, str]]:
+    return list(dict.fromkeys(curve.method for curve in curves))
+
+
+def _draw_curve(panel: Axes, curve: Curve, colour: str, line: Line, limits: tuple[float, float], label: str) -> None:
     band = curve.band
     floor = rounding_level(curve.setting.runs[0].minimum_value)
     # What is infinite is drawn a little beyond the top, so that the line is seen to leave the panel there.
@@ -196,13 +221,16 @@ def _limits(curves: Sequence[Curve], floor: float) -> tuple[float, float]:
     return low / 4, high * (100 if any(not math.isfinite(curve.band.median[-1]) for curve in curves) else 4)
 
 
-def _label(curve: Curve, combinations: Sequence[tuple[str, str]]) -> str:
+def _label(curve: Curve, curves: Sequence[Curve]) -> str:
     setting = curve.setting
-    several_gradients = len({gradient for _, gradient in combinations}) > 1
+    several_gradients = len({gradient for _, gradient in _methods(curves)}) > 1
     method = f"{setting.optimizer} × {setting.gradient}" if several_gradients else setting.optimizer
-    role = f"{curve.role}: {setting.label}" if setting.label else ""
-    label = role if role and len(combinations) == 1 else ", ".join(filter(None, (method, role)))
-    return wrapped(label, 38)
+    names = [method] if len(_methods(curves)) > 1 or not setting.label else []
+    names += [curve.role] if setting.label and curve.role != OTHER else []
+    lines = list(filter(None, (", ".join(names), setting.label)))
+    if len(": ".join(lines)) <= LEGEND_WIDTH:
+        return wrapped(": ".join(lines), LEGEND_WIDTH)
+    return "\n".join(wrapped(line, LEGEND_WIDTH) for line in lines)
 
 
 def _caption(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, list[Curve]], log_steps: bool) -> str:
@@ -212,6 +240,7 @@ def _caption(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, 
             " ".join(_reading(drawn, curves, log_steps)),
             *_choice(settings, curves),
             *_findings(curves),
+            *_contradictions(settings),
         ]
     )
 
@@ -228,7 +257,9 @@ def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_step
     if any(curve.band.runs > 1 for curve in drawn):
         text.append("A run that has stopped stays at its last value; one that is lost counts as infinite from then on.")
     if any(not math.isfinite(curve.band.median[-1]) for curve in drawn):
-        text.append("A line that leaves through the top belongs to a setting of which half of the runs or more are lost.")
+        text.append(
+            "A line that leaves through the top has grown beyond the picture; it does so where half of the runs are lost."
+        )
     if unknown and len(unknown) < len(curves):
         text.append(f"The minimum of {listed(unknown)} is not known, so the gradient norm ‖∇f‖ takes the gap's place there.")
     floors = {rounding_level(c.setting.runs[0].minimum_value) for c in drawn if _touches_floor(c)}
@@ -268,7 +299,7 @@ def _finding(objective: str, group: Sequence[Curve]) -> str:
         setting = curve.setting
         method = setting.optimizer + (f" with {setting.gradient} gradients" if several_gradients else "")
         where = [method] if method != before else []
-        where += [f"at {setting.label} ({curve.role})"] if setting.label else []
+        where += [f"at {setting.label}" + ("" if curve.role == OTHER else f" ({curve.role})")] if setting.label else []
         text.append(f"{' '.join(where)}, {_fate(curve)}")
         before = method
     return f"On {objective}: {'; '.join(text)}."
@@ -284,6 +315,21 @@ def _fate(curve: Curve) -> str:
         steps = f"{number(setting.median_steps)} {'step' if setting.median_steps == 1 else 'steps'}"
         return f"{fate} in {steps}" if setting.converged == 1 else f"{fate} in a median of {steps}"
     return f"{fate} and the median gap at the end was {number(setting.median_gap)}" if curve.known else fate
+
+
+def _contradictions(settings: Mapping[str, list[SettingSummary]]) -> list[str]:
+    """Say where runs went lower than the minimum that the objective states, by more than rounding."""
+    text = []
+    for objective, group in settings.items():
+        runs = [run for setting in group for run in setting.runs]
+        deepest = [run for run in runs if run.final_gap < -ROUNDING_ERRORS * rounding_level(run.minimum_value)]
+        if deepest:
+            least = min(deepest, key=lambda run: run.final_gap)
+            text.append(
+                f"On {objective}, {counted(len(deepest), 'run')} ended below the stated minimum, by up to "
+                f"{number(-least.final_gap)}: that is not the minimum."
+            )
+    return text
 
 
 @hookimpl

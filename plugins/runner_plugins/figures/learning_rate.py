@@ -13,6 +13,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
+from matplotlib.transforms import ScaledTranslation
 
 from runner import (
     LOST_OUTCOMES,
@@ -85,6 +86,12 @@ class Sweep:
         return sorted(limit for limit in limits if limit is not None) if self.parameter == LEARNING_RATE else []
 
     @property
+    def drawn_limits(self) -> list[float]:
+        """Those limits that are near enough to the values tried to be drawn."""
+        values = self.values(self.runs)
+        return [limit for limit in self.limits if values.min() / 3 <= limit <= values.max() * 3]
+
+    @property
     def known(self) -> bool:
         """Whether the gap is shown; else the gradient norm."""
         return self.runs[0].minimum_value is not None
@@ -119,6 +126,9 @@ class LearningRate(Figure):
         figure, axes = panels(titles, height=3.6)
         for panel, sweep in zip(axes, sweeps, strict=True):
             _draw_panel(panel, sweep)
+            if len(sweep.methods) > 1:
+                below = panel.transAxes + ScaledTranslation(-0.05, -0.48, figure.dpi_scale_trans)
+                panel.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, fontsize=8, borderaxespad=0)
         outcomes = count_outcomes(run for sweep in sweeps for run in sweep.runs)
         handles = [_dot(outcome) for outcome in outcomes]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.2, fontsize=9)
@@ -158,8 +168,7 @@ def _is_log_spaced(values: Array) -> bool:
 
 
 def _draw_panel(panel: Axes, sweep: Sweep) -> None:
-    values = sweep.values(sweep.runs)
-    if _is_log_spaced(values):
+    if _is_log_spaced(sweep.values(sweep.runs)):
         panel.set_xscale("log")
     panel.set_yscale("log")
     strip = _frame(panel, sweep)
@@ -168,13 +177,10 @@ def _draw_panel(panel: Axes, sweep: Sweep) -> None:
         _draw_dots(panel, sweep, runs, marker, strip)
         panel.plot(*_medians(sweep, runs), color=DARK, linestyle=line, linewidth=1.3, zorder=1.9)
         panel.plot([], [], color=DARK, linestyle=line, linewidth=1.3, marker=marker, markersize=4, label=wrapped(method, 40))
-    for limit in sweep.limits:
-        if values.min() / 3 <= limit <= values.max() * 3:
-            _draw_limit(panel, sweep, limit)
+    for limit in sweep.drawn_limits:
+        _draw_limit(panel, sweep, limit)
     panel.set_xlabel(wrapped(sweep.name))
     panel.set_ylabel("last gap, f − f*" if sweep.known else "last gradient norm, ‖∇f‖")
-    if len(sweep.methods) > 1:
-        panel.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.2), fontsize=8, borderaxespad=0, labelspacing=0.35)
 
 
 def _draw_limit(panel: Axes, sweep: Sweep, limit: float) -> None:
@@ -273,9 +279,10 @@ def _reading(sweeps: Sequence[Sweep]) -> list[str]:
         levels = listed([number(floor) for floor in sorted(floors)], "or")
         text.append(f"What lies below the rounding level, {levels}, exact zeros included, is drawn at it.")
     if any(sweep.limits for sweep in sweeps):
+        theory = "The dashed line is theory" if any(sweep.drawn_limits for sweep in sweeps) else "Theory"
         text.append(
-            "The dashed line is theory: with L the largest eigenvalue of the Hessian at the known minimiser, plain gradient "
-            "descent is stable near it if the learning rate is below 2/L, and unstable above."
+            f"{theory}: with L the largest eigenvalue of the Hessian at the known minimiser, plain gradient descent is stable "
+            "near it if the learning rate is below 2/L, and unstable above."
         )
     return text
 
@@ -328,15 +335,14 @@ def _fate(runs: Sequence[StoredRun]) -> str:
 
 
 def _exceptions(below: Sequence[StoredRun], above: Sequence[StoredRun]) -> list[str]:
-    lost = sum(_is_lost(run) for run in below)
+    lost = sum(run.outcome in (Outcome.DIVERGED, Outcome.NON_FINITE) for run in below)
     settled = sum(run.outcome == Outcome.CONVERGED for run in above)
     text = []
     if lost:
-        text.append(f"{counted(lost, 'run')} below it {'was' if lost == 1 else 'were'} lost, which theory does not exclude far "
-                    "from the minimiser.")  # fmt: skip
+        text.append(f"{counted(lost, 'run')} diverged below it, which theory does not exclude far from the minimiser.")
     if settled:
-        text.append(f"{counted(settled, 'run')} above it converged, which theory allows only elsewhere than at that minimiser, "
-                    "or by chance.")  # fmt: skip
+        elsewhere = "which theory allows only elsewhere than at that minimiser, or by chance"
+        text.append(f"{counted(settled, 'run')} converged above it, {elsewhere}.")
     return text if text or not (below and above) else ["No run is at odds with the theory."]
 
 
