@@ -85,7 +85,8 @@ class Measured:
     Attributes:
         final: f at the last iterate of every run, in the order of the grid.
         trajectories: f, ‖∇f‖ and x of every run of one objective, `(runs, 2 + dimension, iterates)`.
-        seconds: by phase: `write`, `close`, `read final`, `read trajectories`.
+        seconds: by phase: `write` up to the commit, `close` (the file complete, its log folded in), `read final`,
+            `read trajectories`.
     """
 
     final: Array
@@ -308,16 +309,16 @@ def summary(figures: Figures, numbers: Numbers) -> dict[str, Any]:
         }
         for row, each in figures.items()
     }
-    written = {row: cast(Any, found)["seconds"]["write"]["median"] for row, found in rows.items()}
-    closed = {row: written[row] + cast(Any, found)["seconds"]["close"]["median"] for row, found in rows.items()}
+    committed = {row: cast(Any, found)["seconds"]["write"]["median"] for row, found in rows.items()}
+    finished = {row: committed[row] + cast(Any, found)["seconds"]["close"]["median"] for row, found in rows.items()}
     targets = {
-        "hand-written / runner": (written["hand-written"] / written["runner"], ">=", 25.0),
+        "hand-written / runner": (finished["hand-written"] / finished["runner"], ">=", 25.0),
         "disk / raw": (rows["runner"]["disk / raw"], "<=", 1.15),
     }
-    also = {"hand-written / runner, closed": closed["hand-written"] / closed["runner"]}
-    if "limit" in written:
-        targets["runner / limit"] = (written["runner"] / written["limit"], "<=", 3.0)
-        also["runner / limit, closed"] = closed["runner"] / closed["limit"]
+    also = {"hand-written / runner, to the commit only": committed["hand-written"] / committed["runner"]}
+    if "limit" in rows:
+        targets["runner / limit"] = (finished["runner"] / finished["limit"], "<=", 3.0)
+        also["runner / limit, to the commit only"] = committed["runner"] / committed["limit"]
     return {
         "python": platform.python_version(),
         "numpy": np.__version__,
@@ -349,9 +350,9 @@ def show(found: Mapping[str, Any]) -> None:
         print(f"{row:14}{each['repeats']:8}{cells}{each['disk / raw']:12.3f}")
     print()
     for name, target in found["targets"].items():
-        print(f"{name:32}{target['value']:8.2f}   target {target['target']}{'' if target['met'] else '   MISSED'}")
+        print(f"{name:44}{target['value']:8.2f}   target {target['target']}{'' if target['met'] else '   MISSED'}")
     for name, value in found["also"].items():
-        print(f"{name:32}{value:8.2f}")
+        print(f"{name:44}{value:8.2f}")
     print()
     for row, runs in found["differing runs"].items():
         print(f"runs that differ from the hand-written loop, {row}: {runs}")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
+import numpy as np
+
 from runner.contracts import HasMinimum, HasStartRegion, Kind, Objective, Plugin
 from runner.errors import ExperimentError, PluginError
 from runner.experiment import Exclusion, Experiment, Rules, Setting, Start
-from runner.offers import Catalogue, Offer, suggestion
+from runner.offers import RESERVED, Catalogue, Offer, suggestion
 from runner.overrides import AXES, apply_overrides
 from runner.parameters import Parameter, ParameterValue, parameter, parameters_of, shown
 from runner.starts import starts_of
@@ -22,8 +24,9 @@ from runner.sweeps import combine, sweep_values
 TableT = TypeVar("TableT")
 KINDS = cast(tuple[Kind, ...], AXES)
 KEYS = ("name", "description", "plugins", *AXES, "start", "stop", "record", "exclude", "execution", "report")
-RESERVED = ("name", "zip")
 MAX_BATCH = 2048
+LONGEST_NAME = 200
+MOST_AT_A_PATH = 5
 DEFAULT_FIGURES = ["convergence", "learning_rate", "outcomes"]
 
 
@@ -36,13 +39,29 @@ class RecordTable:
 
 @dataclass
 class Problems:
-    """The problems found so far, each with its path."""
+    """The problems found so far, each with its path, and each once."""
 
-    found: list[str] = field(default_factory=list)
+    found: dict[str, None] = field(default_factory=dict)
 
     def add(self, path: str, text: str) -> None:
         """Note a problem at a path."""
-        self.found.append(f"{path}: {text}")
+        self.note(f"{path}: {text}")
+
+    def note(self, problem: str) -> None:
+        """Note a problem that names its path itself."""
+        self.found[problem] = None
+
+    def told(self) -> list[str]:
+        """The problems, but of many with one path only the first, for a sweep can be wrong a thousand times."""
+        places: dict[str, list[str]] = {}
+        for problem in self.found:
+            places.setdefault(problem.partition(": ")[0], []).append(problem)
+        told = []
+        for path, some in places.items():
+            told += some[:MOST_AT_A_PATH]
+            if len(some) > MOST_AT_A_PATH:
+                told.append(f"{path}: and {len(some) - MOST_AT_A_PATH:,} more like this")
+        return told
 
     @contextmanager
     def at(self, path: str) -> Iterator[None]:
@@ -51,6 +70,8 @@ class Problems:
             yield
         except (ValueError, PluginError) as error:
             self.add(path, str(error))
+        except OverflowError:
+            self.add(path, "the number is too large")
 
 
 def read_experiment(path: Path, catalogue: Catalogue, overrides: Sequence[str] = ()) -> Experiment:
@@ -79,7 +100,7 @@ def read_experiment(path: Path, catalogue: Catalogue, overrides: Sequence[str] =
     problems = Problems()
     experiment = _Reader(path, source, overrides, raw, catalogue, problems).experiment()
     if problems.found:
-        raise ExperimentError(str(path), problems.found)
+        raise ExperimentError(str(path), problems.told())
     return experiment
 
 
@@ -98,13 +119,15 @@ class _Reader:
                 self.problems.add(key, f"there is no such key; {suggestion(key, KEYS)}")
         self._load_local_plugins()
         name = self._text("name", self.path.stem)
-        if not name or not all(letter.isalnum() or letter in "-_." for letter in name) or name.startswith("."):
-            self.problems.add("name", f"must be letters, digits, '-', '_' and '.', for a folder bears it, not {shown(name)}")
+        fits = 0 < len(name.encode()) <= LONGEST_NAME and not name.startswith(".")
+        if not fits or not all(letter.isalnum() or letter in "-_." for letter in name):
+            self.problems.add("name", f"a folder bears it, so it must be letters, digits, '-', '_' and '.', not first, "
+                              f"{LONGEST_NAME} bytes at most, not {shown(name)}")  # fmt: skip
         axes = {kind: self._axis(kind) for kind in KINDS}
         executor, max_batch = self._execution()
         rules = Rules(self._fields("stop", StoppingRules), self._fields("record", RecordTable).x)
         objectives = axes["objective"]
-        if rules.stop.gap is not None and objectives and not any(isinstance(each.plugin, HasMinimum) for each in objectives):
+        if rules.stop.gap is not None and objectives and not any(_knows_minimum(each.plugin) for each in objectives):
             self.problems.add("stop.gap", "none of the objectives knows its minimum; use gradient_norm instead")
         return Experiment(
             path=self.path,
@@ -114,7 +137,7 @@ class _Reader:
             objectives=objectives,
             gradients=axes["gradient"],
             optimizers=axes["optimizer"],
-            starts=tuple(self._starts(setting) for setting in objectives),
+            starts=self._starts(objectives),
             rules=rules,
             exclude=self._exclude(axes),
             executor=cast(Setting, executor),
@@ -199,13 +222,19 @@ class _Reader:
             return self.catalogue.find(kind, name)
         return None
 
-    def _swept_values(self, path: str, offer: Offer, table: Mapping[str, Any]) -> dict[str, list[ParameterValue]]:
-        values: dict[str, list[ParameterValue]] = {}
+    def _swept_values(self, path: str, offer: Offer, table: Mapping[str, Any]) -> dict[str, list[ParameterValue | Setting]]:
+        values: dict[str, list[ParameterValue | Setting]] = {}
         for key, value in table.items():
-            if key in RESERVED:
+            if key in RESERVED[offer.kind]:
                 continue
             with self.problems.at(f"{path}.{key}"):
-                candidates = sweep_values(value) if isinstance(value, dict) and key in offer.parameters else [value]
+                known = offer.parameters.get(key)
+                if known is not None and known.plugin and isinstance(value, dict):
+                    values[key] = list(self._settings(known.plugin, f"{path}.{key}", value))
+                    continue
+                if isinstance(value, list) and known is not None and known.item is None:
+                    raise ValueError(f"must be {known.allowed}, not {shown(value)}; a sweep is written {{ values = [...] }}")
+                candidates = sweep_values(value) if isinstance(value, dict) and known is not None else [value]
                 for candidate in candidates:
                     single = self._converted(path, offer.name, "parameter", offer.parameters, {key: candidate})
                     values.setdefault(key, []).extend(self._located(item) for item in single.values())
@@ -214,32 +243,32 @@ class _Reader:
     def _located(self, value: ParameterValue) -> ParameterValue:
         return self.path.parent / value if isinstance(value, Path) else value
 
-    def _made(self, path: str, offer: Offer, combinations: Sequence[Mapping[str, ParameterValue]]) -> list[Setting]:
+    def _made(self, path: str, offer: Offer, combinations: Sequence[Mapping[str, ParameterValue | Setting]]) -> list[Setting]:
         settings = []
         for values in combinations:
+            wrapped = {key: value for key, value in values.items() if isinstance(value, Setting)}
+            plain = {key: value for key, value in values.items() if not isinstance(value, Setting)}
             with self.problems.at(path):
-                plugin = offer.cls(**values)
-                plugin.validate()
-                settings.append(_described(offer, plugin))
+                settings.append(_described(offer, _instance(offer, plain, wrapped), wrapped))
         return settings
 
-    def _starts(self, objective: Setting) -> tuple[Start, ...]:
+    def _starts(self, objectives: Sequence[Setting]) -> tuple[tuple[Start, ...], ...]:
         if "start" not in self.raw:
-            self._add_once(
-                "start: is missing; say where runs begin, e.g. uniform = { low = -3.0, high = 3.0, count = 5, seed = 0 }"
+            self.problems.add(
+                "start", "is missing; say where runs begin, e.g. uniform = { low = -3.0, high = 3.0, count = 5, seed = 0 }"
             )
             return ()
-        plugin = cast(Objective, objective.plugin)
-        region = plugin.start_region if isinstance(plugin, HasStartRegion) else None
-        try:
-            return starts_of(self._table("start"), plugin.dimension, region)
-        except ValueError as error:
-            self._add_once(f"start{error}")
-        return ()
-
-    def _add_once(self, problem: str) -> None:
-        if problem not in self.problems.found:
-            self.problems.found.append(problem)
+        before = len(self.problems.found)
+        table = self._table("start")
+        starts: list[tuple[Start, ...]] = []
+        for objective in objectives if len(self.problems.found) == before else ():
+            plugin = cast(Objective, objective.plugin)
+            region = plugin.start_region if isinstance(plugin, HasStartRegion) else None
+            try:
+                starts.append(starts_of(table, int(plugin.dimension), region))
+            except ValueError as error:
+                self.problems.note(f"start{error}")
+        return tuple(starts)
 
     def _exclude(self, axes: Mapping[Kind, tuple[Setting, ...]]) -> tuple[Exclusion, ...]:
         return tuple(
@@ -259,18 +288,29 @@ class _Reader:
     def _condition(self, path: str, settings: Sequence[Setting], condition: object) -> dict[str, tuple[Any, ...]]:
         table = condition if isinstance(condition, dict) else {"name": condition}
         values = {key: tuple(value) if isinstance(value, list) else (value,) for key, value in table.items()}
+        if not all(values.values()) or not values:
+            self.problems.add(path, "must say what to drop: a plugin's name, or a table with values of its parameters")
+        if not settings:
+            return values
         names = sorted({setting.name for setting in settings})
         for name in values.get("name", ()):
             if name not in names:
                 self.problems.add(path, f"this experiment has no {shown(name)}; {suggestion(str(name), names)}")
-        keys = {key for setting in settings for key in setting.parameters}
-        for key in values:
-            if key != "name" and key not in keys:
-                self.problems.add(f"{path}.{key}", f"there is no such parameter here; {suggestion(key, sorted(keys))}")
+        meant = [setting for setting in settings if setting.name in values.get("name", names)]
+        known = {key: each for setting in meant for key, each in parameters_of(type(setting.plugin)).items()}
+        names_known = sorted({key for setting in meant for key in setting.parameters})
+        for key, some in values.items():
+            if key != "name" and key not in names_known:
+                self.problems.add(f"{path}.{key}", f"there is no such parameter here; {suggestion(key, names_known)}")
+            elif key in known and not known[key].plugin:
+                with self.problems.at(f"{path}.{key}"):
+                    values[key] = tuple(self._located(known[key].convert(value)) for value in some)
         return values
 
     def _execution(self) -> tuple[Setting | None, int]:
         table = dict(self._table("execution"))
+        if "name" in table:
+            self.problems.add("execution.name", "there is no such key; did you mean executor?")
         name = table.pop("executor", "serial")
         max_batch = table.pop("max_batch", MAX_BATCH)
         if not isinstance(max_batch, int) or isinstance(max_batch, bool) or max_batch < 1:
@@ -281,14 +321,59 @@ class _Reader:
         return (settings[0] if settings else None), max_batch
 
     def _figures(self) -> tuple[str, ...]:
-        figures = self._table("report").get("figures", DEFAULT_FIGURES)
-        for key in self._table("report"):
+        table = self._table("report")
+        figures = table.get("figures", DEFAULT_FIGURES)
+        for key in table:
             if key != "figures":
                 self.problems.add(f"report.{key}", "there is no such key; allowed: figures")
         if not isinstance(figures, list) or not all(isinstance(figure, str) for figure in figures):
             self.problems.add("report.figures", f"must be a list of figures' names, not {shown(figures)}")
             return ()
         return tuple(figures)
+
+
+def _instance(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Mapping[str, Setting]) -> Plugin:
+    """Make a plugin, and ask it what the grid is made from; whatever it raises then is its refusal."""
+    try:
+        inside = {key: setting.plugin for key, setting in wrapped.items()}
+        plugin = offer.cls(**{**_defaults(offer, {*values, *wrapped}), **values, **inside})
+        plugin.validate()
+        if isinstance(plugin, Objective):
+            _check_objective(plugin)
+    except (ValueError, PluginError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{offer.name} cannot be made: {type(error).__name__}: {error}") from error
+    return plugin
+
+
+def _defaults(offer: Offer, given: Set[str]) -> dict[str, ParameterValue]:
+    """Return the other parameters' defaults, each as its own type: a default of 1 for a float is the number 1.0."""
+    defaults = {}
+    for name, known in offer.parameters.items():
+        if name not in given:
+            try:
+                defaults[name] = known.convert(known.default)
+            except ValueError as error:
+                raise ValueError(f"the default of {offer.name}'s {name} {error}") from error
+    return defaults
+
+
+def _check_objective(objective: Objective) -> None:
+    dimension: object = objective.dimension
+    if not isinstance(dimension, int | np.integer) or dimension < 1:
+        raise ValueError(f"its dimension must be a whole number >= 1, not {shown(dimension)}")
+    if isinstance(objective, HasStartRegion):
+        region: object = objective.start_region
+        if not (isinstance(region, tuple) and len(region) == 2):
+            raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {shown(region)}")
+
+
+def _knows_minimum(plugin: Plugin) -> bool:
+    try:
+        return isinstance(plugin, HasMinimum)
+    except Exception:  # before Python 3.12 isinstance computes the minimum, and what that raises is told when it is needed
+        return True
 
 
 def _zip_groups(groups: object) -> list[list[str]]:
@@ -298,8 +383,8 @@ def _zip_groups(groups: object) -> list[list[str]]:
     return cast(list[list[str]], groups)
 
 
-def _described(offer: Offer, plugin: Plugin) -> Setting:
+def _described(offer: Offer, plugin: Plugin, wrapped: Mapping[str, Setting]) -> Setting:
     try:
-        return Setting.of(offer.kind, offer.name, plugin, offer.fingerprint)
+        return Setting.of(offer.kind, offer.name, plugin, offer.fingerprint, wrapped)
     except OSError as error:
         raise ValueError(f"{error.filename}: cannot be read: {error.strerror}") from error

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import pickle
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -63,6 +64,7 @@ class Setting:
         canonical: JSON of name and parameters; part of a run's identity.
         structure: the same without the float parameters in which the runs of one batch may differ.
         fingerprint: of the plugin's code.
+        wrapped: the settings of the plugins that it wraps, by the parameter that holds them.
     """
 
     kind: Kind
@@ -72,26 +74,44 @@ class Setting:
     canonical: str
     structure: str
     fingerprint: str
+    wrapped: Mapping[str, Setting]
 
     @classmethod
-    def of(cls, kind: Kind, name: str, plugin: Plugin, fingerprint: str) -> Setting:
+    def of(cls, kind: Kind, name: str, plugin: Plugin, fingerprint: str, wrapped: Mapping[str, Setting] | None = None) -> Setting:
         """Describe a plugin made with plain numbers.
+
+        The parameters of a plugin that it wraps count as its own, with the wrapped plugin's name under the parameter that holds
+        it; where both have a parameter of one name, the wrapped one's has the holder's name and a dot before it.
 
         Raises:
             OSError: a file that a parameter names cannot be read.
         """
+        inner = wrapped or {}
         known = parameters_of(type(plugin))
-        parameters = {key: cast(ParameterValue, getattr(plugin, key)) for key in known}
-        fixed = {key: value for key, value in parameters.items() if not (known[key].batched and isinstance(value, float))}
+        own = {key: cast(ParameterValue, getattr(plugin, key)) for key in known if key not in inner}
+        fixed = {key: value for key, value in own.items() if not (known[key].batched and isinstance(value, float))}
+        parameters = {**own, **{key: setting.name for key, setting in inner.items()}}
+        for key, setting in inner.items():
+            for name_inside, value in setting.parameters.items():
+                parameters[f"{key}.{name_inside}" if name_inside in parameters else name_inside] = value
+        whole = {key: json.loads(setting.canonical) for key, setting in inner.items()}
+        shape = {key: json.loads(setting.structure) for key, setting in inner.items()}
         return cls(
             kind,
             name,
             plugin,
             parameters,
-            canonical({"name": name, "parameters": parameters}),
-            canonical({"name": name, "parameters": fixed}),
-            fingerprint,
+            canonical({"name": name, "parameters": {**own, **whole}}),
+            canonical({"name": name, "parameters": {**fixed, **shape}}),
+            _joined_fingerprint([fingerprint, *(setting.fingerprint for setting in inner.values())]),
+            inner,
         )
+
+
+def _joined_fingerprint(fingerprints: Sequence[str]) -> str:
+    if len(fingerprints) == 1:
+        return fingerprints[0]
+    return hashlib.sha256("".join(fingerprints).encode()).hexdigest()
 
 
 @dataclass(frozen=True, eq=False)
@@ -270,12 +290,14 @@ class Batch:
 
 def take_rows(plugin: PluginT, rows: NDArray[Any]) -> PluginT:
     """Return the plugin for some of the runs: its columns cut to `rows` (numbers or a mask), everything else as it is."""
-    columns = {
-        field.name: value[rows]
-        for field in fields(cast(Any, plugin))
-        if isinstance(value := getattr(plugin, field.name), np.ndarray)
-    }
-    return cast(PluginT, replace(cast(Any, plugin), **columns)) if columns else plugin
+    changed: dict[str, Any] = {}
+    for field in fields(cast(Any, plugin)):
+        value = getattr(plugin, field.name)
+        if isinstance(value, np.ndarray):
+            changed[field.name] = value[rows]
+        elif isinstance(value, Plugin) and (kept := take_rows(value, rows)) is not value:
+            changed[field.name] = kept
+    return cast(PluginT, replace(cast(Any, plugin), **changed)) if changed else plugin
 
 
 @dataclass(frozen=True, eq=False)
@@ -327,6 +349,10 @@ class Chunk:
     first_step: int
     count: int
     data: bytes | memoryview
+
+    def __reduce_ex__(self, protocol: Any) -> tuple[Any, ...]:
+        data: Any = pickle.PickleBuffer(memoryview(self.data).toreadonly()) if protocol >= 5 else bytes(self.data)
+        return Chunk, (self.first_step, self.count, data)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,7 @@ from runner.contracts import (
     Plugin,
     Quantity,
 )
+from runner.errors import PluginError
 from runner.experiment import Batch, Experiment, Rules, Run, Setting, Skipped, Start, chunk_steps, identities
 from runner.parameters import parameters_of
 
@@ -67,9 +68,15 @@ def _reason_against(experiment: Experiment, combination: Combination, refusals: 
     settings = {"objective": objective, "gradient": gradient, "optimizer": optimizer}
     if any(exclusion.matches(cast(Any, settings)) for exclusion in experiment.exclude):
         return "excluded by the experiment"
-    needs: dict[Quantity, None] = dict.fromkeys(("gradient", *cast(Optimizer, optimizer.plugin).needs))
-    reasons = (refusals.of(objective, gradient, quantity) for quantity in needs)
+    reasons = (refusals.of(objective, gradient, quantity) for quantity in _needs(optimizer))
     return next((reason for reason in reasons if reason is not None), None)
+
+
+def _needs(optimizer: Setting) -> dict[Quantity, None]:
+    """Return what an optimizer, and what it wraps, asks of a point, each once and the gradient first."""
+    own: dict[Quantity, None] = dict.fromkeys(("gradient", *cast(Optimizer, optimizer.plugin).needs))
+    wrapped = (setting for setting in optimizer.wrapped.values() if setting.kind == "optimizer")
+    return own | dict.fromkeys(quantity for setting in wrapped for quantity in _needs(setting))
 
 
 class _Refusals:
@@ -93,7 +100,13 @@ def _refusal(objective: Setting, gradient: Setting, quantity: Quantity) -> str |
         return f"because gradient backend {gradient.name} computes no Jacobian; use finite_difference"
     if quantity == "jacobian" and not isinstance(function, HasResiduals):
         return f"because objective {objective.name} is not a sum of squares: it has no residuals to take the Jacobian of"
-    return backend.refusal(function, quantity)
+    try:
+        return backend.refusal(function, quantity)
+    except Exception as error:
+        raise PluginError(
+            f"gradient backend {gradient.name} cannot say whether it serves objective {objective.name}: "
+            f"{type(error).__name__}: {error}"
+        ) from error
 
 
 def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple[Batch, Sequence[Run]]]:
@@ -126,9 +139,14 @@ def _with_columns(settings: Sequence[Setting]) -> Plugin:
     first = settings[0]
     if all(setting is first for setting in settings):
         return first.plugin
-    columns = {}
+    columns: dict[str, Any] = {}
     for name, known in parameters_of(type(first.plugin)).items():
-        values = [setting.parameters[name] for setting in settings]
-        if known.batched and isinstance(values[0], float) and len(set(values)) > 1:
+        values = [] if known.plugin else [setting.parameters[name] for setting in settings]
+        # By their text, in which 0.0 and −0.0 differ as they do in the runs' identities.
+        if known.batched and isinstance(values[0], float) and len(set(map(repr, values))) > 1:
             columns[name] = np.array(values, dtype=np.float64)[:, None]
+    for name, wrapped in first.wrapped.items():
+        together = _with_columns([setting.wrapped[name] for setting in settings])
+        if together is not wrapped.plugin:
+            columns[name] = together
     return cast(Plugin, replace(cast(Any, first.plugin), **columns)) if columns else first.plugin

@@ -14,6 +14,15 @@ from runner.contracts import Kind, Plugin
 from runner.fingerprint import fingerprint
 from runner.parameters import Parameter
 
+RESERVED: Mapping[Kind, tuple[str, ...]] = {
+    "objective": ("name", "zip"),
+    "gradient": ("name", "zip"),
+    "optimizer": ("name", "zip"),
+    "executor": ("name", "executor", "max_batch", "zip"),
+    "figure": (),
+}
+"""Keys of a plugin's table in an experiment that are no parameters of it."""
+
 
 @dataclass(frozen=True)
 class Offer:

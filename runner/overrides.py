@@ -12,8 +12,8 @@ AXES = ("objective", "gradient", "optimizer")
 def apply_overrides(raw: dict[str, Any], assignments: Sequence[str]) -> None:
     """Change a parsed experiment in place.
 
-    The path is `objective|gradient|optimizer . NAME-or-number . parameter`, where a name stands for every table that bears it, or
-    the keys of any other table. Values are written as in TOML; bare words are strings. Several, with commas between, are a sweep
+    The path is `objective|gradient|optimizer . NAME-or-number . parameter`, where a name stands for every table that bears it (and
+    further keys lead into a wrapped plugin's table), or the keys of any other table. Values are written as in TOML; bare words are strings. Several, with commas between, are a sweep
     for a plugin's parameter and a list elsewhere.
 
     Raises:
@@ -22,13 +22,13 @@ def apply_overrides(raw: dict[str, Any], assignments: Sequence[str]) -> None:
     for assignment in assignments:
         path, equals, text = assignment.partition("=")
         keys = [key.strip() for key in path.split(".")]
-        if not equals or not text.strip() or not all(keys):
-            raise ValueError(f"--set {assignment}: must have the form path.to.key=value")
         values = _values(text)
+        if not equals or not all(keys) or not values:
+            raise ValueError(f"--set {assignment}: must have the form path.to.key=value")
         if keys[0] in AXES:
             value = values[0] if len(values) == 1 else {"values": values}
             for table in _axis_tables(raw, keys, assignment):
-                table[keys[2]] = value
+                _put(table, keys[2:], value, assignment)
         else:
             _put(raw, keys, values[0] if len(values) == 1 else values, assignment)
 
@@ -37,16 +37,17 @@ def _values(text: str) -> list[Any]:
     try:
         values: list[Any] = tomllib.loads(f"values = [{text}]")["values"]
     except tomllib.TOMLDecodeError:
-        return [word.strip() for word in text.split(",")]
+        words = [word.strip() for word in text.split(",")]
+        return words if all(words) else []
     return values
 
 
 def _axis_tables(raw: dict[str, Any], keys: list[str], assignment: str) -> list[dict[str, Any]]:
-    if len(keys) != 3:
+    if len(keys) < 3:
         raise ValueError(f"--set {assignment}: must have the form {keys[0]}.NAME.parameter=value")
     listed = raw.get(keys[0])
     tables = [table for table in listed if isinstance(table, dict)] if isinstance(listed, list) else []
-    if keys[1].isdigit():
+    if keys[1].isdecimal():
         chosen = tables[int(keys[1]) : int(keys[1]) + 1]
     else:
         chosen = [table for table in tables if table.get("name") == keys[1]]

@@ -1,12 +1,14 @@
 """What a plugin's fields say about its parameters: type, default, bounds; and whether a given value fits.
 
 A plugin is a frozen dataclass; each field is a parameter. The annotation is one of `float`, `int`, `bool`, `str`, `Path`,
-`Literal[...]`, `tuple[float, ...]`, `tuple[int, ...]`, or one of these `| None`.
+`Literal[...]`, `tuple[float, ...]`, `tuple[int, ...]`, or one of these `| None`; or `Objective`, `GradientBackend` or `Optimizer`,
+for a plugin that wraps another.
 """
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 import types
 import typing
@@ -15,10 +17,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
+from runner.contracts import PLUGIN_CLASSES, Kind
 from runner.errors import PluginError
 
 ParameterValue = float | int | bool | str | Path | tuple[float, ...] | tuple[int, ...] | None
 
+WRAPPABLE: tuple[Kind, ...] = ("objective", "gradient", "optimizer")
 _SCALARS: Mapping[type, str] = {
     float: "a number",
     int: "a whole number",
@@ -78,6 +82,7 @@ class Parameter:
         bounds: pairs of a comparison sign and a limit.
         batched: whether runs that differ in it may advance together.
         doc: what it is, in a few words.
+        plugin: the kind of plugin that is its value, else None.
     """
 
     name: str
@@ -89,6 +94,7 @@ class Parameter:
     bounds: tuple[tuple[str, float], ...]
     batched: bool
     doc: str
+    plugin: Kind | None = None
 
     @property
     def required(self) -> bool:
@@ -98,7 +104,9 @@ class Parameter:
     @property
     def allowed(self) -> str:
         """What values fit, in words."""
-        if self.choices:
+        if self.plugin:
+            words = f"a table with the name of {'an' if self.plugin[0] in 'aeiou' else 'a'} {self.plugin} and its parameters"
+        elif self.choices:
             words = "one of " + ", ".join(repr(choice) for choice in self.choices)
         elif self.item is not None:
             words = f"a list, each item {_SCALARS[self.item]}"
@@ -116,6 +124,8 @@ class Parameter:
         """
         if value is None and self.optional:
             return None
+        if self.plugin:
+            raise ValueError(self._refusal(value))
         if self.choices:
             fits = any(value == choice and type(value) is type(choice) for choice in self.choices)
             if not fits:
@@ -162,12 +172,17 @@ def shown(value: object) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def parameters_of(plugin: type) -> dict[str, Parameter]:
+def parameters_of(plugin: type) -> Mapping[str, Parameter]:
     """Read the parameters of a plugin class from its dataclass fields, in their order.
 
     Raises:
         PluginError: the class is not a frozen dataclass, or a field's annotation is not a supported one.
     """
+    return _parameters_of(plugin)
+
+
+@functools.cache
+def _parameters_of(plugin: type) -> Mapping[str, Parameter]:
     frozen = getattr(plugin, "__dataclass_params__", None)
     if "__dataclass_params__" not in vars(plugin) or not getattr(frozen, "frozen", False):
         raise PluginError(f"{plugin.__module__}.{plugin.__qualname__} must be decorated with @dataclass(frozen=True)")
@@ -184,14 +199,17 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
         members = [member for member in typing.get_args(hint) if member is not type(None)]
         optional = len(members) < len(typing.get_args(hint))
         hint = members[0] if len(members) == 1 else hint
+    wrapped = next((wrappable for wrappable in WRAPPABLE if PLUGIN_CLASSES[wrappable] is hint), None)
     choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
     item = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
     kind = tuple if item is not None else type(choices[0]) if choices else hint
-    if (item or kind) not in _SCALARS:
+    if (item or kind) not in _SCALARS and wrapped is None:
         raise PluginError(
             f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: a parameter is annotated float, int, bool, str, "
-            f"Path, Literal[...], tuple[float, ...], tuple[int, ...] or one of these | None, not {hint!r}"
+            f"Path, Literal[...], tuple[float, ...], tuple[int, ...], one of these | None, or the class of a kind of plugin, "
+            f"not {hint!r}"
         )
     bounds = tuple((sign, field.metadata[key]) for key, sign in _SIGNS.items() if field.metadata.get(key) is not None)
     batched = kind is float and field.metadata.get("batched", True)
-    return Parameter(field.name, kind, item, optional, choices, field.default, bounds, batched, field.metadata.get("doc", ""))
+    doc = field.metadata.get("doc", "")
+    return Parameter(field.name, kind, item, optional, choices, field.default, bounds, batched, doc, wrapped)

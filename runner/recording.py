@@ -15,6 +15,8 @@ from runner.rowwise import Array
 
 MEMORY_BYTES = 2**28
 """How many bytes of full chunks a batch keeps in memory; what comes later goes to a temporary file."""
+STAGE_BYTES = 2**20
+"""How many bytes of iterates are collected before they are sorted by run: they should stay in the processor's cache."""
 
 
 @dataclass
@@ -52,28 +54,41 @@ class Recorder:
         self._runs = np.arange(runs)
         self._places: NDArray[np.intp] | slice = slice(None)
         self._block = self._new_block(0)
+        # Step after step, and in the machine's byte order: written in long strokes, and turned round once it is full.
+        staged = max(1, min(self._steps, STAGE_BYTES // (8 * self._width * runs)))
+        self._stage = np.empty((staged, self._width, runs))
+        self._staged = 0
 
     def record(self, x: Array, value: Array, gradient_norm: Array) -> None:
         """Record the next iterate of the runs that are still going."""
-        block = self._block
-        if block.filled == self._steps:
+        if self._staged == len(self._stage) or self._block.filled + self._staged == self._steps:
+            self._unload()
+        if self._block.filled == self._steps:
             self._finish_block()
-            block = self._block
-        series, place = block.series, block.filled
-        series[self._places, 0, place] = value
-        series[self._places, 1, place] = gradient_norm
+        row = self._stage[self._staged]
+        row[0] = value
+        row[1] = gradient_norm
         if self._records_x:
-            series[self._places, 2:, place] = x
-        block.filled += 1
+            row[2:] = x.T
+        self._staged += 1
         self.iterates += 1
+
+    def _unload(self) -> None:
+        """Move what is staged into the chunks."""
+        block, staged = self._block, self._staged
+        block.series[self._places, :, block.filled : block.filled + staged] = self._stage[:staged].transpose(2, 1, 0)
+        block.filled += staged
+        self._staged = 0
 
     def end(self, ended: NDArray[np.bool_]) -> None:
         """Finish the chunks of the runs that have ended, a mask over those still going, and forget them."""
+        self._unload()
         places = self._current_places()
         for run, place in zip(self._runs[ended].tolist(), places[ended].tolist(), strict=True):
             self._finish_chunk(run, place)
         self._runs = self._runs[~ended]
         self._places = places[~ended]
+        self._stage = np.empty((len(self._stage), self._width, len(self._runs)))
 
     def _current_places(self) -> NDArray[np.intp]:
         return np.arange(len(self._block.raw)) if isinstance(self._places, slice) else self._places

@@ -10,21 +10,22 @@ import hashlib
 import importlib.util
 import inspect
 import sys
+import traceback
 from collections import defaultdict
 from collections.abc import Mapping
-from importlib.machinery import SourceFileLoader
+from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
-from types import CodeType, ModuleType
-from typing import Any, get_args
+from types import ModuleType
+from typing import Any, cast, get_args
 
 import pluggy
 
 from runner import hookspecs
-from runner.contracts import PLUGIN_CLASSES, Kind, Optimizer, Plugin, Quantity
+from runner.contracts import PLUGIN_CLASSES, Kind, Optimizer, Quantity
 from runner.errors import PluginError
 from runner.offers import RESERVED, Broken, Offer, suggestion
-from runner.parameters import Parameter, parameters_of
+from runner.parameters import parameters_of
 
 GROUP = "runner"
 HOOKS: Mapping[Kind, str] = {
@@ -34,13 +35,7 @@ HOOKS: Mapping[Kind, str] = {
     "executor": "runner_executors",
     "figure": "runner_figures",
 }
-
-
-class _FreshLoader(SourceFileLoader):
-    """Compiles the source each time: bytecode kept beside it would also pass for that of an edit as long and as old."""
-
-    def get_code(self, fullname: str) -> CodeType | None:
-        return self.source_to_code(self.get_data(self.path), self.path)
+QUANTITIES = get_args(Quantity)
 
 
 class Registry:
@@ -62,22 +57,11 @@ class Registry:
         Raises:
             PluginError: it does not exist, fails to import or offers nothing usable.
         """
-        if path.suffix != ".py":
-            raise PluginError(f"{path}: a plugin file ends in .py")
-        name = f"runner_local_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
-        spec = importlib.util.spec_from_file_location(name, path, loader=_FreshLoader(name, str(path)))
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
         try:
-            path.read_bytes()
-            spec.loader.exec_module(module)
-            self._register(module, str(path), "")
-        except (Exception, SystemExit) as error:
-            del sys.modules[name]
+            self._load_file(path)
+        except PluginError:
             self._broken_files.append(str(path))
-            raise PluginError(f"{path}: {_cause(error)}") from error
+            raise
 
     def find(self, kind: Kind, name: str) -> Offer:
         """Return the plugin of that kind and name.
@@ -108,6 +92,28 @@ class Registry:
         self._load_all()
         return sorted(self._broken, key=lambda broken: broken.source)
 
+    def _load_file(self, path: Path) -> None:
+        if path.suffix != ".py":
+            raise PluginError(f"{path}: a plugin file ends in .py")
+        name = f"runner_local_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
+        loader = SourceFileLoader(name, str(path))
+        module = importlib.util.module_from_spec(cast(ModuleSpec, importlib.util.spec_from_loader(name, loader)))
+        sys.modules[name] = module
+        try:
+            # Compiled afresh: bytecode kept beside the file would also pass for that of an edit as long and as old.
+            code = loader.source_to_code(loader.get_data(str(path)), str(path))
+        except OSError as error:
+            raise PluginError(f"{path}: cannot be read: {error.strerror}") from error
+        except (SyntaxError, ValueError) as error:
+            raise PluginError(f"{path}: cannot be loaded: {_cause(error)}") from error
+        try:
+            exec(code, vars(module))
+            self._register(module, str(path), "")
+        except PluginError as error:
+            raise PluginError(f"{path}: {error}") from error
+        except (Exception, SystemExit) as error:
+            raise PluginError(f"{path}{_line(error, path)}: cannot be loaded: {_cause(error)}") from error
+
     def _load_all(self) -> None:
         for name in list(self._waiting):
             self._load(name)
@@ -121,36 +127,30 @@ class Registry:
                 self._broken.append(Broken(source, entry_point.name, _cause(error)))
 
     def _register(self, module: ModuleType, source: str, version: str) -> None:
-        _check_hook_names(module, source)
+        """Take what a module offers, all of it or nothing."""
+        _check_hooks(module)
         try:
             self._manager.register(module, name=source)
-        except pluggy.PluginValidationError as error:
-            raise PluginError(f"{source}: {error}") from error
         except ValueError as error:
-            raise PluginError(f"{source}: the same module is offered twice: {error}") from error
-        for kind, hook in HOOKS.items():
-            for implementation in getattr(self._manager.hook, hook).get_hookimpls():
-                if implementation.plugin_name == source:
-                    self._take(kind, hook, implementation.function(), source, version)
-
-    def _take(self, kind: Kind, hook: str, offered: Any, source: str, version: str) -> None:
-        if not isinstance(offered, Mapping):
-            raise PluginError(f"{source}: {hook} must return a mapping from name to class, not {type(offered).__name__}")
-        for name, cls in offered.items():
-            wanted = PLUGIN_CLASSES[kind]
-            if not (isinstance(cls, type) and issubclass(cls, wanted)):
-                raise PluginError(f"{source}: {hook} offers {name!r}, which is not a class derived from runner.{wanted.__name__}")
-            if inspect.isabstract(cls):
-                missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-                raise PluginError(f"{source}: {kind} {name!r} does not implement {missing}")
-            self._offers[kind, name].append(Offer(kind, name, cls, source, version, parameters_of(cls)))
+            raise PluginError("it is named twice") from error
+        offers = [
+            _offer(kind, hook, name, cls, source, version)
+            for kind, hook in HOOKS.items()
+            for implementation in getattr(self._manager.hook, hook).get_hookimpls()
+            if implementation.plugin_name == source
+            for name, cls in _mapping(hook, implementation.function()).items()
+        ]
+        for offer in offers:
+            self._offers[offer.kind, offer.name].append(offer)
 
     def _absence(self, kind: Kind, name: str) -> str:
         for broken in self._broken:
             if broken.name == name:
                 return f"{kind} {name!r} cannot be loaded from {broken.source}: {broken.cause}"
         names = sorted(known for known_kind, known in self._offers if known_kind == kind)
-        return f"there is no {kind} {name!r}; {suggestion(name, names)}"
+        unknown = [*self._broken_files, *(broken.source for broken in self._broken)]
+        unless = f", unless {' or '.join(unknown)}, which cannot be loaded, offers it" if unknown else ""
+        return f"there is no {kind} {name!r}{unless}; {suggestion(name, names)}"
 
 
 def _source(entry_point: EntryPoint) -> str:
@@ -159,14 +159,50 @@ def _source(entry_point: EntryPoint) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
 
 
-def _check_hook_names(module: ModuleType, source: str) -> None:
+def _line(error: BaseException, path: Path) -> str:
+    """Return where in the file an error arose, if it did."""
+    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+    return f", line {lines[-1]}" if lines else ""
+
+
+def _check_hooks(module: ModuleType) -> None:
     """A hook that nobody asks for would be dropped in silence, so a misspelt one is refused here."""
     marked = [name for name in vars(module) if getattr(vars(module)[name], f"{hookspecs.PROJECT}_impl", None)]
     for name in marked:
         if name not in HOOKS.values():
-            raise PluginError(f"{source}: there is no hook {name}; {suggestion(name, list(HOOKS.values()))}")
+            raise PluginError(f"there is no hook {name}; {suggestion(name, list(HOOKS.values()))}")
+        if inspect.signature(vars(module)[name]).parameters:
+            raise PluginError(f"{name} must take no arguments, as in def {name}():")
     if not marked:
-        raise PluginError(f"{source}: it implements no hook; mark one with @runner.hookimpl, e.g. {HOOKS['objective']}")
+        raise PluginError(f"it implements no hook; mark one with @runner.hookimpl, e.g. {HOOKS['objective']}")
+
+
+def _mapping(hook: str, offered: Any) -> Mapping[Any, Any]:
+    if isinstance(offered, Mapping):
+        return offered
+    raise PluginError(f"{hook} must return a mapping from name to class, not {type(offered).__name__}")
+
+
+def _offer(kind: Kind, hook: str, name: Any, cls: Any, source: str, version: str) -> Offer:
+    wanted = PLUGIN_CLASSES[kind]
+    if not isinstance(name, str):
+        raise PluginError(f"{hook} must return a mapping from name to class, but {name!r} is not a string")
+    if not (isinstance(cls, type) and issubclass(cls, wanted)):
+        raise PluginError(f"{hook} offers {name!r}, which is not a class derived from runner.{wanted.__name__}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+        raise PluginError(f"{kind} {name!r} does not implement {missing}")
+    try:
+        parameters = parameters_of(cls)
+    except PluginError as error:
+        raise PluginError(str(error).removeprefix(f"{cls.__module__}.")) from error
+    for parameter in parameters:
+        if parameter in RESERVED[kind]:
+            raise PluginError(f"{kind} {name!r}: no parameter can be called {parameter!r}, which experiments use otherwise")
+    needs: object = cls.needs if issubclass(cls, Optimizer) else ()
+    if not (isinstance(needs, tuple) and set(needs) <= set(QUANTITIES)):
+        raise PluginError(f"{kind} {name!r}: needs must be a tuple of {', '.join(map(repr, QUANTITIES))}, not {needs!r}")
+    return Offer(kind, name, cls, source, version, parameters)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -31,12 +31,17 @@ def starts_of(table: Mapping[str, Any], dimension: int, region: Region | None) -
     """
     if len(table) != 1 or not set(table) <= {"points", "uniform", "normal"}:
         raise ValueError(f": must be one of {FORMS}, not {', '.join(sorted(table)) or 'empty'}")
-    if "points" in table:
-        points = _points(table["points"], dimension)
-    elif "uniform" in table:
-        points = _uniform(table["uniform"], dimension, region)
-    else:
-        points = _normal(table["normal"], dimension)
+    try:
+        if "points" in table:
+            points = _points(table["points"], dimension)
+        elif "uniform" in table:
+            points = _uniform(table["uniform"], dimension, region)
+        else:
+            points = _normal(table["normal"], dimension)
+    except (MemoryError, OverflowError) as error:
+        raise ValueError(f": the points do not fit into memory, for the objective has dimension {dimension:,}") from error
+    if not np.isfinite(points).all():
+        raise ValueError(": the points are not all finite numbers; choose smaller bounds, or a smaller spread")
     points.setflags(write=False)
     return tuple(Start(number, x, canonical(x.tolist())) for number, x in enumerate(points))
 
@@ -60,13 +65,17 @@ def _points(points: object, dimension: int) -> Array:
 
 def _uniform(table: object, dimension: int, region: Region | None) -> Array:
     options = _options(".uniform", table, ("low", "high", "count", "seed"))
-    if region is None and not {"low", "high"} <= set(options):
+    if region is not None:
+        options = {"low": region[0], "high": region[1], **options}
+    elif not {"low", "high"} <= set(options):
         raise ValueError(".uniform: needs low and high, for the objective does not say where starts make sense")
-    low = _coordinates(".uniform.low", options.get("low", region[0] if region else None), dimension)
-    high = _coordinates(".uniform.high", options.get("high", region[1] if region else None), dimension)
+    low = _coordinates(".uniform.low", options["low"], dimension)
+    high = _coordinates(".uniform.high", options["high"], dimension)
     if not (low <= high).all():
-        raise ValueError(f".uniform: low must not lie above high, but {shown(options.get('low'))} > {shown(options.get('high'))}")
-    return low + (high - low) * _generator(options).random((options["count"], dimension))
+        raise ValueError(f".uniform: low must not lie above high, but {shown(options['low'])} > {shown(options['high'])}")
+    draws = _drawn(".uniform", np.random.Generator.random, options, dimension)
+    with np.errstate(over="ignore"):
+        return low + (high - low) * draws
 
 
 def _normal(table: object, dimension: int) -> Array:
@@ -75,11 +84,17 @@ def _normal(table: object, dimension: int) -> Array:
     std = _coordinates(".normal.std", options.get("std", 1.0), dimension)
     if not (std >= 0).all():
         raise ValueError(f".normal.std: must be >= 0, not {shown(options['std'])}")
-    return mean + std * _generator(options).standard_normal((options["count"], dimension))
+    draws = _drawn(".normal", np.random.Generator.standard_normal, options, dimension)
+    with np.errstate(over="ignore"):
+        return mean + std * draws
 
 
-def _generator(options: Mapping[str, Any]) -> np.random.Generator:
-    return np.random.Generator(np.random.PCG64(options["seed"]))
+def _drawn(path: str, draw: Callable[..., Array], options: Mapping[str, Any], dimension: int) -> Array:
+    generator = np.random.Generator(np.random.PCG64(options["seed"]))
+    try:
+        return draw(generator, (options["count"], dimension))
+    except (MemoryError, ValueError, OverflowError) as error:
+        raise ValueError(f"{path}.count: {options['count']:,} points do not fit into memory") from error
 
 
 def _options(path: str, table: object, allowed: tuple[str, ...]) -> dict[str, Any]:
@@ -109,5 +124,9 @@ def _coordinates(path: str, value: object, dimension: int) -> Array:
 
 
 def _number(path: str, value: object) -> None:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not math.isfinite(value):
+    try:
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        fits = False
+    if not fits:
         raise ValueError(f"{path}: must be a finite number, or a list of them, not {shown(value)}")

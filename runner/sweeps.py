@@ -11,13 +11,14 @@ from runner.parameters import shown
 
 FORMS = "{ values = [...] }, { linspace = [a, b], num = n } or { logspace = [a, b], num = n }"
 DIGITS = 12
+MOST_VALUES = 1_000_000
 
 
 def sweep_values(table: Mapping[str, Any]) -> list[Any]:
     """Return the values that a sweep table stands for.
 
-    `linspace` and `logspace` (both ends included, each a value and not an exponent) are rounded to 12 significant digits, so
-    that every machine has the same grid.
+    `linspace` and `logspace` (both ends included, each a value and not an exponent) are rounded to 12 significant digits between
+    their ends, so that every machine has the same grid.
 
     Raises:
         ValueError: the table is not a sweep, or has no values.
@@ -31,9 +32,9 @@ def sweep_values(table: Mapping[str, Any]) -> list[Any]:
         if keys == {form, "num"}:
             low, high = _ends(form, table[form])
             num = table["num"]
-            if not isinstance(num, int) or isinstance(num, bool) or num < 1:
-                raise ValueError(f"num must be a whole number >= 1, not {shown(num)}")
-            return [float(f"{value:.{DIGITS}g}") for value in spaced(low, high, num)]
+            if not isinstance(num, int) or isinstance(num, bool) or not 1 <= num <= MOST_VALUES:
+                raise ValueError(f"num must be a whole number from 1 to {MOST_VALUES:,}, not {shown(num)}")
+            return _rounded(spaced(low, high, num), low, high)
     raise ValueError(f"a sweep is written {FORMS}, not with the keys {', '.join(sorted(keys)) or '(none)'}")
 
 
@@ -48,7 +49,17 @@ def _ends(form: str, ends: object) -> tuple[float, float]:
 
 
 def _is_finite_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    try:
+        return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+    except OverflowError:  # a whole number beyond the largest float
+        return False
+
+
+def _rounded(values: Sequence[float], low: float, high: float) -> list[float]:
+    """Round what lies between the ends, and leave none of it outside them."""
+    least, most = min(low, high), max(low, high)
+    inner = [min(max(float(f"{value:.{DIGITS}g}"), least), most) for value in values[1:-1]]
+    return [low, *inner, high][: len(values)]
 
 
 def _fractions(num: int) -> list[float]:
@@ -60,7 +71,7 @@ def _linspace(low: float, high: float, num: int) -> list[float]:
 
 
 def _logspace(low: float, high: float, num: int) -> list[float]:
-    return [low * math.exp(fraction * math.log(high / low)) for fraction in _fractions(num)]
+    return [low ** (1 - fraction) * high**fraction for fraction in _fractions(num)]
 
 
 def combine(values: Mapping[str, Sequence[Any]], groups: Sequence[Sequence[str]]) -> list[dict[str, Any]]:

@@ -176,18 +176,17 @@ def _is_sqlite_file(path: Path, name: str) -> bool:
 
 
 def _make_file(path: Path) -> None:
-    connection = sqlite3.connect(path, isolation_level=None)
-    try:
-        connection.execute(f"PRAGMA page_size = {PAGE_BYTES}")
-        connection.execute("PRAGMA journal_mode = WAL")
-    finally:
-        connection.close()
-    engine = create_engine(f"sqlite:///{path}")
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None))
     try:
         with engine.begin() as opened:
+            # Nobody knows the file yet, so it is enough to wait for the disk once, at the end, and not after each table.
+            for command in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", "BEGIN"):
+                opened.exec_driver_sql(command)
             _make_tables(opened)
     finally:
         engine.dispose()
+    with path.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def _make_tables(connection: Connection) -> None:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
-from sqlalchemy import Connection, Table, delete, func, select
+from sqlalchemy import Connection, Insert, Table, delete, func, select
 
 from runner.environment import Environment
 from runner.experiment import Landmark, Rules, Setting, Start
@@ -70,13 +71,13 @@ def put_settings(connection: Connection, settings: Sequence[SettingRow]) -> list
         }
         for digest in new
     ]
-    insert(connection, schema.setting, rows)
+    insert(connection, schema.setting.insert(), rows)
     parameters = [
         {"setting_id": ids[digest], "name": name, **_typed(value)}
         for digest in new
         for name, value in by_digest[digest].parameters.items()
     ]
-    insert(connection, schema.parameter, parameters)
+    insert(connection, schema.parameter.insert(), parameters)
     return [ids[digest] for digest in digests]
 
 
@@ -94,7 +95,7 @@ def put_landmarks(connection: Connection, landmarks: Mapping[int, Landmark]) -> 
         }
         for setting_id, landmark in landmarks.items()
     ]
-    insert(connection, schema.landmark, rows)
+    insert(connection, schema.landmark.insert(), rows)
 
 
 def put_starts(connection: Connection, starts: Sequence[Start]) -> list[int]:
@@ -111,7 +112,7 @@ def put_starts(connection: Connection, starts: Sequence[Start]) -> list[int]:
         }
         for digest in new
     ]
-    insert(connection, schema.start, rows)
+    insert(connection, schema.start.insert(), rows)
     return [ids[digest] for digest in digests]
 
 
@@ -120,14 +121,25 @@ def put_environment(connection: Connection, environment: Environment) -> int:
     values = {**asdict(environment), "packages": json.dumps(environment.packages, sort_keys=True)}
     digest = _sha256(json.dumps(values, sort_keys=True).encode())
     ids, new = _put(connection, schema.environment, [digest])
-    insert(connection, schema.environment, [{"id": ids[digest], "digest": digest, **values} for digest in new])
+    insert(connection, schema.environment.insert(), [{"id": ids[digest], "digest": digest, **values} for digest in new])
     return ids[digest]
 
 
-def insert(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Insert rows, if there are any."""
-    if rows:
-        connection.execute(table.insert(), rows)
+def insert(connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Insert rows, if there are any.
+
+    Args:
+        connection: within a transaction.
+        statement: the insert, without values.
+        rows: plain values the driver takes as they are, each row with the same columns.
+    """
+    if not rows:
+        return
+    compiled = statement.compile(dialect=connection.dialect, column_keys=list(rows[0]))
+    order = compiled.positiontup
+    # Handed to the driver as they are: SQLAlchemy would look at each value of each row, for as long as the writing itself takes.
+    values = list(map(operator.itemgetter(*order), rows)) if order else rows
+    connection.exec_driver_sql(str(compiled), cast(Any, values))
 
 
 def next_id(connection: Connection, table: Table) -> int:

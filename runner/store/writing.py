@@ -153,8 +153,10 @@ class Recording:
             ids = {run.identity: first_id + offset for offset, (run, _) in enumerate(pairs)}
             _supersede(connection, {there[identity].id: new for identity, new in ids.items() if identity in there})
             now = time.time()
-            insert(connection, schema.run, [self._run_row(run, outcome, ids[run.identity], now) for run, outcome in pairs])
-            insert(connection, schema.chunk, [
+            insert(
+                connection, schema.run.insert(), [self._run_row(run, outcome, ids[run.identity], now) for run, outcome in pairs]
+            )
+            insert(connection, schema.chunk.insert(), [
                 _chunk_row(ids[run.identity], run.identity, chunk) for run, outcome in pairs for chunk in outcome.chunks
             ])  # fmt: skip
             members = [(run, ids[run.identity] if run.identity in ids else there[run.identity].id) for run in runs]
@@ -261,7 +263,7 @@ def _put_experiment(connection: Connection, experiment: Experiment, runs: Sequen
         return int(number)
     number = next_id(connection, table)
     created = {"id": number, "name": experiment.name, "digest": digest, "created_at": latest["last_run_at"]}
-    insert(connection, table, [{**created, **latest}])
+    insert(connection, table.insert(), [{**created, **latest}])
     return number
 
 
@@ -278,4 +280,4 @@ def _put_members(connection: Connection, numbers: _Numbers, members: Sequence[tu
         }
         for run, run_id in members
     ]
-    connection.execute(dialect.insert(schema.experiment_run).on_conflict_do_nothing(), rows)
+    insert(connection, dialect.insert(schema.experiment_run).on_conflict_do_nothing(), rows)

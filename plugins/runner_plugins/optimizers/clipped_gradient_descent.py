@@ -6,9 +6,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
-from runner import Array, Memory, Optimizer, Point, dot, hookimpl, norm, parameter
+from runner import Array, Memory, Optimizer, Point, clip, hookimpl, parameter
 
 
 @dataclass(frozen=True)
@@ -17,7 +15,8 @@ class ClippedGradientDescent(Optimizer):
 
     clip(g) first bounds each coordinate, g ← min(max(g, −v), v) with v = max_value, which may turn the direction; then the
     length, g ← g · min(1, c/‖g‖) with c = max_norm, which does not. So no step is longer than γc, and none moves a coordinate
-    by more than γv. A bound that is not given, or infinite, does nothing; `max_norm = inf` leaves `max_value` alone.
+    by more than γv. A bound that is not given, or infinite, does nothing; `max_norm = inf` leaves `max_value` alone. It is the
+    optimizer `clipped` around `gradient_descent`.
 
     Source: Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks (ICML 2013), algorithm 1, for
     the length; Mikolov, Statistical language models based on neural networks (thesis, Brno 2012), section 3.2.2, for the
@@ -35,26 +34,7 @@ class ClippedGradientDescent(Optimizer):
 
     def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:
         """Return x − γ clip(∇f(x))."""
-        gradient = point.gradient
-        if self.max_value is not None:
-            gradient = np.clip(gradient, -self.max_value, self.max_value)
-        if self.max_norm is not None:
-            gradient = shortened(gradient, self.max_norm)
-        return point.x - self.learning_rate * gradient, memory
-
-
-def shortened(gradient: Array, longest: float | Array) -> Array:
-    """Return each row as it is, or of length `longest` if it is longer.
-
-    The length of a huge finite gradient overflows, so it is computed in units of its coordinates' mean size, halved lest that
-    overflow too. Rows of zeros divide to NaN here, and stay as they are.
-    """
-    coordinates = gradient.shape[-1]
-    unit = dot(np.abs(gradient), np.full(coordinates, 0.5 / coordinates))[:, None]
-    with np.errstate(divide="ignore", invalid="ignore"):
-        scaled = gradient / unit
-        length = norm(scaled)[:, None]
-        return np.where(unit > longest / length, longest * (scaled / length), gradient)
+        return point.x - self.learning_rate * clip(point.gradient, self.max_norm, self.max_value), memory
 
 
 @hookimpl
