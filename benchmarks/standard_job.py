@@ -29,7 +29,7 @@ from numpy.typing import NDArray
 from runner import Array
 from runner.config import read_experiment
 from runner.experiment import Experiment, Trajectory
-from runner.pipeline import Choices, Plan, execute, make_plan
+from runner.pipeline import Choices, Plan, execute, make_plan, read
 from runner.registry import Registry
 from runner.store import Store, read_results
 
@@ -235,9 +235,10 @@ class Silent:
 def runner(_: Job, database: Path, registry: Registry) -> Measured:
     """Run the job with runner, all it does included: identities, checks, provenance, summaries, checksums."""
     store, choices = Store(str(database)), Choices()
+    experiment = read(EXPERIMENT, registry, choices)
     clock = Clock()
     with clock.phase("write"):
-        plan = make_plan(EXPERIMENT, store, registry, choices)
+        plan = make_plan(experiment, store, choices)
         execute(plan, store, registry, choices, Silent())
     with clock.phase("close"):
         store.close()

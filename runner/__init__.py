@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from runner.analysis.words import listed as listed
     from runner.analysis.words import number as number
     from runner.analysis.words import part as part
+    from runner.clipping import clip as clip
     from runner.contracts import ComputesHessian as ComputesHessian
     from runner.contracts import ComputesJacobian as ComputesJacobian
     from runner.contracts import ComputesValueAndGradient as ComputesValueAndGradient
@@ -48,6 +49,8 @@ if TYPE_CHECKING:
     from runner.contracts import StoredRun as StoredRun
     from runner.errors import RunnerError as RunnerError
     from runner.hookspecs import hookimpl as hookimpl
+    from runner.line_search import armijo as armijo
+    from runner.line_search import wolfe as wolfe
     from runner.parameters import parameter as parameter
     from runner.report.style import OUTCOME_COLOURS as OUTCOME_COLOURS
     from runner.report.style import PALETTE as PALETTE
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
     from runner.rowwise import matvec as matvec
     from runner.rowwise import norm as norm
     from runner.stopping import Outcome as Outcome
+    from runner.tables import read_table as read_table
 
 __version__ = "0.1.0"
 
@@ -77,6 +81,7 @@ _HOMES = {
         "number",
         "part",
     ),
+    "runner.clipping": ("clip",),
     "runner.contracts": (
         "ComputesHessian",
         "ComputesJacobian",
@@ -106,6 +111,7 @@ _HOMES = {
     ),
     "runner.errors": ("RunnerError",),
     "runner.hookspecs": ("hookimpl",),
+    "runner.line_search": ("armijo", "wolfe"),
     "runner.parameters": ("parameter",),
     "runner.report.style": (
         "OUTCOME_COLOURS",
@@ -115,6 +121,7 @@ _HOMES = {
     ),
     "runner.rowwise": ("Array", "dot", "matvec", "norm"),
     "runner.stopping": ("Outcome",),
+    "runner.tables": ("read_table",),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -12,9 +12,9 @@ AXES = ("objective", "gradient", "optimizer")
 def apply_overrides(raw: dict[str, Any], assignments: Sequence[str]) -> None:
     """Change a parsed experiment in place.
 
-    The path is `objective|gradient|optimizer . NAME-or-number . parameter`, where a name stands for every table that bears it (and
-    further keys lead into a wrapped plugin's table), or the keys of any other table. Values are written as in TOML; bare words are strings. Several, with commas between, are a sweep
-    for a plugin's parameter and a list elsewhere.
+    The path is `objective|gradient|optimizer . NAME-or-number . parameter`, where a name stands for every table that bears it,
+    and further keys lead into a wrapped plugin's table; or it is the keys of any other table. Values are written as in TOML;
+    bare words are strings. Several, with commas between, are a sweep for a plugin's parameter and a list elsewhere.
 
     Raises:
         ValueError: an assignment has no value, or its path leads nowhere.

@@ -1,14 +1,15 @@
 """What a plugin's fields say about its parameters: type, default, bounds; and whether a given value fits.
 
 A plugin is a frozen dataclass; each field is a parameter. The annotation is one of `float`, `int`, `bool`, `str`, `Path`,
-`Literal[...]`, `tuple[float, ...]`, `tuple[int, ...]`, or one of these `| None`; or `Objective`, `GradientBackend` or `Optimizer`,
-for a plugin that wraps another.
+`Literal[...]`, `tuple[float, ...]`, `tuple[int, ...]`, or one of these `| None`; or, for a plugin that wraps another,
+`Objective`, `GradientBackend` or `Optimizer`.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import functools
+import inspect
 import math
 import types
 import typing
@@ -17,12 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from runner.contracts import PLUGIN_CLASSES, Kind
+from runner.contracts import PLUGIN_CLASSES, Kind, Plugin
 from runner.errors import PluginError
 
 ParameterValue = float | int | bool | str | Path | tuple[float, ...] | tuple[int, ...] | None
 
 WRAPPABLE: tuple[Kind, ...] = ("objective", "gradient", "optimizer")
+CONTRACT_ATTRIBUTES = ("dimension", "minimum", "start_region", "needs", "title")
+"""What a plugin may set in its class body without being a parameter."""
+_FORGOTTEN = (bool, int, float, str, Path, tuple, list)
 _SCALARS: Mapping[type, str] = {
     float: "a number",
     int: "a whole number",
@@ -187,11 +191,34 @@ def _parameters_of(plugin: type) -> Mapping[str, Parameter]:
     if "__dataclass_params__" not in vars(plugin) or not getattr(frozen, "frozen", False):
         raise PluginError(f"{plugin.__module__}.{plugin.__qualname__} must be decorated with @dataclass(frozen=True)")
     hints = typing.get_type_hints(plugin)
+    if issubclass(plugin, Plugin):
+        _check_annotations(plugin)
     return {field.name: _read(plugin, field, hints[field.name]) for field in dataclasses.fields(plugin)}
+
+
+def _check_annotations(plugin: type[Plugin]) -> None:
+    """Refuse a value in the class body that was probably meant to be a parameter, but has no annotation."""
+    for cls in plugin.__mro__:
+        if cls.__module__.startswith("runner."):
+            continue
+        for name, value in vars(cls).items():
+            annotated = name in inspect.get_annotations(cls) or name in CONTRACT_ATTRIBUTES
+            if annotated or name.startswith("_") or name.isupper() or not isinstance(value, _FORGOTTEN):
+                continue
+            kind = type(value).__name__
+            raise PluginError(
+                f"{plugin.__module__}.{plugin.__qualname__}.{name} has no annotation, so it is no parameter; write {name}: {kind} = "
+                f"{value!r}, or {name}: ClassVar[{kind}] = {value!r} if it is to be the same for all"
+            )
 
 
 def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
     optional = False
+    if field.default_factory is not dataclasses.MISSING or not field.init:
+        raise PluginError(
+            f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: a parameter has a plain default, and neither default_factory "
+            "nor init=False; use a tuple for a list, and functools.cached_property for what follows from other parameters"
+        )
     if field.default is dataclasses.MISSING and isinstance(getattr(plugin, field.name, None), property):
         # The dataclass has removed the field from the class, and its base's read-only property shows through.
         raise PluginError(f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: give this parameter a default")

@@ -3,32 +3,40 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import closing
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, cast
+from typing import Protocol, cast, runtime_checkable
 
-import numpy as np
-
-from runner.analysis.curvature import hessian_spectrum
 from runner.analysis.summary import settings_table, summarize, summarize_settings, summary_table
 from runner.config import read_experiment
-from runner.contracts import ComputesHessian, Executor, Figure, GradientBackend, HasMinimum, Lost, Objective, Results
+from runner.contracts import Executor, Figure, Lost, Results
 from runner.descent import descend, lost, rehearse
 from runner.environment import environment
-from runner.errors import Interrupted, PluginError
-from runner.evaluation import Evaluator
-from runner.experiment import Batch, Descent, Experiment, Landmark, Run, Setting, Skipped, Trajectory
+from runner.errors import ExperimentError, Interrupted, PluginError
+from runner.execution import chosen_executor
+from runner.experiment import Descent, Experiment, Run, Setting, Skipped, Trajectory
 from runner.grid import batches, expand
+from runner.landmarks import landmarks
 from runner.offers import Catalogue
+from runner.parcel import Opened, Parcel
 from runner.report.page import Table, WrittenReport, write_report
-from runner.rowwise import Array
 from runner.stopping import Outcome
 from runner.store import Store, StoredState
 
+PARTS_PER_WORKER = 4
+"""Into how many batches the runs are cut for each worker, if there are several: some batches take longer than others."""
 SECONDS_OF_GRACE = 2.0
-LARGEST_SPECTRUM = 200
-"""The largest dimension in which the eigenvalues of a Hessian are computed for the report."""
+
+
+@runtime_checkable
+class HasWorkers(Protocol):
+    """An executor that computes several batches at the same time."""
+
+    @property
+    def workers(self) -> int:
+        """How many."""
 
 
 class Observer(Protocol):
@@ -53,12 +61,16 @@ class Choices:
         rerun: compute everything again.
         retry_failed: compute failed and timed-out runs again.
         fail_fast: stop at the first failed run.
+        executor: where to compute, instead of where the file says.
+        jobs: how much at a time, for an executor with that parameter.
     """
 
     overrides: tuple[str, ...] = ()
     rerun: bool = False
     retry_failed: bool = False
     fail_fast: bool = False
+    executor: str | None = None
+    jobs: int | None = None
 
 
 @dataclass(frozen=True)
@@ -97,15 +109,28 @@ class Finished:
     warnings: list[str] = field(default_factory=list)
 
 
-def make_plan(path: Path, store: Store, catalogue: Catalogue, choices: Choices) -> Plan:
-    """Read, validate and expand an experiment, and ask the database what it holds of it; writes nothing.
+def read(path: Path, catalogue: Catalogue, choices: Choices) -> Experiment:
+    """Read and validate an experiment, as the user chose to change it.
 
     Raises:
-        ExperimentError: the file is wrong, or its grid is empty.
-        StoreError: the database cannot be read.
+        ExperimentError: the file or a choice is wrong.
     """
     experiment = read_experiment(path, catalogue, choices.overrides)
+    return replace(experiment, executor=chosen_executor(experiment.executor, catalogue, choices.executor, choices.jobs))
+
+
+def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:
+    """Expand an experiment, and ask the database what it holds of it; writes nothing.
+
+    Raises:
+        ExperimentError: nothing is left of the grid.
+        PluginError: a gradient backend cannot say whether it serves an objective.
+        StoreError: the database cannot be read.
+    """
     grid = expand(experiment)
+    if not grid.runs:
+        reasons = [f"{skipped.combination}: {skipped.reason}" for skipped in grid.skipped]
+        raise ExperimentError(str(experiment.path), [f"nothing is left of the grid: {reason}" for reason in reasons])
     stored = store.find([run.identity for run in grid.runs])
     changed: Counter[str] = Counter()
     todo = tuple(run for run in grid.runs if _is_due(run, stored.get(run.identity), choices, changed))
@@ -135,21 +160,24 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
         Interrupted: the user pressed Ctrl-C; what was saved before is kept.
     """
     experiment = plan.experiment
-    work = list(batches(plan.todo, experiment.rules, experiment.max_batch))
-    _rehearse(experiment, {batch.identities: members for batch, members in work}, [batch for batch, _ in work])
+    work = list(batches(plan.todo, experiment.rules, _largest_batch(experiment, len(plan.todo))))
     axes = (*experiment.objectives, *experiment.gradients, *experiment.optimizers)
+    files = _local_files(axes, catalogue)
+    parcels = [Parcel(batch, files) for batch, _ in work]
+    _rehearse(experiment, {batch.identities: members for batch, members in work}, parcels)
     distributions = {catalogue.find(setting.kind, setting.name).distribution for setting in axes}
     around = environment(experiment.path.parent, distributions - {""})
-    recording = store.begin(experiment, plan.runs, plan.stored, _landmarks(plan), around)
+    recording = store.begin(experiment, plan.runs, plan.stored, landmarks(plan.runs, plan.experiment.gradients), around)
     finished = Finished()
     runs = {run.identity: run for run in plan.todo}
     observer.began(plan)
     try:
-        for descent in _descents(experiment, [batch for batch, _ in work]):
-            recording.save([runs[t.identity] for t in descent.trajectories], descent.trajectories, plan.stored)
-            _note(descent, finished, observer)
-            if choices.fail_fast and finished.outcomes[Outcome.FAILED]:
-                break
+        with closing(_descents(experiment, parcels)) as descents:
+            for descent in descents:
+                recording.save([runs[t.identity] for t in descent.trajectories], descent.trajectories, plan.stored)
+                _note(descent, finished, observer)
+                if choices.fail_fast and finished.outcomes[Outcome.FAILED]:
+                    break
     except KeyboardInterrupt as error:
         stored = len(plan.runs) - len(plan.todo) + finished.outcomes.total()
         raise Interrupted(
@@ -158,11 +186,11 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     return finished
 
 
-def _rehearse(experiment: Experiment, work: Mapping[tuple[str, ...], Sequence[Run]], batched: Sequence[Batch]) -> None:
+def _rehearse(experiment: Experiment, work: Mapping[tuple[str, ...], Sequence[Run]], parcels: Sequence[Parcel]) -> None:
     """Refuse the experiment if no run of some batch can take a step; a batch that is lost is left to its descent."""
     executor = cast(Executor, experiment.executor.plugin)
     problems: dict[str, None] = {}
-    for rehearsal in executor.map(rehearse, batched, _limit):
+    for rehearsal in executor.map(Opened(rehearse), parcels, _limit):
         if not isinstance(rehearsal, Lost) and rehearsal.problem is not None:
             runs = work[rehearsal.identities]
             names = " × ".join(setting.name for setting in (runs[0].objective, runs[0].gradient, runs[0].optimizer))
@@ -171,25 +199,45 @@ def _rehearse(experiment: Experiment, work: Mapping[tuple[str, ...], Sequence[Ru
         raise PluginError("\n".join(problems))
 
 
-def _descents(experiment: Experiment, work: Sequence[Batch]) -> Iterator[Descent]:
+def _descents(experiment: Experiment, work: Sequence[Parcel]) -> Generator[Descent]:
     """Compute the batches; one that is lost is halved until the run that lost it stands alone, and that run has failed."""
     executor = cast(Executor, experiment.executor.plugin)
     waiting = list(work)
     while waiting:
-        halves: list[Batch] = []
-        for descent in executor.map(descend, waiting, _limit):
+        halves: list[Parcel] = []
+        for descent in executor.map(Opened(descend), waiting, _limit):
             if not isinstance(descent, Lost):
                 yield descent
-            elif len(descent.item) == 1:
-                yield lost(descent.item, descent.reason, descent.timed_out)
+            elif len(batch := descent.item.batch) == 1:
+                yield lost(batch, descent.reason, descent.timed_out)
             else:
-                middle = len(descent.item) // 2
-                halves += [descent.item.only(range(middle)), descent.item.only(range(middle, len(descent.item)))]
+                middle = len(batch) // 2
+                parts = (range(middle), range(middle, len(batch)))
+                halves += [Parcel(batch.only(rows), descent.item.files) for rows in parts]
         waiting = halves
 
 
-def _limit(batch: Batch) -> float | None:
+def _largest_batch(experiment: Experiment, runs: int) -> int:
+    """Return how many runs may advance together, such that several workers all have enough to do."""
+    executor = experiment.executor.plugin
+    parts = PARTS_PER_WORKER * executor.workers if isinstance(executor, HasWorkers) and executor.workers > 1 else 1
+    return max(1, min(experiment.max_batch, -(-runs // parts)))
+
+
+def _local_files(settings: Iterable[Setting], catalogue: Catalogue) -> tuple[Path, ...]:
+    """Return the plugin files, named by the experiment, that these settings come from."""
+    files: dict[Path, None] = {}
+    for setting in settings:
+        offer = catalogue.find(setting.kind, setting.name)
+        if not offer.distribution:
+            files[Path(offer.source).resolve()] = None
+        files |= dict.fromkeys(_local_files(setting.wrapped.values(), catalogue))
+    return tuple(files)
+
+
+def _limit(parcel: Parcel) -> float | None:
     """The seconds after which a batch is stopped from outside: twice what its runs may take, for it stops by itself before."""
+    batch = parcel.batch
     wall_time = batch.rules.stop.wall_time
     return None if wall_time is None else 2 * wall_time * len(batch) + SECONDS_OF_GRACE
 
@@ -200,32 +248,6 @@ def _note(descent: Descent, finished: Finished, observer: Observer) -> None:
         finished.warnings.append(warning)
         observer.warned(warning)
     observer.saved(descent.trajectories)
-
-
-def _landmarks(plan: Plan) -> dict[Setting, Landmark]:
-    """Return what the objectives of a grid know of their minima, with the curvature there."""
-    marks = {}
-    for objective in dict.fromkeys(run.objective for run in plan.runs):
-        function = objective.plugin
-        if isinstance(function, HasMinimum):
-            try:
-                minimum = function.minimum
-                x = np.array(minimum.x, dtype=np.float64).reshape(-1)
-                value = np.asarray(minimum.value, dtype=np.float64).reshape(-1)[0].item()
-                marks[objective] = Landmark(value, x, _curvature(cast(Objective, function), x, plan.experiment.gradients))
-            except Exception as error:
-                raise PluginError(f"objective {objective.name}: its minimum cannot be used: {error}") from error
-    return marks
-
-
-def _curvature(objective: Objective, x: Array, gradients: Sequence[Setting]) -> tuple[float, float] | None:
-    if len(x) > LARGEST_SPECTRUM:
-        return None
-    for setting in gradients:
-        backend = cast(GradientBackend, setting.plugin)
-        if isinstance(backend, ComputesHessian) and backend.refusal(objective, "hessian") is None:
-            return hessian_spectrum(Evaluator(objective, backend, 1).hessian(x[None, :])[0])
-    return None
 
 
 def find_figures(experiment: Experiment, catalogue: Catalogue) -> list[tuple[str, Figure]]:

@@ -6,6 +6,7 @@ none offers the name, all are loaded, since one file may offer several. What fai
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import inspect
@@ -22,7 +23,26 @@ from typing import Any, cast, get_args
 import pluggy
 
 from runner import hookspecs
-from runner.contracts import PLUGIN_CLASSES, Kind, Optimizer, Quantity
+from runner.contracts import (
+    PLUGIN_CLASSES,
+    ComputesHessian,
+    ComputesJacobian,
+    ComputesValueAndGradient,
+    Executor,
+    Figure,
+    GradientBackend,
+    HasGradient,
+    HasHessian,
+    HasMinimum,
+    HasResiduals,
+    HasStartRegion,
+    HasValueAndGradient,
+    Kind,
+    Objective,
+    Optimizer,
+    Plugin,
+    Quantity,
+)
 from runner.errors import PluginError
 from runner.offers import RESERVED, Broken, Offer, suggestion
 from runner.parameters import parameters_of
@@ -35,6 +55,14 @@ HOOKS: Mapping[Kind, str] = {
     "executor": "runner_executors",
     "figure": "runner_figures",
 }
+CONTRACTS: Mapping[Kind, tuple[type, ...]] = {
+    "objective": (Objective, HasGradient, HasHessian, HasValueAndGradient, HasResiduals, HasMinimum, HasStartRegion),
+    "gradient": (GradientBackend, ComputesHessian, ComputesJacobian, ComputesValueAndGradient),
+    "optimizer": (Optimizer,),
+    "executor": (Executor,),
+    "figure": (Figure,),
+}
+"""What the methods of each kind are called with, those that it may leave out among them."""
 QUANTITIES = get_args(Quantity)
 
 
@@ -159,7 +187,18 @@ def _source(entry_point: EntryPoint) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+    if isinstance(error, PluginError):
+        return str(error)
+    text = str(error).replace(": use default_factory", "; use a tuple, as in tuple[float, ...] = (1.0, 2.0)")
+    return f"{type(error).__name__}: {text}{_remedy(error)}"
+
+
+def _remedy(error: BaseException) -> str:
+    """Say what to install where a module is missing; where only a part of one is, its name is wrong."""
+    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
+    if not missing or importlib.util.find_spec(missing) is not None:
+        return ""
+    return f"; install what brings it, perhaps with python -m pip install {missing}"
 
 
 def _line(error: BaseException, path: Path) -> str:
@@ -186,6 +225,43 @@ def _mapping(hook: str, offered: Any) -> Mapping[Any, Any]:
     raise PluginError(f"{hook} must return a mapping from name to class, not {type(offered).__name__}")
 
 
+def _check_methods(kind: Kind, name: str, cls: type[Plugin]) -> None:
+    """Refuse a method that cannot be called as the contract of its kind says, and a method where a property is expected."""
+    for contract in (Plugin, *CONTRACTS[kind]):
+        for member, expected in vars(contract).items():
+            found = inspect.getattr_static(cls, member, None)
+            if member.startswith("_") or found is None or found is expected:
+                continue
+            where = f"{kind} {name!r}: {cls.__name__}.{member}"
+            if isinstance(expected, property) and inspect.isfunction(found):
+                raise PluginError(f"{where} must be a property; write @property above def {member}(self)")
+            if inspect.isfunction(expected):
+                _check_method(where, expected, found)
+
+
+def _check_method(where: str, expected: Any, found: Any) -> None:
+    wanted = _heading(expected)
+    if isinstance(found, property | functools.cached_property) or not (callable(found) or hasattr(found, "__get__")):
+        raise PluginError(f"{where} must be a method, {wanted}, not {_article(type(found).__name__)}")
+    if not inspect.isfunction(found):
+        return
+    try:
+        inspect.signature(found, follow_wrapped=False).bind(*inspect.signature(expected).parameters)
+    except TypeError as error:
+        raise PluginError(f"{where} must be written {wanted}, not {_heading(found, expected.__name__)}") from error
+
+
+def _heading(function: Any, name: str = "") -> str:
+    """Return the line that defines a function, without annotations."""
+    signature = inspect.signature(function, follow_wrapped=False)
+    bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
+    return f"def {name or function.__name__}{inspect.Signature(bare)}"
+
+
+def _article(word: str) -> str:
+    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"
+
+
 def _offer(kind: Kind, hook: str, name: Any, cls: Any, source: str, version: str) -> Offer:
     wanted = PLUGIN_CLASSES[kind]
     if not isinstance(name, str):
@@ -195,6 +271,7 @@ def _offer(kind: Kind, hook: str, name: Any, cls: Any, source: str, version: str
     if inspect.isabstract(cls):
         missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
         raise PluginError(f"{kind} {name!r} does not implement {missing}")
+    _check_methods(kind, name, cls)
     try:
         parameters = parameters_of(cls)
     except PluginError as error:

@@ -13,22 +13,27 @@ PACKAGE = ROOT / "runner"
 PLUGINS = ROOT / "plugins" / "runner_plugins"
 
 FLOORS = [
-    {"contracts", "errors", "fingerprint", "parameters", "rowwise"},
-    {"environment", "experiment", "hookspecs", "labels", "offers", "overrides", "starts", "stopping", "sweeps"},
+    {"clipping", "contracts", "errors", "fingerprint", "line_search", "parameters", "rowwise", "tables"},
+    {"environment", "execution", "experiment", "hookspecs", "labels", "offers", "overrides", "starts", "stopping", "sweeps"},
     {"config", "evaluation", "grid", "recording", "registry"},
-    {"analysis", "descent", "report", "store"},
-    {"pipeline", "testing"},
+    {"analysis", "descent", "parcel", "report", "scaffold", "store"},
+    {"landmarks", "pipeline", "testing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # On the two lowest floors and among the loop's parts, files may rest on each other, but never in a circle.
 RESTS_ON = {
-    "parameters": {"errors"},
+    "clipping": {"rowwise"},
+    "parameters": {"contracts", "errors"},
     "contracts": {"rowwise"},
     "fingerprint": {"errors"},
+    "tables": {"rowwise"},
+    "line_search": {"contracts", "rowwise"},
+    "execution": {"experiment", "offers"},
     "experiment": {"stopping"},
     "starts": {"experiment"},
     "recording": set(),
+    "pipeline": {"landmarks"},
 }
 HOMES = {
     "click": {"cli"},

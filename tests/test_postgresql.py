@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.pipeline import Choices, execute, make_plan
+from runner.pipeline import Choices, execute, make_plan, read
 from runner.registry import Registry
 from runner.store import Store, read_results
 from runner.store.connection import Database
@@ -33,7 +33,7 @@ def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def run_into(path: Path, url: str, **choices: bool) -> tuple[int, int]:
     """Return how many runs the grid has and how many were computed."""
     store, catalogue, watcher, wanted = Store(url), Registry(), Watcher(), Choices(**choices)
-    plan = make_plan(path, store, catalogue, wanted)
+    plan = make_plan(read(path, catalogue, wanted), store, wanted)
     execute(plan, store, catalogue, wanted, watcher)
     store.close()
     return len(plan.runs), len(watcher.saved_runs)

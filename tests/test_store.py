@@ -16,7 +16,7 @@ import pytest
 from runner.environment import Environment
 from runner.errors import StoreError
 from runner.experiment import Chunk, Descent, Evaluations, Landmark, Run, Trajectory
-from runner.pipeline import Choices, Plan, execute, make_plan
+from runner.pipeline import Choices, Plan, execute, make_plan, read
 from runner.registry import Registry
 from runner.stopping import Outcome
 from runner.store import Store, read_results
@@ -55,7 +55,7 @@ def run_into(path: Path, database: Path, **choices: bool) -> tuple[Plan, list[st
     """Run an experiment into a database; return the plan and what was computed."""
     store, catalogue, watcher = Store(str(database)), Registry(), Watcher()
     wanted = Choices(**choices)
-    plan = make_plan(path, store, catalogue, wanted)
+    plan = make_plan(read(path, catalogue, wanted), store, wanted)
     execute(plan, store, catalogue, wanted, watcher)
     store.close()
     return plan, watcher.saved_runs
@@ -76,7 +76,7 @@ SPECIAL = [math.nan, -math.nan, math.inf, -math.inf, -0.0, 0.0, 5e-324, 1.797693
 def store_series(database: Path, plan_file: Path, values: list[float], final: float = 0.0) -> Run:
     """Store one run with an invented trajectory."""
     store = Store(str(database))
-    plan = make_plan(plan_file, store, Registry(), Choices())
+    plan = make_plan(read(plan_file, Registry(), Choices()), store, Choices())
     run = plan.runs[0]
     data = struct.pack(f">{3 * len(values)}d", *values, *values, *values)
     trajectory = Trajectory(
@@ -205,7 +205,7 @@ def test_running_again_keeps_the_old_runs_as_superseded(tmp_path, write):
 def test_a_batch_that_cannot_be_written_leaves_nothing(tmp_path, write):
     database = tmp_path / "r.db"
     store = Store(str(database))
-    plan = make_plan(write(), store, Registry(), Choices())
+    plan = make_plan(read(write(), Registry(), Choices()), store, Choices())
     recording = store.begin(plan.experiment, plan.runs, {}, {}, AROUND)
     first, second = plan.runs[:2]
     good = Trajectory(first.identity, Outcome.MAX_STEPS, "", 0, Evaluations(1, 1, 0), 1, 1, 1, 0, 0, (Chunk(0, 1, b"x" * 24),))
@@ -221,7 +221,7 @@ def test_a_batch_that_cannot_be_written_leaves_nothing(tmp_path, write):
 def test_a_run_stored_by_somebody_else_meanwhile_is_not_stored_twice(tmp_path, write):
     database = tmp_path / "r.db"
     stores = Store(str(database)), Store(str(database))
-    plans = [make_plan(write(), store, Registry(), Choices()) for store in stores]
+    plans = [make_plan(read(write(), Registry(), Choices()), store, Choices()) for store in stores]
     for store, plan in zip(stores, plans, strict=True):
         execute(plan, store, Registry(), Choices(), Watcher())
         store.close()

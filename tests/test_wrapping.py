@@ -34,7 +34,10 @@ optimizer = { name = "gradient_descent", learning_rate = { values = [0.01, 0.05,
 """
 
 
-def experiment(write, text=WRAPPED.replace("GRADIENT", "analytic")):
+WITH_ANALYTIC = WRAPPED.replace("GRADIENT", "analytic")
+
+
+def experiment(write, text=WITH_ANALYTIC):
     return read_experiment(write(text), Registry())
 
 

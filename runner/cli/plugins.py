@@ -1,25 +1,49 @@
-"""`runner plugins`."""
+"""`runner plugins`; what can be done with plugins beyond listing them are files of their own."""
 
 from __future__ import annotations
 
+import difflib
 import json
-import shutil
-import sys
 
 import click
 
+from runner.cli.plugins_check import check
+from runner.cli.plugins_new import new
+from runner.cli.plugins_show import show
+from runner.cli.plugins_table import aligned
 from runner.registry import Registry
 
 
-@click.command()
+class _Commands(click.Group):
+    """The group of commands; a misspelt one gets a suggestion."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:  # fmt: skip
+        """Find the command."""
+        if args and args[0] not in self.commands and not args[0].startswith("-"):
+            close = difflib.get_close_matches(args[0], self.commands, n=1)
+            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(self.commands)}"
+            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=_Commands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def plugins(as_json: bool) -> None:
+@click.pass_context
+def plugins(ctx: click.Context, as_json: bool) -> None:
     """List the installed plugins with a line each, and those that cannot be loaded with the reason.
 
     \b
     Example:
       runner plugins
+
+    The commands write a new plugin, show one, and check one.
     """
+    if ctx.invoked_subcommand is not None:
+        if as_json:
+            raise click.UsageError(f"--json is for the list of plugins, not for {ctx.invoked_subcommand}", ctx)
+        return
     registry = Registry()
     offers, broken = registry.offers(), registry.broken()
     if as_json:
@@ -29,15 +53,11 @@ def plugins(as_json: bool) -> None:
         click.echo(json.dumps({"plugins": listed, "broken": causes}, indent=2))
         return
     rows = [(offer.kind, offer.name, offer.source.partition(":")[0], offer.version, offer.summary) for offer in offers]
-    for line in _aligned([("kind", "name", "from", "version", "what it is"), *rows]):
+    for line in aligned([("kind", "name", "from", "version", "what it is"), *rows]):
         click.echo(line)
     for each in broken:
         click.echo(f"cannot be loaded: {each.source}: {each.cause}", err=True)
 
 
-def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
-    """Pad the columns; on a terminal cut each line to its width."""
-    widths = [max(len(cell) for cell in column) for column in zip(*rows, strict=True)]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    return [line if columns is None or len(line) <= columns else line[: columns - 1] + "…" for line in lines]
+for command in (new, show, check):
+    plugins.add_command(command)

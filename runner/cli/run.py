@@ -17,7 +17,7 @@ from runner.analysis.summary import count_outcomes, summarize
 from runner.cli.progress import Bar, Lines, Silence
 from runner.cli.summary import as_dict, changed_lines, plan_lines, row_as_dict, table_of
 from runner.contracts import Results
-from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, report
+from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, read, report
 from runner.registry import Registry
 from runner.report.page import WrittenReport
 from runner.stopping import Outcome
@@ -47,6 +47,8 @@ class _Told:
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="The reports' folder.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed, and compute nothing.")
+@click.option("--executor", metavar="NAME", help="Where to compute, instead of where [execution] says; e.g. processes.")
+@click.option("--jobs", type=int, metavar="N", help="How many worker processes; for an executor with that parameter.")
 @click.option("--rerun", is_flag=True, help="Compute every run again; the old ones are kept as superseded.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed and timed-out runs again.")
 @click.option("--fail-fast", is_flag=True, help="Stop after the first batch with a failed run.")
@@ -58,6 +60,8 @@ def run(
     db: str | None,
     results: Path,
     overrides: tuple[str, ...],
+    executor: str | None,
+    jobs: int | None,
     dry_run: bool,
     rerun: bool,
     retry_failed: bool,
@@ -74,13 +78,14 @@ def run(
     Examples:
       runner run experiments/lr_sweep.toml
       runner run experiments/lr_sweep.toml --dry-run
+      runner run experiments/lr_sweep.toml --executor processes --jobs 4
       runner run experiments/lr_sweep.toml --set optimizer.gradient_descent.learning_rate=0.1,0.2
     """
     told = _Told(quiet, as_json)
-    choices = Choices(overrides, rerun, retry_failed, fail_fast)
+    choices = Choices(overrides, rerun, retry_failed, fail_fast, executor, jobs)
     catalogue = Registry()
     with closing(Store(db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE)) as store:
-        plan = make_plan(file, store, catalogue, choices)
+        plan = make_plan(read(file, catalogue, choices), store, choices)
         if dry_run:
             _say_plan(plan, store.database.name, told)
             return 0

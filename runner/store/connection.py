@@ -90,8 +90,9 @@ class Database:
         except FileExistsError:
             if self.path.stat().st_size == 0:
                 part.replace(self.path)
-        except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"database {self.name}: cannot be created: {_reason(error)}") from error
+        except (OSError, DBAPIError) as error:
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            raise StoreError(f"database {self.name}: cannot be created: {_reason(cause)}") from error
         finally:
             part.unlink(missing_ok=True)
 

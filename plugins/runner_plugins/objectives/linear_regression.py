@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import dataclasses
 import math
 from collections.abc import Mapping
@@ -13,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner import Array, LeastSquares, Minimum, Objective, hookimpl, parameter
+from runner import Array, LeastSquares, Minimum, Objective, hookimpl, parameter, read_table
 
 TRUE_BIAS = -1.0
 
@@ -70,7 +69,7 @@ class LinearRegression(LeastSquares):
             ValueError: the CSV file cannot be used; the text says which line, and why.
         """
         if self.csv is not None:
-            table = np.array(_rows(self.csv))
+            table = read_table(self.csv)
             return table[:, :-1].copy(), table[:, -1].copy()
         generator = np.random.Generator(np.random.PCG64(self.seed))
         features = generator.uniform(-1.0, 1.0, (self.samples, self.features))
@@ -161,48 +160,6 @@ def _times(matrix: Array, x: Array) -> Array:
     """Return the matrix times each row of x, as `runner.matvec` does, for the arrays of any library."""
     product: Array = x.__array_namespace__().vecdot(matrix, x[..., None, :])
     return product
-
-
-def _rows(path: Path) -> list[list[float]]:
-    """Return the numbers in each line of a CSV file, all lines equally long and of two numbers at least."""
-    lines = _lines(path)
-    columns = len(lines[0][1]) if lines else 0
-    if columns == 1:
-        raise ValueError(f"{path}, line {lines[0][0]}: there must be at least two columns, features and then y, not 1")
-    for line, cells in lines:
-        if len(cells) != columns:
-            raise ValueError(f"{path}, line {line}: {len(cells)} columns, where the first line has {columns}")
-    if lines and not any(_is_number(cell) for cell in lines[0][1]):
-        del lines[0]
-    if not lines:
-        raise ValueError(f"{path}: holds no line of numbers")
-    return [[_number(cell, path, line) for cell in cells] for line, cells in lines]
-
-
-def _lines(path: Path) -> list[tuple[int, list[str]]]:
-    """Return the cells of each line that is not blank, with its number."""
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as file:
-            reader = csv.reader(file)
-            return [(reader.line_num, cells) for cells in reader if cells]
-    except OSError as error:
-        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: is not a CSV file in UTF-8: {error}") from error
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _number(cell: str, path: Path, line: int) -> float:
-    if not _is_number(cell) or not math.isfinite(float(cell)):
-        raise ValueError(f"{path}, line {line}: {cell!r} is not a finite number")
-    return float(cell)
 
 
 @hookimpl

@@ -1,0 +1,330 @@
+"""Several batches at a time, in worker processes that can be stopped, or die, without taking anything else with them.
+
+Each worker has a pipe of its own and a thread here that talks to it. No lock, queue or pipe is shared by workers, so one that is
+killed at any instant, even while it sends its result, leaves nothing locked and nothing half-read for the others.
+
+Workers are forked by a server process that was started afresh, has one thread, and has loaded what they need: that is quick, and
+safe in programs with threads. Windows has no such server; there each worker starts afresh.
+"""
+
+from __future__ import annotations
+
+import itertools
+import mmap
+import multiprocessing
+import os
+import pickle
+import signal
+import sys
+import tempfile
+import threading
+import traceback
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import connection
+from multiprocessing.connection import Connection
+from queue import Empty, SimpleQueue
+from typing import Any, Generic, NoReturn, TypeVar, cast
+
+if sys.platform != "win32":
+    import fcntl
+
+from runner import Executor, Lost, RunnerError, hookimpl, parameter
+
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+
+if sys.platform == "win32":
+    CONTEXT = multiprocessing.get_context("spawn")
+else:
+    CONTEXT = multiprocessing.get_context("forkserver")
+AHEAD = 2
+"""How many more items than workers are in flight, so that no worker waits while a result is being saved."""
+LONGEST_LIMIT = 2e6
+"""Seconds (23 days); the operating system cannot wait for much longer, and who may take longer is not stopped."""
+SECONDS_TO_DIE = 5.0
+SPILLED_BYTES = 2**26
+"""Results whose arrays are larger are kept in a temporary file, which the operating system may write out."""
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+_ONE_AT_A_TIME = threading.Lock()
+"""Starting a process looks after all others too, and two threads that ask how one ended take the answer from each other."""
+
+
+@dataclass(frozen=True)
+class Processes(Executor):
+    """Computes batches in worker processes, `jobs` at a time.
+
+    A batch that takes too long is stopped. A batch whose process dies is lost alone; a new process takes its place. Workers use
+    one thread each for linear algebra, unless OMP_NUM_THREADS or its like says otherwise.
+    """
+
+    jobs: int | None = parameter(None, at_least=1, doc="how many worker processes; absent: one for each CPU it may use")
+
+    @property
+    def workers(self) -> int:
+        """How many items are computed at the same time."""
+        if self.jobs is not None:
+            return self.jobs
+        return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+
+    def map(
+        self, function: Callable[[Item], Result], items: Iterable[Item], limit: Callable[[Item], float | None]
+    ) -> Iterator[Result | Lost[Item]]:
+        """Yield `function(item)` for each item as it is there, `Lost` for one that was stopped or ended its process.
+
+        Raises:
+            RunnerError: no worker process can be started.
+        """
+        waiting = iter(items)
+        first = list(itertools.islice(waiting, self.workers + AHEAD))
+        crew = _Crew(function, limit, min(self.workers, len(first)))
+        try:
+            for item in first:
+                crew.tasks.put((item,))
+            in_flight = len(first)
+            while in_flight:
+                result, error = crew.results.get()
+                if error is not None:
+                    raise error
+                in_flight -= 1
+                for item in itertools.islice(waiting, 1):
+                    crew.tasks.put((item,))
+                    in_flight += 1
+                yield result
+        finally:
+            crew.dismiss()
+
+
+class _Crew(Generic[Item, Result]):
+    """Workers that take tasks, each an item in a tuple, and give back pairs of a result and an error."""
+
+    def __init__(self, function: Callable[[Item], Result], limit: Callable[[Item], float | None], size: int) -> None:
+        self.tasks: SimpleQueue[tuple[Item] | None] = SimpleQueue()
+        self.results: SimpleQueue[tuple[Any, BaseException | None]] = SimpleQueue()
+        self.function = function
+        self.limit = limit
+        self.members: list[tuple[_Worker, threading.Thread]] = []
+        for _ in range(size):
+            worker = _Worker()
+            thread = threading.Thread(target=self.employ, args=(worker,), daemon=True)
+            self.members.append((worker, thread))
+            thread.start()
+
+    def employ(self, worker: _Worker) -> None:
+        """Give a worker one task after another, in a thread of its own."""
+        if sys.platform != "win32":
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: Ctrl-C never reaches the workers
+        while (task := self.tasks.get()) is not None:
+            (item,) = task
+            try:
+                self.results.put((worker.compute(self.function, item, self.limit(item)), None))
+            except BaseException as error:
+                self.results.put((None, error))
+        worker.retire()
+
+    def dismiss(self) -> None:
+        """Send the workers home; those that are still busy are stopped."""
+        try:
+            while True:
+                self.tasks.get_nowait()
+        except Empty:
+            pass
+        for _ in self.members:
+            self.tasks.put(None)
+        for worker, thread in self.members:
+            while thread.is_alive():
+                worker.interrupt()
+                thread.join(0.02)
+
+
+class _Worker:
+    """A process that computes one item after another; when it is gone and is needed again, another one takes its place."""
+
+    def __init__(self) -> None:
+        self.process: Any = None
+        self.pipe: Any = None
+        self.busy = False
+
+    def compute(self, function: Callable[[Item], Result], item: Item, limit: float | None) -> Result | Lost[Item]:
+        task = pickle.dumps((function, item), protocol=5)
+        seconds = None if limit is None or limit > LONGEST_LIMIT else limit
+        self.busy = True
+        try:
+            if self.process is None:
+                self.start(function.__module__)
+            result, error = self.answer(task, seconds)
+        except TimeoutError:
+            self.end(0.0)
+            return Lost(item, f"took longer than {seconds:g} s and was stopped", timed_out=True)
+        except (EOFError, OSError):
+            return Lost(item, self.end(SECONDS_TO_DIE), timed_out=False)
+        finally:
+            self.busy = False
+        if error is not None:
+            raise error
+        return cast(Result, result)
+
+    def answer(self, task: bytes, seconds: float | None) -> tuple[Any, Exception | None]:
+        """Have a pickled task computed.
+
+        Raises:
+            TimeoutError: there is no result after that many seconds.
+            EOFError, OSError: the process has ended.
+        """
+        self.pipe.send_bytes(task)
+        self.pipe.recv_bytes()  # it has understood the task and begins; its time counts from here
+        if not self.pipe.poll(seconds):
+            raise TimeoutError
+        head, buffers = _received(self.pipe)
+        return cast(tuple[Any, Exception | None], pickle.loads(head, buffers=buffers))
+
+    def start(self, preloaded: str) -> None:
+        try:
+            with _ONE_AT_A_TIME, _one_thread_each():
+                CONTEXT.set_forkserver_preload([__name__, preloaded])
+                ours, theirs = CONTEXT.Pipe()
+                process = CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
+                process.start()
+                theirs.close()
+        except OSError as error:
+            raise RunnerError(f"no worker process can be started: {error}") from error
+        self.process, self.pipe = process, ours
+        try:
+            ours.recv_bytes()
+        except (EOFError, OSError):
+            raise RunnerError(
+                f"no worker process can be started: {self.end(SECONDS_TO_DIE)} before it began; a script that runs experiments "
+                'in worker processes must do so below `if __name__ == "__main__":`'
+            ) from None
+
+    def end(self, patience: float) -> str:
+        """Wait for the process to be gone, but not for long, and return how it ended."""
+        connection.wait([self.process.sentinel], patience)
+        self.process.kill()
+        with _ONE_AT_A_TIME:
+            self.process.join()
+            code = self.process.exitcode
+        self.pipe.close()
+        self.process = None
+        return f"its process was killed by {_signal_name(-code)}" if code < 0 else f"its process ended with exit code {code}"
+
+    def retire(self) -> None:
+        """Let the process, which is idle, come to its end."""
+        if self.process is not None:
+            self.pipe.close()
+            self.end(SECONDS_TO_DIE)
+
+    def interrupt(self) -> None:
+        """Stop the process in the middle of its work; called from another thread."""
+        process = self.process
+        if self.busy and process is not None:
+            process.kill()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
+
+
+@contextmanager
+def _one_thread_each() -> Iterator[None]:
+    """What is started meanwhile uses one thread for linear algebra, lest the workers together have more than there are CPUs."""
+    absent = [name for name in THREADS if name not in os.environ]
+    os.environ.update(dict.fromkeys(absent, "1"))
+    try:
+        yield
+    finally:
+        for name in absent:
+            os.environ.pop(name, None)
+
+
+def _received(pipe: Connection) -> tuple[bytes, list[memoryview]]:
+    """Receive what `_send` sent: a pickle and the buffers that belong to it."""
+    head, *sizes = pickle.loads(pipe.recv_bytes())
+    memory = _room(sum(sizes))
+    ends = list(itertools.accumulate(sizes))
+    buffers = [memory[end - size : end] for size, end in zip(sizes, ends, strict=True)]
+    for buffer in buffers:
+        pipe.recv_bytes_into(buffer)
+    return head, buffers
+
+
+def _room(size: int) -> memoryview:
+    if size < SPILLED_BYTES:
+        return memoryview(bytearray(size))
+    with tempfile.TemporaryFile(prefix="runner-") as file:
+        file.truncate(size)
+        return memoryview(mmap.mmap(file.fileno(), size))
+
+
+def _serve(pipe: Connection) -> None:
+    """Be a worker: compute what comes through the pipe until it is closed."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    _die_with_parent()
+    pipe.send_bytes(b"")
+    while True:
+        try:
+            task = pipe.recv_bytes()
+        except (EOFError, OSError):
+            return
+        try:
+            function, item = pickle.loads(task)
+        except Exception as error:
+            function, item = _raise, error
+        pipe.send_bytes(b"")
+        buffers: list[pickle.PickleBuffer] = []
+        try:
+            head = pickle.dumps((function(item), None), protocol=5, buffer_callback=buffers.append)
+        except Exception as error:
+            head, buffers = _packed(error), []
+        del task, function, item
+        _send(pipe, head, buffers)
+
+
+def _send(pipe: Connection, head: bytes, buffers: list[pickle.PickleBuffer]) -> None:
+    """Send a pickle and the buffers that belong to it, which may be larger than the memory."""
+    pipe.send_bytes(pickle.dumps([head, *(buffer.raw().nbytes for buffer in buffers)]))
+    for buffer in buffers:
+        pipe.send_bytes(buffer.raw())
+
+
+def _raise(error: Exception) -> NoReturn:
+    raise error
+
+
+def _packed(error: Exception) -> bytes:
+    """Pickle an exception with where it arose; one that cannot be pickled becomes its text."""
+    error.add_note("in a worker process:\n" + "".join(traceback.format_tb(error.__traceback__)))
+    try:
+        head = pickle.dumps((None, error))
+        pickle.loads(head)
+    except Exception:
+        return pickle.dumps((None, RuntimeError(f"{type(error).__name__}: {error}")))
+    return head
+
+
+def _die_with_parent() -> None:
+    """Make sure that this process ends when the one that wants its results is gone, in the middle of whatever it does.
+
+    An idle worker sees its pipe closed. A busy one is told by a pipe that the parent keeps open as long as it lives: on Linux by
+    a signal (SIGIO, which ends a process), even in the middle of a loop in C; elsewhere by a thread.
+    """
+    parent = multiprocessing.parent_process()
+    if parent is None:
+        return
+    if sys.platform == "linux":
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETOWN, os.getpid())
+        fcntl.fcntl(parent.sentinel, fcntl.F_SETFL, fcntl.fcntl(parent.sentinel, fcntl.F_GETFL) | os.O_ASYNC)
+        if not parent.is_alive():
+            os._exit(1)
+    else:
+        threading.Thread(target=lambda: (parent.join(), os._exit(1)), daemon=True).start()
+
+
+@hookimpl
+def runner_executors() -> Mapping[str, type[Executor]]:
+    """Offer execution in worker processes."""
+    return {"processes": Processes}

@@ -1,0 +1,61 @@
+"""Batches on their way to another process, which may know nothing of the plugin files that an experiment names."""
+
+from __future__ import annotations
+
+import functools
+import pickle
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, TypeVar
+
+from runner.errors import PluginError
+from runner.experiment import Batch
+from runner.registry import Registry
+
+Result = TypeVar("Result")
+
+
+class Parcel:
+    """A batch and the local plugin files it is made from.
+
+    Where nothing is pickled it is just the batch. Elsewhere the files are loaded, under the same names as here, before the batch
+    is unpickled, so executors need not know of plugins.
+
+    Attributes:
+        batch: the batch.
+        files: of the plugins that are no installed modules.
+    """
+
+    def __init__(self, batch: Batch, files: tuple[Path, ...]) -> None:
+        self.batch = batch
+        self.files = files
+
+    def __getstate__(self) -> tuple[tuple[Path, ...], bytes]:
+        try:
+            return self.files, pickle.dumps(self.batch, protocol=5)
+        except Exception as error:
+            names = ", ".join(type(each).__name__ for each in (self.batch.objective, self.batch.gradient, self.batch.optimizer))
+            raise PluginError(f"{names} cannot all be sent to another process: {type(error).__name__}: {error}") from error
+
+    def __setstate__(self, state: tuple[tuple[Path, ...], bytes]) -> None:
+        self.files, pickled = state
+        for file in self.files:
+            _load(file)
+        self.batch = pickle.loads(pickled)
+
+
+@dataclass(frozen=True)
+class Opened(Generic[Result]):
+    """A function of a batch, as a function of its parcel."""
+
+    function: Callable[[Batch], Result]
+
+    def __call__(self, parcel: Parcel) -> Result:
+        """Compute the function for the batch in the parcel."""
+        return self.function(parcel.batch)
+
+
+@functools.cache
+def _load(file: Path) -> None:
+    Registry().load_file(file)

@@ -1,0 +1,99 @@
+"""The checks of an executor."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from runner.contracts import Executor, Lost
+from runner.descent import descend
+from runner.experiment import Batch, Descent, Rules, Trajectory
+from runner.stopping import StoppingRules
+from runner.testing.check import Check, Failure, in_order, require
+from runner.testing.declarations import declared
+from runner.testing.samples import BOTTOM, Bowl, Downhill, Own
+
+BATCHES = 4
+
+
+def checks_of(executor: Executor) -> list[Check]:
+    """Return the checks of an executor, in their order."""
+    suite = _Suite(executor)
+    return in_order(
+        ("results", suite.results, ("validate",)),
+        ("errors", suite.errors, ("results",)),
+        ("same bits", suite.same_bits, ("results",)),
+        first=declared(executor),
+    )
+
+
+class _Suite:
+    """An executor and the questions that are put to it."""
+
+    def __init__(self, executor: Executor) -> None:
+        self.executor = executor
+        self.name = type(executor).__name__
+
+    def results(self) -> None:
+        for count in (0, 1, 20):
+            found: Any = self.executor.map(_double, range(count), _unlimited)
+            require(hasattr(found, "__iter__"), f"{self.name}.map must yield results, not return {type(found).__name__}")
+            results = list(found)
+            expected = [2 * item for item in range(count)]
+            complete = len(results) == count and all(each in results for each in expected)
+            require(complete, f"{self.name}.map yields {results} for the doubles of {count} items, not {expected}")
+
+    def errors(self) -> None:
+        try:
+            results = list(self.executor.map(_fail, range(2), _unlimited))
+        except ArithmeticError as error:
+            require("on purpose" in str(error), f"{self.name}.map raises {error!r}, where the function raised something else")
+        except Exception as error:
+            raise Failure(f"{self.name}.map raises {type(error).__name__} where the function raises ArithmeticError") from error
+        else:
+            raise Failure(f"{self.name}.map yields {results} where the function raises ArithmeticError; let it through")
+
+    def same_bits(self) -> None:
+        batches = [_batch(number) for number in range(BATCHES)]
+        expected = {batch.identities: _numbers(descend(batch)) for batch in batches}
+        for descent in self.executor.map(descend, batches, _unlimited):
+            if isinstance(descent, Lost):
+                raise Failure(f"{self.name}.map loses a batch that can be computed: {descent.reason}")
+            numbers = _numbers(descent)
+            require(
+                numbers == expected[tuple(trajectory.identity for trajectory in numbers)],
+                f"{self.name}.map computes other bits than this process does",
+            )
+
+
+def _double(item: int) -> int:
+    return 2 * item
+
+
+def _fail(item: int) -> int:
+    raise ArithmeticError(f"item {item} fails on purpose")
+
+
+def _unlimited(item: object) -> None:
+    return None
+
+
+def _batch(number: int) -> Batch:
+    start = BOTTOM + np.random.default_rng(number).uniform(-1.0, 1.0, (3, 2))
+    identities = tuple(f"{number}.{run}" for run in range(len(start)))
+    optimizer: Any = Downhill(np.array([[0.1], [0.2], [0.3]]))  # type: ignore[arg-type]
+    return Batch(identities, Bowl(), Own(), optimizer, start, Rules(StoppingRules(max_steps=20), record_x=True))
+
+
+def _numbers(descent: Descent) -> tuple[Trajectory, ...]:
+    """Return the trajectories without the time they took, in a form that can be compared."""
+    return tuple(
+        dataclasses.replace(
+            trajectory,
+            seconds=0.0,
+            chunks=tuple(dataclasses.replace(chunk, data=bytes(chunk.data)) for chunk in trajectory.chunks),
+        )
+        for trajectory in descent.trajectories
+    )

@@ -1,0 +1,89 @@
+"""The checks of a figure, on made-up results."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from typing import Any
+
+from runner.contracts import Drawing, Figure, Results
+from runner.report.files import render
+from runner.report.style import house_style
+from runner.testing.check import Check, Failure, Skip, in_order, require, told
+from runner.testing.declarations import declared
+from runner.testing.samples import SampleResults, lost_run
+
+
+def checks_of(figure: Figure) -> list[Check]:
+    """Return the checks of a figure, in their order."""
+    suite = _Suite(figure)
+    return in_order(
+        ("title", suite.title, ()),
+        ("drawing", suite.drawing, ("validate", "title")),
+        ("same bytes", suite.same_bytes, ("drawing",)),
+        ("no runs", suite.no_runs, ("drawing",)),
+        ("lost runs", suite.lost_runs, ("drawing",)),
+        first=declared(figure),
+    )
+
+
+class _Suite:
+    """A figure and the questions that are put to it."""
+
+    def __init__(self, figure: Figure) -> None:
+        self.figure = figure
+        self.name = type(figure).__name__
+
+    def title(self) -> None:
+        title: object = getattr(self.figure, "title", None)
+        require(isinstance(title, str) and bool(title), f'{self.name} needs a title: title: ClassVar[str] = "..."')
+
+    def drawing(self) -> None:
+        open_before = _open_figures()
+        drawing = self._drawn(SampleResults(), "made-up results")
+        if drawing is None:
+            raise Skip("because the made-up results of runner.testing hold nothing that it could show")
+        caption: object = drawing.caption
+        says = isinstance(caption, str) and bool(caption.strip())
+        require(says, f"{self.name}.draw must give its Drawing a caption: how to read the picture, and what it shows here")
+        with house_style(), warnings.catch_warnings():
+            warnings.simplefilter("error")
+            try:
+                render(drawing.figure)
+            except Exception as error:
+                raise Failure(f"what {self.name}.draw returns cannot be drawn without complaint: {told(error)}") from error
+        require(_open_figures() == open_before, f"{self.name}.draw leaves a figure open in pyplot; make it with "
+                                                "matplotlib.figure.Figure() or runner.panels")  # fmt: skip
+
+    def same_bytes(self) -> None:
+        first, second = (self._drawn(SampleResults(), "made-up results") for _ in range(2))
+        assert first is not None
+        assert second is not None
+        fits = render(first.figure) == render(second.figure) and first.caption == second.caption
+        require(fits, f"{self.name}.draw draws something else the second time from the same results")
+
+    def no_runs(self) -> None:
+        self._drawn(SampleResults([]), "results without runs")
+
+    def lost_runs(self) -> None:
+        drawing = self._drawn(SampleResults([lost_run(1), lost_run(2)]), "runs that failed before their first iterate")
+        if drawing is not None:
+            render(drawing.figure)
+
+    def _drawn(self, results: Results, words: str) -> Drawing | None:
+        with house_style():
+            try:
+                drawing: Any = self.figure.draw(results)
+            except Exception as error:
+                raise Failure(
+                    f"{self.name}.draw raises {told(error)} for {words}; return None if there is nothing to show"
+                ) from error
+        fits = drawing is None or isinstance(drawing, Drawing)
+        require(fits, f"{self.name}.draw must return a runner.Drawing or None, not {type(drawing).__name__}")
+        return drawing if isinstance(drawing, Drawing) else None
+
+
+def _open_figures() -> list[int]:
+    """Return the numbers of the figures that pyplot keeps, if it has been loaded."""
+    pyplot = sys.modules.get("matplotlib.pyplot")
+    return list(pyplot.get_fignums()) if pyplot is not None else []

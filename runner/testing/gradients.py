@@ -1,0 +1,167 @@
+"""The checks of a gradient backend."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any, cast
+
+from runner.contracts import (
+    ComputesHessian,
+    ComputesJacobian,
+    ComputesValueAndGradient,
+    GradientBackend,
+    HasResiduals,
+    Objective,
+    Quantity,
+)
+from runner.rowwise import Array
+from runner.testing.check import FAILED, Check, Failure, Skip, in_order, require, same
+from runner.testing.declarations import declared, sweeps
+from runner.testing.functions import (
+    GOOD_BACKEND,
+    MANY_RUNS,
+    RUNS,
+    Function,
+    check_batch,
+    check_hessian,
+    check_purity,
+    check_shape,
+    check_slopes,
+    check_sweep,
+    points_of,
+)
+from runner.testing.samples import Bowl, Hills
+
+
+def checks_of(backend: GradientBackend, objective: Objective | None = None) -> list[Check]:
+    """Return the checks of a gradient backend on an objective, or on two of this package's."""
+    suite = _Suite(backend, Bowl() if objective is None else objective, chosen=objective is not None)
+    found = in_order(
+        ("refusal", suite.refusal, ("validate",)),
+        ("shapes", suite.shapes, ("refusal",)),
+        ("purity", suite.purity, ("shapes",)),
+        ("batch", suite.batch, ("shapes",)),
+        ("sweeps", suite.sweeps, ("batch",)),
+        ("gradient", suite.gradient, ("shapes",)),
+        ("Hessian", suite.hessian, ("shapes",)),
+        ("Jacobian", suite.jacobian, ("shapes",)),
+        ("shared work", suite.shared_work, ("shapes",)),
+        first=declared(backend),
+    )
+    if objective is None:
+        found.append(
+            Check("values alone", partial(_on_values_alone, backend), [check for check in found if check.name == "validate"])
+        )
+    return found
+
+
+def _on_values_alone(backend: GradientBackend) -> None:
+    """Check a backend on an objective that offers neither gradient nor residuals."""
+    reason = backend.refusal(Hills(), "gradient")
+    if reason is not None:
+        raise Skip(reason)
+    suite = _Suite(backend, Hills(), chosen=True)
+    for body in (suite.refusal, suite.shapes, suite.purity, suite.batch, suite.gradient, suite.hessian, suite.shared_work):
+        check = Check("", body)
+        if check.finding.verdict == FAILED:
+            check()
+
+
+class _Suite:
+    """A gradient backend, what it is checked on, and the questions that are put to it."""
+
+    def __init__(self, backend: Any, objective: Any, chosen: bool) -> None:
+        self.backend = backend
+        self.objective = objective
+        self.chosen = chosen
+        self.name = type(backend).__name__
+
+    @property
+    def x(self) -> Array:
+        return points_of(self.objective, RUNS)
+
+    def offered(self) -> dict[Quantity, Any]:
+        """Return the quantities that the backend computes, each with why it does not for this objective, if it does not."""
+        quantities: dict[Quantity, bool] = {
+            "gradient": True,
+            "hessian": isinstance(self.backend, ComputesHessian),
+            "jacobian": isinstance(self.backend, ComputesJacobian) and isinstance(self.objective, HasResiduals),
+        }
+        return {each: self.backend.refusal(self.objective, each) for each, offered in quantities.items() if offered}
+
+    def served(self) -> dict[str, tuple[Function, tuple[Any, ...]]]:
+        """Return what it computes for this objective: the functions of x, and the shapes of their results for one run."""
+        dimension = self.objective.dimension
+        shapes: dict[str, tuple[Any, ...]] = {
+            "gradient": (dimension,),
+            "hessian": (dimension, dimension),
+            "jacobian": (..., dimension),
+        }
+        methods: dict[str, tuple[Any, ...]] = {each: shapes[each] for each, why in self.offered().items() if why is None}
+        if isinstance(self.backend, ComputesValueAndGradient):
+            methods["value_and_gradient"] = ((), (dimension,))
+        return {each: (partial(getattr(self.backend, each), self.objective), shape) for each, shape in methods.items()}
+
+    def refusal(self) -> None:
+        reasons = self.offered()
+        for quantity, reason in reasons.items():
+            fits = reason is None or (isinstance(reason, str) and reason.startswith("because "))
+            require(fits, f"{self.name}.refusal must return None or a text that starts with 'because ', not {reason!r} "
+                          f"for the {quantity}")  # fmt: skip
+        if reasons["gradient"] is not None:
+            sentence = f"{self.name} cannot be checked on this objective, {reasons['gradient']}"
+            if self.chosen:
+                raise Failure(sentence)
+            raise Skip(f"{sentence}; give it one that it serves, as in runner.testing.checks(backend, objective=...)")
+
+    def shapes(self) -> None:
+        for method, (function, shape) in self.served().items():
+            check_shape(f"{self.name}.{method}", function, self.x, shape)
+
+    def purity(self) -> None:
+        for method, (function, _) in self.served().items():
+            check_purity(f"{self.name}.{method}", function, self.x)
+
+    def batch(self) -> None:
+        for runs in (RUNS, MANY_RUNS):
+            for method, (function, _) in self.served().items():
+                check_batch(f"{self.name}.{method}", function, points_of(self.objective, runs))
+
+    def sweeps(self) -> None:
+        columns = list(sweeps(cast(GradientBackend, self.backend), RUNS))
+        if not columns:
+            raise Skip("because it has no float parameter that a sweep could vary")
+        for method in self.served():
+            for key, together, alone in columns:
+                singles: list[Function] = [partial(getattr(one, method), self.objective) for one in alone]
+                check_sweep(f"{self.name}.{method}", key, partial(getattr(together, method), self.objective), singles, self.x)
+
+    def gradient(self) -> None:
+        computed = self.backend.gradient(self.objective, self.x)
+        check_slopes(f"{self.name}.gradient", computed, self.objective.value, self.x, GOOD_BACKEND)
+
+    def hessian(self) -> None:
+        self._skip_unless_served("hessian")
+        check_hessian(f"{self.name}.hessian", self.backend.hessian(self.objective, self.x), self.objective, self.x, GOOD_BACKEND)
+
+    def jacobian(self) -> None:
+        self._skip_unless_served("jacobian")
+        computed = self.backend.jacobian(self.objective, self.x)
+        check_slopes(f"{self.name}.jacobian", computed, self.objective.residuals, self.x, GOOD_BACKEND)
+
+    def shared_work(self) -> None:
+        if "value_and_gradient" not in self.served():
+            raise Skip("because it offers no value_and_gradient")
+        value, gradient = self.backend.value_and_gradient(self.objective, self.x)
+        unchanged = same(value, self.objective.value(self.x))
+        require(unchanged, f"{self.name}.value_and_gradient returns another value than the objective")
+        fits = same(gradient, self.backend.gradient(self.objective, self.x))
+        require(fits, f"{self.name}.value_and_gradient and {self.name}.gradient differ")
+
+    def _skip_unless_served(self, quantity: Quantity) -> None:
+        offered = self.offered()
+        if quantity not in offered:
+            raise Skip(f"because it computes no {quantity.capitalize()}")
+        reason = offered[quantity]
+        if reason is not None:
+            raise Skip(reason)

@@ -1,0 +1,179 @@
+"""The checks of an objective."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from runner.contracts import (
+    HasGradient,
+    HasHessian,
+    HasMinimum,
+    HasResiduals,
+    HasStartRegion,
+    HasValueAndGradient,
+    Minimum,
+    Objective,
+)
+from runner.rowwise import Array, norm
+from runner.testing.check import Check, Skip, in_order, require
+from runner.testing.declarations import declared, sweeps
+from runner.testing.functions import (
+    MANY_RUNS,
+    RUNS,
+    check_batch,
+    check_complex_step,
+    check_hessian,
+    check_purity,
+    check_shape,
+    check_slopes,
+    check_sweep,
+    points_of,
+)
+
+EXACT = 1e-12
+"""The relative difference that rounding may make between two ways to the same number."""
+
+
+def checks_of(objective: Objective) -> list[Check]:
+    """Return the checks of an objective, in their order."""
+    suite = _Suite(objective)
+    return in_order(
+        ("domain", suite.domain, ("validate",)),
+        ("shapes", suite.shapes, ("domain",)),
+        ("purity", suite.purity, ("shapes",)),
+        ("batch", suite.batch, ("shapes",)),
+        ("sweeps", suite.sweeps, ("batch",)),
+        ("gradient", suite.gradient, ("shapes",)),
+        ("complex step", suite.complex_step, ("gradient",)),
+        ("Hessian", suite.hessian, ("shapes",)),
+        ("residuals", suite.residuals, ("shapes",)),
+        ("shared work", suite.shared_work, ("shapes",)),
+        ("minimum", suite.minimum, ("shapes",)),
+        first=declared(objective),
+    )
+
+
+class _Suite:
+    """An objective and the questions that are put to it. What it offers is asked when it is needed, for that may raise."""
+
+    def __init__(self, objective: Any) -> None:
+        self.objective = objective
+        self.name = type(objective).__name__
+
+    @property
+    def x(self) -> Array:
+        return points_of(self.objective, RUNS)
+
+    def offers(self, protocol: Any) -> bool:
+        return isinstance(self.objective, protocol)
+
+    def offered(self) -> dict[str, tuple[Any, ...]]:
+        """Return the methods that are offered and the shapes of their results for one run; `...` is any length."""
+        dimension = self.objective.dimension
+        shapes: dict[str, tuple[Any, ...]] = {"value": ()}
+        if self.offers(HasGradient):
+            shapes["gradient"] = (dimension,)
+        if self.offers(HasHessian):
+            shapes["hessian"] = (dimension, dimension)
+        if self.offers(HasResiduals):
+            shapes |= {"residuals": (...,), "jacobian": (..., dimension)}
+        if self.offers(HasValueAndGradient):
+            shapes["value_and_gradient"] = ((), (dimension,))
+        return shapes
+
+    def domain(self) -> None:
+        dimension: object = self.objective.dimension
+        whole = isinstance(dimension, int) and dimension >= 1
+        require(whole, f"{self.name}.dimension must be a whole number of at least 1, not {dimension!r}")
+        if self.offers(HasStartRegion):
+            region: Any = self.objective.start_region
+            fits = isinstance(region, tuple) and len(region) == 2 and bool(np.isfinite(region).all() and region[0] < region[1])
+            require(fits, f"{self.name}.start_region must be a tuple of the lowest and the highest start, not {region!r}")
+
+    def shapes(self) -> None:
+        for method, shape in self.offered().items():
+            check_shape(f"{self.name}.{method}", getattr(self.objective, method), self.x, shape)
+
+    def purity(self) -> None:
+        for method in self.offered():
+            check_purity(f"{self.name}.{method}", getattr(self.objective, method), self.x)
+
+    def batch(self) -> None:
+        for runs in (RUNS, MANY_RUNS):
+            for method in self.offered():
+                check_batch(f"{self.name}.{method}", getattr(self.objective, method), points_of(self.objective, runs))
+
+    def sweeps(self) -> None:
+        columns = list(sweeps(self.objective, RUNS))
+        if not columns:
+            raise Skip("because it has no float parameter that a sweep could vary")
+        for method in self.offered():
+            for key, together, alone in columns:
+                singles = [getattr(one, method) for one in alone]
+                check_sweep(f"{self.name}.{method}", key, getattr(together, method), singles, self.x)
+
+    def gradient(self) -> None:
+        if not self.offers(HasGradient):
+            raise Skip("because it offers no gradient")
+        check_slopes(f"{self.name}.gradient", self.objective.gradient(self.x), self.objective.value, self.x)
+
+    def complex_step(self) -> None:
+        claimed = self.objective.gradient(self.x)
+        check_complex_step(f"{self.name}.gradient", claimed, f"{self.name}.value", self.objective.value, self.x)
+
+    def hessian(self) -> None:
+        if not self.offers(HasHessian):
+            raise Skip("because it offers no Hessian")
+        check_hessian(f"{self.name}.hessian", self.objective.hessian(self.x), self.objective, self.x)
+
+    def residuals(self) -> None:
+        if not self.offers(HasResiduals):
+            raise Skip("because it is no sum of squared residuals")
+        check_slopes(f"{self.name}.jacobian", self.objective.jacobian(self.x), self.objective.residuals, self.x)
+        squares = (self.objective.residuals(self.x) ** 2).sum(axis=-1)
+        fits = np.allclose(self.objective.value(self.x), squares, rtol=EXACT)
+        require(fits, f"{self.name}.value is not the sum of the squared residuals")
+
+    def shared_work(self) -> None:
+        if not self.offers(HasValueAndGradient):
+            raise Skip("because it offers no value_and_gradient")
+        value, gradient = self.objective.value_and_gradient(self.x)
+        for method, result in {"value": value, "gradient": gradient}.items():
+            if hasattr(self.objective, method):
+                fits = np.allclose(result, getattr(self.objective, method)(self.x), rtol=EXACT)
+                require(fits, f"{self.name}.value_and_gradient and {self.name}.{method} differ")
+
+    def minimum(self) -> None:
+        if not self.offers(HasMinimum):
+            raise Skip("because it knows no minimum")
+        minimum, dimension = self.objective.minimum, self.objective.dimension
+        x, lowest = np.asarray(minimum.x), float(minimum.value)
+        require(x.shape == (dimension,), f"{self.name}.minimum.x must have shape ({dimension},), not {x.shape}")
+        self._check_lowest(x, lowest)
+        for key, together, alone in sweeps(self.objective, RUNS):
+            self._check_swept_minimum(key, together.minimum, [single.minimum for single in alone])
+
+    def _check_lowest(self, x: Array, lowest: float) -> None:
+        here = float(self.objective.value(x[None])[0])
+        rounding = EXACT * max(1.0, abs(lowest))
+        require(abs(here - lowest) <= rounding, f"{self.name}.minimum.value is {lowest!r}, but f at minimum.x is {here!r}")
+        region = points_of(self.objective, 1000)
+        points = np.concatenate([region, *(x + spread * (region - region.mean(axis=0)) for spread in (1e-1, 1e-3, 1e-5))])
+        values = self.objective.value(points)
+        best = int(np.nanargmin(values))
+        require(
+            bool(values[best] >= lowest - rounding),
+            f"{self.name}.minimum is none: f is {values[best]:.17g}, lower than {lowest:.17g}, at x = {points[best]}",
+        )
+        if self.offers(HasGradient):
+            slope = float(norm(self.objective.gradient(x[None]))[0])
+            typical = float(norm(self.objective.gradient(region)).max())
+            require(slope <= 1e-6 * typical, f"{self.name}.minimum.x is not stationary: ‖∇f‖ is {slope:.3g} there")
+
+    def _check_swept_minimum(self, key: str, together: Minimum, alone: list[Minimum]) -> None:
+        x, value = np.stack([single.x for single in alone]), np.array([single.value for single in alone], dtype=np.float64)
+        for part, swept, singles in (("x", np.asarray(together.x), x), ("value", np.asarray(together.value), value)):
+            fits = swept.shape in (singles.shape, singles.shape[1:]) and bool((swept == singles).all())
+            require(fits, f"{self.name}.minimum.{part} is not that of the single runs where {key} is swept")

@@ -1,0 +1,185 @@
+"""The checks of an optimizer, on a bowl."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from runner.contracts import Mask, Optimizer, Point
+from runner.descent import take_memory
+from runner.evaluation import EvaluatedPoint, Evaluator
+from runner.experiment import take_rows
+from runner.rowwise import Array
+from runner.testing.check import Check, Failure, Skip, called, check_array, in_order, require, same
+from runner.testing.declarations import declared, not_swept, sweeps
+from runner.testing.functions import RUNS
+from runner.testing.samples import BOTTOM, Bowl, Own
+
+STEPS = 10_000
+FEW_STEPS = 6
+CONVERGED = 0.01
+COSTLY = {"hessian": "hessian", "jacobian": "jacobian", "residuals": "jacobian"}
+"""What a point is asked, and the need that says so beforehand."""
+
+
+def checks_of(optimizer: Optimizer, steps: int = STEPS) -> list[Check]:
+    """Return the checks of an optimizer, in their order."""
+    suite = _Suite(optimizer, steps)
+    return in_order(
+        ("shapes", suite.shapes, ("validate",)),
+        ("purity", suite.purity, ("shapes",)),
+        ("needs", suite.needs, ("shapes",)),
+        ("batch", suite.batch, ("purity",)),
+        ("sweeps", suite.sweeps, ("batch",)),
+        ("memory", suite.memory, ("batch",)),
+        ("convergence", suite.convergence, ("purity",)),
+        first=declared(optimizer),
+    )
+
+
+class _Asked(EvaluatedPoint):
+    """A point that notes what it is asked."""
+
+    asked: set[str]
+
+    def __getattribute__(self, name: str) -> Any:
+        if name in COSTLY:
+            self.asked.add(name)
+        return super().__getattribute__(name)
+
+    def at(self, x: Array, where: Mask | None = None) -> Point:
+        elsewhere = _Asked(self._evaluator, x, where=where)
+        elsewhere.asked = self.asked
+        return elsewhere
+
+
+class _Suite:
+    """An optimizer and the questions that are put to it."""
+
+    def __init__(self, optimizer: Optimizer, steps: int) -> None:
+        self.optimizer = optimizer
+        self.steps = steps
+        self.name = type(optimizer).__name__
+        self.start = BOTTOM + np.random.default_rng(0).uniform(-1.0, 1.0, (RUNS, 2))
+
+    def shapes(self) -> None:
+        def last(start: Array) -> Array:
+            (*_, x) = _iterates(self.name, self.optimizer, start, FEW_STEPS, pure=False)
+            return x
+
+        called(f"{self.name}.step", last, self.start)
+
+    def purity(self) -> None:
+        together = list(_iterates(self.name, self.optimizer, self.start, FEW_STEPS))
+        require(
+            all(map(same, together, _iterates(self.name, self.optimizer, self.start, FEW_STEPS))),
+            f"{self.name} goes another way the second time from the same start: keep what changes in memory, and draw random "
+            "numbers from a generator seeded by a parameter",
+        )
+
+    def needs(self) -> None:
+        asked: set[str] = set()
+        for _ in _iterates(self.name, self.optimizer, self.start, FEW_STEPS, asked=asked):
+            pass
+        for quantity in sorted(asked):
+            need = COSTLY[quantity]
+            require(
+                need in self.optimizer.needs,
+                f"{self.name} asks for point.{quantity}, but its needs are {self.optimizer.needs}: write needs = "
+                f'("gradient", "{need}"), so that combinations which cannot give it are skipped',
+            )
+
+    def batch(self) -> None:
+        together = list(_iterates(self.name, self.optimizer, self.start, FEW_STEPS))
+        for row in range(RUNS):
+            alone = _iterates(self.name, self.optimizer, self.start[row : row + 1], FEW_STEPS)
+            fits = all(same(x[row : row + 1], single) for x, single in zip(together, alone, strict=True))
+            require(fits, f"{self.name} is not batch-safe: a run alone and the same run in a batch of {RUNS} differ")
+
+    def sweeps(self) -> None:
+        columns = list(sweeps(self.optimizer, RUNS))
+        if not columns:
+            raise Skip("because it has no float parameter that a sweep could vary")
+        for key, swept, singles in columns:
+            self._check_sweep(key, swept, singles)
+
+    def _check_sweep(self, key: str, swept: Optimizer, singles: list[Optimizer]) -> None:
+        try:
+            together = list(_iterates(self.name, swept, self.start, FEW_STEPS))
+        except Exception as error:
+            raise Failure(f"{self.name}.step raises {type(error).__name__} where {key} is swept: {error}") from error
+        for row, single in enumerate(singles):
+            alone = _iterates(self.name, single, self.start[row : row + 1], FEW_STEPS)
+            fits = all(same(x[row : row + 1], one) for x, one in zip(together, alone, strict=True))
+            require(fits, not_swept(self.name, key))
+
+    def memory(self) -> None:
+        """Check that the runs that stay in a batch do not notice that others leave it."""
+        stay = np.arange(len(self.start)) % 2 == 0
+        whole = [x[stay] for x in _iterates(self.name, self.optimizer, self.start, 8)]
+        lost = (
+            f"{self.name} loses its memory when other runs leave the batch: memory must be an array with a leading axis of runs, "
+            "or a tuple, list or dict of such"
+        )
+        for step in (1, 3):
+            try:
+                iterates = _iterates(self.name, self.optimizer, self.start, 8, (step, stay))
+                shrunk = [x[stay] if len(x) == len(self.start) else x for x in iterates]
+            except Exception as error:
+                raise Failure(lost) from error
+            require(all(map(same, whole, shrunk)), lost)
+
+    def convergence(self) -> str:
+        value = Bowl().value
+        goal = CONVERGED * value(self.start)
+        lowest = np.full(len(self.start), np.inf)
+        for step, x in enumerate(_iterates(self.name, self.optimizer, self.start, self.steps), 1):
+            lowest = np.fmin(lowest, value(x))
+            if (lowest <= goal).all():
+                return f"f falls to a hundredth on a bowl within {step} step{'s' * (step > 1)}"
+        raise Failure(
+            f"{self.name} does not converge on the bowl of runner.testing: within {self.steps} steps f falls only from "
+            f"{value(self.start)} to {lowest}"
+        )
+
+
+def _iterates(
+    name: str,
+    optimizer: Optimizer,
+    start: Array,
+    steps: int,
+    leave: tuple[int, Mask] | None = None,
+    asked: set[str] | None = None,
+    pure: bool = True,
+) -> Iterator[Array]:
+    """Yield the iterates on the bowl.
+
+    Args:
+        name: the optimizer's.
+        optimizer: the optimizer.
+        start: where the runs start.
+        steps: how many steps.
+        leave: the step before which only some runs go on, and those.
+        asked: takes what points are asked, if it is wanted.
+        pure: whether writing into point.x is a failure.
+    """
+    x, evaluator = start.copy(), Evaluator(Bowl(), Own(), len(start))
+    memory = optimizer.init(x)
+    for step in range(steps):
+        if leave is not None and step == leave[0]:
+            memory = take_memory(memory, leave[1], len(x))
+            optimizer, x = take_rows(optimizer, leave[1]), x[leave[1]]
+            evaluator.keep(leave[1])
+        before = x.copy()
+        point = _Asked(evaluator, x)
+        point.asked = set() if asked is None else asked
+        result: Any = optimizer.step(point, memory)
+        pair = isinstance(result, tuple) and len(result) == 2
+        require(pair, f"{name}.step must return the next iterate and the memory, as in return x, memory")
+        after, memory = result
+        require(not pure or same(x, before), f"{name}.step writes into point.x; return a new array")
+        check_array(f"{name}.step", after, x.shape, x)
+        x = np.ascontiguousarray(after)
+        yield x

@@ -1,0 +1,139 @@
+"""`runner plugins`, and what holds for every command: help, versions, misspelt words, pipes that close early."""
+
+from __future__ import annotations
+
+import functools
+import importlib
+import re
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner import __version__
+from runner.cli import COMMANDS
+
+from .conftest import Done
+from .test_bad_input import call_main
+
+COMMAND = [sys.executable, "-c", "from runner.cli import main; main()"]
+
+
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Call `runner` in this process."""
+    return functools.partial(call_main, tmp_path, monkeypatch, capsys)
+
+
+class TestPlugins:
+    def test_every_plugin_has_a_line_with_its_summary(self, runner_cli, call):
+        done = runner_cli("plugins")
+        assert (done.code, done.err) == (0, "")
+        heading, *lines = done.out.splitlines()
+        assert re.fullmatch(r"kind +name +.*what it is.*", heading)
+        listed = call("plugins", "--json").json["plugins"]
+        assert len(lines) == len(listed)
+        for line, plugin in zip(lines, listed, strict=True):
+            assert line.split()[:2] == [plugin["kind"], plugin["name"]]
+            assert plugin["summary"] in line
+            assert plugin["version"] in line
+
+    def test_json(self, call):
+        done = call("plugins", "--json")
+        assert (done.code, done.err) == (0, "")
+        assert done.json["broken"] == []
+        assert {tuple(plugin) for plugin in done.json["plugins"]} == {("kind", "name", "source", "version", "summary")}
+        (descent,) = [plugin for plugin in done.json["plugins"] if plugin["name"] == "gradient_descent"]
+        assert descent == {
+            "kind": "optimizer",
+            "name": "gradient_descent",
+            "source": "gradient-runner:gradient_descent",
+            "version": __version__,
+            "summary": "xₖ₊₁ = xₖ − γ ∇f(xₖ), with the learning rate γ.",
+        }
+        assert {plugin["kind"] for plugin in done.json["plugins"]} == {"objective", "gradient", "optimizer", "executor", "figure"}
+
+    def test_every_plugin_says_what_it_is(self, call):
+        assert [plugin["name"] for plugin in call("plugins", "--json").json["plugins"] if len(plugin["summary"]) < 10] == []
+
+
+class TestEveryCommand:
+    @pytest.mark.parametrize("command", COMMANDS)
+    def test_its_help_has_an_example_and_explains_every_option(self, call, command: str):
+        done = call(command, "--help")
+        assert (done.code, done.err) == (0, "")
+        assert done.out == call(command, "-h").out
+        assert re.search(rf"Examples?:\n +runner {command}\b", done.out), "an example that can be typed as it stands"
+        loaded = getattr(importlib.import_module(f"runner.cli.{command}"), command)
+        assert [option.name for option in loaded.params if option.param_type_name == "option" and not option.help] == []
+        assert loaded.help.startswith(COMMANDS[command].removesuffix(".")), "the list of commands says the same as the command"
+
+    def test_help_of_the_whole_lists_the_commands_and_the_exit_codes(self, call):
+        done = call("--help")
+        assert (done.code, done.err) == (0, "")
+        for command in COMMANDS:
+            assert re.search(rf"^  {command} +[A-Z]", done.out, re.MULTILINE)
+        assert re.findall(r"^    (\d+) ", done.out, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "70", "130"]
+        assert re.search(r"Example:\n +runner run ", done.out)
+
+    def test_no_command_is_a_wrong_call_that_shows_the_help(self, call):
+        done = call()
+        assert (done.code, done.out) == (2, "")
+        assert done.err == call("--help").out
+
+    def test_version(self, call):
+        assert call("--version") == Done(0, f"runner, version {__version__}\n", "")
+
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            (("rnu", "x.toml"), "there is no command 'rnu'; did you mean run?"),
+            (("pluginss",), "there is no command 'pluginss'; did you mean plugins?"),
+            (("qqq",), f"there is no command 'qqq'; allowed: {', '.join(COMMANDS)}"),
+        ],
+    )
+    def test_a_misspelt_command(self, call, arguments: tuple[str, ...], error: str):
+        usage = "Usage: runner [OPTIONS] COMMAND [ARGS]...\nTry 'runner --help' for help.\n\n"
+        assert call(*arguments) == Done(2, "", f"{usage}Error: {error}\n")
+
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            (("run",), r"Missing argument 'FILE'\."),
+            (("run", "a.toml", "b.toml"), r"Got unexpected extra argument \(b\.toml\)"),
+            (("run", "a.toml", "--dryrun"), r"No such option:? '?--dryrun'?\.? [^\n]*'?--dry-run\b[^\n]*"),
+        ],
+    )
+    def test_a_wrong_option_of_run(self, call, arguments: tuple[str, ...], error: str):
+        done = call(*arguments)
+        # The words are Click's, and their marks differ between its versions.
+        assert re.fullmatch(
+            rf"Usage: runner run \[OPTIONS\] FILE\nTry 'runner run --help' for help\.\n\nError: {error}\n", done.err
+        )
+        assert (done.code, done.out) == (2, "")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no broken pipes")
+@pytest.mark.parametrize("arguments", [("plugins",), ("run", "small.toml", "--no-report", "--quiet", "--json")])
+def test_a_pipe_that_closes_early_is_no_error_to_talk_about(tmp_path, write, arguments: tuple[str, ...]):
+    write()
+    process = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stderr is not None
+    process.stdout.close()
+    assert process.stderr.read() == ""
+    process.stderr.close()
+    assert process.wait(timeout=60) != 0, "who reads nothing must not take it for a success"
+
+
+def test_an_internal_error_says_so_and_how_to_see_more(write, call, monkeypatch):
+    write()
+
+    def fail(*arguments: object) -> None:
+        raise LookupError("who could have known")
+
+    monkeypatch.setattr("runner.cli.run.make_plan", fail)
+    message = "internal error: LookupError: who could have known; run with `runner --debug ...` to see where\n"
+    assert call("run", "small.toml") == Done(70, "", message)
