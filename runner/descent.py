@@ -47,7 +47,7 @@ def descend(batch: Batch) -> Descent:
         if reason is None:
             try:
                 return Descent(_Loop(batch).run())
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 reason = f"a batch raised {describe(error)}"
         singles = [_Loop(batch.only([row])).run() for row in range(len(batch))]
         return Descent(tuple(itertools.chain.from_iterable(singles)), (f"{reason}; {_advice(len(batch))}",))
@@ -72,7 +72,7 @@ def lost(batch: Batch, reason: str, timed_out: bool) -> Descent:
     return Descent(tuple(Trajectory(identity, outcome, reason, 0, *nothing) for identity in batch.identities))
 
 
-def describe(error: Exception) -> str:
+def describe(error: BaseException) -> str:
     """Return an exception as its kind and text; a broken contract explains itself."""
     return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
 
@@ -80,7 +80,7 @@ def describe(error: Exception) -> str:
 def _problem_at_start(single: Batch) -> str | None:
     try:
         value, gradient = next(_first_steps(single))[:2]
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return describe(error)
     where = f"at the start x = {np.array2string(single.start[0], threshold=6)}"
     for plugin, method, result in ((single.objective, "value", value), (single.gradient, "gradient", gradient)):
@@ -117,7 +117,7 @@ def _difference_from_alone(batch: Batch) -> str | None:
             for name, row, single in zip(names, together, alone, strict=True):
                 if row[last].tobytes() != single[0].tobytes():
                     return f"{name} is not batch-safe: a run alone and the same run in a batch differ"
-    except Exception as error:
+    except (Exception, SystemExit) as error:
         return f"a batch raised {describe(error)}"
     return None
 
@@ -130,7 +130,11 @@ def _protected(x: Array) -> Array:
 
 
 def _step(optimizer: Any, point: EvaluatedPoint, memory: Memory) -> tuple[Array, Memory]:
-    x, memory = optimizer.step(point, memory)
+    stepped = optimizer.step(point, memory)
+    if not (isinstance(stepped, tuple) and len(stepped) == 2):
+        raise PluginError(f"{type(optimizer).__name__}.step returned {type(stepped).__name__}; "
+                          "it must return the next iterate and the memory, as in: return x, memory")  # fmt: skip
+    x, memory = stepped
     if type(x) is not np.ndarray or x.shape != point.x.shape or x.dtype != np.float64:
         described = f"shape {np.shape(x)} and type {getattr(x, 'dtype', type(x).__name__)}"
         raise PluginError(f"{type(optimizer).__name__}.step returned an iterate of {described} from x of shape {point.x.shape}; "
@@ -193,7 +197,7 @@ class _Loop:
                 x, self.memory = _step(self.optimizer, point, self.memory)
                 self.previous, self.x = self.x, x
                 step += 1
-        except Exception as error:
+        except (Exception, SystemExit) as error:
             if len(self.batch) > 1:
                 raise
             failed = np.full(len(self.going), OUTCOMES.index(Outcome.FAILED))

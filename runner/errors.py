@@ -1,8 +1,8 @@
 """Every error this package raises on purpose.
 
     RunnerError                exit code 1
-    ├── ExperimentError        exit code 2   the experiment file, or an option that changes it, is wrong
-    ├── PluginError            exit code 3   a plugin cannot be loaded or breaks its contract
+    ├── ExperimentError        exit code 2   the experiment file, a plugin that it names, or an option is wrong
+    ├── PluginError            exit code 3   a plugin breaks its contract
     ├── StoreError             exit code 4   the results database cannot be opened, read or written
     ├── ReportError            exit code 5   the report cannot be written
     └── Interrupted            exit code 130 the user pressed Ctrl-C; what was finished is kept

@@ -35,6 +35,8 @@ def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting
             if isinstance(function, HasMinimum):
                 minimum = function.minimum
                 x = np.array(minimum.x, dtype=np.float64).reshape(-1)
+                if len(x) != function.dimension:
+                    raise ValueError(f"it has {len(x)} coordinates, and the objective has dimension {function.dimension}")
                 value = np.asarray(minimum.value, dtype=np.float64).reshape(-1)[0].item()
                 with np.errstate(all="ignore"):
                     marks[objective] = Landmark(value, x, _curvature(function, x, gradients))

@@ -207,8 +207,8 @@ def _check_annotations(plugin: type[Plugin]) -> None:
                 continue
             kind = type(value).__name__
             raise PluginError(
-                f"{plugin.__module__}.{plugin.__qualname__}.{name} has no annotation, so it is no parameter; write {name}: {kind} = "
-                f"{value!r}, or {name}: ClassVar[{kind}] = {value!r} if it is to be the same for all"
+                f"{plugin.__module__}.{plugin.__qualname__}.{name} has no annotation, so it is no parameter; write "
+                f"{name}: {kind} = {value!r}, or {name}: ClassVar[{kind}] = {value!r} if it is to be the same for all"
             )
 
 
@@ -216,8 +216,8 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
     optional = False
     if field.default_factory is not dataclasses.MISSING or not field.init:
         raise PluginError(
-            f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: a parameter has a plain default, and neither default_factory "
-            "nor init=False; use a tuple for a list, and functools.cached_property for what follows from other parameters"
+            f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: a parameter has a plain default, and neither "
+            "default_factory nor init=False; use a tuple for a list, and functools.cached_property for what follows from other parameters"
         )
     if field.default is dataclasses.MISSING and isinstance(getattr(plugin, field.name, None), property):
         # The dataclass has removed the field from the class, and its base's read-only property shows through.

@@ -7,7 +7,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from runner.analysis.summary import settings_table, summarize, summarize_settings, summary_table
 from runner.config import read_experiment
@@ -21,12 +21,12 @@ from runner.grid import batches, expand
 from runner.landmarks import landmarks
 from runner.offers import Catalogue
 from runner.parcel import Opened, Parcel
-from runner.report.page import Table, WrittenReport, write_report
 from runner.stopping import Outcome
 from runner.store import Store, StoredState
 
-PARTS_PER_WORKER = 4
-"""Into how many batches the runs are cut for each worker, if there are several: some batches take longer than others."""
+if TYPE_CHECKING:
+    from runner.report.page import WrittenReport
+
 SECONDS_OF_GRACE = 2.0
 
 
@@ -218,10 +218,13 @@ def _descents(experiment: Experiment, work: Sequence[Parcel]) -> Generator[Desce
 
 
 def _largest_batch(experiment: Experiment, runs: int) -> int:
-    """Return how many runs may advance together, such that several workers all have enough to do."""
+    """Return how many runs may advance together, such that each of several workers has something to do.
+
+    Not fewer: a step may cost as much for few runs as for many, and cut like this no worker takes more steps than one would alone.
+    """
     executor = experiment.executor.plugin
-    parts = PARTS_PER_WORKER * executor.workers if isinstance(executor, HasWorkers) and executor.workers > 1 else 1
-    return max(1, min(experiment.max_batch, -(-runs // parts)))
+    workers = executor.workers if isinstance(executor, HasWorkers) else 1
+    return max(1, min(experiment.max_batch, -(-runs // workers)))
 
 
 def _local_files(settings: Iterable[Setting], catalogue: Catalogue) -> tuple[Path, ...]:
@@ -272,6 +275,9 @@ def report(results: Results, figures: Sequence[tuple[str, Figure]], folder: Path
         StoreError: the database is damaged.
         ReportError: the folder cannot be written.
     """
+    # Matplotlib takes longer to load than a small sweep to compute, and many calls write no report.
+    from runner.report.page import Table, write_report
+
     summary = Table(*summary_table(summarize(results.runs)))
     settings = Table(*settings_table(summarize_settings(results.runs)))
     return write_report(folder, results, figures, summary, settings, command)

@@ -265,6 +265,22 @@ class TestRehearsal:
             "it must return a float64 array of shape (1, 2)"
         )
 
+    def test_a_forgotten_memory_is_told(self):
+        @dataclass(frozen=True)
+        class Walk(Optimizer):
+            def step(self, point: Point, memory: Any) -> Any:
+                return None
+
+        assert rehearse(make_batch(Quadratic(), Walk(), [[1.0]])).problem == (
+            "Walk.step returned NoneType; it must return the next iterate and the memory, as in: return x, memory"
+        )
+
+    def test_a_plugin_that_exits_is_told(self):
+        def leave(x: Array) -> Array:
+            raise SystemExit(3)
+
+        assert rehearse(make_batch(broken_value(leave), GradientDescent(0.1), [[1.0, 2.0]])).problem == "SystemExit: 3"
+
     def test_one_sound_run_is_enough(self):
         assert rehearse(make_batch(Cliff(), GradientDescent(0.1), [[3.0], [1.0]])).problem is None
 

@@ -301,6 +301,14 @@ class TestForeignFiles:
         _, computed = run_into(write(), path)
         assert len(computed) == 12
 
+    def test_a_database_without_tables_becomes_one_of_ours(self, tmp_path, write):
+        path = tmp_path / "r.db"
+        with opened(path) as connection:
+            connection.execute("VACUUM")
+        assert path.stat().st_size > 0
+        _, computed = run_into(write(), path)
+        assert len(computed) == 12
+
     @pytest.mark.parametrize(
         ("name", "message"),
         [

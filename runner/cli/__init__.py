@@ -10,7 +10,7 @@ from typing import NoReturn
 import click
 
 from runner import __version__
-from runner.errors import RunnerError
+from runner.errors import Interrupted, RunnerError
 
 COMMANDS = {
     "run": "Run an experiment: compute what is missing, store every step, write the report.",
@@ -22,8 +22,8 @@ EXIT_CODES = """\b
 Exit codes:
   0    done
   1    done, but some runs failed (their errors are stored)
-  2    the experiment file or an option is wrong
-  3    a plugin cannot be loaded or breaks its contract
+  2    the experiment file, a plugin that it names, or an option is wrong
+  3    a plugin breaks its contract
   4    the results database cannot be opened, read or written
   5    the report cannot be written
   70   a bug in runner; --debug shows where
@@ -89,7 +89,7 @@ def main() -> NoReturn:
     except RunnerError as error:
         if debug:
             raise
-        click.echo(f"error: {error}", err=True)
+        click.echo(str(error) if isinstance(error, Interrupted) else f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:

@@ -9,6 +9,7 @@ import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
@@ -19,10 +20,13 @@ from runner.cli.summary import as_dict, changed_lines, plan_lines, row_as_dict, 
 from runner.contracts import Results
 from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, read, report
 from runner.registry import Registry
-from runner.report.page import WrittenReport
 from runner.stopping import Outcome
 from runner.store import Store, read_results
 
+if TYPE_CHECKING:
+    from runner.report.page import WrittenReport
+
+WIDTH_IN_PIPES = 160
 RESULTS = Path("results")
 DEFAULT_DATABASE = str(RESULTS / "runner.db")
 SOME_FAILED = 1
@@ -86,10 +90,10 @@ def run(
     catalogue = Registry()
     with closing(Store(db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE)) as store:
         plan = make_plan(read(file, catalogue, choices), store, choices)
+        figures = [] if no_report else find_figures(plan.experiment, catalogue)
         if dry_run:
             _say_plan(plan, store.database.name, told)
             return 0
-        figures = [] if no_report else find_figures(plan.experiment, catalogue)
         _say_changes(plan, told)
         with told.observer() as observer:
             finished = execute(plan, store, catalogue, choices, observer)
@@ -130,7 +134,7 @@ def _say_results(
         summary["warnings"] = [*finished.warnings, *complaints]
         click.echo(json.dumps(summary, indent=2))
     elif not told.quiet:
-        Console(highlight=False).print(table_of(rows))
+        Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_PIPES).print(table_of(rows))
         click.echo("\n".join(_closing_lines(plan, finished, stored, written, database)))
 
 

@@ -78,8 +78,7 @@ class Database:
         if self.exists():
             return
         if self.path is None:
-            with self.writing() as connection:
-                _make_tables(connection)
+            self._make_tables_inside()
             return
         # Made aside and linked into place whole: nobody ever sees half a database, nor makes it twice.
         part = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
@@ -90,11 +89,19 @@ class Database:
         except FileExistsError:
             if self.path.stat().st_size == 0:
                 part.replace(self.path)
+            else:
+                self._make_tables_inside()
         except (OSError, DBAPIError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             raise StoreError(f"database {self.name}: cannot be created: {_reason(cause)}") from error
         finally:
             part.unlink(missing_ok=True)
+
+    def _make_tables_inside(self) -> None:
+        """Make the tables in a database that is there, unless somebody else just did."""
+        with self.writing() as connection:
+            if self._version(connection) is None:
+                _make_tables(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import operator
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any, cast
 
-import numpy as np
 from sqlalchemy import Connection, Insert, Table, delete, func, select
 
 from runner.environment import Environment
@@ -160,11 +160,18 @@ def _put(connection: Connection, table: Table, digests: Sequence[str]) -> tuple[
 
 
 def _typed(value: ParameterValue) -> dict[str, float | str | None]:
-    if isinstance(value, bool | int | float) and not np.isnan(value):
-        return {"number": float(value), "text": None}
+    if isinstance(value, bool | int | float):
+        return {"number": _as_float(value), "text": None}
     if isinstance(value, tuple):
         return {"number": None, "text": json.dumps(value)}
     return {"number": None, "text": None if value is None else str(value)}
+
+
+def _as_float(value: float) -> float | None:
+    try:
+        return None if math.isnan(value) else float(value)
+    except OverflowError:
+        return math.copysign(math.inf, value)
 
 
 def _sha256(data: bytes) -> str:
