@@ -217,7 +217,8 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
     if field.default_factory is not dataclasses.MISSING or not field.init:
         raise PluginError(
             f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: a parameter has a plain default, and neither "
-            "default_factory nor init=False; use a tuple for a list, and functools.cached_property for what follows from other parameters"
+            "default_factory nor init=False; use a tuple for a list, and functools.cached_property for what follows from other "
+            "parameters"
         )
     if field.default is dataclasses.MISSING and isinstance(getattr(plugin, field.name, None), property):
         # The dataclass has removed the field from the class, and its base's read-only property shows through.

@@ -220,7 +220,8 @@ def _descents(experiment: Experiment, work: Sequence[Parcel]) -> Generator[Desce
 def _largest_batch(experiment: Experiment, runs: int) -> int:
     """Return how many runs may advance together, such that each of several workers has something to do.
 
-    Not fewer: a step may cost as much for few runs as for many, and cut like this no worker takes more steps than one would alone.
+    Not fewer: a step may cost as much for few runs as for many, and cut like this no worker takes more steps than one would
+    alone.
     """
     executor = experiment.executor.plugin
     workers = executor.workers if isinstance(executor, HasWorkers) else 1

@@ -115,6 +115,10 @@ class Registry:
         every = [offer for group in self._offers.values() for offer in group]
         return sorted(every, key=lambda offer: (order.index(offer.kind), offer.name, offer.source))
 
+    def offered_by(self, path: Path) -> list[Offer]:
+        """What a plugin file that has been loaded offers."""
+        return [offer for group in self._offers.values() for offer in group if offer.source == str(path)]
+
     def broken(self) -> list[Broken]:
         """Every entry point that failed to load; loads them all."""
         self._load_all()

@@ -112,6 +112,15 @@ def test_the_plugin_it_writes_is_short_and_uses_no_leftover_of_the_template(kind
     assert [path for path, text in files.items() if "$" in text or "\t" in text or not text.endswith("\n")] == []
 
 
+def test_what_it_writes_is_written_as_this_project_is(tmp_path, call):
+    for kind in HOOKS:
+        call("plugins", "new", kind, f"some_{kind}")
+    ruff = [sys.executable, "-m", "ruff"]
+    for command in (["check", "--isolated"], ["format", "--isolated", "--check", "--line-length=130"]):
+        done = subprocess.run([*ruff, *command, "."], cwd=tmp_path, capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stdout
+
+
 def test_the_page_lists_the_files_as_they_are_written():
     files = new_package("optimizer", "heavy_ball", [], []).files()
     listed = re.findall(r"<!-- test: file (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
@@ -193,7 +202,6 @@ def test_it_installs_passes_its_tests_and_runs(kind, shell):
         "cd runner-some-thing && runner plugins check some_thing",
         "cd runner-some-thing && runner plugins show some_thing",
         "cd runner-some-thing && runner run experiment.toml",
-        "cd runner-some-thing && ruff check . && ruff format --check .",
     ]
     done = [shell.run(step, shell.folder / "work") for step in steps]
     for step, each in zip(steps, done, strict=True):

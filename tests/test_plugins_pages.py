@@ -37,7 +37,8 @@ def said(name: str, plugin: str, old: str, new: str, folder: Path) -> str:
 def test_the_smallest_plugin_keeps_the_contract(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     name, plugin = smallest(page.read_text(encoding="utf-8"))
-    assert len([line for line in plugin.splitlines() if line.strip()]) <= 17
+    docstring = 1
+    assert len([line for line in plugin.splitlines() if line.strip()]) - docstring <= 15
     assert said(name, plugin, plugin, plugin, tmp_path) == ""
 
 

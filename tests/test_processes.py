@@ -103,7 +103,7 @@ ENDINGS = {
     "segfault": "its process was killed by SIGSEGV",
     "exit": "its process ended with exit code 3",
     "quiet exit": "its process ended with exit code 0",
-    "sys.exit": "its process ended with exit code 5",
+    "sys.exit": "SystemExit: 5",
     "kill": "its process was killed by SIGKILL",
 }
 needs_posix = pytest.mark.skipif(sys.platform == "win32", reason="no signals")

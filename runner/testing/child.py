@@ -217,7 +217,7 @@ def find_offers(registry: Registry, target: str, kind: Kind | None, file: Path |
     """
     if file is not None:
         registry.load_file(file)
-        offers = [offer for offer in registry.offers() if offer.source == str(file) and kind in (None, offer.kind)]
+        offers = [offer for offer in registry.offered_by(file) if kind in (None, offer.kind)]
         if not offers:
             raise PluginError(f"{file}: it offers no {kind}")
         return offers

@@ -40,7 +40,7 @@ def checks_of(backend: GradientBackend, objective: Objective | None = None) -> l
         ("refusal", suite.refusal, ("validate",)),
         ("shapes", suite.shapes, ("refusal",)),
         ("purity", suite.purity, ("shapes",)),
-        ("batch", suite.batch, ("shapes",)),
+        ("batch", suite.batch, ("purity",)),
         ("sweeps", suite.sweeps, ("batch",)),
         ("gradient", suite.gradient, ("shapes",)),
         ("Hessian", suite.hessian, ("shapes",)),

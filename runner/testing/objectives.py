@@ -43,7 +43,7 @@ def checks_of(objective: Objective) -> list[Check]:
         ("domain", suite.domain, ("validate",)),
         ("shapes", suite.shapes, ("domain",)),
         ("purity", suite.purity, ("shapes",)),
-        ("batch", suite.batch, ("shapes",)),
+        ("batch", suite.batch, ("purity",)),
         ("sweeps", suite.sweeps, ("batch",)),
         ("gradient", suite.gradient, ("shapes",)),
         ("complex step", suite.complex_step, ("gradient",)),
