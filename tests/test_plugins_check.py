@@ -219,7 +219,7 @@ class TestBrokenPlugins:
                 ("import dataclass", "import dataclass, field", "dimension = 2",
                  "dimension = 2\n    weights: tuple[float, ...] = field(default_factory=tuple)"),
                 "bowl.py: Bowl.weights: a parameter has a plain default, and neither default_factory nor init=False; use a tuple for a "
-                "list, and functools.cached_property for what follows from others",
+                "list, and functools.cached_property for what follows from other parameters",
             ),
             (
                 ("(runner.Objective)", "(runner.Optimizer)"),

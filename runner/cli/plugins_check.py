@@ -15,7 +15,7 @@ SOME_FAILED = 3
 SECONDS = 60.0
 
 
-@click.command()
+@click.command(short_help="Check that a plugin keeps the contract of its kind.")
 @click.argument("plugin", metavar="NAME|FILE")
 @click.option("--kind", type=click.Choice(list(PLUGIN_CLASSES)), help="What it is, where the name leaves a choice.")
 @click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")

@@ -10,7 +10,7 @@ from runner.registry import Registry
 from runner.scaffold import Package, new_package, write_package
 
 
-@click.command()
+@click.command(short_help="Write a new plugin, as a small package.")
 @click.argument("kind", metavar="KIND")
 @click.argument("name", metavar="NAME")
 @click.option("--folder", type=click.Path(path_type=Path), help="Where to write.  [default: runner-NAME]")

@@ -54,7 +54,7 @@ CAPABILITIES: Mapping[Kind, tuple[tuple[type, str], ...]] = {
 }
 
 
-@click.command()
+@click.command(short_help="Show what a plugin is, and how to use it.")
 @click.argument("plugin", metavar="NAME|FILE")
 @click.option("--kind", type=click.Choice(list(PLUGIN_CLASSES)), help="What it is, where the name leaves a choice.")
 def show(plugin: str, kind: Kind | None) -> None:
