@@ -1,0 +1,1 @@
+"""Objective `bbob` for runner: one plugin, in `runner_coco.bbob`."""

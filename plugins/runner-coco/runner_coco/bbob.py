@@ -1,0 +1,66 @@
+"""The 24 noiseless functions of the BBOB test bed, as COCO computes them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from functools import cached_property
+from typing import Any, Literal, cast
+
+import numpy as np
+from cocoex import BareProblem
+
+from runner import Array, Minimum, Objective, hookimpl, parameter
+
+FUNCTIONS = 24
+
+
+@dataclass(frozen=True)
+class Bbob(Objective):
+    """f(x) = g(T(x − x*)) + f*: function 1 … 24 of the BBOB test bed, in an instance that draws x*, f* and the rotations in T.
+
+    1–5 are separable, 6–9 of low or moderate condition, 10–14 ill-conditioned with one optimum, 15–19 multimodal with a global
+    structure, 20–24 with a weak one. Function 1 is the sphere, f(x) = ‖x − x*‖² + f*; 8 and 9 are Rosenbrock's, 15 Rastrigin's,
+    19 Griewank's with Rosenbrock's, 20 Schwefel's, 21 and 22 Gallagher's peaks, 23 Katsuura's, 24 Lunacek's.
+
+    COCO computes f and knows x* and f*, but no derivatives, so finite_difference is the gradient backend for it. It is made for
+    starts and minima within (−5, 5). Not all are differentiable everywhere, and 7 is a staircase.
+
+    Source: Hansen, Finck, Ros and Auger, Real-parameter black-box optimization benchmarking 2009: noiseless functions
+    definitions, INRIA RR-6829 (2009); Hansen et al., COCO: a platform for comparing continuous optimizers in a black-box setting,
+    Optimization Methods and Software 36 (2021) 114–144, doi:10.1080/10556788.2020.1808977.
+    """
+
+    function: int = parameter(1, at_least=1, at_most=FUNCTIONS, doc="number of the function")
+    dimension: Literal[2, 3, 5, 10, 20, 40] = parameter(2, doc="number of coordinates")
+    instance: int = parameter(1, at_least=1, doc="which x*, f* and rotations; the original ones of 2009 are 1 to 5")
+
+    @property
+    def start_region(self) -> tuple[float, float]:
+        """From −5 to 5."""
+        return -5.0, 5.0
+
+    @property
+    def minimum(self) -> Minimum:
+        """x* and f*."""
+        return Minimum(np.array(self._problem.best_parameter()), float(self._problem.best_value()))
+
+    def value(self, x: Array) -> Array:
+        """Return f at each row, one call of COCO for all."""
+        return np.asarray(self._problem(np.array(x, order="C")))  # COCO takes no read-only array
+
+    @cached_property
+    def _problem(self) -> Any:
+        if not 1 <= self.function <= FUNCTIONS:  # COCO would end the process
+            raise ValueError(f"function must be from 1 to {FUNCTIONS}, not {self.function}")
+        return BareProblem("bbob", self.function, self.dimension, self.instance)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the problem behind, which cannot be pickled; it is made again."""
+        return {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
+
+
+@hookimpl
+def runner_objectives() -> Mapping[str, type[Objective]]:
+    """Offer the BBOB functions."""
+    return {"bbob": Bbob}

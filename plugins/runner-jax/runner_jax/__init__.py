@@ -1,0 +1,1 @@
+"""Gradient backend `jax` for runner: one plugin, in `runner_jax.jax`."""

@@ -1,0 +1,1 @@
+"""Optimizer `optax` for runner: one plugin, in `runner_optax.optax`."""
