@@ -121,8 +121,8 @@ class _Reader:
         name = self._text("name", self.path.stem)
         fits = 0 < len(name.encode()) <= LONGEST_NAME and not name.startswith(".")
         if not fits or not all(letter.isalnum() or letter in "-_." for letter in name):
-            self.problems.add("name", f"a folder bears it, so it must be letters, digits, '-', '_' and '.', not first, "
-                              f"{LONGEST_NAME} bytes at most, not {shown(name)}")  # fmt: skip
+            self.problems.add("name", f"must be letters, digits, '-', '_' and '.', not begin with '.', and have at most "
+                              f"{LONGEST_NAME} bytes, for a folder bears it; not {shown(name)}")  # fmt: skip
         axes = {kind: self._axis(kind) for kind in KINDS}
         executor, max_batch = self._execution()
         rules = Rules(self._fields("stop", StoppingRules), self._fields("record", RecordTable).x)

@@ -96,27 +96,40 @@ def _advice(runs: int) -> str:
     )
 
 
-def _first_steps(batch: Batch) -> Iterator[tuple[Array, Array, Array]]:
-    """Yield f, ∇f and the next iterate of the first steps."""
+def _arrays(memory: Memory) -> Iterator[Any]:
+    """Yield the arrays of an optimizer's memory."""
+    if isinstance(memory, np.ndarray) and memory.ndim:
+        yield memory
+    elif isinstance(memory, tuple | list | dict):
+        for item in memory.values() if isinstance(memory, dict) else memory:
+            yield from _arrays(item)
+
+
+def _first_steps(batch: Batch) -> Iterator[tuple[Array, Array, Array, Memory]]:
+    """Yield f, ∇f, the next iterate and the memory of the first steps."""
     evaluator = Evaluator(batch.objective, batch.gradient, len(batch))
     x = _protected(batch.start)
     memory = batch.optimizer.init(x)
     for _ in range(REHEARSED_STEPS):
         value, gradient = evaluator.value_and_gradient(x)
         x, memory = _step(batch.optimizer, EvaluatedPoint(evaluator, x, value, gradient), memory)
-        yield value, gradient, x
+        yield value, gradient, x, memory
 
 
 def _difference_from_alone(batch: Batch) -> str | None:
-    """Return how the last run differs when it is computed alone, bit for bit; None if it does not."""
-    last = len(batch) - 1
+    """Return how the first, the middle or the last run differs when it is computed alone, bit for bit; None if none does."""
+    compared = sorted({0, len(batch) // 2, len(batch) - 1})
     names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
              f"{type(batch.optimizer).__name__}.step")  # fmt: skip
     try:
-        for together, alone in zip(_first_steps(batch), _first_steps(batch.only([last])), strict=True):
-            for name, row, single in zip(names, together, alone, strict=True):
-                if row[last].tobytes() != single[0].tobytes():
-                    return f"{name} is not batch-safe: a run alone and the same run in a batch differ"
+        runs_alone = zip(*(_first_steps(batch.only([row])) for row in compared), strict=True)
+        for together, singles in zip(_first_steps(batch), runs_alone, strict=True):
+            for row, alone in zip(compared, singles, strict=True):
+                for name, all_rows, single in zip(names, together[:3], alone[:3], strict=True):
+                    if all_rows[row].tobytes() != single[0].tobytes():
+                        return f"{name} is not batch-safe: a run alone and the same run in a batch differ"
+            if any(len(array) != len(batch) for array in _arrays(together[3])):
+                return f"{names[2]} keeps an array in its memory that has no row for each run; keep constants in the plugin"
     except (Exception, SystemExit) as error:
         return f"a batch raised {describe(error)}"
     return None

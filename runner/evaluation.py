@@ -94,9 +94,8 @@ class Evaluator:
         else:
             value, gradient = self._counted.value(x), self._backend.gradient(self._counted, x)
         runs, dimension = x.shape
-        self._check(self._objective, "value", value, (runs,), x)
-        self._check(self._backend, "gradient", gradient, (runs, dimension), x)
-        return value, gradient
+        value = self._check(self._objective, "value", value, (runs,), x)
+        return value, self._check(self._backend, "gradient", gradient, (runs, dimension), x)
 
     def value(self, x: Array) -> Array:
         """Return f, `(runs,)`."""
@@ -123,7 +122,8 @@ class Evaluator:
 
     def _check(self, plugin: object, method: str, result: Array, shape: tuple[int, ...], x: Array) -> Array:
         if type(result) is np.ndarray and result.shape == shape and result.dtype == np.float64:
-            return result
+            # In row order, for in another the same numbers may be added in another order.
+            return np.ascontiguousarray(result)
         raise PluginError(f"{type(plugin).__name__}.{method} returned {_described(result)} for x of shape {x.shape}; "
                           f"it must return a float64 array of shape {shape}")  # fmt: skip
 

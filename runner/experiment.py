@@ -278,11 +278,16 @@ class Batch:
     def only(self, rows: Sequence[int]) -> Batch:
         """Return the batch of some of its runs, by their numbers."""
         index = np.asarray(rows)
+        plugins = (self.objective, self.gradient, self.optimizer)
+        objective, gradient, optimizer = (
+            take_row(plugin, rows[0]) if len(rows) == 1 else take_rows(plugin, index) for plugin in plugins
+        )
+        identities = tuple(self.identities[row] for row in rows)
         return Batch(
-            tuple(self.identities[row] for row in rows),
-            take_rows(self.objective, index),
-            take_rows(self.gradient, index),
-            take_rows(self.optimizer, index),
+            identities,
+            cast(Objective, objective),
+            cast(GradientBackend, gradient),
+            cast(Optimizer, optimizer),
             self.start[index],
             self.rules,
         )
@@ -297,6 +302,26 @@ def take_rows(plugin: PluginT, rows: NDArray[Any]) -> PluginT:
             changed[field.name] = value[rows]
         elif isinstance(value, Plugin) and (kept := take_rows(value, rows)) is not value:
             changed[field.name] = kept
+    return with_columns(plugin, changed) if changed else plugin
+
+
+def with_columns(plugin: PluginT, changed: Mapping[str, Any]) -> PluginT:
+    """Return a copy of a plugin with other values in some fields, and without its constructor, which may know of numbers only."""
+    copy = object.__new__(type(plugin))
+    for field in fields(cast(Any, plugin)):
+        object.__setattr__(copy, field.name, changed.get(field.name, getattr(plugin, field.name)))
+    return copy
+
+
+def take_row(plugin: PluginT, row: int) -> PluginT:
+    """Return the plugin for one of the runs alone: made with numbers, as if there had been no others."""
+    changed: dict[str, Any] = {}
+    for field in fields(cast(Any, plugin)):
+        value = getattr(plugin, field.name)
+        if isinstance(value, np.ndarray):
+            changed[field.name] = value[row].item()
+        elif isinstance(value, Plugin) and (alone := take_row(value, row)) is not value:
+            changed[field.name] = alone
     return cast(PluginT, replace(cast(Any, plugin), **changed)) if changed else plugin
 
 

@@ -15,7 +15,7 @@ def fingerprint(plugin: type) -> str:
     """Return SHA-256, in hexadecimal, over the syntax trees of the files that a plugin class is written in.
 
     These are the file of the class and those of its base classes, except this package's own and the standard library's. Comments,
-    layout and docstrings do not count.
+    layout, docstrings and `doc=` do not count.
 
     Raises:
         PluginError: the source of a file is not there.
@@ -44,7 +44,12 @@ def _module_digest(name: str) -> bytes:
 
 
 def _words(node: ast.AST) -> Iterator[str]:
-    """Spell a tree as words; absent and empty fields are left out, for they differ between versions of Python."""
+    """Spell a tree as words; absent and empty fields are left out, for they differ between versions of Python.
+
+    What a parameter is (`doc=`) is documentation too.
+    """
+    if isinstance(node, ast.keyword) and node.arg == "doc":
+        return
     yield type(node).__name__
     for name, value in ast.iter_fields(node):
         items = value if isinstance(value, list) else [value]

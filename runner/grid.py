@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -21,7 +21,7 @@ from runner.contracts import (
     Quantity,
 )
 from runner.errors import PluginError
-from runner.experiment import Batch, Experiment, Rules, Run, Setting, Skipped, Start, chunk_steps, identities
+from runner.experiment import Batch, Experiment, Rules, Run, Setting, Skipped, Start, chunk_steps, identities, with_columns
 from runner.parameters import parameters_of
 
 BATCH_BYTES = 2**27
@@ -149,4 +149,4 @@ def _with_columns(settings: Sequence[Setting]) -> Plugin:
         together = _with_columns([setting.wrapped[name] for setting in settings])
         if together is not wrapped.plugin:
             columns[name] = together
-    return cast(Plugin, replace(cast(Any, first.plugin), **columns)) if columns else first.plugin
+    return with_columns(first.plugin, columns) if columns else first.plugin

@@ -40,7 +40,10 @@ def label(settings: Sequence[tuple[str, Mapping[str, Scalar]]], numbers: bool) -
         for name, keys in varied.items()
     }
     shown = {name: [key for key in keys if key not in swept[name]] for name, keys in varied.items()}
-    labels = [_text(name, {key: parameters.get(key) for key in shown[name]}) for name, parameters in settings]
+    texts = {
+        name: {key: _texts([parameters.get(key) for parameters in named[name]]) for key in keys} for name, keys in shown.items()
+    }
+    labels = [_text(name, {key: texts[name][key][parameters.get(key)] for key in shown[name]}) for name, parameters in settings]
     names = [name for name, _ in settings]
     return Labels(tuple(labels), {text: swept[name] for text, name in zip(labels, names, strict=True)})
 
@@ -54,11 +57,13 @@ def _is_number(value: Scalar) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _text(name: str, parameters: Mapping[str, Scalar]) -> str:
+def _text(name: str, parameters: Mapping[str, str]) -> str:
     if not parameters:
         return name
-    return f"{name}({', '.join(f'{key}={_shown(value)}' for key, value in parameters.items())})"
+    return f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"
 
 
-def _shown(value: Scalar) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+def _texts(values: Sequence[Scalar]) -> dict[Scalar, str]:
+    """Return each value as text: short, unless that makes two the same."""
+    short = {value: f"{value:.6g}" if isinstance(value, float) else str(value) for value in values}
+    return short if len(set(short.values())) == len(short) else {value: repr(value) for value in values}

@@ -101,10 +101,12 @@ class Finished:
     """What running an experiment did.
 
     Attributes:
+        experiment: the experiment's row number in the database.
         outcomes: how the runs computed now ended.
         warnings: what the user should know.
     """
 
+    experiment: int
     outcomes: Counter[Outcome] = field(default_factory=Counter)
     warnings: list[str] = field(default_factory=list)
 
@@ -164,11 +166,11 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     axes = (*experiment.objectives, *experiment.gradients, *experiment.optimizers)
     files = _local_files(axes, catalogue)
     parcels = [Parcel(batch, files) for batch, _ in work]
-    _rehearse(experiment, {batch.identities: members for batch, members in work}, parcels)
+    _rehearse(plan, {batch.identities: members for batch, members in work}, parcels)
     distributions = {catalogue.find(setting.kind, setting.name).distribution for setting in axes}
     around = environment(experiment.path.parent, distributions - {""})
-    recording = store.begin(experiment, plan.runs, plan.stored, landmarks(plan.runs, plan.experiment.gradients), around)
-    finished = Finished()
+    recording = store.begin(experiment, plan.runs, landmarks(plan.runs, experiment.gradients), around)
+    finished = Finished(recording.experiment)
     runs = {run.identity: run for run in plan.todo}
     observer.began(plan)
     try:
@@ -179,24 +181,46 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
                 if choices.fail_fast and finished.outcomes[Outcome.FAILED]:
                     break
     except KeyboardInterrupt as error:
-        stored = len(plan.runs) - len(plan.todo) + finished.outcomes.total()
-        raise Interrupted(
-            f"interrupted: {stored:,} of {len(plan.runs):,} runs are stored; the same command again computes the rest"
-        ) from error
+        raise Interrupted(_interruption(plan, store, finished, choices)) from error
     return finished
 
 
-def _rehearse(experiment: Experiment, work: Mapping[tuple[str, ...], Sequence[Run]], parcels: Sequence[Parcel]) -> None:
-    """Refuse the experiment if no run of some batch can take a step; a batch that is lost is left to its descent."""
-    executor = cast(Executor, experiment.executor.plugin)
-    problems: dict[str, None] = {}
+def _interruption(plan: Plan, store: Store, finished: Finished, choices: Choices) -> str:
+    if choices.rerun:
+        done = finished.outcomes.total()
+        return f"interrupted: {done:,} of {len(plan.todo):,} runs were computed again and stored; the same command begins anew"
+    # Asked, and not counted: the interruption may have come between the storing of a batch and its counting.
+    stored = len(store.find([run.identity for run in plan.runs]))
+    return f"interrupted: {stored:,} of {len(plan.runs):,} runs are stored; the same command again computes the rest"
+
+
+def _rehearse(plan: Plan, work: Mapping[tuple[str, ...], Sequence[Run]], parcels: Sequence[Parcel]) -> None:
+    """Refuse the experiment if no run of some combination of plugins can take a step.
+
+    A combination of which runs are stored, or of which a batch is lost, is let through: it worked once, or its descent will tell.
+    """
+    executor = cast(Executor, plan.experiment.executor.plugin)
+    fine = {_combination(run) for run in plan.runs if run.identity in plan.stored}
+    problems: dict[str, str] = {}
     for rehearsal in executor.map(Opened(rehearse), parcels, _limit):
-        if not isinstance(rehearsal, Lost) and rehearsal.problem is not None:
-            runs = work[rehearsal.identities]
-            names = " × ".join(setting.name for setting in (runs[0].objective, runs[0].gradient, runs[0].optimizer))
-            problems[f"{names}: none of its {len(runs)} runs can take a step: {rehearsal.problem}"] = None
-    if problems:
-        raise PluginError("\n".join(problems))
+        if isinstance(rehearsal, Lost):
+            fine.add(_combination(work[rehearsal.item.batch.identities][0]))
+        elif rehearsal.problem is None:
+            fine.add(_combination(work[rehearsal.identities][0]))
+        else:
+            problems.setdefault(_combination(work[rehearsal.identities][0]), rehearsal.problem)
+    counts = Counter(_combination(run) for run in plan.todo)
+    refused = [
+        f"{names}: none of its {counts[names]} runs can take a step: {problem}"
+        for names, problem in problems.items()
+        if names not in fine
+    ]
+    if refused:
+        raise PluginError("\n".join(refused))
+
+
+def _combination(run: Run) -> str:
+    return " × ".join(setting.name for setting in (run.objective, run.gradient, run.optimizer))
 
 
 def _descents(experiment: Experiment, work: Sequence[Parcel]) -> Generator[Descent]:
@@ -258,9 +282,17 @@ def find_figures(experiment: Experiment, catalogue: Catalogue) -> list[tuple[str
     """Return the figures of an experiment's report, by name.
 
     Raises:
-        PluginError: there is no such figure, or it cannot be loaded.
+        ExperimentError: there is no such figure, or it cannot be loaded.
     """
-    return [(name, cast(Figure, catalogue.find("figure", name).cls())) for name in experiment.figures]
+    found, problems = [], []
+    for number, name in enumerate(experiment.figures):
+        try:
+            found.append((name, cast(Figure, catalogue.find("figure", name).cls())))
+        except PluginError as error:
+            problems.append(f"report.figures[{number}]: {error}")
+    if problems:
+        raise ExperimentError(str(experiment.path), problems)
+    return found
 
 
 def report(results: Results, figures: Sequence[tuple[str, Figure]], folder: Path, command: str) -> WrittenReport:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,8 @@ from runner.rowwise import Array
 
 MEMORY_BYTES = 2**28
 """How many bytes of full chunks a batch keeps in memory; what comes later goes to a temporary file."""
+SLAB_BYTES = 2**26
+"""The size of a temporary file."""
 STAGE_BYTES = 2**20
 """How many bytes of iterates are collected before they are sorted by run: they should stay in the processor's cache."""
 
@@ -51,6 +53,7 @@ class Recorder:
         self._width = 2 + (dimension if rules.record_x else 0)
         self._steps = chunk_steps(dimension, rules)
         self._retained = 0
+        self._slab = np.empty(0, np.uint8)
         self._runs = np.arange(runs)
         self._places: NDArray[np.intp] | slice = slice(None)
         self._block = self._new_block(0)
@@ -104,19 +107,36 @@ class Recorder:
         self.chunks[run].append(Chunk(block.first_step, block.filled, data))
 
     def _finish_block(self) -> None:
+        # First, for there may be no room; then nothing has changed yet, and what is recorded is still recorded once.
+        following = self._new_block(self._block.first_step + self._steps)
         for run, place in zip(self._runs.tolist(), self._current_places().tolist(), strict=True):
             self._finish_chunk(run, place)
         self._retained += self._block.raw.nbytes
         self._places = slice(None)
-        self._block = self._new_block(self._block.first_step + self._steps)
+        self._block = following
+
+    def _room_on_disk(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """Cut a block out of a file; a file of its own for each would use up the files that a process may open."""
+        size = shape[0] * shape[1]
+        if len(self._slab) < size:
+            self._slab = _on_disk(max(size, SLAB_BYTES))
+        block, self._slab = self._slab[:size].reshape(shape), self._slab[size:]
+        return block
 
     def _new_block(self, first_step: int) -> _Block:
         shape = (len(self._runs), self._width * self._steps * 8)
-        raw = np.empty(shape, np.uint8) if self._retained < MEMORY_BYTES else _on_disk(shape)
+        raw = np.empty(shape, np.uint8) if self._retained < MEMORY_BYTES else self._room_on_disk(shape)
         return _Block(first_step, 0, raw, raw.view(">f8").reshape(len(raw), self._width, self._steps))
 
 
-def _on_disk(shape: Sequence[int]) -> NDArray[np.uint8]:
-    """Return an array that the operating system may write out to a file without a name, gone with its last reader."""
+def _on_disk(size: int) -> NDArray[np.uint8]:
+    """Return bytes that the operating system may write out to a file without a name, gone with its last reader.
+
+    Raises:
+        OSError: there is no room for them.
+    """
     with tempfile.TemporaryFile(prefix="runner-") as file:
-        return np.memmap(file, np.uint8, "w+", shape=tuple(shape))
+        # Claimed at once: a write to a file that finds the disk full later would end the process.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, np.uint8, "r+" if hasattr(os, "posix_fallocate") else "w+", shape=(size,))

@@ -23,6 +23,9 @@ from runner.parameters import parameter
 from runner.rowwise import Array, norm
 
 QUARTERS = 4
+FEWEST_STEPS = 8
+ROUNDING = 1e-12
+"""The relative growth of f over a run that may be rounding."""
 
 
 class Outcome(StrEnum):
@@ -67,25 +70,28 @@ class StoppingState:
         minimum: f*, `(runs,)`, or None where unknown.
         value_bound: |f| beyond which a run has diverged, `(runs,)`.
         peaks: the largest f in each quarter of the allowed steps, `(4, runs)`.
+        troughs: the smallest, likewise.
     """
 
     rules: StoppingRules
     minimum: Array | None
     value_bound: Array
     peaks: Array
+    troughs: Array
 
     @classmethod
     def at_start(cls, rules: StoppingRules, value: Array, minimum: Array | None) -> StoppingState:
         """Begin with f at the starting points, `(runs,)`."""
         # At most the largest float, so that an infinite value lies beyond it whatever the limit.
         bound = np.minimum(rules.divergence_limit * np.maximum(1.0, np.abs(value)), np.finfo(np.float64).max)
-        return cls(rules, minimum, bound, np.full((QUARTERS, len(value)), -np.inf))
+        return cls(rules, minimum, bound, np.full((QUARTERS, len(value)), -np.inf), np.full((QUARTERS, len(value)), np.inf))
 
     def keep(self, rows: Mask) -> None:
         """Forget the runs that have ended."""
         self.minimum = None if self.minimum is None else self.minimum[rows]
         self.value_bound = self.value_bound[rows]
         self.peaks = self.peaks[:, rows]
+        self.troughs = self.troughs[:, rows]
 
     def check(
         self, step: int, value: Array, gradient_norm: Array, x: Array, previous: Array | None, seconds: float
@@ -104,8 +110,9 @@ class StoppingState:
             For each run an index into `OUTCOMES`, or -1 if it goes on; None if all go on.
         """
         rules = self.rules
-        peak = self.peaks[QUARTERS * step // (rules.max_steps + 1)]
-        np.maximum(peak, value, out=peak)
+        quarter = QUARTERS * step // (rules.max_steps + 1)
+        np.maximum(self.peaks[quarter], value, out=self.peaks[quarter])
+        np.minimum(self.troughs[quarter], value, out=self.troughs[quarter])
         # NaN fails every comparison, so `sound` catches non-finite and diverged runs with one pass over each array.
         sound = (np.abs(value) <= self.value_bound) & (gradient_norm < np.inf)
         ended = ~sound
@@ -137,13 +144,15 @@ class StoppingState:
     def _still_growing(self) -> Mask:
         """Whether f has kept growing to the end: the mark of a learning rate just beyond its limit.
 
-        Its largest value rose from quarter to quarter of the allowed steps, by more than rounding, and the rise did not slow to
-        half from one quarter to the next. Geometric growth, however slow, does so; a bounded oscillation does not.
+        Its largest and its smallest value rose from quarter to quarter of the allowed steps, by more than rounding, and the rise
+        of the largest did not slow to half from one quarter to the next. Geometric growth, however slow, does so; a bounded
+        oscillation does not. A run of fewer than FEWEST_STEPS is too short to tell.
         """
         first, _, _, last = self.peaks
         with np.errstate(invalid="ignore"):
             rises = np.diff(self.peaks, axis=0)
-            rounding = 64 * np.finfo(np.float64).eps * np.maximum(np.abs(first), np.abs(last))
+            rounding = ROUNDING * np.maximum(np.abs(first), np.abs(last))
             growing = (rises > 0).all(axis=0) & (rises[1:] >= 0.5 * rises[:-1]).all(axis=0)
-            result: Mask = growing & (last - first > rounding)
+            growing &= (np.diff(self.troughs, axis=0) > 0).all(axis=0)
+            result: Mask = growing & (last - first > rounding) & (self.rules.max_steps >= FEWEST_STEPS)
         return result

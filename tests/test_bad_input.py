@@ -137,7 +137,7 @@ class TestAsAProcess:
         write(experiment(end='[report]\nfigures = ["outcomes", "convergense"]'), "bad.toml")
         before = contents(tmp_path)
         done = runner_cli("run", "bad.toml")
-        assert done == Done(3, "", "error: there is no figure 'convergense'; did you mean convergence?\n")
+        assert done == Done(2, "", "error: bad.toml: report.figures[1]: there is no figure 'convergense'; did you mean convergence?\n")
         assert contents(tmp_path) == before
 
     def test_a_database_of_another_program(self, tmp_path, write, runner_cli):
@@ -219,7 +219,7 @@ def test_the_sound_experiment_is_sound(call, write):
 
 
 class TestKeys:
-    NAME = "a folder bears it, so it must be letters, digits, '-', '_' and '.', not first, 200 bytes at most, not"
+    NAME = "must be letters, digits, '-', '_' and '.', not begin with '.', and have at most 200 bytes, for a folder bears it; not"
     KEYS = "name, description, plugins, objective, gradient, optimizer, start, stop, record, exclude, execution, report"
 
     @pytest.mark.parametrize(

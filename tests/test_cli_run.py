@@ -209,7 +209,7 @@ class TestAgain:
         call("run", "small.toml", "--no-report")
         old = rows(tmp_path / STORED)
         done = call("run", "small.toml", "--no-report", "--rerun", "--json")
-        assert (done.json["stored_before"], sum(done.json["computed"].values())) == (0, 12)
+        assert (done.json["stored_before"], sum(done.json["computed"].values())) == (12, 12)
         kept, new = rows(tmp_path / STORED)[:12], rows(tmp_path / STORED)[12:]
         assert [row[:4] for row in kept] == [row[:4] for row in old]
         assert {row[4] for row in kept} == {row[0] for row in new}, "each old run names the one that took its place"
@@ -238,7 +238,7 @@ class TestAgain:
         write(LOCAL.replace("return 0.5 *", "return 0.8 *"), "my.py")
         changed = "the code of objective wall changed: 2 stored runs are computed again, the old ones are kept as superseded"
         assert call("run", "small.toml", "--dry-run").out.splitlines()[1:] == [
-            f"  stored      0 in {STORED}",
+            f"  stored      2 in {STORED}",
             "  to compute  2",
             f"  {changed}",
         ]
@@ -273,7 +273,7 @@ class TestFailedRuns:
         assert again.out.splitlines()[-1] == self.FAILED
 
         retried = call("run", "small.toml", "--no-report", "--retry-failed", "--json", REPAIRED="1")
-        assert (retried.code, retried.json["stored_before"], retried.json["computed"]) == (0, 4, {"diverged": 2})
+        assert (retried.code, retried.json["stored_before"], retried.json["computed"]) == (0, 6, {"diverged": 2})
         assert call("run", "small.toml", "--no-report", "--quiet") == Done(0, "", "")
 
     def test_fail_fast_stops_after_the_first_batch_with_one(self, tmp_path, write, call):

@@ -20,6 +20,7 @@ from runner_plugins.gradients.finite_difference import FiniteDifference
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.objectives.sin_quadratic import SinQuadratic
 from runner_plugins.optimizers.gradient_descent import GradientDescent
+from runner_plugins.optimizers.momentum import Momentum
 from runner_plugins.optimizers.newton import Newton
 
 
@@ -353,6 +354,85 @@ class Searching(Optimizer):
         _ = point.hessian
         _ = point.at(point.x / 2, where=point.x[:, 0] < 0).value
         return point.x / 2, memory
+
+
+@dataclass(frozen=True)
+class Scheduled(Optimizer):
+    """Keeps a schedule in its memory, as long as there are runs."""
+
+    def init(self, x: Array) -> Any:
+        return np.array([0.1, 0.2, 0.3, 0.4])
+
+    def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+        return point.x - memory[0] * point.gradient, memory
+
+
+@dataclass(frozen=True)
+class Cubed(Optimizer):
+    """A power, which Python computes otherwise than NumPy."""
+
+    rate: float = 0.1
+
+    def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+        return point.x - self.rate**3 * point.gradient, memory
+
+
+@dataclass(frozen=True)
+class Turned(Objective):
+    """Σ xᵢ², with a gradient whose rows do not lie one after another."""
+
+    dimension = 20
+
+    def value(self, x: Array) -> Array:
+        return (x * x).sum(axis=-1)
+
+    def gradient(self, x: Array) -> Array:
+        return np.array([2 * column for column in x.T]).T
+
+
+class TestIdioms:
+    """What authors may write without knowing of batches."""
+
+    def test_a_constant_array_in_memory_is_noticed(self):
+        descent = descend(make_batch(Quadratic(), Scheduled(), [[1.0]] * 6, max_steps=9))
+        assert descent.warnings[0].startswith(
+            "Scheduled.step keeps an array in its memory that has no row for each run; keep constants in the plugin; so its 6 runs"
+        )
+
+    def test_a_run_taken_out_of_a_batch_is_made_with_numbers(self):
+        rates = np.linspace(0.1, 0.9, 50)
+        batch = make_batch(Quadratic(), Cubed(column(rates)), [[1.0]] * 50, max_steps=30)
+        for row, rate in enumerate(rates.tolist()):
+            assert batch.only([row]).optimizer == Cubed(rate)
+
+    def test_each_end_and_the_middle_of_a_batch_are_compared(self):
+        @dataclass(frozen=True)
+        class Odd(Optimizer):
+            """Treats one row in a batch otherwise."""
+
+            odd: int = 0
+
+            def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+                factor = np.full((len(point.x), 1), 0.1)
+                if len(point.x) > 1:
+                    factor[self.odd] = 0.2
+                return point.x - factor * point.gradient, memory
+
+        for odd in (0, 4, 8):
+            (warning,) = descend(make_batch(Quadratic(), Odd(odd), [[1.0]] * 9, max_steps=3)).warnings
+            assert warning.startswith("Odd.step is not batch-safe")
+
+    def test_the_order_in_memory_changes_no_bit(self):
+        start = np.random.default_rng(5).normal(size=(14, 20))
+        batch = make_batch(Turned(), GradientDescent(0.1), start, max_steps=10)
+        for row, trajectory in enumerate(descend(batch).trajectories):
+            assert result(trajectory) == result(descend(batch.only([row])).trajectories[0])
+
+    def test_a_slow_swing_is_not_divergence(self):
+        batch = make_batch(Quadratic(), Momentum(1.01, 0.999), [[1.8]], max_steps=20)
+        (trajectory,) = descend(batch).trajectories
+        assert series(trajectory)[0][-1] < series(trajectory)[0][0]
+        assert trajectory.outcome == Outcome.MAX_STEPS
 
 
 class TestEvaluations:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from pathlib import Path
 
 import click
@@ -99,6 +98,5 @@ def test_every_command_has_help_with_an_example():
 
 def test_every_experiment_in_the_repository_is_valid(runner_cli, tmp_path):
     for path in sorted((ROOT / "experiments").glob("*.toml")):
-        assert tomllib.loads(path.read_text(encoding="utf-8"))["description"]
         done = runner_cli("run", path, "--dry-run")
         assert (done.code, done.err) == (0, ""), path

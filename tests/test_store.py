@@ -83,7 +83,7 @@ def store_series(database: Path, plan_file: Path, values: list[float], final: fl
         run.identity, Outcome.MAX_STEPS, "", len(values) - 1, Evaluations(1, 2, 3), final, final, final, 0, 0.5,
         (Chunk(0, len(values), data),),
     )  # fmt: skip
-    recording = store.begin(plan.experiment, plan.runs, {}, {}, AROUND)
+    recording = store.begin(plan.experiment, plan.runs, {}, AROUND)
     recording.save([run], Descent((trajectory,)).trajectories, {})
     store.close()
     return run
@@ -206,7 +206,7 @@ def test_a_batch_that_cannot_be_written_leaves_nothing(tmp_path, write):
     database = tmp_path / "r.db"
     store = Store(str(database))
     plan = make_plan(read(write(), Registry(), Choices()), store, Choices())
-    recording = store.begin(plan.experiment, plan.runs, {}, {}, AROUND)
+    recording = store.begin(plan.experiment, plan.runs, {}, AROUND)
     first, second = plan.runs[:2]
     good = Trajectory(first.identity, Outcome.MAX_STEPS, "", 0, Evaluations(1, 1, 0), 1, 1, 1, 0, 0, (Chunk(0, 1, b"x" * 24),))
     twice = Trajectory(second.identity, Outcome.MAX_STEPS, "", 0, Evaluations(1, 1, 0), 1, 1, 1, 0, 0, good.chunks * 2)
@@ -346,3 +346,121 @@ def test_landmarks_are_kept_with_the_objective(tmp_path, write):
     assert regression.curvature is not None
     assert 0 < regression.curvature[0] < regression.curvature[1]
     assert isinstance(Landmark(0.0, np.zeros(1), None).x, np.ndarray)
+
+
+WALL = """\
+from dataclasses import dataclass
+import numpy as np
+import runner
+
+@dataclass(frozen=True)
+class Bowl(runner.Objective):
+    '''f(x) = s x², known on the right of zero only.'''
+    dimension = 1
+    def value(self, x):
+        return np.where(x > 0, SCALE * x * x, np.nan).sum(axis=-1)
+    def gradient(self, x):
+        return SCALE * 2 * x
+
+@runner.hookimpl
+def runner_objectives():
+    return {"bowl": Bowl}
+"""
+ON_BOWL = """\
+plugins = ["bowl.py"]
+objective = [{ name = "bowl" }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = { values = [0.1, 0.2] } }]
+start = { points = STARTS }
+stop = { max_steps = 5 }
+"""
+
+
+def bowl(write, name, scale="1.0", starts="[1.0, 2.0]", end=""):
+    write(WALL.replace("SCALE", scale), "bowl.py")
+    return write(f'name = "{name}"\n' + ON_BOWL.replace("STARTS", starts) + end, f"{name}.toml")
+
+
+def test_whether_a_sweep_may_run_does_not_depend_on_its_batches(tmp_path, write):
+    path = bowl(write, "a", starts="[1.0, -1.0]", end="[execution]\nmax_batch = 1\n")
+    run_into(path, tmp_path / "r.db")
+    runs = read_results(Database(str(tmp_path / "r.db")), "a").runs
+    assert [run.outcome for run in runs] == ["max_steps", "non_finite"] * 2
+
+
+def test_what_worked_before_is_not_refused_for_the_rest(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(bowl(write, "a", starts="[1.0]"), database)
+    _, computed = run_into(bowl(write, "a", starts="[1.0, -1.0]"), database)
+    assert len(computed) == 2
+
+
+def test_other_code_under_the_same_name_leaves_other_experiments_alone(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(bowl(write, "a"), database)
+    before = [run.final_value for run in read_results(Database(str(database)), "a").runs]
+    run_into(bowl(write, "b", scale="2.0"), database)
+    assert [run.final_value for run in read_results(Database(str(database)), "a").runs] == before
+    assert [run.final_value for run in read_results(Database(str(database)), "b").runs] != before
+
+
+def test_runs_shared_by_experiments_follow_a_rerun_by_the_same_code(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(bowl(write, "a"), database)
+    run_into(bowl(write, "b"), database)
+    run_into(bowl(write, "b"), database, rerun=True)
+    assert {run.id for run in read_results(Database(str(database)), "a").runs} == {5, 6, 7, 8}
+
+
+def test_a_reordered_file_is_reported_in_its_own_order(tmp_path, write):
+    database = tmp_path / "r.db"
+    run_into(bowl(write, "a"), database)
+    path = bowl(write, "a", starts="[2.0, 1.0]")
+    run_into(write(path.read_text().replace("[0.1, 0.2]", "[0.2, 0.1]"), "a.toml"), database)
+    runs = read_results(Database(str(database)), "a").runs
+    assert [(run.parameters["optimizer.learning_rate"], run.start) for run in runs] == [(0.2, 0), (0.2, 1), (0.1, 0), (0.1, 1)]
+    starts = [series.x[0, 0] for _, series in read_results(Database(str(database)), "a").series(runs)]
+    assert starts == [2.0, 1.0, 2.0, 1.0]
+
+
+def test_a_plan_that_somebody_overtook_makes_no_members_twice(tmp_path, write):
+    database = tmp_path / "r.db"
+    path = bowl(write, "a")
+    run_into(path, database)
+    store, catalogue = Store(str(database)), Registry()
+    plan = make_plan(read(path, catalogue, Choices()), store, Choices())
+    run_into(path, database, rerun=True)
+    execute(plan, store, catalogue, Choices(), Watcher())
+    store.close()
+    assert [run.id for run in read_results(Database(str(database)), "a").runs] == [5, 6, 7, 8]
+
+
+def test_a_database_that_is_removed_meanwhile_is_told(tmp_path, write):
+    database = tmp_path / "r.db"
+    store = Store(str(database))
+    plan = make_plan(read(write(), Registry(), Choices()), store, Choices())
+    recording = store.begin(plan.experiment, plan.runs, {}, AROUND)
+    database.unlink()
+    with pytest.raises(StoreError) as caught:
+        recording.save(plan.runs[:1], [trajectory_of(plan.runs[0])], {})
+    store.close()
+    assert str(caught.value) == f"database {database}: was removed or replaced while it was in use; run the same command again"
+
+
+def trajectory_of(run: Run) -> Trajectory:
+    return Trajectory(run.identity, Outcome.MAX_STEPS, "", 0, Evaluations(1, 1, 0), 1, 1, 1, 0, 0, (Chunk(0, 1, b"x" * 24),))
+
+
+def test_a_run_that_was_stopped_has_no_iterates_and_can_be_read(tmp_path, write):
+    database = tmp_path / "r.db"
+    store = Store(str(database))
+    plan = make_plan(read(write(), Registry(), Choices()), store, Choices())
+    recording = store.begin(plan.experiment, plan.runs, {}, AROUND)
+    gone = Trajectory(
+        plan.runs[0].identity, Outcome.TIMEOUT, "took longer", 0, Evaluations(0, 0, 0), math.nan, math.nan, math.nan, 0, 0, ()
+    )
+    recording.save(plan.runs[:1], [gone], {})
+    store.close()
+    results = read_results(Database(str(database)), "small")
+    ((run, series),) = results.series(results.runs)
+    assert (run.outcome, len(series.value)) == ("timeout", 0)

@@ -37,7 +37,7 @@ def plan_lines(plan: Plan, database: str) -> list[str]:
     product = " × ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for noun, count in axes)
     lines = [
         f"{experiment.name}: {len(plan.runs):,} runs ({product})",
-        f"  stored      {len(plan.runs) - len(plan.todo):,} in {database}",
+        f"  stored      {len(plan.stored):,} in {database}",
         f"  to compute  {len(plan.todo):,}",
     ]
     if plan.repeated:
@@ -61,7 +61,7 @@ def as_dict(plan: Plan, finished: Finished | None, database: str) -> dict[str, o
         "experiment": plan.experiment.name,
         "database": database,
         "runs": len(plan.runs),
-        "stored_before": len(plan.runs) - len(plan.todo),
+        "stored_before": len(plan.stored),
         "to_compute": len(plan.todo),
         "repeated": plan.repeated,
         "skipped": [{"combination": each.combination, "reason": each.reason, "runs": each.runs} for each in plan.skipped],

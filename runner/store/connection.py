@@ -40,11 +40,12 @@ class Database:
         self.path = Path(url.database) if self._is_sqlite and url.database not in (None, "", ":memory:") else None
         if self._is_sqlite and self.path is None:
             raise StoreError(f"database {name}: results are kept in a file; give its path")
+        self._file: tuple[int, int] | None = None
         self._engine = self._sqlite_engine("rw") if self.path is not None else _server_engine(name, url)
         self._reader = self._sqlite_engine("ro") if self.path is not None else self._engine
 
     def _sqlite_engine(self, mode: str) -> Engine:
-        uri = f"file:{quote(str(self.path))}?mode={mode}"
+        uri = f"file://{quote(os.path.abspath(str(self.path)))}?mode={mode}"  # noqa: PTH100 - resolves no links
 
         def connect() -> sqlite3.Connection:
             connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
@@ -121,7 +122,23 @@ class Database:
             StoreError: with what the database said; nothing of the body is kept.
         """
         with self._explained(), self._engine.begin() as connection:
+            self._check_file()
+            if connection.dialect.name == "postgresql" and inspect(connection).has_table("run"):
+                connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
             yield connection
+
+    def _check_file(self) -> None:
+        """Refuse to write to a file that is no longer there: the system would keep it, nameless, until the process ends."""
+        if self.path is None:
+            return
+        try:
+            status = self.path.stat()
+        except OSError:
+            status = None
+        file = status and (status.st_dev, status.st_ino)
+        self._file = self._file or file
+        if file is None or file != self._file:
+            raise StoreError(f"database {self.name}: was removed or replaced while it was in use; run the same command again")
 
     def close(self) -> None:
         """Give back the connections."""

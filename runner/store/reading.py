@@ -19,7 +19,9 @@ from runner.store.connection import Database
 from runner.store.writing import chunk_checksum
 
 RUNS_AT_ONCE = 200
-"""How many runs' trajectories are read with one query."""
+"""How many runs' trajectories are read with one query, at most."""
+BYTES_AT_ONCE = 2**26
+"""How many bytes of trajectories are read with one query, unless one run has more."""
 
 
 class StoredResults(Results):
@@ -57,16 +59,33 @@ class StoredResults(Results):
         Raises:
             StoreError: a chunk is damaged or missing.
         """
-        for first in range(0, len(runs), RUNS_AT_ONCE):
-            some = runs[first : first + RUNS_AT_ONCE]
+        for some in _portions(runs):
             with self._database.reading() as connection:
                 chunks = _chunks(connection, [run.id for run in some])
             for run in some:
                 yield run, _series(run, chunks.get(run.id, []), self._database.name)
 
 
-def read_results(database: Database, name: str) -> StoredResults:
-    """Return the experiment of that name that was run last.
+def _portions(runs: Sequence[StoredRun]) -> Iterator[Sequence[StoredRun]]:
+    """Cut runs into portions whose trajectories together take little memory."""
+    first = size = 0
+    for place, run in enumerate(runs):
+        added = 8 * (run.steps + 1) * (2 + run.dimension)
+        if place > first and (size + added > BYTES_AT_ONCE or place - first == RUNS_AT_ONCE):
+            yield runs[first:place]
+            first, size = place, 0
+        size += added
+    if runs:
+        yield runs[first:]
+
+
+def read_results(database: Database, name: str, number: int | None = None) -> StoredResults:
+    """Return an experiment.
+
+    Args:
+        database: where it is.
+        name: the experiment's name.
+        number: its row number; without one, that of the experiment of this name that was run last.
 
     Raises:
         StoreError: there is none, or the database cannot be read.
@@ -74,6 +93,7 @@ def read_results(database: Database, name: str) -> StoredResults:
     table = schema.experiment
     with database.reading() as connection:
         query = select(table).where(table.c.name == name).order_by(table.c.last_run_at.desc(), table.c.id.desc()).limit(1)
+        query = query if number is None else query.where(table.c.id == number)
         experiment = connection.execute(query).mappings().one_or_none()
         if experiment is None:
             raise StoreError(f"database {database.name}: holds no experiment {name!r}")
@@ -176,9 +196,11 @@ def _series(run: StoredRun, chunks: Sequence[Any], database: str) -> Series:
             raise StoreError(f"database {database}: the trajectory of run {run.id} is damaged at step {step}")
         pieces.append(np.frombuffer(row.data, ">f8").reshape(-1, row.count))
         step += row.count
-    if step != run.steps + 1 and not (run.outcome == Outcome.FAILED and step == 0):
+    lost = run.outcome in (Outcome.FAILED, Outcome.TIMEOUT) and run.steps == step == 0
+    if step != run.steps + 1 and not lost:
         raise StoreError(f"database {database}: run {run.id} took {run.steps} steps, but {step} iterates are stored")
     if not pieces:
         return Series(np.empty(0), np.empty(0), None)
-    whole = np.concatenate(pieces, axis=1).astype(np.float64)
+    whole = np.empty((len(pieces[0]), step))
+    np.concatenate(pieces, axis=1, out=whole)
     return Series(whole[0], whole[1], whole[2:].T if len(whole) > 2 else None)

@@ -83,8 +83,8 @@ parameter = Table(
     metadata,
     Column("setting_id", _Id, ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
     Column("name", String(128), primary_key=True),
-    Column("number", Double, comment="of a number, or 0 and 1 of a truth value"),
-    Column("text", Text, comment="of anything else"),
+    Column("number", Double, comment="of a number"),
+    Column("text", Text, comment="of anything else; true or false of a truth value"),
     Index("parameter_by_number", "name", "number"),
     Index("parameter_by_text", "name", "text"),
 )

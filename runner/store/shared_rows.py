@@ -82,9 +82,13 @@ def put_settings(connection: Connection, settings: Sequence[SettingRow]) -> list
 
 
 def put_landmarks(connection: Connection, landmarks: Mapping[int, Landmark]) -> None:
-    """Write what is known of objectives' minima, by the settings' row numbers; what was known before is replaced."""
+    """Write what is known of objectives' minima, by the settings' row numbers, unless as much was known before."""
+    table = schema.landmark
+    known = connection.execute(select(table.c.setting_id, table.c.curvature_max).where(table.c.setting_id.in_(landmarks))).all()
+    enough = {number for number, curvature in known if curvature is not None or landmarks[number].curvature is None}
+    landmarks = {number: landmark for number, landmark in landmarks.items() if number not in enough}
     if landmarks:
-        connection.execute(delete(schema.landmark).where(schema.landmark.c.setting_id.in_(landmarks)))
+        connection.execute(delete(table).where(table.c.setting_id.in_(landmarks)))
     rows = [
         {
             "setting_id": setting_id,
@@ -160,7 +164,9 @@ def _put(connection: Connection, table: Table, digests: Sequence[str]) -> tuple[
 
 
 def _typed(value: ParameterValue) -> dict[str, float | str | None]:
-    if isinstance(value, bool | int | float):
+    if isinstance(value, bool):
+        return {"number": None, "text": "true" if value else "false"}
+    if isinstance(value, int | float):
         return {"number": _as_float(value), "text": None}
     if isinstance(value, tuple):
         return {"number": None, "text": json.dumps(value)}

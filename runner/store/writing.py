@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, bindparam, select, text, update
+from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runner.environment import Environment
@@ -81,7 +81,6 @@ class Store:
         self,
         experiment: Experiment,
         runs: Sequence[Run],
-        stored: Mapping[str, StoredState],
         landmarks: Mapping[Setting, Landmark],
         environment: Environment,
     ) -> Recording:
@@ -90,7 +89,6 @@ class Store:
         Args:
             experiment: the experiment.
             runs: its grid.
-            stored: what `find` returned.
             landmarks: what is known of its objectives' minima.
             environment: where it is computed.
 
@@ -112,8 +110,11 @@ class Store:
                 positions={run.identity: position for position, run in enumerate(runs)},
             )
             put_landmarks(connection, {numbers.settings[setting]: mark for setting, mark in landmarks.items()})
-            members = [(run, stored[run.identity].id) for run in runs if run.identity in stored]
-            _put_members(connection, numbers, members)
+            # Under the write lock, and not as of `find`: somebody may have superseded runs since, or have reordered the grid.
+            current = _current(connection, [run.identity for run in runs])
+            member = schema.experiment_run
+            connection.execute(delete(member).where(member.c.experiment_id == numbers.experiment))
+            _put_members(connection, numbers, [(run, current[run.identity].id) for run in runs if run.identity in current])
         return Recording(self.database, experiment.rules, numbers)
 
     def close(self) -> None:
@@ -129,6 +130,11 @@ class Recording:
         self._rules = rules
         self._numbers = numbers
 
+    @property
+    def experiment(self) -> int:
+        """The experiment's row number."""
+        return self._numbers.experiment
+
     def save(self, runs: Sequence[Run], trajectories: Sequence[Trajectory], replaced: Mapping[str, StoredState]) -> None:
         """Store a batch in one transaction.
 
@@ -141,8 +147,6 @@ class Recording:
             StoreError: the database cannot be written; nothing of the batch is kept.
         """
         with self._database.writing() as connection:
-            if connection.dialect.name == "postgresql":
-                connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
             there = _current(connection, [run.identity for run in runs])
             pairs = [
                 (run, trajectory)
@@ -151,7 +155,8 @@ class Recording:
             ]
             first_id = next_id(connection, schema.run)
             ids = {run.identity: first_id + offset for offset, (run, _) in enumerate(pairs)}
-            _supersede(connection, {there[identity].id: new for identity, new in ids.items() if identity in there})
+            replacing = [(there[run.identity], run, ids[run.identity]) for run, _ in pairs if run.identity in there]
+            _supersede(connection, replacing, self._numbers.experiment)
             now = time.time()
             insert(
                 connection, schema.run.insert(), [self._run_row(run, outcome, ids[run.identity], now) for run, outcome in pairs]
@@ -241,14 +246,27 @@ def _current(connection: Connection, identities: Sequence[str]) -> dict[str, Sto
     return found
 
 
-def _supersede(connection: Connection, replaced: Mapping[int, int]) -> None:
-    """Mark old runs as superseded by new ones, and let the new ones take their places in every experiment."""
-    if not replaced:
+def _supersede(connection: Connection, replacing: Sequence[tuple[StoredState, Run, int]], experiment: int) -> None:
+    """Mark old runs as superseded, and let the new ones take their places: everywhere if the same code computed both.
+
+    If not, other experiments keep what they have, for a plugin of the same name may be another one there.
+    """
+    if not replacing:
         return
-    pairs = [{"old": old, "new": new} for old, new in replaced.items()]
     run, member = schema.run, schema.experiment_run
-    connection.execute(update(run).where(run.c.id == bindparam("old")).values(superseded_by=bindparam("new")), pairs)
-    connection.execute(update(member).where(member.c.run_id == bindparam("old")).values(run_id=bindparam("new")), pairs)
+    marks = [{"old": old.id, "new": new} for old, _, new in replacing]
+    connection.execute(update(run).where(run.c.id == bindparam("old")).values(superseded_by=bindparam("new")), marks)
+    places = update(member).where(member.c.run_id == bindparam("old")).values(run_id=bindparam("new"))
+    everywhere = [mark for mark, (old, new, _) in zip(marks, replacing, strict=True) if old.fingerprints == _fingerprints(new)]
+    here = [mark for mark in marks if mark not in everywhere]
+    if everywhere:
+        connection.execute(places, everywhere)
+    if here:
+        connection.execute(places.where(member.c.experiment_id == experiment), here)
+
+
+def _fingerprints(run: Run) -> tuple[str, str, str]:
+    return run.objective.fingerprint, run.gradient.fingerprint, run.optimizer.fingerprint
 
 
 def _put_experiment(connection: Connection, experiment: Experiment, runs: Sequence[Run]) -> int:
