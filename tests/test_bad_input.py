@@ -137,7 +137,9 @@ class TestAsAProcess:
         write(experiment(end='[report]\nfigures = ["outcomes", "convergense"]'), "bad.toml")
         before = contents(tmp_path)
         done = runner_cli("run", "bad.toml")
-        assert done == Done(2, "", "error: bad.toml: report.figures[1]: there is no figure 'convergense'; did you mean convergence?\n")
+        assert done == Done(
+            2, "", "error: bad.toml: report.figures[1]: there is no figure 'convergense'; did you mean convergence?\n"
+        )
         assert contents(tmp_path) == before
 
     def test_a_database_of_another_program(self, tmp_path, write, runner_cli):
