@@ -177,6 +177,27 @@ def test_more_converged_runs_are_better_than_fewer_steps() -> None:
     assert best_rate(*quick, *slow) == 0.1
 
 
+def test_where_as_many_converged_fewer_lost_runs_are_better() -> None:
+    risky = [stored(Outcome.DIVERGED, 0.5, final_value=1e13), *(stored(Outcome.MAX_STEPS, 0.5, start=n) for n in (1, 2))]
+    safe = [stored(Outcome.MAX_STEPS, 0.1, start=n, final_value=1.0) for n in range(3)]
+    assert best_rate(*risky, *safe) == 0.1
+
+
+def test_labels_tell_settings_apart_and_from_the_limit() -> None:
+    rates = (0.1, 0.48861, 0.4886, 1.00052, 1.5)
+    settings = summarize_settings(stored(rate=rate) for rate in rates)
+    shown = [setting.label.removeprefix("learning_rate = ") for setting in settings]
+    assert shown == ["0.1", "0.48861", "0.4886", "1.001", "1.5"]
+    (setting, *_) = summarize_settings([stored(rate=1.00052, curvature=None), stored(rate=1.5, curvature=None)])
+    assert setting.label == "learning_rate = 1.00"
+
+
+@given(st.lists(st.floats(1e-9, 1e9), min_size=2, max_size=5, unique=True))
+def test_numbers_beside_each_other_differ_in_text(values: list[float]) -> None:
+    apart = [v for v in values if not any(v != other and math.isclose(v, other, rel_tol=1e-12) for other in values)]
+    assert len({float(number(value, values)) for value in apart}) == len(apart)
+
+
 def test_fewer_steps_are_better_than_a_smaller_gap() -> None:
     assert best_rate(stored(rate=0.1, steps=9, final_value=0.0), stored(rate=0.5, steps=8, final_value=1e-3)) == 0.5
 

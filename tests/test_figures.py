@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,7 +18,7 @@ from matplotlib.colors import to_hex
 from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
-from runner import Drawing, Figure, Outcome, Results, Series, StoredRun
+from runner import PALETTE, Drawing, Figure, Outcome, Results, Series, StoredRun, wrapped
 from runner.report.page import Table, write_report
 from runner.report.style import OUTCOME_COLOURS, house_style
 from runner_plugins.figures.convergence import Convergence
@@ -154,7 +155,7 @@ def test_convergence_chooses_a_few_of_many_settings() -> None:
         "best: learning_rate = 0.5",
         "smallest: learning_rate = 0.01",
         "largest with none lost: learning_rate = 1.01",
-        "smallest that diverges: learning_rate = 1.02",
+        "smallest that loses a run\nlearning_rate = 1.02 (2 of 2 lost)",
     ]
 
 
@@ -176,11 +177,11 @@ def test_convergence_caption_in_full() -> None:
         "value; one that is lost counts as infinite from then on. A line that leaves through the top has grown beyond the "
         "picture; it does so where half of the runs are lost. What lies below the rounding level, 2.22e-16, exact zeros "
         "included, is drawn at it.",
-        "Of 6 settings, 3 are drawn, chosen for each optimizer: the best, smallest and smallest that diverges. Best is the one "
-        "with the most converged runs, then the fewest steps, then the smallest last value.",
+        "Of 6 settings, 3 are drawn, chosen for each optimizer: the best, smallest and smallest that loses a run. Best is the "
+        "one with the most converged runs, then the fewest lost, then the fewest steps, then the smallest last value.",
         "On quadratic: gradient_descent at learning_rate = 0.5 (best), all 5 runs converged in a median of 1 step; at "
         "learning_rate = 0.001 (smallest), none of the 5 runs converged and the median gap at the end was 0.540; at "
-        "learning_rate = 1.25 (smallest that diverges), all 5 runs were lost.",
+        "learning_rate = 1.25 (smallest that loses a run), all 5 runs were lost.",
     ]
 
 
@@ -230,7 +231,103 @@ def test_every_optimizer_gets_its_best_setting_and_no_role_is_given_to_one_alone
     assert len({line.get_color() for label, line in lines(drawing).items() if "best" in label}) == 4
 
 
+def test_the_smallest_setting_that_loses_one_run_is_shown_with_its_count() -> None:
+    stored = sweep([0.1, 0.2, 0.4, 1.2])
+    stored[5] = (replace(stored[5][0], outcome=Outcome.DIVERGED), stored[5][1])
+    drawing = draw(Convergence(), results(stored))
+    assert "smallest that loses a run\nlearning_rate = 0.2 (1 of 5 lost)" in lines(drawing)
+    assert (
+        "at learning_rate = 0.2 (smallest that loses a run), 4 of 5 runs converged in a median of 38.5 steps and 1 was lost"
+        in (drawing.caption)
+    )
+
+
+def test_runs_lost_at_the_best_setting_are_told() -> None:
+    stored = sweep([0.4])
+    stored[0] = (replace(stored[0][0], outcome=Outcome.FAILED), stored[0][1])
+    drawing = draw(Convergence(), results(stored))
+    assert "gradient_descent (1 of 5 lost)" in lines(drawing)
+    assert "4 of 5 runs converged in a median of 12.5 steps and 1 was lost." in drawing.caption
+    assert "4 of 5 runs converged in a median of 12.5 steps and 1 was lost." in draw(LearningRate(), results(stored)).caption
+
+
 # Learning rate
+
+
+def damped(rates: Sequence[float], dampings: Sequence[float]) -> list[tuple[StoredRun, Series]]:
+    """Gradient descent with a second parameter that divides the learning rate by 1 + damping."""
+    return [
+        (replace(run, parameters={"optimizer.learning_rate": rate, "optimizer.damping": damping}), series)
+        for damping in dampings
+        for rate in rates
+        for run, series in sweep([rate / (1 + damping)])
+    ]
+
+
+def test_each_combination_of_the_other_swept_parameters_has_its_own_median() -> None:
+    stored = results(damped([0.01, 0.02, 0.03], [0.0, 1.0]), {"gradient_descent": ("learning_rate", "damping")})
+    drawing = draw(LearningRate(), stored)
+    found = lines(drawing)
+    assert data(found["damping = 0"])[1][0] == pytest.approx(4 * 0.98**1000)
+    assert data(found["damping = 1"])[1][0] == pytest.approx(4 * 0.99**1000)
+    assert found["damping = 0"].get_color() != found["damping = 1"].get_color()
+    assert drawing.figure.axes[0].get_legend() is not None
+    assert "a line for each combination of the other swept parameters: the median over the starting points" in drawing.caption
+
+
+def test_many_combinations_share_a_line_that_says_so() -> None:
+    stored = results(damped([0.01, 0.02], [0.0, 0.5, 1.0, 1.5, 2.0]), {"gradient_descent": ("learning_rate", "damping")})
+    drawing = draw(LearningRate(), stored)
+    label = "gradient_descent, median over the starts and\ndamping"
+    # Of the 25 runs at 0.01 the middle one; all numbers are known.
+    gaps = sorted(x**2 * (1 - 0.02 / (1 + d)) ** 1000 for x in STARTS for d in (0.0, 0.5, 1.0, 1.5, 2.0))
+    assert data(lines(drawing)[label])[1][0] == pytest.approx(gaps[12])
+    assert drawing.figure.axes[0].get_legend() is not None
+    assert "the line is the median over the starting points and over the other swept parameter, damping." in drawing.caption
+
+
+def test_parameters_that_move_together_are_one_line() -> None:
+    stored = [pair for rate in (0.1, 0.2) for pair in damped([rate], [10 * rate])]
+    drawing = draw(LearningRate(), results(stored, {"gradient_descent": ("learning_rate", "damping")}))
+    assert drawing.figure.axes[0].get_legend() is None
+    assert "the line is the median over the starting points. " in drawing.caption
+
+
+def test_several_optimizers_have_a_colour_each_and_the_outcome_as_shape() -> None:
+    stored = [pair for name in "abc" for pair in sweep([0.01, 0.4, 1.2], optimizer=name)]
+    drawing = draw(LearningRate(), results(stored, dict.fromkeys("abc", ("learning_rate",))))
+    colours = [str(lines(drawing)[name].get_color()) for name in "abc"]
+    assert colours == list(PALETTE[:3])
+    found = dots(drawing)
+    assert {to_hex(np.asarray(group.get_facecolor())[0]) for group in found} == {colour.lower() for colour in colours}
+    assert len({np.asarray(group.get_paths()[0].vertices).tobytes() for group in found}) == 3
+    assert "Its shape is the outcome, and its colour is that of its line. There is a line for each optimizer:" in drawing.caption
+
+
+def test_a_rate_just_above_the_limit_is_told_from_it() -> None:
+    stored = results(sweep([0.5, 1.00052, 1.2]))
+    for figure in (Convergence(), LearningRate()):
+        caption = draw(figure, stored).caption
+        assert "1.00 " not in caption
+    assert "learning_rate = 1.001" in "".join(lines(draw(Convergence(), stored)))
+
+
+@pytest.mark.parametrize("figure", FIGURES, ids=lambda figure: type(figure).__name__)
+def test_objectives_left_out_of_a_caption_are_counted(figure: Figure) -> None:
+    stored = [pair for place in range(9) for pair in sweep([0.3, 1.2], starts=1, objective=f"o{place}")]
+    caption = draw(figure, results(stored)).caption
+    left = sum(f"On o{place}" not in caption for place in range(9))
+    assert re.search(rf"For {left} other (objective|panel)s, the summary table says [^.]*\.$", caption)
+
+
+def test_a_long_title_breaks_before_its_bracket_and_keeps_its_digits() -> None:
+    assert wrapped("quadratic(condition_number=3.16228)", 31) == "quadratic\n(condition_number=3.16228)"
+    assert wrapped("quadratic(condition_number=10)", 31) == "quadratic(condition_number=10)"
+    title = "quadratic(condition_number=3.16228, dimension=12, rotation=0.333333)"
+    stored = [pair for name in (title, "b", "c") for pair in sweep([0.3, 1.2], objective=name)]
+    for figure in FIGURES:
+        shown = draw(figure, results(stored)).figure.axes[0].get_title("left")
+        assert shown.replace("\n(", "(").replace("\n", " ") == title
 
 
 def test_learning_rate_draws_every_run_in_its_outcome_s_colour() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
+from runner.analysis.curvature import stability_limit
 from runner.analysis.words import counted, listed, number
 from runner.contracts import StoredRun
 from runner.stopping import OUTCOMES, Outcome
@@ -16,6 +17,7 @@ from runner.stopping import OUTCOMES, Outcome
 LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
 """The outcomes after which a run's last value says nothing but that it is lost; it then counts as +inf."""
 
+LEARNING_RATE = "optimizer.learning_rate"
 SUMMARY_HEADER = (
     "objective",
     "gradient",
@@ -48,6 +50,8 @@ class SettingSummary:
         median_steps: steps taken by its converged runs, the median; NaN if none converged.
         median_gap: last value minus the known minimum, the median over all runs, lost ones as +inf; NaN if unknown.
         median_value: the last value, likewise.
+        shown: the values of `varied` as people read them, with the digits that tell them from those of the other settings
+            and a learning rate from 2/L; empty if nobody compared them.
     """
 
     objective: str
@@ -60,6 +64,7 @@ class SettingSummary:
     median_steps: float
     median_gap: float
     median_value: float
+    shown: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def converged(self) -> int:
@@ -74,18 +79,19 @@ class SettingSummary:
     @property
     def label(self) -> str:
         """The varied parameters with their values, e.g. `learning_rate = 0.489`; empty if nothing is varied."""
-        return ", ".join(f"{key.partition('.')[2]} = {_shown(self.parameters.get(key))}" for key in self.varied)
+        values = {key: self.shown.get(key) or _shown(self.parameters.get(key)) for key in self.varied}
+        return ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in values.items())
 
     @property
-    def rank(self) -> tuple[float, float, float]:
+    def rank(self) -> tuple[float, float, float, float]:
         """What settings are ordered by, smallest first.
 
-        More converged runs are better; then fewer steps to converge, the median; then a smaller last gap, the median (the
-        last value where the minimum is unknown). What is NaN or missing is worst. A gap below zero is rounding, and counts
-        as zero.
+        More converged runs are better; then fewer lost ones; then fewer steps to converge, the median; then a smaller last
+        gap, the median (the last value where the minimum is unknown). What is NaN or missing is worst. A gap below zero is
+        rounding, and counts as zero.
         """
         last = self.median_value if math.isnan(self.median_gap) else max(self.median_gap, 0.0)
-        return -self.converged, _worst_if_nan(self.median_steps), _worst_if_nan(last)
+        return -self.converged, self.lost, _worst_if_nan(self.median_steps), _worst_if_nan(last)
 
 
 @dataclass(frozen=True)
@@ -171,10 +177,22 @@ def _settings(group: Sequence[StoredRun]) -> list[SettingSummary]:
         for key, value in parameters:
             values.setdefault(key, set()).add(value)
     varied = tuple(key for key in group[0].parameters if len(values[key]) > 1)
-    return [_setting(starts, varied) for starts in settings.values()]
+    curvatures = {run.curvature[1] for run in group if run.curvature is not None}
+    limits = [limit for limit in map(stability_limit, curvatures) if limit is not None]
+    texts = {key: _texts(values[key], limits if key == LEARNING_RATE else ()) for key in varied}
+    return [_setting(starts, varied, texts) for starts in settings.values()]
 
 
-def _setting(runs: Sequence[StoredRun], varied: tuple[str, ...]) -> SettingSummary:
+def _texts(values: Iterable[Value], limits: Iterable[float]) -> dict[Value, str]:
+    """Return the floats among some values as text, with digits that tell them from each other and from some limits."""
+    floats = [value for value in values if isinstance(value, float)]
+    ordered = sorted({value for value in (*floats, *limits) if math.isfinite(value)})
+    # Rounding keeps the order, so that the nearest few stand for all.
+    near = {value: ordered[max(place - 3, 0) : place + 4] for place, value in enumerate(ordered)}
+    return {value: number(value, near.get(value, ())) for value in floats}
+
+
+def _setting(runs: Sequence[StoredRun], varied: tuple[str, ...], texts: Mapping[str, Mapping[Value, str]]) -> SettingSummary:
     first = runs[0]
     steps = [float(run.steps) for run in runs if run.outcome == Outcome.CONVERGED]
     known = first.minimum_value is not None
@@ -189,6 +207,7 @@ def _setting(runs: Sequence[StoredRun], varied: tuple[str, ...]) -> SettingSumma
         float(np.median(steps)) if steps else math.nan,
         _median_last(runs, lambda run: run.final_gap) if known else math.nan,
         _median_last(runs, lambda run: run.final_value),
+        {key: texts[key].get(value) or _shown(value) for key in varied for value in [first.parameters.get(key)]},
     )
 
 

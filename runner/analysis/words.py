@@ -3,24 +3,42 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+
+MOST_DIGITS = 17
+"""So many tell any two floats apart."""
 
 
-def number(value: float) -> str:
+def number(value: float, beside: Iterable[float] = ()) -> str:
     """Return a number with three significant digits, whole numbers below a million in full.
 
     Final zeros show that something was rounded away: 0.5 is `0.5`, and 1.0023 is `1.00`.
+
+    Args:
+        value: the number.
+        beside: numbers it must not be taken for. It gets as many more digits as tell it from all of them, so that beside 1
+            the number 1.0023 is `1.002`. Those that differ from it by rounding alone, or not at all, do not matter.
     """
+    others = [other for other in beside if math.isfinite(other) and not math.isclose(other, value, rel_tol=1e-12)]
+    text = _rounded(value, 3)
+    for digits in range(4, MOST_DIGITS + 1):
+        if not math.isfinite(value) or all(float(text) != float(_rounded(other, digits - 1)) for other in others):
+            break
+        text = _rounded(value, digits)
+    return text
+
+
+def _rounded(value: float, digits: int) -> str:
     if math.isnan(value):
         return "unknown"
     if math.isinf(value):
         return "infinite" if value > 0 else "-infinite"
     value += 0.0  # which turns -0.0 into 0.0
-    if (abs(value) < 1e6 and value == round(value)) or 1e3 <= abs(value) < 1e4:
+    if (abs(value) < 1e6 and value == round(value)) or (digits == 3 and 1e3 <= abs(value) < 1e4):
         return f"{value:.0f}"
-    text = f"{value:.3g}"
+    text = f"{value:.{digits}g}"
     if float(text) != value:
-        text = f"{value:#.3g}"
+        text = f"{value:#.{digits}g}"
     mantissa, exponent, power = text.rstrip(".").partition("e")
     return f"{mantissa}e{int(power)}" if exponent else mantissa
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -70,8 +71,15 @@ SETTINGS: Mapping[Any, Any] = MappingProxyType(
 
 FIGURE_WIDTH = {1: 7.5, 2: 9.5, 3: 11.0}
 """Inches, by the number of columns."""
-TITLE_WIDTH = {1: 80, 2: 48, 3: 34}
+TITLE_WIDTH = {1: 70, 2: 44, 3: 31}
 """Characters of a panel's title on one line, by the number of columns."""
+TITLE_LINES = 4
+
+
+class _Wrapper(textwrap.TextWrapper):
+    """Breaks at spaces, and else before an opening bracket, so that a setting's name stands above its parameters."""
+
+    wordsep_re = re.compile(r"(\s+|(?<=\w)(?=\())")
 
 
 @contextmanager
@@ -87,7 +95,7 @@ def panels(titles: Sequence[str], height: float = 3.3) -> tuple[MatplotlibFigure
     """Make a figure with one panel for each title, in up to three columns.
 
     Args:
-        titles: the headings; long ones are wrapped, and cut after two lines.
+        titles: the headings; long ones are wrapped, and cut after four lines.
         height: of each row, in inches.
 
     Returns:
@@ -104,7 +112,7 @@ def panels(titles: Sequence[str], height: float = 3.3) -> tuple[MatplotlibFigure
     grid = figure.add_gridspec(rows, columns)
     axes = [figure.add_subplot(grid[place // columns, place % columns]) for place in range(len(titles))]
     for panel, title in zip(axes, titles, strict=True):
-        panel.set_title(wrapped(title, TITLE_WIDTH[columns]))
+        panel.set_title(wrapped(title, TITLE_WIDTH[columns], TITLE_LINES))
     return figure, axes
 
 
@@ -113,4 +121,4 @@ def wrapped(text: str, width: int = 40, lines: int = 2) -> str:
 
     Without this, two dollar signs in a name would be taken for mathematics, which may not even parse.
     """
-    return "\n".join(textwrap.wrap(text, width, max_lines=lines, placeholder=" …")).replace("$", r"\$")
+    return "\n".join(_Wrapper(width, max_lines=lines, placeholder=" …").wrap(text)).replace("$", r"\$")

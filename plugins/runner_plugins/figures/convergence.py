@@ -18,7 +18,6 @@ from runner import (
     Band,
     Drawing,
     Figure,
-    Outcome,
     Results,
     Series,
     SettingSummary,
@@ -49,7 +48,7 @@ STYLES: Mapping[str, tuple[str, str]] = {
     "best": (PALETTE[2], "-"),
     "smallest": (PALETTE[4], ":"),
     "largest with none lost": (PALETTE[1], "-."),
-    "smallest that diverges": (PALETTE[5], "--"),
+    "smallest that loses a run": (PALETTE[5], "--"),
 }
 OTHER = "another"
 OTHER_STYLES = ((PALETTE[3], (0, (5, 1))), (PALETTE[0], (0, (3, 1, 1, 1))), (PALETTE[6], (0, (1, 1))))
@@ -73,6 +72,11 @@ class Curve:
     def known(self) -> bool:
         """Whether it shows the gap; else the gradient norm."""
         return self.setting.runs[0].minimum_value is not None
+
+    @property
+    def leaves(self) -> bool:
+        """Whether its median grows beyond all bounds, because half of the runs are lost."""
+        return 2 * self.setting.lost >= len(self.setting.runs) or not math.isfinite(self.band.median[-1])
 
 
 @dataclass(frozen=True)
@@ -114,7 +118,7 @@ def _chosen(results: Results, settings: Sequence[SettingSummary]) -> list[tuple[
         groups.setdefault((setting.optimizer, setting.gradient), []).append(setting)
     roles = [_roles(results, group) for group in groups.values()]
     chosen = [(place, *group[0]) for place, group in enumerate(roles)]
-    for role in ("smallest that diverges", "smallest", "largest with none lost", OTHER):
+    for role in ("smallest that loses a run", "smallest", "largest with none lost", OTHER):
         taken = {id(setting) for _, _, setting in chosen}
         more = [(place, r, s) for place, group in enumerate(roles) for r, s in group if r == role and id(s) not in taken]
         if len(chosen) + len(more) <= MOST_CURVES:
@@ -131,12 +135,12 @@ def _roles(results: Results, group: Sequence[SettingSummary]) -> list[tuple[str,
     if len(ordered) < 2:
         return [("best", best), *((OTHER, setting) for setting in group if setting is not best)]
     stable = [setting for setting in ordered if not setting.lost]
-    diverging = [setting for setting in ordered if 2 * _diverged(setting) >= len(setting.runs)]
+    losing = [setting for setting in ordered if setting.lost]
     return [
         *([("best", best)] if best.lost < len(best.runs) else []),
         ("smallest", ordered[0]),
         *(("largest with none lost", setting) for setting in stable[-1:]),
-        *(("smallest that diverges", setting) for setting in diverging[:1]),
+        *(("smallest that loses a run", setting) for setting in losing[:1]),
         *((OTHER, setting) for setting in ordered),
     ]
 
@@ -149,10 +153,6 @@ def _swept(results: Results, optimizer: str) -> str:
 def _value(setting: SettingSummary, key: str) -> float | None:
     value = setting.parameters.get(key)
     return float(value) if isinstance(value, int | float) else None
-
-
-def _diverged(setting: SettingSummary) -> int:
-    return setting.outcomes.get(Outcome.DIVERGED, 0) + setting.outcomes.get(Outcome.NON_FINITE, 0)
 
 
 def _band(results: Results, setting: SettingSummary) -> Band:
@@ -218,7 +218,7 @@ def _limits(curves: Sequence[Curve], floor: float) -> tuple[float, float]:
     high = max([*starts, 10 * floor])
     lowest = min([float(curve.band.median.min()) for curve in curves] + [high])
     low = max(lowest, floor)
-    return low / 4, high * (100 if any(not math.isfinite(curve.band.median[-1]) for curve in curves) else 4)
+    return low / 4, high * (100 if any(curve.leaves for curve in curves) else 4)
 
 
 def _label(curve: Curve, curves: Sequence[Curve]) -> str:
@@ -228,6 +228,8 @@ def _label(curve: Curve, curves: Sequence[Curve]) -> str:
     names = [method] if len(_methods(curves)) > 1 or not setting.label else []
     names += [curve.role] if setting.label and curve.role != OTHER else []
     lines = list(filter(None, (", ".join(names), setting.label)))
+    if setting.lost:
+        lines[-1] += f" ({setting.lost} of {len(setting.runs)} lost)"
     if len(": ".join(lines)) <= LEGEND_WIDTH:
         return wrapped(": ".join(lines), LEGEND_WIDTH)
     return "\n".join(wrapped(line, LEGEND_WIDTH) for line in lines)
@@ -256,7 +258,7 @@ def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_step
         text.append("A straight line falling to the right means that every step shrinks it by the same factor.")
     if any(curve.band.runs > 1 for curve in drawn):
         text.append("A run that has stopped stays at its last value; one that is lost counts as infinite from then on.")
-    if any(not math.isfinite(curve.band.median[-1]) for curve in drawn):
+    if any(curve.leaves for curve in drawn):
         text.append(
             "A line that leaves through the top has grown beyond the picture; it does so where half of the runs are lost."
         )
@@ -281,14 +283,16 @@ def _choice(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, l
     roles = [role for role in STYLES if any(curve.role == role for group in curves.values() for curve in group)]
     return [
         f"Of {counted(total, 'setting')}, {drawn} {'is' if drawn == 1 else 'are'} drawn, chosen for each optimizer: "
-        f"the {listed(roles)}. Best is the one with the most converged runs, then the fewest steps, then the smallest last value."
+        f"the {listed(roles)}. Best is the one with the most converged runs, then the fewest lost, then the "
+        "fewest steps, then the smallest last value."
     ]
 
 
 def _findings(curves: Mapping[str, list[Curve]]) -> list[str]:
     told = [_finding(objective, group) for objective, group in list(curves.items())[:TOLD_OBJECTIVES]]
     if len(curves) > len(told):
-        told.append(f"The summary has the numbers of the other {counted(len(curves) - len(told), 'objective')}.")
+        others = counted(len(curves) - len(told), "other objective")
+        told.append(f"For {others}, the summary table says how the runs ended and which setting was best.")
     return told
 
 
@@ -310,11 +314,15 @@ def _fate(curve: Curve) -> str:
     runs = len(setting.runs)
     if setting.lost == runs:
         return f"{part(runs, runs, 'run')} {'was' if runs == 1 else 'were'} lost"
-    fate = f"{part(setting.converged, runs, 'run')} converged"
+    fate = [f"{part(setting.converged, runs, 'run')} converged"]
     if setting.converged:
         steps = f"{number(setting.median_steps)} {'step' if setting.median_steps == 1 else 'steps'}"
-        return f"{fate} in {steps}" if setting.converged == 1 else f"{fate} in a median of {steps}"
-    return f"{fate} and the median gap at the end was {number(setting.median_gap)}" if curve.known else fate
+        fate[0] += f" in {steps}" if setting.converged == 1 else f" in a median of {steps}"
+    if setting.lost:
+        fate.append(f"{setting.lost} {'was' if setting.lost == 1 else 'were'} lost")
+    if not setting.converged and curve.known:
+        fate.append(f"the median gap at the end was {number(setting.median_gap)}")
+    return listed(fate)
 
 
 def _contradictions(settings: Mapping[str, list[SettingSummary]]) -> list[str]:

@@ -46,12 +46,13 @@ class Outcomes(Figure):
         groups = _groups(results.runs)
         if not groups:
             return None
-        heights = [len(bars) + 0.9 for bars in groups.values()]
+        titles = [wrapped(objective, 70, 3) for objective in groups]
+        heights = [len(bars) + 0.9 + 0.5 * title.count("\n") for title, bars in zip(titles, groups.values(), strict=True)]
         figure = MatplotlibFigure(figsize=(WIDTH, BAR * sum(heights) + 0.9), layout="constrained")
         grid = figure.add_gridspec(len(groups), 1, height_ratios=heights)
-        for place, (objective, bars) in enumerate(groups.items()):
+        for place, bars in enumerate(groups.values()):
             panel = figure.add_subplot(grid[place, 0])
-            panel.set_title(wrapped(objective, 100, 1))
+            panel.set_title(titles[place])
             _draw_bars(panel, bars, last=place == len(groups) - 1)
         counts = count_outcomes(results.runs)
         handles = [Patch(color=_colour(outcome), label=outcome) for outcome in counts]
@@ -104,7 +105,11 @@ def _caption(groups: Groups, counts: Mapping[str, int]) -> str:
     rest = [f"{count} ended as {outcome}" for outcome, count in counts.items() if outcome != Outcome.CONVERGED]
     text = [f"In all, {part(converged, total, 'run')} converged" + (f"; {listed(rest)}." if rest else ".")]
     text += [_finding(objective, bars) for objective, bars in list(groups.items())[:TOLD_OBJECTIVES]]
-    return "\n".join([reading, " ".join(text)])
+    lines = [reading, " ".join(text)]
+    if len(groups) > TOLD_OBJECTIVES:
+        others = counted(len(groups) - TOLD_OBJECTIVES, "other objective")
+        lines.append(f"For {others}, the summary table says how the runs ended and which setting was best.")
+    return "\n".join(lines)
 
 
 def _finding(objective: str, bars: Mapping[str, Sequence[StoredRun]]) -> str:
