@@ -9,9 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+
+from runner.analysis.summary import summarize
+from runner.cli.summary import table_of
+from runner.contracts import StoredRun
 
 from .conftest import SMALL, Done
 from .test_bad_input import call_main
@@ -128,6 +133,8 @@ class TestOutput:
             ["quadratic", "gradient_descent", "6"],
             ["linear_regression", "gradient_descent", "6"],
         ]
+        counts, closing = closing.split("\n", 1)
+        assert counts == "12 runs: 3 converged, 5 max_steps, 4 diverged"
         assert closing == (
             f"12 runs computed, 0 were stored already; database: {STORED}\nreport: {Path('results', 'small', 'index.html')}\n"
         )
@@ -359,3 +366,24 @@ def test_a_terminal_shows_a_bar(tmp_path, write):
     assert "\x1b[?25h" in screen, "the cursor is given back"
     assert "runs to compute" not in text, "the bar takes the place of the lines"
     assert f"12 runs computed, 0 were stored already; database: {STORED}" in text
+
+
+@pytest.mark.parametrize(("width", "missing"), [(300, set()), (80, {"median value", "outcomes", "runs", "median gap"})])
+def test_a_narrow_terminal_gets_a_narrower_table(width, missing):
+    run = StoredRun(
+        1, "a", "linear_regression", "analytic", "clipped_gradient_descent", {"optimizer.learning_rate": 0.1}, 0, 2, "converged",
+        "", 7, 0.5, 0.5, 0.0, {"value": 8}, 0.1, 0.25, None,
+    )  # fmt: skip
+    table = table_of(summarize([run, replace(run, parameters={"optimizer.learning_rate": 0.2}, outcome="diverged")]), width)
+    everything = {
+        "objective",
+        "optimizer",
+        "runs",
+        "outcomes",
+        "best setting",
+        "converged",
+        "median steps",
+        "median gap",
+        "median value",
+    }
+    assert {str(column.header) for column in table.columns} == everything - missing

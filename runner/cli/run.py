@@ -134,13 +134,16 @@ def _say_results(
         summary["warnings"] = [*finished.warnings, *complaints]
         click.echo(json.dumps(summary, indent=2))
     elif not told.quiet:
-        Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_PIPES).print(table_of(rows))
+        console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_PIPES)
+        console.print(table_of(rows, console.width))
         click.echo("\n".join(_closing_lines(plan, finished, stored, written, database)))
 
 
 def _closing_lines(plan: Plan, finished: Finished, stored: Results, written: WrittenReport | None, database: str) -> list[str]:
     computed = finished.outcomes.total()
-    lines = ["", f"{computed:,} runs computed, {len(stored.runs) - computed:,} were stored already; database: {database}"]
+    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in count_outcomes(stored.runs).items())
+    lines = ["", f"{len(stored.runs):,} runs: {outcomes}"]
+    lines += [f"{computed:,} runs computed, {len(stored.runs) - computed:,} were stored already; database: {database}"]
     lines += [f"skipped {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
     left = len(plan.runs) - len(stored.runs)
     if left > 0:

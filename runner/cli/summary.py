@@ -9,15 +9,24 @@ from rich.table import Table
 from runner.analysis.summary import SummaryRow, summary_table
 from runner.pipeline import Finished, Plan
 
+GAP = "  "
+MISSABLE = ("median value", "outcomes", "runs", "median gap")
 NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 
 
-def table_of(rows: Sequence[SummaryRow]) -> Table:
-    """Return the table of the best settings: a line for each objective, gradient backend and optimizer."""
+def table_of(rows: Sequence[SummaryRow], width: int) -> Table:
+    """Return the table of the best settings: a line for each objective, gradient backend and optimizer.
+
+    Columns that can be missed are left out where the terminal is too narrow for all; the report has them.
+    """
     header, cells = summary_table(rows)
     # With one gradient backend the column says nothing.
     shown = [place for place, name in enumerate(header) if name != "gradient" or len({row.gradient for row in rows}) > 1]
-    table = Table(box=None, pad_edge=False, header_style="bold")
+    widths = [max(len(cell) for cell in column) + len(GAP) for column in zip(header, *cells, strict=True)]
+    for name in MISSABLE:
+        if sum(widths[place] for place in shown) > width:
+            shown = [place for place in shown if header[place] != name]
+    table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
     for place in shown:
         table.add_column(header[place], justify="right" if header[place] in NUMBERS else "left", overflow="fold")
     for row in cells:
