@@ -146,7 +146,10 @@ class TestOutput:
 
         stored = rows(tmp_path / STORED)
         again = runner_cli("run", "small.toml", "--no-report")
-        assert again.out.split("\n\n") == [table, f"0 runs computed, 12 were stored already; database: {STORED}\n"]
+        assert again.out.split("\n\n") == [
+            table,
+            f"{counts}\n0 runs computed, 12 were stored already; database: {STORED}\n",
+        ]
         assert again.err == "0 runs to compute, 12 already stored\n"
         assert rows(tmp_path / STORED) == stored
 
