@@ -136,7 +136,7 @@ class TestOutput:
         counts, closing = closing.split("\n", 1)
         assert counts == "12 runs: 3 converged, 5 max_steps, 4 diverged"
         assert closing == (
-            f"12 runs computed, 0 were stored already; database: {STORED}\nreport: {Path('results', 'small', 'index.html')}\n"
+            f"12 runs computed, 0 stored already; database: {STORED}\nreport: {Path('results', 'small', 'index.html')}\n"
         )
         first, last = done.err.splitlines()
         assert first == "12 runs to compute, 0 already stored"
@@ -148,7 +148,7 @@ class TestOutput:
         again = runner_cli("run", "small.toml", "--no-report")
         assert again.out.split("\n\n") == [
             table,
-            f"{counts}\n0 runs computed, 12 were stored already; database: {STORED}\n",
+            f"{counts}\n0 runs computed, 12 stored already; database: {STORED}\n",
         ]
         assert again.err == "0 runs to compute, 12 already stored\n"
         assert rows(tmp_path / STORED) == stored
@@ -260,14 +260,14 @@ class TestAgain:
 
 
 class TestFailedRuns:
-    FAILED = "2 runs failed; their errors are stored, and --retry-failed computes them again"
+    FAILED = "2 runs failed; the errors are stored, and --retry-failed computes again"
 
     def test_they_are_stored_with_their_error_beside_their_neighbours(self, tmp_path, write, call):
         write(LOCAL, "my.py")
         write(WALLED)
         done = call("run", "small.toml", "--no-report")
         assert done.code == 1
-        assert done.out.splitlines()[-2:] == [f"6 runs computed, 0 were stored already; database: {STORED}", self.FAILED]
+        assert done.out.splitlines()[-2:] == [f"6 runs computed, 0 stored already; database: {STORED}", self.FAILED]
         (warning,) = [line for line in done.err.splitlines() if line.startswith("warning: ")]
         assert warning.startswith(
             "warning: a batch raised ArithmeticError: beyond the wall; so its 6 runs were computed one at a "
@@ -292,9 +292,9 @@ class TestFailedRuns:
         done = call("run", "small.toml", "--no-report", "--fail-fast")
         assert done.code == 1
         assert done.out.splitlines()[-3:] == [
-            f"1 runs computed, 0 were stored already; database: {STORED}",
-            "5 runs are still to compute; the same command again computes them",
-            "1 runs failed; their errors are stored, and --retry-failed computes them again",
+            f"1 run computed, 0 stored already; database: {STORED}",
+            "5 runs still to compute; the same command again does",
+            "1 run failed; the errors are stored, and --retry-failed computes again",
         ]
         assert [row[2] for row in rows(tmp_path / STORED)] == ["failed"]
         rest = call("run", "small.toml", "--no-report", "--json")
@@ -368,7 +368,7 @@ def test_a_terminal_shows_a_bar(tmp_path, write):
     assert re.search(r"12/12 runs 3 converged, 5 max_steps, 4 diverged +[\d,]+ runs/s", text)
     assert "\x1b[?25h" in screen, "the cursor is given back"
     assert "runs to compute" not in text, "the bar takes the place of the lines"
-    assert f"12 runs computed, 0 were stored already; database: {STORED}" in text
+    assert f"12 runs computed, 0 stored already; database: {STORED}" in text
 
 
 @pytest.mark.parametrize(("width", "missing"), [(300, set()), (80, {"median value", "outcomes", "runs", "median gap"})])

@@ -27,6 +27,11 @@ from runner.stopping import Outcome
 SECONDS_BETWEEN_LINES = 2.0
 
 
+def many_runs(count: int) -> str:
+    """Return a count of runs in words: `1 run`, `2,000 runs`."""
+    return f"{count:,} run{'' if count == 1 else 's'}"
+
+
 def outcomes_in_words(outcomes: Counter[Outcome]) -> str:
     """Return counts as "12 converged, 3 diverged", in the order of the outcomes."""
     return ", ".join(f"{outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcomes[outcome])
@@ -64,7 +69,7 @@ class Lines(Silence):
         """Say how much there is to do."""
         self._total = len(plan.todo)
         self._begun = self._said = time.monotonic()
-        click.echo(f"{self._total:,} runs to compute, {len(plan.runs) - self._total:,} already stored", err=True)
+        click.echo(f"{many_runs(self._total)} to compute, {len(plan.runs) - self._total:,} already stored", err=True)
 
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
         """Say how far it is, unless that was said just now."""

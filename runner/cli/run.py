@@ -15,7 +15,7 @@ import click
 from rich.console import Console
 
 from runner.analysis.summary import count_outcomes, summarize
-from runner.cli.progress import Bar, Lines, Silence
+from runner.cli.progress import Bar, Lines, Silence, many_runs
 from runner.cli.summary import as_dict, changed_lines, plan_lines, row_as_dict, table_of
 from runner.contracts import Results
 from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, read, report
@@ -142,15 +142,15 @@ def _say_results(
 def _closing_lines(plan: Plan, finished: Finished, stored: Results, written: WrittenReport | None, database: str) -> list[str]:
     computed = finished.outcomes.total()
     outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in count_outcomes(stored.runs).items())
-    lines = ["", f"{len(stored.runs):,} runs: {outcomes}"]
-    lines += [f"{computed:,} runs computed, {len(stored.runs) - computed:,} were stored already; database: {database}"]
+    lines = ["", f"{many_runs(len(stored.runs))}: {outcomes}"]
+    lines += [f"{many_runs(computed)} computed, {len(stored.runs) - computed:,} stored already; database: {database}"]
     lines += [f"skipped {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
     left = len(plan.runs) - len(stored.runs)
     if left > 0:
-        lines.append(f"{left:,} runs are still to compute; the same command again computes them")
+        lines.append(f"{many_runs(left)} still to compute; the same command again does")
     failed = count_outcomes(stored.runs).get(Outcome.FAILED, 0)
     if failed:
-        lines.append(f"{failed:,} runs failed; their errors are stored, and --retry-failed computes them again")
+        lines.append(f"{many_runs(failed)} failed; the errors are stored, and --retry-failed computes again")
     if written:
         lines.append(f"report: {written.page}")
     return lines

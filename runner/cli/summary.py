@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from runner.analysis.summary import SummaryRow, summary_table
+from runner.cli.progress import many_runs
 from runner.pipeline import Finished, Plan
 
 GAP = "  "
@@ -45,7 +46,7 @@ def plan_lines(plan: Plan, database: str) -> list[str]:
     )
     product = " × ".join(f"{count:,} {noun}{'' if count == 1 else 's'}" for noun, count in axes)
     lines = [
-        f"{experiment.name}: {len(plan.runs):,} runs ({product})",
+        f"{experiment.name}: {many_runs(len(plan.runs))} ({product})",
         f"  stored      {len(plan.stored):,} in {database}",
         f"  to compute  {len(plan.todo):,}",
     ]
