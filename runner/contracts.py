@@ -253,8 +253,9 @@ class Optimizer(Plugin, ABC):
     def init(self, x: Array) -> Memory:
         """Return what the first step finds in `memory`, given the start `(runs, dimension)`.
 
-        Memory is an array with a leading runs axis, or a tuple, list or dict of such; anything else in it is shared by all
-        runs and left alone when finished runs leave the batch.
+        Memory is an array with a row for each run, or a tuple, list or dict of such; finished runs are cut out of them.
+        Anything in it that is no array (a count of steps, say) is shared by all runs. An array without a row for each run
+        belongs into the plugin; the engine notices one in memory, and computes such a batch one run at a time.
         """
         return ()
 

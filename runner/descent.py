@@ -156,7 +156,7 @@ def _step(optimizer: Any, point: EvaluatedPoint, memory: Memory) -> tuple[Array,
 
 
 def take_memory(memory: Memory, rows: Mask, runs: int) -> Memory:
-    """Return an optimizer's memory for some of the runs: arrays with a leading axis of `runs` are cut, the rest is left."""
+    """Return an optimizer's memory for some of the runs: arrays with a row for each run are cut, the rest is left."""
     if isinstance(memory, np.ndarray) and memory.ndim and len(memory) == runs:
         return memory[rows]
     if isinstance(memory, tuple) and hasattr(memory, "_fields"):

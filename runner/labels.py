@@ -5,10 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 Scalar = float | int | str | bool | None
-Axis = Literal["objective", "gradient", "optimizer"]
 
 
 @dataclass(frozen=True)

@@ -39,19 +39,6 @@ def render(figure: MatplotlibFigure) -> dict[str, bytes]:
     return pictures
 
 
-def save_figure(figure: MatplotlibFigure, folder: Path, name: str) -> tuple[Path, Path]:
-    """Write `name.svg` and `name.png` into a folder, which is made if it is missing.
-
-    Returns:
-        The paths of the SVG and the PNG file.
-
-    Raises:
-        ReportError: the folder or a file cannot be written, or `name` is not fit for a file.
-    """
-    svg, png = (write_file(folder, f"{name}.{suffix}", content) for suffix, content in render(figure).items())
-    return svg, png
-
-
 def write_file(folder: Path, name: str, content: bytes) -> Path:
     """Write a file in one go: a reader finds the old one or the new one, never a part.
 
