@@ -35,6 +35,7 @@ class RecordTable:
     """The `[record]` table."""
 
     x: bool = parameter(True, doc="whether the iterates are recorded beside f and ‖∇f‖")
+    gradient: bool = parameter(False, doc="whether the gradients are recorded too, component by component")
 
 
 @dataclass
@@ -125,7 +126,8 @@ class _Reader:
                               f"{LONGEST_NAME} bytes, for a folder bears it; not {shown(name)}")  # fmt: skip
         axes = {kind: self._axis(kind) for kind in KINDS}
         executor, max_batch = self._execution()
-        rules = Rules(self._fields("stop", StoppingRules), self._fields("record", RecordTable).x)
+        record = self._fields("record", RecordTable)
+        rules = Rules(self._fields("stop", StoppingRules), record.x, record.gradient)
         objectives = axes["objective"]
         if rules.stop.gap is not None and objectives and not any(_knows_minimum(each.plugin) for each in objectives):
             self.problems.add("stop.gap", "none of the objectives knows its minimum; use gradient_norm instead")

@@ -322,6 +322,9 @@ class StoredRun:
         seconds: its share of its batch's time.
         minimum_value: the known smallest value of its objective, or None.
         curvature: smallest and largest eigenvalue of the Hessian at the known minimiser, or None.
+        records_x: whether its iterates are stored.
+        records_gradient: whether its gradients are stored, component by component.
+        behaviour: how it moved; None where nobody measured it.
     """
 
     id: int
@@ -342,6 +345,9 @@ class StoredRun:
     seconds: float
     minimum_value: float | None
     curvature: tuple[float, float] | None
+    records_x: bool = True
+    records_gradient: bool = False
+    behaviour: str | None = None
 
     @property
     def final_gap(self) -> float:
@@ -357,11 +363,13 @@ class Series:
         value: f, `(steps + 1,)`.
         gradient_norm: ‖∇f‖, `(steps + 1,)`.
         x: the iterates, `(steps + 1, dimension)`, or None where the experiment did not record them.
+        gradient: ∇f there, likewise; recorded only where the experiment asks for it.
     """
 
     value: Array
     gradient_norm: Array
     x: Array | None
+    gradient: Array | None = None
 
 
 class Results(ABC):

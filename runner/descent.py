@@ -221,7 +221,7 @@ class _Loop:
         """Evaluate and record the iterate, let the runs leave that have ended; None if none goes on."""
         value, gradient = self.evaluator.value_and_gradient(self.x)
         gradient_norm = norm(gradient)
-        self.recorder.record(self.x, value, gradient_norm)
+        self.recorder.record(self.x, value, gradient_norm, gradient)
         latest = self.latest
         latest.value, latest.gradient_norm = value, gradient_norm
         better = value < latest.best_value

@@ -136,15 +136,23 @@ class Rules:
     Attributes:
         stop: the stopping rules.
         record_x: whether the iterates are recorded beside f and ‖∇f‖.
+        record_gradient: whether the gradients are recorded too, component by component.
     """
 
     stop: StoppingRules
     record_x: bool
+    record_gradient: bool = False
 
     @property
     def canonical(self) -> str:
         """JSON of the rules; part of a run's identity."""
-        return canonical({"stop": asdict(self.stop), "record": {"x": self.record_x}})
+        # Named only where it is on: runs without it keep the identity that they had before there was such a choice.
+        gradient = {"gradient": True} if self.record_gradient else {}
+        return canonical({"stop": asdict(self.stop), "record": {"x": self.record_x, **gradient}})
+
+    def series(self, dimension: int) -> int:
+        """How many numbers are recorded at each iterate."""
+        return 2 + dimension * (self.record_x + self.record_gradient)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -357,8 +365,7 @@ class Evaluations:
 
 def chunk_steps(dimension: int, rules: Rules) -> int:
     """How many iterates of a run go into one chunk."""
-    width = 2 + (dimension if rules.record_x else 0)
-    return max(1, min(rules.stop.max_steps + 1, CHUNK_STEPS, CHUNK_BYTES // (8 * width)))
+    return max(1, min(rules.stop.max_steps + 1, CHUNK_STEPS, CHUNK_BYTES // (8 * rules.series(dimension))))
 
 
 @dataclass(frozen=True, slots=True)
@@ -368,7 +375,8 @@ class Chunk:
     Attributes:
         first_step: the number of its first iterate.
         count: how many iterates.
-        data: big-endian float64, series after series: f, ‖∇f‖, then each coordinate of x if recorded; each `count` long.
+        data: big-endian float64, series after series, each `count` long: f, ‖∇f‖, then each coordinate of x and each
+            component of ∇f, where recorded.
     """
 
     first_step: int

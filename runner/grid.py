@@ -116,7 +116,7 @@ def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple
         groups[run.objective.structure, run.gradient.structure, run.optimizer.structure].append(run)
     for group in groups.values():
         dimension = len(group[0].start.x)
-        width = 8 * (2 + (dimension if rules.record_x else 0))
+        width = 8 * rules.series(dimension)
         size = max(1, min(max_batch, BATCH_BYTES // (width * chunk_steps(dimension, rules))))
         for first in range(0, len(group), size):
             members = group[first : first + size]

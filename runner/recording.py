@@ -49,8 +49,9 @@ class Recorder:
     def __init__(self, runs: int, dimension: int, rules: Rules) -> None:
         self.chunks: list[list[Chunk]] = [[] for _ in range(runs)]
         self.iterates = 0
-        self._records_x = rules.record_x
-        self._width = 2 + (dimension if rules.record_x else 0)
+        self._x = slice(2, 2 + dimension) if rules.record_x else None
+        self._width = rules.series(dimension)
+        self._gradient = slice(self._width - dimension, self._width) if rules.record_gradient else None
         self._steps = chunk_steps(dimension, rules)
         self._retained = 0
         self._slab = np.empty(0, np.uint8)
@@ -62,7 +63,7 @@ class Recorder:
         self._stage = np.empty((staged, self._width, runs))
         self._staged = 0
 
-    def record(self, x: Array, value: Array, gradient_norm: Array) -> None:
+    def record(self, x: Array, value: Array, gradient_norm: Array, gradient: Array) -> None:
         """Record the next iterate of the runs that are still going."""
         if self._staged == len(self._stage) or self._block.filled + self._staged == self._steps:
             self._unload()
@@ -71,8 +72,10 @@ class Recorder:
         row = self._stage[self._staged]
         row[0] = value
         row[1] = gradient_norm
-        if self._records_x:
-            row[2:] = x.T
+        if self._x is not None:
+            row[self._x] = x.T
+        if self._gradient is not None:
+            row[self._gradient] = gradient.T
         self._staged += 1
         self.iterates += 1
 

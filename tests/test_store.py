@@ -9,18 +9,23 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
+from runner.contracts import HasGradient
 from runner.environment import Environment
 from runner.errors import StoreError
 from runner.experiment import Chunk, Descent, Evaluations, Landmark, Run, Trajectory
 from runner.pipeline import Choices, Plan, execute, make_plan, read
 from runner.registry import Registry
+from runner.rowwise import norm
 from runner.stopping import Outcome
 from runner.store import Store, read_results
 from runner.store.connection import Database
+
+from .conftest import SMALL
 
 AROUND = Environment("CPython 3.11.7", "Linux", "a processor", {"numpy": "2.4.0"}, "abc")
 
@@ -291,7 +296,7 @@ class TestForeignFiles:
         with pytest.raises(StoreError) as caught:
             Store(str(path)).find(["x"])
         assert str(caught.value) == (
-            f"database {path}: has schema 9999, and this version of runner reads schema 0001; "
+            f"database {path}: has schema 9999, and this version of runner reads schema 0002; "
             "use the version of runner that wrote it, or name another file"
         )
 
@@ -464,3 +469,32 @@ def test_a_run_that_was_stopped_has_no_iterates_and_can_be_read(tmp_path, write)
     results = read_results(Database(str(database)), "small")
     ((run, series),) = results.series(results.runs)
     assert (run.outcome, len(series.value)) == ("timeout", 0)
+
+
+@pytest.mark.parametrize("records_x", [True, False])
+def test_gradients_are_recorded_where_the_experiment_asks(tmp_path, write, records_x):
+    database = tmp_path / "r.db"
+    record = f"\n[record]\nx = {str(records_x).lower()}\ngradient = true\n"
+    plan, _ = run_into(write(SMALL + record), database)
+    results = read_results(Database(str(database)), "small")
+    objectives = {run.identity: run.objective.plugin for run in plan.runs}
+    starts = {run.identity: run.start.x for run in plan.runs}
+    for run, series in results.series(results.runs):
+        assert (run.records_x, run.records_gradient) == (records_x, True)
+        assert (series.x is not None) == records_x
+        assert series.gradient is not None
+        at_start = cast(HasGradient, objectives[run.identity]).gradient(starts[run.identity][None, :])
+        assert series.gradient[0].tobytes() == at_start[0].tobytes()
+        np.testing.assert_array_equal(norm(series.gradient), series.gradient_norm)
+        if series.x is not None:
+            np.testing.assert_array_equal(cast(HasGradient, objectives[run.identity]).gradient(series.x), series.gradient)
+
+
+def test_a_choice_that_is_off_leaves_the_identity_as_it_was(write):
+    off, on = (
+        make_plan(read(write(SMALL + f"\n[record]\ngradient = {asked}\n"), Registry(), Choices()), Store("none.db"), Choices())
+        for asked in ("false", "true")
+    )
+    plain = make_plan(read(write(), Registry(), Choices()), Store("none.db"), Choices())
+    assert [run.identity for run in off.runs] == [run.identity for run in plain.runs]
+    assert not {run.identity for run in on.runs} & {run.identity for run in plain.runs}

@@ -70,7 +70,7 @@ def _portions(runs: Sequence[StoredRun]) -> Iterator[Sequence[StoredRun]]:
     """Cut runs into portions whose trajectories together take little memory."""
     first = size = 0
     for place, run in enumerate(runs):
-        added = 8 * (run.steps + 1) * (2 + run.dimension)
+        added = 8 * (run.steps + 1) * (2 + run.dimension * (run.records_x + run.records_gradient))
         if place > first and (size + added > BYTES_AT_ONCE or place - first == RUNS_AT_ONCE):
             yield runs[first:place]
             first, size = place, 0
@@ -171,6 +171,9 @@ def _stored_run(
         seconds=row["seconds"],
         minimum_value=row["minimum_value"],
         curvature=None if None in curvature else cast(tuple[float, float], curvature),
+        records_x=row["records_x"],
+        records_gradient=row["records_gradient"],
+        behaviour=row["behaviour"],
     )
 
 
@@ -203,4 +206,7 @@ def _series(run: StoredRun, chunks: Sequence[Any], database: str) -> Series:
         return Series(np.empty(0), np.empty(0), None)
     whole = np.empty((len(pieces[0]), step))
     np.concatenate(pieces, axis=1, out=whole)
-    return Series(whole[0], whole[1], whole[2:].T if len(whole) > 2 else None)
+    if len(whole) != 2 + run.dimension * (run.records_x + run.records_gradient):
+        raise StoreError(f"database {database}: the trajectory of run {run.id} is damaged at step 0")
+    x = whole[2 : 2 + run.dimension].T if run.records_x else None
+    return Series(whole[0], whole[1], x, whole[-run.dimension :].T if run.records_gradient else None)

@@ -5,6 +5,8 @@
             objective, gradient, optimizer, rules: setting ──< parameter,  setting ── landmark
             start,  environment
 
+    worker ──< claim: who is computing which runs just now
+
 A setting is one plugin with one value for each parameter and one state of its code; runs share it. So a sweep of 200 learning
 rates over 5 starts has 200 optimizer settings and not 1,000 copies of their parameters.
 
@@ -32,9 +34,10 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    false,
 )
 
-SCHEMA_VERSION = "0001"
+SCHEMA_VERSION = "0002"
 
 metadata = MetaData()
 _LATER: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"}
@@ -121,7 +124,9 @@ run = Table(
     Column("environment_id", _Id, ForeignKey("environment.id"), nullable=False),
     Column("dimension", Integer, nullable=False),
     Column("records_x", Boolean, nullable=False),
+    Column("records_gradient", Boolean, nullable=False, server_default=false()),
     Column("outcome", String(16), nullable=False),
+    Column("behaviour", String(16), comment="how it moved; null where nobody measured it"),
     Column("error", Text, nullable=False),
     Column("steps", BigInteger, nullable=False),
     Column("value_evaluations", BigInteger, nullable=False),
@@ -166,8 +171,28 @@ chunk = Table(
         "data",
         LargeBinary,
         nullable=False,
-        comment="big-endian float64, series after series: f, gradient norm, each coordinate of x",
+        comment="big-endian float64, series after series: f, gradient norm, then x and the gradient where recorded",
     ),
+)
+
+worker = Table(
+    "worker",
+    metadata,
+    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("token", String(32), nullable=False, unique=True, comment="random, of one process and one sweep"),
+    Column("host", Text, nullable=False),
+    Column("boot", Text, nullable=False, comment="which start of that machine, so that process numbers mean something"),
+    Column("process", BigInteger, nullable=False),
+    Column("process_started", Double, nullable=False, comment="seconds since 1970, UTC"),
+    Column("seen_at", Double, nullable=False, comment="its last sign of life, seconds since 1970, UTC"),
+)
+
+claim = Table(
+    "claim",
+    metadata,
+    Column("identity", String(64), primary_key=True, comment="of a run that is being computed"),
+    Column("worker_id", _Id, ForeignKey("worker.id", ondelete="CASCADE"), nullable=False),
+    Index("claim_by_worker", "worker_id"),
 )
 
 VIEWS = {
@@ -176,8 +201,8 @@ VIEWS = {
                (SELECT count(*) FROM experiment_run m WHERE m.experiment_id = e.id) AS runs
         FROM experiment e""",
     "runs": """
-        SELECT r.id, r.identity, o.name AS objective, g.name AS gradient, p.name AS optimizer, r.dimension, r.outcome, r.error,
-               r.steps, r.value_evaluations, r.gradient_evaluations, r.hessian_evaluations,
+        SELECT r.id, r.identity, o.name AS objective, g.name AS gradient, p.name AS optimizer, r.dimension, r.outcome,
+               r.behaviour, r.error, r.steps, r.value_evaluations, r.gradient_evaluations, r.hessian_evaluations,
                r.final_value, r.final_value_class, r.final_gradient_norm, r.final_gradient_norm_class,
                r.best_value, r.best_value_class, r.best_step, r.final_value - l.minimum_value AS final_gap,
                r.seconds, r.finished_at

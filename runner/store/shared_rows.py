@@ -47,7 +47,8 @@ class SettingRow:
     @classmethod
     def of_rules(cls, rules: Rules) -> SettingRow:
         """Describe what holds for every run of an experiment."""
-        return cls("rules", "rules", rules.canonical, "", {**asdict(rules.stop), "record_x": rules.record_x})
+        recorded = {"record_x": rules.record_x, "record_gradient": rules.record_gradient}
+        return cls("rules", "rules", rules.canonical, "", {**asdict(rules.stop), **recorded})
 
     @property
     def digest(self) -> str:

@@ -180,6 +180,7 @@ class Recording:
             "environment_id": numbers.environment,
             "dimension": len(run.start.x),
             "records_x": self._rules.record_x,
+            "records_gradient": self._rules.record_gradient,
             "outcome": trajectory.outcome.value,
             "error": trajectory.error,
             "steps": trajectory.steps,
