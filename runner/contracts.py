@@ -399,6 +399,13 @@ class Results(ABC):
     def series(self, runs: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, Series]]:
         """Read the trajectories of some runs, one after another, in the order given."""
 
+    def objective(self, run: StoredRun) -> Objective | None:
+        """Return a run's objective, made again from its stored parameters, for contours and the like.
+
+        None where its plugin is not installed, or is not the code that computed the run.
+        """
+        return None
+
 
 @dataclass(frozen=True)
 class Drawing:

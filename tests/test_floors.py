@@ -15,7 +15,7 @@ PLUGINS = ROOT / "plugins" / "runner_plugins"
 FLOORS = [
     {"clipping", "contracts", "errors", "fingerprint", "line_search", "parameters", "rowwise", "tables"},
     {"environment", "execution", "experiment", "hookspecs", "labels", "offers", "overrides", "starts", "stopping", "sweeps"},
-    {"config", "evaluation", "grid", "recording", "registry"},
+    {"config", "evaluation", "grid", "recording", "registry", "remaking"},
     {"analysis", "descent", "parcel", "report", "scaffold", "store"},
     {"landmarks", "pipeline", "testing"},
     {"cli"},

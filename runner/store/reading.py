@@ -10,9 +10,11 @@ from typing import Any, cast
 import numpy as np
 from sqlalchemy import Connection, select
 
-from runner.contracts import Results, Series, StoredRun
-from runner.errors import StoreError
+from runner.contracts import Objective, Results, Series, StoredRun
+from runner.errors import PluginError, StoreError
 from runner.labels import Labels, Scalar, label
+from runner.offers import Catalogue
+from runner.remaking import remake
 from runner.stopping import Outcome
 from runner.store import schema
 from runner.store.connection import Database
@@ -27,11 +29,20 @@ BYTES_AT_ONCE = 2**26
 class StoredResults(Results):
     """One experiment, read from the database when asked."""
 
-    def __init__(self, database: Database, experiment: Mapping[str, Any], runs: Sequence[StoredRun], swept: Mapping[str, Any]):
+    def __init__(
+        self,
+        database: Database,
+        experiment: Mapping[str, Any],
+        runs: Sequence[StoredRun],
+        swept: Mapping[str, Any],
+        catalogue: Catalogue | None = None,
+    ) -> None:
         self._database = database
         self._experiment = experiment
         self._runs = tuple(runs)
         self._swept = dict(swept)
+        self._catalogue = catalogue
+        self._objectives: dict[int, Objective | None] = {}
 
     @property
     def name(self) -> str:
@@ -65,6 +76,31 @@ class StoredResults(Results):
             for run in some:
                 yield run, _series(run, chunks.get(run.id, []), self._database.name)
 
+    def objective(self, run: StoredRun) -> Objective | None:
+        """Return a run's objective, made again; None where its plugin is not here, or is not the code that computed the run.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        if self._catalogue is None:
+            return None
+        setting, parameter = schema.setting, schema.parameter
+        with self._database.reading() as connection:
+            number = connection.execute(select(schema.run.c.objective_id).where(schema.run.c.id == run.id)).scalar_one()
+            if number not in self._objectives:
+                stored = connection.execute(select(setting).where(setting.c.id == number)).one()
+                texts = connection.execute(select(parameter.c.text).where(parameter.c.setting_id == number)).scalars().all()
+                self._objectives[number] = _remade(stored, [text for text in texts if text is not None], self._catalogue)
+        return self._objectives[number]
+
+
+def _remade(stored: Any, texts: Sequence[str], catalogue: Catalogue) -> Objective | None:
+    try:
+        setting = remake("objective", stored.canonical, catalogue, texts)
+    except PluginError:
+        return None
+    return cast(Objective, setting.plugin) if setting.fingerprint == stored.fingerprint else None
+
 
 def _portions(runs: Sequence[StoredRun]) -> Iterator[Sequence[StoredRun]]:
     """Cut runs into portions whose trajectories together take little memory."""
@@ -79,13 +115,14 @@ def _portions(runs: Sequence[StoredRun]) -> Iterator[Sequence[StoredRun]]:
         yield runs[first:]
 
 
-def read_results(database: Database, name: str, number: int | None = None) -> StoredResults:
+def read_results(database: Database, name: str, number: int | None = None, catalogue: Catalogue | None = None) -> StoredResults:
     """Return an experiment.
 
     Args:
         database: where it is.
         name: the experiment's name.
         number: its row number; without one, that of the experiment of this name that was run last.
+        catalogue: where plugins are looked up for `Results.objective`; without one, it knows none.
 
     Raises:
         StoreError: there is none, or the database cannot be read.
@@ -100,7 +137,7 @@ def read_results(database: Database, name: str, number: int | None = None) -> St
         rows = [dict(row) for row in connection.execute(_runs_query(experiment["id"])).mappings()]
         settings = _settings(connection, {row[f"{axis}_id"] for row in rows for axis in ("objective", "gradient", "optimizer")})
     runs, swept = _stored_runs(rows, settings)
-    return StoredResults(database, dict(experiment), runs, swept)
+    return StoredResults(database, dict(experiment), runs, swept, catalogue)
 
 
 def _runs_query(experiment_id: int) -> Any:
