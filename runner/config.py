@@ -105,6 +105,27 @@ def read_experiment(path: Path, catalogue: Catalogue, overrides: Sequence[str] =
     return experiment
 
 
+def read_plugin(kind: Kind, table: Mapping[str, Any], catalogue: Catalogue) -> Setting:
+    """Make one plugin from its table, written as in an experiment file in the working folder.
+
+    Args:
+        kind: what it is.
+        table: its name under `name`, and its parameters.
+        catalogue: where it is looked up.
+
+    Raises:
+        ExperimentError: with every problem of the table, each parameter named as with `--set`.
+    """
+    problems = Problems()
+    settings = _Reader(Path(), "", (), {}, catalogue, problems).settings(kind, "--set", dict(table))
+    if len(settings) > 1:
+        problems.add("--set", f"gives {len(settings)} plugins, and one is wanted: give each parameter one value")
+    if problems.found:
+        told = [problem.replace("--set.", "--set ", 1).removeprefix("--set: ") for problem in problems.told()]
+        raise ExperimentError(str(table["name"]), told)
+    return settings[0]
+
+
 @dataclass
 class _Reader:
     path: Path
@@ -197,9 +218,10 @@ class _Reader:
     def _axis(self, kind: Kind) -> tuple[Setting, ...]:
         if self.raw.get(kind, []) == []:
             self.problems.add(kind, f"at least one [[{kind}]] table is needed")
-        return tuple(setting for path, table in self._tables(kind) for setting in self._settings(kind, path, table))
+        return tuple(setting for path, table in self._tables(kind) for setting in self.settings(kind, path, table))
 
-    def _settings(self, kind: Kind, path: str, table: dict[str, Any]) -> list[Setting]:
+    def settings(self, kind: Kind, path: str, table: dict[str, Any]) -> list[Setting]:
+        """Make the plugins that one table stands for: several, where it sweeps a parameter."""
         offer = self._offer(kind, path, table)
         if offer is None:
             return []
@@ -232,7 +254,7 @@ class _Reader:
             with self.problems.at(f"{path}.{key}"):
                 known = offer.parameters.get(key)
                 if known is not None and known.plugin and isinstance(value, dict):
-                    values[key] = list(self._settings(known.plugin, f"{path}.{key}", value))
+                    values[key] = list(self.settings(known.plugin, f"{path}.{key}", value))
                     continue
                 if isinstance(value, list) and known is not None and known.item is None:
                     raise ValueError(f"must be {known.allowed}, not {shown(value)}; a sweep is written {{ values = [...] }}")
@@ -317,7 +339,7 @@ class _Reader:
         max_batch = table.pop("max_batch", MAX_BATCH)
         if not isinstance(max_batch, int) or isinstance(max_batch, bool) or max_batch < 1:
             self.problems.add("execution.max_batch", f"must be a whole number >= 1, not {shown(max_batch)}")
-        settings = self._settings("executor", "execution", {**table, "name": name})
+        settings = self.settings("executor", "execution", {**table, "name": name})
         if len(settings) > 1:
             self.problems.add("execution", "an experiment has one executor; its parameters cannot be swept")
         return (settings[0] if settings else None), max_batch

@@ -17,7 +17,7 @@ FLOORS = [
     {"environment", "execution", "experiment", "hookspecs", "labels", "offers", "overrides", "starts", "stopping", "sweeps"},
     {"config", "evaluation", "grid", "recording", "registry", "remaking"},
     {"analysis", "descent", "parcel", "report", "scaffold", "store"},
-    {"landmarks", "pipeline", "testing"},
+    {"inspection", "landmarks", "pipeline", "testing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -39,7 +39,7 @@ HOMES = {
     "click": {"cli"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},
-    "matplotlib": {"report"},
+    "matplotlib": {"inspection", "report"},
     "jinja2": {"report"},
     "pluggy": {"hookspecs", "registry"},
 }

@@ -28,6 +28,21 @@ def number(value: float, beside: Iterable[float] = ()) -> str:
     return text
 
 
+def to_error(value: float, error: float) -> str:
+    """Return a number with the digits that its error leaves: those that are certain, and one that is not.
+
+    Args:
+        value: the number.
+        error: how wrong it may be; without an error (0), as many digits are shown as tell it from any other float.
+    """
+    if not math.isfinite(value) or not error > 0:
+        return repr(value + 0.0) if math.isfinite(value) else _rounded(value, 3)
+    if abs(value) < error:
+        return "0"
+    digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 1
+    return f"{value:.{min(max(digits, 1), MOST_DIGITS)}g}"
+
+
 def _rounded(value: float, digits: int) -> str:
     if math.isnan(value):
         return "unknown"

@@ -14,6 +14,7 @@ from runner.errors import Interrupted, RunnerError
 
 COMMANDS = {
     "run": "Run an experiment: compute what is missing, store every step, write the report.",
+    "inspect": "Show the calculus of an objective.",
     "plugins": "List the installed plugins.",
 }
 INTERNAL_ERROR = 70

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ DOTS_PER_INCH = 150
 _METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "png": {"Software": None},
+    "pdf": {"CreationDate": None, "Creator": None, "Producer": None},
 }
 
 
@@ -27,14 +29,23 @@ def render(figure: MatplotlibFigure) -> dict[str, bytes]:
     The promise holds for one version of Matplotlib; another may place things differently. The figure's layout is fixed
     afterwards: its panels no longer move to make room.
     """
+    return _rendered(figure, ("svg", "png"))
+
+
+def render_one(figure: MatplotlibFigure, suffix: str) -> bytes:
+    """Return a figure as the bytes of one file, `svg`, `png` or `pdf`; as `render` does."""
+    return _rendered(figure, (suffix,))[suffix]
+
+
+def _rendered(figure: MatplotlibFigure, suffixes: Sequence[str]) -> dict[str, bytes]:
     pictures = {}
     with house_style():
         # Placing the panels is most of the work, and would be done anew for each file.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        for suffix, metadata in _METADATA.items():
+        for suffix in suffixes:
             buffer = io.BytesIO()
-            figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH, metadata=metadata)
+            figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH, metadata=_METADATA[suffix])
             pictures[suffix] = buffer.getvalue()
     return pictures
 

@@ -1,0 +1,60 @@
+"""What the pictures of inspections share: where to look, and f there."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from runner.inspection.rows import by_rows
+from runner.inspection.subject import Subject, told
+from runner.rowwise import Array
+
+CURVE_POINTS = 401
+GRID_POINTS = 121
+LEVELS = 18
+
+
+def half_width(subject: Subject, x: Array) -> float:
+    """Return how far around a point to look: a quarter of the start region's width, else in proportion to x."""
+    region = subject.start_region
+    if region is None:
+        return max(1.0, float(np.abs(x).max()))
+    return 0.25 * (region[1] - region[0])
+
+
+def values(subject: Subject, x: Array) -> Array:
+    """Return f at points `(points, dimension)`."""
+    with told(f"objective {subject.name}"):
+        return by_rows(subject.objective.value, x)
+
+
+def along(subject: Subject, x: Array, direction: Array, t: Array) -> Array:
+    """Return f(x + t p) for each t."""
+    return values(subject, x + t[:, None] * direction)
+
+
+def fit_height(panel: Axes, heights: Array) -> None:
+    """Show the finite values of a curve whole, whatever else is drawn beside it."""
+    finite = heights[np.isfinite(heights)]
+    if len(finite) and np.ptp(finite) > 0:
+        margin = 0.15 * float(np.ptp(finite))
+        panel.set_ylim(float(finite.min()) - margin, float(finite.max()) + margin)
+
+
+def contours(panel: Axes, subject: Subject, horizontal: Array, vertical: Array) -> None:
+    """Draw the contours of an objective of two coordinates, closer together where f is low."""
+    x, y = np.meshgrid(horizontal, vertical)
+    f = values(subject, np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    finite = f[np.isfinite(f)]
+    if len(finite) and np.ptp(finite) > 0:
+        low, high = float(finite.min()), float(finite.max())
+        # Squares of equal steps: near a minimum, where f grows like a square, the contours lie evenly.
+        levels = low + (high - low) * np.linspace(0.0, 1.0, LEVELS) ** 2
+        panel.contourf(x, y, f, levels=levels, cmap="Blues", alpha=0.8)
+        panel.contour(x, y, f, levels=levels, colors="#5B7C99", linewidths=0.6)
+    panel.set_xlim(horizontal[0], horizontal[-1])
+    panel.set_ylim(vertical[0], vertical[-1])
+    panel.set_aspect("equal")
+    panel.grid(visible=False)
+    panel.set_xlabel("x₁")
+    panel.set_ylabel("x₂")

@@ -1,0 +1,105 @@
+"""The picture of an objective at a point."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, along, contours, fit_height, half_width
+from runner.inspection.point import PointFacts
+from runner.inspection.subject import Subject
+from runner.report.style import PALETTE, house_style, panels
+from runner.rowwise import Array
+
+FUNCTION, FIRST, SECOND, DOWNHILL = "#333333", PALETTE[0], PALETTE[5], PALETTE[2]
+ARROW = 0.3
+"""The length of the arrow of steepest descent, as a part of the half width."""
+
+
+def draw_point(subject: Subject, facts: PointFacts) -> MatplotlibFigure:
+    """Draw f around a point with its first- and second-order model.
+
+    One coordinate: the curve, its tangent and its osculating parabola. Two: contours, with the steepest descent and Newton's
+    step. More: the eigenvalues of the Hessian, and f along the steepest descent.
+    """
+    dimension = len(facts.place.x)
+    with house_style():
+        if dimension == 2:
+            figure, (panel,) = panels([f"{facts.objective}: where descent leads"], height=6.0)
+            _draw_contours(panel, subject, facts)
+        elif dimension == 1 or facts.curvature is None:
+            figure, (panel,) = panels([f"{facts.objective} and its models"], height=4.0)
+            _draw_models(panel, subject, facts)
+        else:
+            figure, (left, right) = panels([f"{facts.objective}: eigenvalues of ∇²f", "f along the steepest descent"], height=3.6)
+            _draw_spectrum(left, facts.curvature.eigenvalues)
+            _draw_models(right, subject, facts)
+    return figure
+
+
+def _draw_models(panel: Axes, subject: Subject, facts: PointFacts) -> None:
+    x, width = facts.place.x, half_width(subject, facts.place.x)
+    direction = _direction(facts)
+    t = np.linspace(-width, width, CURVE_POINTS)
+    shift = float(x[0]) if len(x) == 1 else 0.0
+    f = along(subject, x, direction, t)
+    panel.plot(t + shift, f, color=FUNCTION, label="f")
+    if facts.gradient is not None:
+        tangent = facts.value + t * float(facts.gradient @ direction)
+        panel.plot(t + shift, tangent, color=FIRST, linestyle="--", label="first-order model (tangent)")
+        if facts.hessian is not None:
+            parabola = tangent + 0.5 * t * t * float(direction @ facts.hessian @ direction)
+            panel.plot(t + shift, parabola, color=SECOND, linestyle="-.", label="second-order model (osculating parabola)")
+    panel.plot([shift], [facts.value], "o", color=FUNCTION, zorder=4)
+    fit_height(panel, f)
+    panel.set_xlabel("x" if len(x) == 1 else "distance from x along −∇f/‖∇f‖")
+    panel.set_ylabel("f")
+    panel.legend()
+
+
+def _direction(facts: PointFacts) -> Array:
+    """Return +1 in one dimension, else the unit vector of steepest descent; where there is none, the diagonal."""
+    dimension = len(facts.place.x)
+    if dimension == 1 or facts.steepest is None or facts.gradient is None:
+        return np.full(dimension, 1.0 / math.sqrt(dimension))
+    return facts.gradient / facts.steepest.predicted
+
+
+def _draw_contours(panel: Axes, subject: Subject, facts: PointFacts) -> None:
+    x, width = facts.place.x, half_width(subject, facts.place.x)
+    contours(panel, subject, *(np.linspace(item - width, item + width, GRID_POINTS) for item in x.tolist()))
+    if facts.gradient is not None and facts.steepest is not None:
+        unit = facts.gradient / facts.steepest.predicted
+        _arrow(panel, x, ARROW * width * unit, DOWNHILL, "steepest descent (its direction only)")
+    if facts.newton is not None and facts.newton.direction.any():
+        step = facts.newton.direction
+        reach = 0.95 * width / float(np.abs(step).max())
+        label = "Newton's step" if reach >= 1 else "Newton's step (it leads out of the picture)"
+        _arrow(panel, x, min(1.0, reach) * step, SECOND, label)
+    panel.plot(*x[:, None], "o", color=FUNCTION, zorder=5, label=f"x, a point of a {facts.curvature.shape}"
+               if facts.curvature is not None else "x")  # fmt: skip
+    panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)
+
+
+def _arrow(panel: Axes, x: Array, step: Array, colour: str, label: str) -> None:
+    panel.annotate(
+        "", xytext=tuple(x), xy=tuple(x + step), arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2.2}, zorder=4
+    )
+    panel.plot([], [], color=colour, label=label)
+
+
+def _draw_spectrum(panel: Axes, eigenvalues: Array) -> None:
+    places = np.arange(1, len(eigenvalues) + 1)
+    sizes = np.abs(eigenvalues[eigenvalues != 0])
+    if len(sizes) and sizes.max() > 100 * sizes.min():
+        panel.set_yscale("symlog", linthresh=max(float(sizes.min()), 1e-12 * float(sizes.max())))
+    for part, colour, label in ((eigenvalues > 0, FIRST, "upwards"), (eigenvalues <= 0, SECOND, "downwards or flat")):
+        if part.any():
+            panel.plot(places[part], eigenvalues[part], "o", color=colour, markersize=4, label=label)
+    panel.axhline(0.0, color="#888888", linewidth=0.9)
+    panel.set_xlabel("eigenvalue, by its size")
+    panel.set_ylabel("curvature")
+    panel.legend()

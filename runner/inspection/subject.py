@@ -1,0 +1,216 @@
+"""The objective that is inspected, and all that may differentiate it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+
+from runner.config import read_plugin
+from runner.contracts import ComputesHessian, ComputesJacobian, GradientBackend, HasMinimum, HasStartRegion, Objective, Quantity
+from runner.errors import ExperimentError, PluginError, RunnerError
+from runner.evaluation import Evaluator
+from runner.experiment import Setting
+from runner.overrides import apply_overrides
+from runner.registry import Registry
+from runner.rowwise import Array
+
+FORMULAS = "analytic"
+PREFERRED = (FORMULAS, "complex_step")
+LAST = "finite_difference"
+COMPUTES: Mapping[Quantity, tuple[type | None, str]] = {
+    "gradient": (None, "gradients"),
+    "hessian": (ComputesHessian, "Hessians"),
+    "jacobian": (ComputesJacobian, "Jacobians"),
+}
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one gradient backend says.
+
+    Attributes:
+        backend: its name.
+        result: the derivatives, for one point; None where it refuses.
+        because: why it refuses, beginning with `because`; empty where it does not.
+    """
+
+    backend: str
+    result: Array | None
+    because: str
+
+
+@dataclass(frozen=True)
+class Subject:
+    """An objective with everything on offer that may differentiate it.
+
+    Attributes:
+        name: of the objective.
+        setting: the objective, made with its parameters.
+        backends: the gradient backends by name, the most exact first.
+        unusable: why others could not be made, by name.
+    """
+
+    name: str
+    setting: Setting
+    backends: Mapping[str, GradientBackend]
+    unusable: Mapping[str, str]
+
+    @property
+    def objective(self) -> Objective:
+        """The objective itself."""
+        return cast(Objective, self.setting.plugin)
+
+    @property
+    def dimension(self) -> int:
+        """How many coordinates x has."""
+        return int(self.objective.dimension)
+
+    @property
+    def start_region(self) -> tuple[float, float] | None:
+        """Where the objective says that starts make sense, if it does."""
+        objective = self.objective
+        return objective.start_region if isinstance(objective, HasStartRegion) else None
+
+    def value(self, x: Array) -> float:
+        """Return f at one point, `(dimension,)`.
+
+        Raises:
+            PluginError: the objective raises, or what it returns is no value.
+        """
+        with told(f"objective {self.name}"):
+            return float(Evaluator(self.objective, Unused(), 1).value(x[None].copy())[0])
+
+    def answers(self, quantity: Quantity, x: Array) -> tuple[Answer, ...]:
+        """Ask every backend for a derivative at one point, `(dimension,)`."""
+        given = [self._answer(name, backend, quantity, x) for name, backend in self.backends.items()]
+        return *given, *(Answer(name, None, because) for name, because in self.unusable.items())
+
+    def best(self, quantity: Quantity) -> tuple[str, Callable[[Array], Array]] | None:
+        """Return the name of the first backend that can compute a derivative, and what computes it for one point.
+
+        None if there is none. What it returns raises PluginError where the plugin raises.
+        """
+        for name, backend in self.backends.items():
+            if self._refusal(backend, quantity) is None:
+                return name, lambda x, chosen=backend: self._ask(chosen, quantity, x)
+        return None
+
+    def known_minimum(self) -> Array | None:
+        """Return the known minimiser, `(dimension,)`, if the objective states one."""
+        with told(f"objective {self.name}: its minimum"):
+            objective = self.objective
+            if not isinstance(objective, HasMinimum):
+                return None
+            x = np.array(objective.minimum.x, dtype=np.float64).reshape(-1)
+        return x if len(x) == self.dimension and bool(np.isfinite(x).all()) else None
+
+    def _answer(self, name: str, backend: GradientBackend, quantity: Quantity, x: Array) -> Answer:
+        refusal = self._refusal(backend, quantity)
+        if refusal is not None:
+            return Answer(name, None, refusal)
+        try:
+            return Answer(name, self._ask(backend, quantity, x), "")
+        except PluginError as error:
+            return Answer(name, None, f"because it fails: {error}")
+
+    def _refusal(self, backend: GradientBackend, quantity: Quantity) -> str | None:
+        protocol, words = COMPUTES[quantity]
+        if protocol is not None and not isinstance(backend, protocol):
+            return f"because it computes no {words}"
+        try:
+            return backend.refusal(self.objective, quantity)
+        except Exception as error:
+            return f"because its refusal raised {type(error).__name__}: {error}"
+
+    def _ask(self, backend: GradientBackend, quantity: Quantity, x: Array) -> Array:
+        with told(f"objective {self.name}, differentiated by {type(backend).__name__}"):
+            result: Array = getattr(Evaluator(self.objective, backend, 1), quantity)(x[None].copy())[0]
+        return result
+
+
+class Unused(GradientBackend):
+    """Differentiates nothing; where only values are wanted."""
+
+    def gradient(self, objective: Objective, x: Array) -> Array:
+        """Refuse."""
+        raise NotImplementedError
+
+
+@contextmanager
+def told(what: str) -> Iterator[None]:
+    """Tell what a plugin raises as the plugin's.
+
+    Raises:
+        PluginError: with what it raised.
+    """
+    try:
+        with np.errstate(all="ignore"):
+            yield
+    except RunnerError:
+        raise
+    except Exception as error:
+        raise PluginError(f"{what}: raised {type(error).__name__}: {error}") from error
+
+
+def make_subject(name: str, assignments: Sequence[str], files: Sequence[Path], registry: Registry) -> Subject:
+    """Make an objective, and every gradient backend on offer.
+
+    Args:
+        name: the objective's name.
+        assignments: `parameter=value`, as in TOML; further keys, with dots, lead into a wrapped plugin's table.
+        files: plugin files, one of which may offer it.
+        registry: what is on offer.
+
+    Raises:
+        PluginError: a file cannot be loaded, or there is no such objective.
+        ExperimentError: a parameter is wrong.
+    """
+    for file in files:
+        registry.load_file(file)
+    registry.find("objective", name)
+    setting = read_plugin("objective", _table(name, assignments), registry)
+    return subject_of(setting, registry)
+
+
+def subject_of(setting: Setting, registry: Registry) -> Subject:
+    """Return an objective that is made already, with every gradient backend on offer."""
+    backends: dict[str, GradientBackend] = {}
+    unusable: dict[str, str] = {}
+    for offer in registry.offers():
+        if offer.kind != "gradient":
+            continue
+        needed = [each.name for each in offer.parameters.values() if each.required]
+        if needed:
+            unusable[offer.name] = f"because it needs {', '.join(needed)}, which an inspection has no value for"
+            continue
+        try:
+            backends[offer.name] = cast(GradientBackend, read_plugin("gradient", {"name": offer.name}, registry).plugin)
+        except RunnerError as error:
+            unusable[offer.name] = f"because it cannot be made: {error}"
+    return Subject(setting.name, setting, dict(sorted(backends.items(), key=lambda pair: _rank(pair[0]))), unusable)
+
+
+def _rank(name: str) -> tuple[int, str]:
+    if name in PREFERRED:
+        return PREFERRED.index(name), name
+    return len(PREFERRED) + (name == LAST), name
+
+
+def _table(name: str, assignments: Sequence[str]) -> dict[str, object]:
+    """Return the table that an experiment would have for the objective."""
+    raw: dict[str, list[dict[str, object]]] = {"objective": [{}]}
+    for assignment in assignments:
+        key = assignment.partition("=")[0].strip()
+        if key in ("name", "zip"):
+            raise ExperimentError(name, [f"--set {assignment}: {key} is no parameter"])
+        try:
+            apply_overrides(raw, [f"objective.0.{assignment}"])
+        except ValueError as error:
+            text = str(error).replace("objective.0.", "", 1).replace("path.to.key=value", "parameter=value")
+            raise ExperimentError(name, [text]) from error
+    return {"name": name, **raw["objective"][0]}
