@@ -9,6 +9,7 @@ import click
 
 from runner.cli.inspect_options import Numbers, Picture, Shown
 from runner.cli.inspect_point import show_point
+from runner.cli.inspect_spacings import show_spacings
 from runner.inspection.subject import make_subject
 from runner.registry import Registry
 
@@ -18,6 +19,7 @@ from runner.registry import Registry
 @click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
 @click.option("--plugin", "files", multiple=True, type=click.Path(path_type=Path), help="Load a plugin file; may be repeated.")
 @click.option("--at", type=Numbers(), metavar="X", help="Where: 0.5, or 1,-2. [default: its known minimum, else its centre]")
+@click.option("--spacings", is_flag=True, help="Measure the error of finite differences against their spacing.")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")
 def inspect(
@@ -25,6 +27,7 @@ def inspect(
     values: tuple[str, ...],
     files: tuple[Path, ...],
     at: tuple[float, ...] | None,
+    spacings: bool,
     output: Path | None,
     as_json: bool,
 ) -> None:
@@ -36,7 +39,7 @@ def inspect(
       runner inspect sin_quadratic --set a=5 --at 0.5 -o point.png
     """
     subject = make_subject(objective, values, files, Registry())
-    _tell(show_point(subject, at), output, as_json)
+    _tell(show_spacings(subject, at) if spacings else show_point(subject, at), output, as_json)
 
 
 def _tell(shown: Shown, output: Path | None, as_json: bool) -> None:

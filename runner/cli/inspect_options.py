@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 import numpy as np
 
+from runner.analysis.differentiation import Slope
 from runner.analysis.words import number
 from runner.rowwise import Array
 
@@ -112,3 +113,8 @@ def fifteen(value: float) -> str:
 def difference(value: float) -> str:
     """Return a difference with three digits."""
     return "nothing" if value == 0 else number(value)
+
+
+def slope_text(slope: Slope) -> str:
+    """Return a measured slope with its uncertainty."""
+    return f"{slope.value:.3f} ± {max(slope.uncertainty, 0.001):.3f}"

@@ -1,0 +1,100 @@
+"""How the error of a difference depends on its spacing: the slope of its truncation error, and where all errors are least."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from runner.rowwise import Array
+
+EPSILON = float(np.finfo(np.float64).eps)
+UNIT_ROUNDOFF = 0.5 * EPSILON
+SPACINGS: Array = 10.0 ** -np.linspace(1.0, 15.0, 57)
+"""From 1e-1 to 1e-15, four a decade."""
+DECADE = 4
+"""Spacings in a decade."""
+FEWEST_POINTS = 4
+
+
+@dataclass(frozen=True)
+class Slope:
+    """The slope of log error against log spacing (or distance), fitted by least squares.
+
+    Attributes:
+        value: the slope.
+        uncertainty: its standard error.
+        low: the smallest spacing of the fit.
+        high: the largest.
+    """
+
+    value: float
+    uncertainty: float
+    low: float
+    high: float
+
+
+def fitted_slope(x: Array, y: Array) -> Slope | None:
+    """Return the slope of log y against log x; None with fewer than four points that have a logarithm."""
+    usable = np.isfinite(y) & (y > 0) & (x > 0)
+    if usable.sum() < FEWEST_POINTS:
+        return None
+    log_x, log_y = np.log(x[usable]), np.log(y[usable])
+    centred = log_x - log_x.mean()
+    spread = float(centred @ centred)
+    slope = float(centred @ log_y) / spread
+    misfit = log_y - log_y.mean() - slope * centred
+    uncertainty = math.sqrt(float(misfit @ misfit) / (len(log_x) - 2) / spread)
+    return Slope(slope, uncertainty, float(x[usable].min()), float(x[usable].max()))
+
+
+def best_place(errors: Array) -> int | None:
+    """Return the number of the spacing with the smallest error; None if no error is finite.
+
+    Around it lies a decade in which rounding and truncation may cancel by chance, so what counts is the largest error within half
+    a decade.
+    """
+    known = np.where(np.isfinite(errors), errors, np.inf)
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(known, DECADE // 2, mode="edge"), DECADE + 1).max(axis=-1)
+    return int(np.argmin(around)) if np.isfinite(around).any() else None
+
+
+def truncation_slope(spacings: Array, errors: Array) -> Slope | None:
+    """Return the slope of the error where truncation rules: between ten and a thousand times the best spacing.
+
+    Ten times beyond it, rounding is less than a hundredth of the error of a first-order scheme, and a thousandth of that of a
+    second-order one.
+
+    Args:
+        spacings: falling.
+        errors: at each.
+
+    Returns:
+        None where rounding rules at every spacing, because the scheme has no truncation error here.
+    """
+    place = best_place(errors)
+    if place is None:
+        return None
+    best = float(spacings[place])
+    window = (spacings >= 9.99 * best) & (spacings <= 1001.0 * best)
+    return fitted_slope(spacings[window], errors[window])
+
+
+def best_spacing(order: int, truncation: float, rounding: float) -> float | None:
+    """Return the spacing h at which truncation · hᵖ + rounding / h is least, (rounding / (p · truncation))^(1/(p + 1)).
+
+    Source: Nocedal and Wright, Numerical Optimization, 2nd ed., section 8.1; Press et al., Numerical Recipes, 3rd ed.,
+    section 5.7.
+
+    Args:
+        order: p.
+        truncation: |f″|/2 for forward differences (p = 1), |f‴|/6 for central ones (p = 2).
+        rounding: the error of the difference of f, over the spacing: 2u|f| for forward, u|f| for central, with u = ε/2.
+
+    Returns:
+        None where one of them is zero or not finite, so that there is no best spacing.
+    """
+    if not (0 < truncation < math.inf and 0 < rounding < math.inf):
+        return None
+    return float((rounding / (order * truncation)) ** (1.0 / (order + 1)))

@@ -1,0 +1,200 @@
+"""The error of finite differences and of the complex step against the spacing, at one point."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from runner.analysis.differentiation import EPSILON, SPACINGS, UNIT_ROUNDOFF, Slope, best_place, best_spacing, truncation_slope
+from runner.contracts import GradientBackend
+from runner.errors import ExperimentError, PluginError
+from runner.evaluation import Evaluator
+from runner.inspection.point import Place, place_at
+from runner.inspection.subject import LAST, Subject, told
+from runner.parameters import parameters_of
+from runner.rowwise import Array
+
+COMPLEX_STEP = "complex_step"
+ORDERS: Mapping[str, int] = {"forward": 1, "central": 2}
+RULES: Mapping[str, str] = {"forward": "√ε", "central": "ε^⅓"}
+OFF_SYMMETRY = "seven tenths of the way through its start region"
+ONES = "ones, for it knows no start region"
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """One finite-difference scheme.
+
+    Attributes:
+        name: of the scheme.
+        errors: at each spacing.
+        order: the slope that theory predicts, or None.
+        slope: measured where truncation rules; None where rounding rules everywhere.
+        best: the spacing of the smallest error, up to half a decade.
+        best_error: the error there.
+        rule: the best spacing by the rule of thumb, ε^(1/(order + 1)).
+        predicted: the best spacing from f and its derivatives at this point; None where there is none.
+    """
+
+    name: str
+    errors: Array
+    order: int | None
+    slope: Slope | None
+    best: float | None
+    best_error: float | None
+    rule: float | None
+    predicted: float | None
+
+
+@dataclass(frozen=True)
+class SpacingFacts:
+    """Errors of ∇f against the spacing.
+
+    Attributes:
+        objective: its name.
+        place: the point.
+        reference: the backend whose ∇f is taken for right.
+        gradient: that ∇f.
+        relative: whether errors are relative to ‖∇f‖, which they are unless it is zero.
+        spacings: relative to max(1, |xᵢ|), falling.
+        schemes: those that the backend finite_difference has.
+        complex_step: the errors of the complex step, or None.
+        without_complex_step: why there are none, beginning with `because`.
+    """
+
+    objective: str
+    place: Place
+    reference: str
+    gradient: Array
+    relative: bool
+    spacings: Array
+    schemes: tuple[Scheme, ...]
+    complex_step: Array | None
+    without_complex_step: str
+
+
+def spacing_place(subject: Subject, at: tuple[float, ...] | None) -> Place:
+    """Return where errors are measured: the point given, else one where nothing vanishes by symmetry."""
+    if at is not None:
+        return place_at(subject, at, "--at")
+    region = subject.start_region
+    x = 1.0 if region is None else 0.3 * region[0] + 0.7 * region[1]
+    return Place(np.full(subject.dimension, x), ONES if region is None else OFF_SYMMETRY)
+
+
+def spacing_facts(subject: Subject, place: Place) -> SpacingFacts:
+    """Measure the error of every scheme at every spacing.
+
+    Raises:
+        ExperimentError: no backend gives an exact gradient, the gradient is not finite, or there is no finite_difference.
+        PluginError: the objective fails.
+    """
+    reference, compute = _reference(subject)
+    gradient = compute(place.x)
+    if not np.isfinite(gradient).all():
+        raise ExperimentError(
+            subject.name, [f"its gradient is not finite at x = {place.x.tolist()}; choose another point with --at"]
+        )
+    length = float(np.linalg.norm(gradient))
+    scale = length if length > 0 else 1.0
+    schemes = tuple(_scheme(subject, name, place.x, gradient, scale, compute) for name in _names(subject))
+    errors, because = _complex_step(subject, place.x, gradient, scale)
+    return SpacingFacts(
+        objective=subject.name,
+        place=place,
+        reference=reference,
+        gradient=gradient,
+        relative=length > 0,
+        spacings=SPACINGS,
+        schemes=schemes,
+        complex_step=errors,
+        without_complex_step=because,
+    )
+
+
+def _reference(subject: Subject) -> tuple[str, Callable[[Array], Array]]:
+    best = subject.best("gradient")
+    if best is None or best[0] == LAST:
+        refusals = [f"{answer.backend}, {answer.because}" for answer in subject.answers("gradient", np.ones(subject.dimension))
+                    if answer.result is None]  # fmt: skip
+        told_all = "; none by ".join(refusals)
+        raise ExperimentError(subject.name, [f"there is no exact gradient to measure errors from: none by {told_all}"])
+    return best
+
+
+def _names(subject: Subject) -> tuple[str, ...]:
+    if LAST not in subject.backends:
+        because = subject.unusable.get(LAST, "because nothing installed offers it")
+        raise ExperimentError(subject.name, [f"there is no gradient backend {LAST}, {because}"])
+    known = parameters_of(type(subject.backends[LAST])).get("scheme")
+    return tuple(str(choice) for choice in known.choices) if known is not None else ()
+
+
+def _scheme(
+    subject: Subject, name: str, x: Array, gradient: Array, scale: float, compute: Callable[[Array], Array]
+) -> Scheme:  # fmt: skip
+    errors = np.array([_error(subject, name, float(spacing), x, gradient) for spacing in SPACINGS]) / scale
+    place = best_place(errors)
+    order = ORDERS.get(name)
+    return Scheme(
+        name=name,
+        errors=errors,
+        order=order,
+        slope=truncation_slope(SPACINGS, errors),
+        best=None if place is None else float(SPACINGS[place]),
+        best_error=None if place is None else float(errors[place]),
+        rule=None if order is None else float(EPSILON ** (1.0 / (order + 1))),
+        predicted=None if order is None else _predicted(subject, order, x, compute),
+    )
+
+
+def _error(subject: Subject, scheme: str, spacing: float, x: Array, gradient: Array) -> float:
+    """Return ‖g − ∇f‖ for the gradient g of a scheme; NaN where it cannot be computed."""
+    backend = cast(GradientBackend, dataclasses.replace(cast(Any, subject.backends[LAST]), scheme=scheme, spacing=spacing))
+    try:
+        with told(f"objective {subject.name}"):
+            found = Evaluator(subject.objective, backend, 1).gradient(x[None].copy())[0]
+    except PluginError:  # x + h may lie where f is not defined
+        return math.nan
+    return float(np.linalg.norm(found - gradient))
+
+
+def _predicted(subject: Subject, order: int, x: Array, compute: Callable[[Array], Array]) -> float | None:
+    """Return the best spacing by the size of f and its derivatives along each coordinate, as the backend scales them."""
+    sizes = np.maximum(1.0, np.abs(x))
+    spacing = EPSILON ** (1.0 / (2 + order)) * sizes
+    derivatives = np.empty_like(x)
+    for i, axis in enumerate(np.eye(len(x))):
+        ahead, behind = compute(x + spacing * axis)[i], compute(x - spacing * axis)[i]
+        if order == 1:
+            derivatives[i] = (ahead - behind) / (2.0 * spacing[i])
+        else:
+            derivatives[i] = (ahead - 2.0 * compute(x)[i] + behind) / spacing[i] ** 2
+    truncation = float(np.linalg.norm(derivatives * sizes**order)) / math.factorial(order + 1)
+    rounding = UNIT_ROUNDOFF * abs(subject.value(x)) * float(np.linalg.norm(1.0 / sizes)) * (2.0 if order == 1 else 1.0)
+    # Differences of rounding errors are no derivative.
+    noise = EPSILON * float(np.linalg.norm(compute(x))) / float(spacing.min()) ** order
+    return best_spacing(order, truncation, rounding) if truncation > noise else None
+
+
+def _complex_step(subject: Subject, x: Array, gradient: Array, scale: float) -> tuple[Array | None, str]:
+    """Return the error of Im f(x + ih eᵢ)/h at each spacing, or why there is none."""
+    backend = subject.backends.get(COMPLEX_STEP)
+    refusal = (
+        "because no backend complex_step is installed" if backend is None else backend.refusal(subject.objective, "gradient")
+    )
+    if refusal is not None:
+        return None, refusal
+    sizes = np.maximum(1.0, np.abs(x))
+    errors = np.full(len(SPACINGS), math.nan)
+    with told(f"objective {subject.name}"):
+        for place, spacing in enumerate(SPACINGS):
+            steps = [cast(Array, (x + 1j * spacing * sizes * axis)[None]) for axis in np.eye(len(x))]
+            slopes = np.array([float(np.imag(subject.objective.value(step))[0]) for step in steps]) / (spacing * sizes)
+            errors[place] = float(np.linalg.norm(slopes - gradient)) / scale
+    return errors, ""
