@@ -16,8 +16,8 @@ from runner.inspection.subject import Subject
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
-FLAT_BELOW = 1e-8
-"""Where h² is below rounding."""
+FLAT_BELOW = 1e-10
+"""Where h² is far below rounding."""
 
 
 def show_spacings(subject: Subject, at: tuple[float, ...] | None) -> Shown:
@@ -73,5 +73,5 @@ def _complex_line(facts: SpacingFacts) -> str:
     flat = facts.complex_step[facts.spacings <= FLAT_BELOW]
     largest = float(np.max(flat))
     return (
-        f"complex step: error at most {number(largest)} at every h ≤ {FLAT_BELOW:.0e}: nothing cancels, so it stays at rounding"
+        f"complex step: error at most {number(largest)} at every h ≤ {FLAT_BELOW:.0e}; nothing cancels, so it stays at rounding"
     )

@@ -97,9 +97,7 @@ def spacing_facts(subject: Subject, place: Place) -> SpacingFacts:
     reference, compute = _reference(subject)
     gradient = compute(place.x)
     if not np.isfinite(gradient).all():
-        raise ExperimentError(
-            subject.name, [f"its gradient is not finite at x = {place.x.tolist()}; choose another point with --at"]
-        )
+        raise ExperimentError(subject.name, [f"its gradient is not finite at x = {place.x.tolist()}; choose another --at"])
     length = float(np.linalg.norm(gradient))
     scale = length if length > 0 else 1.0
     schemes = tuple(_scheme(subject, name, place.x, gradient, scale, compute) for name in _names(subject))
@@ -185,9 +183,8 @@ def _predicted(subject: Subject, order: int, x: Array, compute: Callable[[Array]
 def _complex_step(subject: Subject, x: Array, gradient: Array, scale: float) -> tuple[Array | None, str]:
     """Return the error of Im f(x + ih eᵢ)/h at each spacing, or why there is none."""
     backend = subject.backends.get(COMPLEX_STEP)
-    refusal = (
-        "because no backend complex_step is installed" if backend is None else backend.refusal(subject.objective, "gradient")
-    )
+    missing = "because no backend complex_step is installed"
+    refusal = missing if backend is None else backend.refusal(subject.objective, "gradient")
     if refusal is not None:
         return None, refusal
     sizes = np.maximum(1.0, np.abs(x))
