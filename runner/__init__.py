@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from runner.analysis.quantiles import quantile_band as quantile_band
     from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
     from runner.analysis.summary import SettingSummary as SettingSummary
+    from runner.analysis.summary import count_behaviours as count_behaviours
     from runner.analysis.summary import count_outcomes as count_outcomes
     from runner.analysis.summary import rounding_level as rounding_level
     from runner.analysis.summary import summarize_settings as summarize_settings
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from runner.analysis.words import listed as listed
     from runner.analysis.words import number as number
     from runner.analysis.words import part as part
+    from runner.behaviour import Behaviour as Behaviour
     from runner.clipping import clip as clip
     from runner.contracts import ComputesHessian as ComputesHessian
     from runner.contracts import ComputesJacobian as ComputesJacobian
@@ -71,6 +73,7 @@ _HOMES = {
     "runner.analysis.summary": (
         "LOST_OUTCOMES",
         "SettingSummary",
+        "count_behaviours",
         "count_outcomes",
         "rounding_level",
         "summarize_settings",
@@ -81,6 +84,7 @@ _HOMES = {
         "number",
         "part",
     ),
+    "runner.behaviour": ("Behaviour",),
     "runner.clipping": ("clip",),
     "runner.contracts": (
         "ComputesHessian",

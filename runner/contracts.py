@@ -324,7 +324,7 @@ class StoredRun:
         curvature: smallest and largest eigenvalue of the Hessian at the known minimiser, or None.
         records_x: whether its iterates are stored.
         records_gradient: whether its gradients are stored, component by component.
-        behaviour: how it moved; None where nobody measured it.
+        behaviour: how it moved, a `runner.Behaviour` value; None where nobody measured it.
     """
 
     id: int

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from runner.behaviour import Behaviour, BehaviourState
 from runner.contracts import HasMinimum, Mask, Memory
 from runner.errors import PluginError
 from runner.evaluation import EvaluatedPoint, Evaluator
@@ -195,6 +196,7 @@ class _Loop:
         self.previous: Array | None = None
         self.memory: Memory = None
         self.stopping: StoppingState | None = None
+        self.moving: BehaviourState | None = None
         self.latest = _Latest(np.full(runs, np.nan), np.full(runs, np.nan), np.full(runs, np.inf), np.zeros(runs, np.int64))
         self.seconds = 0.0
         self.clock = time.perf_counter()
@@ -227,8 +229,12 @@ class _Loop:
         better = value < latest.best_value
         np.copyto(latest.best_value, value, where=better)
         np.copyto(latest.best_step, step, where=better)
-        if self.stopping is None:
-            self.stopping = StoppingState.at_start(self.batch.rules.stop, value, self._minimum(value))
+        if self.stopping is None or self.moving is None:
+            minimum = self._minimum(value)
+            self.stopping = StoppingState.at_start(self.batch.rules.stop, value, minimum)
+            self.moving = BehaviourState(self.batch.rules.stop, minimum, value, gradient, gradient_norm, self.x)
+        else:
+            self.moving.observe(step, value, gradient, gradient_norm, self.x)
         self._tick()
         codes = self.stopping.check(step, value, gradient_norm, self.x, self.previous, self.seconds)
         if codes is not None and (codes != RUNNING).any():
@@ -252,9 +258,10 @@ class _Loop:
         ended: Mask = codes != RUNNING
         totals = {name: counts[ended].tolist() for name, counts in self.evaluator.counts.totals().items()}
         latest = (column[ended].tolist() for column in vars(self.latest).values())
+        behaviours = self._behaviours(ended, codes)
         self.recorder.end(ended)
-        rows = zip(self.going[ended].tolist(), codes[ended].tolist(), *latest, *totals.values(), strict=True)
-        for run, code, value, gradient_norm, best_value, best_step, *counts in rows:
+        rows = zip(self.going[ended].tolist(), codes[ended].tolist(), behaviours, *latest, *totals.values(), strict=True)
+        for run, code, behaviour, value, gradient_norm, best_value, best_step, *counts in rows:
             self.trajectories[run] = Trajectory(
                 identity=self.batch.identities[run],
                 outcome=OUTCOMES[code],
@@ -267,11 +274,17 @@ class _Loop:
                 best_step=best_step,
                 seconds=self.seconds,
                 chunks=tuple(self.recorder.chunks[run]),
+                behaviour=behaviour,
             )
         if not ended.all():
             self._compact(~ended)
         else:
             self.going = self.going[:0]
+
+    def _behaviours(self, ended: Mask, codes: Any) -> list[Behaviour | None]:
+        if self.stopping is None or self.moving is None:
+            return [None] * int(ended.sum())
+        return self.moving.judge(ended, codes, self.stopping.rises_at_the_end())
 
     def _compact(self, rows: Mask) -> None:
         runs = len(self.going)
@@ -282,5 +295,6 @@ class _Loop:
         self.optimizer = take_rows(self.optimizer, rows)
         self.evaluator.keep(rows)
         self.latest.keep(rows)
-        if self.stopping is not None:
+        if self.stopping is not None and self.moving is not None:
             self.stopping.keep(rows)
+            self.moving.keep(rows)

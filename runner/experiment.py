@@ -16,6 +16,7 @@ from typing import Any, TypeVar, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.behaviour import Behaviour
 from runner.contracts import GradientBackend, Kind, Objective, Optimizer, Plugin
 from runner.parameters import ParameterValue, parameters_of
 from runner.rowwise import Array
@@ -404,6 +405,7 @@ class Trajectory:
         best_step: the iterate where it was first seen.
         seconds: the run's share of its batch's time.
         chunks: its iterates, in order.
+        behaviour: how it moved; None if it took no step, or nothing can be told.
     """
 
     identity: str
@@ -417,6 +419,7 @@ class Trajectory:
     best_step: int
     seconds: float
     chunks: tuple[Chunk, ...]
+    behaviour: Behaviour | None = None
 
 
 @dataclass(frozen=True)

@@ -141,6 +141,18 @@ class StoppingState:
         codes[~(np.isfinite(value) & np.isfinite(gradient_norm))] = _code(Outcome.NON_FINITE)
         return codes
 
+    def rises_at_the_end(self) -> Mask:
+        """Whether f, of a run whose steps are used up, rose in their latter half, whatever it did before.
+
+        All of its third quarter lies above all of its second and all of its fourth above all of its third, by more than rounding,
+        and the rise did not slow to half. A run of fewer than FEWEST_STEPS is too short to tell.
+        """
+        with np.errstate(invalid="ignore"):
+            rises = np.diff(self.peaks[1:], axis=0)
+            apart = (self.troughs[2:] - self.peaks[1:-1] > ROUNDING * np.abs(self.peaks[2:])).all(axis=0)
+            result: Mask = apart & (rises[1] >= 0.5 * rises[0]) & (self.rules.max_steps >= FEWEST_STEPS)
+        return result
+
     def _still_growing(self) -> Mask:
         """Whether f has kept growing to the end: the mark of a learning rate just beyond its limit.
 

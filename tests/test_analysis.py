@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import Array, Outcome, StoredRun, quantile_band, stability_limit
+from runner import Array, Behaviour, Outcome, StoredRun, quantile_band, stability_limit
 from runner.analysis import quantiles
 from runner.analysis.curvature import hessian_spectrum
 from runner.analysis.quantiles import DRAWN_POINTS, drawn_steps
@@ -258,6 +258,7 @@ def test_different_labels_are_different_rows_in_order() -> None:
 
 def test_summary_table_in_words() -> None:
     runs = [stored(rate=0.48861, start=0), stored(rate=0.48861, start=1, steps=13), stored(Outcome.MAX_STEPS, rate=0.001)]
+    runs = [replace(run, behaviour=how) for run, how in zip(runs, ("monotone", None, "crawling"), strict=True)]
     header, rows = summary_table(summarize(runs))
     assert dict(zip(header, rows[0], strict=True)) == {
         "objective": "quadratic",
@@ -265,6 +266,7 @@ def test_summary_table_in_words() -> None:
         "optimizer": "gradient_descent",
         "runs": "3",
         "outcomes": "2 converged and 1 max_steps",
+        "behaviour": "1 monotone and 1 crawling",
         "best setting": "learning_rate = 0.489",
         "converged": "2 of 2 runs",
         "median steps": "11.5",
@@ -272,11 +274,11 @@ def test_summary_table_in_words() -> None:
         "median value": "1e-12",
     }
     _, rows = summary_table(summarize([stored(Outcome.MAX_STEPS, minimum_value=None, final_value=-2.0)]))
-    assert rows[0][5:] == ("the only one", "0 of 1 run", "", "unknown", "-2")
+    assert rows[0][5:] == ("", "the only one", "0 of 1 run", "", "unknown", "-2")
 
 
 def test_settings_table_keeps_every_digit() -> None:
-    runs = [stored(rate=0.1 + 0.2), stored(rate=0.5, final_value=NAN)]
+    runs = [stored(rate=0.1 + 0.2, behaviour="oscillating"), stored(rate=0.5, final_value=NAN)]
     runs.append(replace(runs[0], optimizer="newton", parameters={"optimizer.damped": True, "optimizer.path": None}))
     header, rows = settings_table(summarize_settings(runs))
     first, second, newton = (dict(zip(header, row, strict=True)) for row in rows)
@@ -287,7 +289,8 @@ def test_settings_table_keeps_every_digit() -> None:
     assert second["median_final_gap"] == "inf"
     assert (newton["optimizer.learning_rate"], newton["optimizer.damped"], newton["optimizer.path"]) == ("", "true", "")
     assert header[0] == "objective"
-    assert set(Outcome) <= set(header)
+    assert set(Outcome) | set(Behaviour) <= set(header)
+    assert (first["oscillating"], second["oscillating"], first["crawling"]) == ("1", "0", "0")
 
 
 def test_rounding_level_grows_with_the_minimum() -> None:

@@ -490,7 +490,7 @@ class TestOtherTables:
             ended(
                 "[record]\nx = 1\ny = true",
                 "record.x: must be true or false, not 1",
-                "record.y: [record] has no such key; allowed: x",
+                "record.y: [record] has no such key; allowed: x, gradient",
             ),
             ended("[[exclude]]", "exclude[0]: must name what to drop, by objective, gradient, optimizer"),
             ended('[[exclude]]\noptimzer = "newton"', "exclude[0].optimzer: there is no such key; did you mean optimizer?"),

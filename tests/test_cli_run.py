@@ -371,7 +371,9 @@ def test_a_terminal_shows_a_bar(tmp_path, write):
     assert f"12 runs computed, 0 stored already; database: {STORED}" in text
 
 
-@pytest.mark.parametrize(("width", "missing"), [(300, set()), (80, {"median value", "outcomes", "runs", "median gap"})])
+@pytest.mark.parametrize(
+    ("width", "missing"), [(300, set()), (80, {"behaviour", "median value", "outcomes", "runs", "median gap"})]
+)
 def test_a_narrow_terminal_gets_a_narrower_table(width, missing):
     run = StoredRun(
         1, "a", "linear_regression", "analytic", "clipped_gradient_descent", {"optimizer.learning_rate": 0.1}, 0, 2, "converged",
@@ -383,6 +385,7 @@ def test_a_narrow_terminal_gets_a_narrower_table(width, missing):
         "optimizer",
         "runs",
         "outcomes",
+        "behaviour",
         "best setting",
         "converged",
         "median steps",

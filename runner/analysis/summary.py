@@ -11,6 +11,7 @@ import numpy as np
 
 from runner.analysis.curvature import stability_limit
 from runner.analysis.words import counted, listed, number
+from runner.behaviour import BEHAVIOURS
 from runner.contracts import StoredRun
 from runner.stopping import OUTCOMES, Outcome
 
@@ -24,6 +25,7 @@ SUMMARY_HEADER = (
     "optimizer",
     "runs",
     "outcomes",
+    "behaviour",
     "best setting",
     "converged",
     "median steps",
@@ -104,6 +106,7 @@ class SummaryRow:
         optimizer: the optimizer's label.
         runs: how many runs are stored.
         outcomes: how many runs ended how, in the order of `runner.Outcome`; only outcomes that occur.
+        behaviours: how many runs moved how, in the order of `runner.Behaviour`; only behaviours that occur.
         best: the setting of the smallest `rank`, the first in the grid where several tie; None if every run is lost.
     """
 
@@ -112,6 +115,7 @@ class SummaryRow:
     optimizer: str
     runs: int
     outcomes: Mapping[str, int]
+    behaviours: Mapping[str, int]
     best: SettingSummary | None
 
 
@@ -126,7 +130,7 @@ def summarize(runs: Iterable[StoredRun]) -> list[SummaryRow]:
     for (objective, gradient, optimizer), group in _by_labels(runs).items():
         hopeful = [setting for setting in _settings(group) if setting.lost < len(setting.runs)]
         best = min(hopeful, key=lambda setting: setting.rank, default=None)
-        rows.append(SummaryRow(objective, gradient, optimizer, len(group), count_outcomes(group), best))
+        rows.append(SummaryRow(objective, gradient, optimizer, len(group), count_outcomes(group), count_behaviours(group), best))
     return rows
 
 
@@ -135,6 +139,12 @@ def count_outcomes(runs: Iterable[StoredRun]) -> dict[str, int]:
     counts = Counter(run.outcome for run in runs)
     known = {str(outcome): counts.pop(outcome) for outcome in OUTCOMES if outcome in counts}
     return known | dict(sorted(counts.items()))
+
+
+def count_behaviours(runs: Iterable[StoredRun]) -> dict[str, int]:
+    """Count how many runs moved how, in the order of `runner.Behaviour`; only behaviours that occur."""
+    counts = Counter(run.behaviour for run in runs)
+    return {str(behaviour): counts[behaviour] for behaviour in BEHAVIOURS if behaviour in counts}
 
 
 def rounding_level(minimum_value: float | None) -> float:
@@ -154,7 +164,7 @@ def settings_table(settings: Sequence[SettingSummary]) -> Cells:
     """
     parameters = list(dict.fromkeys(key for setting in settings for key in setting.parameters))
     evaluations = list(dict.fromkeys(key for setting in settings for run in setting.runs for key in run.evaluations))
-    counts = ("runs", *(str(outcome) for outcome in OUTCOMES))
+    counts = ("runs", *(str(outcome) for outcome in OUTCOMES), *(str(behaviour) for behaviour in BEHAVIOURS))
     medians = ("median_steps_to_converge", "median_final_gap", "median_final_value")
     costs = tuple(f"median_{key}_evaluations" for key in evaluations)
     header = ("objective", "gradient", "optimizer", *parameters, *counts, *medians, *costs)
@@ -228,15 +238,13 @@ def _shown(value: Value) -> str:
 
 def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
     outcomes = listed([f"{count} {outcome}" for outcome, count in row.outcomes.items()])
+    behaviours = listed([f"{count} {behaviour}" for behaviour, count in row.behaviours.items()])
+    group = (row.objective, row.gradient, row.optimizer, str(row.runs), outcomes, behaviours)
     best = row.best
     if best is None:
-        return row.objective, row.gradient, row.optimizer, str(row.runs), outcomes, "none", "", "", "", ""
+        return *group, "none", "", "", "", ""
     return (
-        row.objective,
-        row.gradient,
-        row.optimizer,
-        str(row.runs),
-        outcomes,
+        *group,
         best.label or "the only one",
         f"{best.converged} of {counted(len(best.runs), 'run')}",
         "" if math.isnan(best.median_steps) else number(best.median_steps),
@@ -248,6 +256,7 @@ def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
 def _setting_cells(setting: SettingSummary, parameters: Sequence[str], evaluations: Sequence[str]) -> tuple[str, ...]:
     values = (setting.parameters.get(key) for key in parameters)
     medians = (setting.median_steps, setting.median_gap, setting.median_value)
+    behaviours = count_behaviours(setting.runs)
     counts = (float(np.median([run.evaluations.get(key, 0) for run in setting.runs])) for key in evaluations)
     return (
         setting.objective,
@@ -256,6 +265,7 @@ def _setting_cells(setting: SettingSummary, parameters: Sequence[str], evaluatio
         *("" if value is None else str(value).lower() if isinstance(value, bool) else str(value) for value in values),
         str(len(setting.runs)),
         *(str(setting.outcomes.get(outcome, 0)) for outcome in OUTCOMES),
+        *(str(behaviours.get(behaviour, 0)) for behaviour in BEHAVIOURS),
         *(repr(median) for median in medians),
         *(repr(count) for count in counts),
     )

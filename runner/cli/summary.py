@@ -11,7 +11,7 @@ from runner.cli.progress import many_runs
 from runner.pipeline import Finished, Plan
 
 GAP = "  "
-MISSABLE = ("median value", "outcomes", "runs", "median gap")
+MISSABLE = ("behaviour", "median value", "outcomes", "runs", "median gap")
 NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 
 
@@ -90,6 +90,7 @@ def row_as_dict(row: SummaryRow) -> dict[str, object]:
         "optimizer": row.optimizer,
         "runs": row.runs,
         "outcomes": dict(row.outcomes),
+        "behaviours": dict(row.behaviours),
         "best": best
         and {
             "setting": {key: best.parameters[key] for key in best.varied},

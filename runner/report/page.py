@@ -15,6 +15,7 @@ from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
 
+from runner.behaviour import BEHAVIOURS
 from runner.contracts import Figure, Results, StoredRun
 from runner.errors import Interrupted, StoreError
 from runner.report.files import render, write_file
@@ -165,12 +166,14 @@ def render_page(results: Results, pictures: Sequence[Picture], summary: Table, c
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     outcomes = Counter(run.outcome for run in results.runs)
     known = [outcome for outcome in OUTCOME_COLOURS if outcome in outcomes]
+    behaviours = Counter(run.behaviour for run in results.runs)
     errors = group_errors(results.runs)
     return environment.from_string(template).render(
         name=results.name,
         description=results.description,
         runs=len(results.runs),
         outcomes=[(outcome, outcomes[outcome]) for outcome in [*known, *sorted(outcomes.keys() - set(known))]],
+        behaviours=[f"{behaviours[behaviour]} {behaviour}" for behaviour in BEHAVIOURS if behaviour in behaviours],
         colours=OUTCOME_COLOURS,
         summary=summary,
         numeric=[_is_numeric(column) for column in zip(*summary.rows, strict=True)] or [False] * len(summary.header),

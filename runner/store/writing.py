@@ -182,6 +182,7 @@ class Recording:
             "records_x": self._rules.record_x,
             "records_gradient": self._rules.record_gradient,
             "outcome": trajectory.outcome.value,
+            "behaviour": trajectory.behaviour and trajectory.behaviour.value,
             "error": trajectory.error,
             "steps": trajectory.steps,
             "value_evaluations": trajectory.evaluations.value,

@@ -1,0 +1,259 @@
+"""How a run moved, on runs whose course is known in closed form; the labels are worked out here, not by the code under test."""
+
+from __future__ import annotations
+
+import sqlite3
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runner.behaviour import GOLDEN, Behaviour, weight_of
+from runner.contracts import Array, Objective, Optimizer
+from runner.descent import descend
+from runner.experiment import Batch, Rules
+from runner.stopping import Outcome, StoppingRules
+from runner_plugins.gradients.analytic import Analytic
+from runner_plugins.objectives.linear_regression import LinearRegression
+from runner_plugins.objectives.quadratic import Quadratic
+from runner_plugins.objectives.sin_quadratic import SinQuadratic
+from runner_plugins.objectives.styblinski_tang import StyblinskiTang
+from runner_plugins.optimizers.gradient_descent import GradientDescent
+from runner_plugins.optimizers.momentum import Momentum
+from runner_plugins.optimizers.newton import Newton
+
+CRAWLING, MONOTONE, OSCILLATING, DIVERGING = "crawling", "monotone", "oscillating", "diverging"
+FRACTIONS = (
+    *(1e-4, 1e-3, 1e-2, 0.1, 0.3, 0.5, 0.7, 0.9, 1 - 1e-3, 1 - 1e-6, 1.0, 1 + 1e-6, 1 + 1e-3),
+    *(1.1, 1.3, 1.5, 1.9, 2 - 1e-3, 2 - 1e-6, 2.0, 2 + 1e-6, 2 + 1e-3, 2.1, 2.5),
+)
+"""Learning rates as fractions of 1/L, with the borderlines 1/L and 2/L and what lies just beside them."""
+STEPS = 500
+
+
+def make_batch(objective: Objective, optimizer: Optimizer, start: Any, record_x: bool = True, **stop: Any) -> Batch:
+    x = np.array(start, dtype=np.float64)
+    rules = Rules(StoppingRules(**{"max_steps": STEPS, **stop}), record_x)
+    return Batch(tuple(f"run{row}" for row in range(len(x))), objective, Analytic(), optimizer, x, rules)
+
+
+def behaviours(batch: Batch) -> list[str | None]:
+    descent = descend(batch)
+    assert descent.warnings == ()
+    return [trajectory.behaviour and trajectory.behaviour.value for trajectory in descent.trajectories]
+
+
+def column(values: Any) -> Any:
+    return np.array(values, dtype=np.float64)[:, None]
+
+
+def label_of_scaling(fraction: float, fall: float) -> str:
+    """Name what x ← (1 − c) x does if ‖∇f‖ is to fall by `fall` and at most STEPS steps may be taken.
+
+    It flips sign just if c > 1, grows just if c > 2, and comes down by |1 − c| a step. Crawling is what twice as many steps would
+    not finish.
+    """
+    if fraction > 2:
+        return DIVERGING
+    if fraction > 1:
+        return OSCILLATING
+    return CRAWLING if (1 - fraction) ** (2 * STEPS) > fall else MONOTONE
+
+
+def label_of_diagonal(curvatures: Array, rate: float, start: Array, fall: float) -> str:
+    """Name what gradient descent does on ½ Σ λᵢ xᵢ², where xᵢ ← (1 − γλᵢ) xᵢ.
+
+    The slope at the end of a step along the step is −γ Σ λᵢ² (1 − γλᵢ) xᵢ²; the latter half of the steps decides.
+    """
+    factors = 1 - rate * curvatures
+    if np.abs(factors).max() > 1 + 1e-15:
+        return DIVERGING
+    course = factors ** np.arange(2 * STEPS + 1)[:, None] * start
+    norms = np.linalg.norm(curvatures * course, axis=-1)
+    end = min(int(np.argmax(norms <= fall * norms[0])) or STEPS, STEPS)
+    uphill = -(curvatures**2 * factors * course**2).sum(axis=-1)[:end] > 0
+    if uphill[end // 2 :].mean() > 0.5:
+        return OSCILLATING
+    return CRAWLING if norms[-1] > fall * norms[0] else MONOTONE
+
+
+class TestLabelledRuns:
+    @pytest.mark.parametrize("fall", [1e-9, None], ids=["with a rule", "without"])
+    @pytest.mark.parametrize("dimension", [1, 3])
+    def test_a_square_at_every_fraction_of_the_limit(self, dimension: int, fall: float | None):
+        """96 labelled runs: Σ xᵢ² has one curvature, L = 2, and every coordinate follows x ← (1 − γL) x."""
+        start = np.full((len(FRACTIONS), dimension), 2.5)
+        rule = {} if fall is None else {"gradient_norm": fall * float(np.linalg.norm(2 * start[0]))}
+        batch = make_batch(Quadratic(dimension), GradientDescent(column(FRACTIONS) / 2), start, **rule)
+        assert behaviours(batch) == [label_of_scaling(fraction, fall or 1e-8) for fraction in FRACTIONS]
+
+    @pytest.mark.parametrize("condition", [10.0, 100.0])
+    @pytest.mark.parametrize("dimension", [2, 4])
+    def test_diagonal_quadratics(self, dimension: int, condition: float):
+        """48 labelled runs; from 1/L on a fast coordinate flips its sign, and loses or wins against the slow ones."""
+        curvatures = 2 * condition ** np.linspace(0, 1, dimension)
+        best = 2 / (curvatures[0] + curvatures[-1])
+        rates = [
+            *(c / curvatures[-1] for c in (1e-4, 1e-2, 0.5, 0.9, 1.0, 1.2, 2 - 1e-3, 2 + 1e-3, 2.5)),
+            *(best * s for s in (0.9, 1, 1.05)),
+        ]
+        start = np.array([2.0, -1.5, 1.0, 0.5])[:dimension]
+        batch = make_batch(Quadratic(dimension, condition), GradientDescent(column(rates)), [start] * len(rates))
+        assert behaviours(batch) == [label_of_diagonal(curvatures, rate, start, 1e-8) for rate in rates]
+
+    def test_linear_regression(self):
+        """12 labelled runs: with H = 2/m AᵀA = Σ λᵢ vᵢvᵢᵀ the errors along vᵢ are multiplied by 1 − γλᵢ."""
+        objective = LinearRegression(samples=40)
+        features, y = objective.data
+        table = np.column_stack([features, np.ones(len(y))])
+        curvatures, directions = np.linalg.eigh(2 / len(y) * table.T @ table)
+        start = np.array([3.0, -3.0])
+        along = directions.T @ (start - np.linalg.lstsq(table, y)[0])
+        rates = [c / curvatures[-1] for c in (1e-4, 1e-3, 0.1, 0.9, 1 - 1e-3, 1.0, 1.2, 1.9, 2 - 1e-3, 2 + 1e-3, 2.1, 2.5)]
+        batch = make_batch(objective, GradientDescent(column(rates)), [start] * len(rates))
+        assert behaviours(batch) == [label_of_diagonal(curvatures, rate, along, 1e-8) for rate in rates]
+
+    def test_a_rippled_parabola_near_its_minimiser(self):
+        """9 labelled runs: near x* of sin(x) + x² the error is multiplied by 1 − γ f″(x*), f″ = 2 − sin."""
+        minimiser = -0.45018361129487355
+        fractions = [1e-4, 1e-2, 0.5, 1 - 1e-3, 1 + 1e-3, 1.5, 2 - 1e-3, 2.05, 2.2]
+        rates = column(fractions) / (2 - np.sin(minimiser))
+        labels = [label_of_scaling(fraction, 1e-8) for fraction in fractions[:-2]]
+        # Beyond 2/f″(x*), but not beyond 2/μ far out, where μ = 1: it leaves the minimiser and ends in a cycle around it.
+        labels += [OSCILLATING, OSCILLATING]
+        assert behaviours(make_batch(SinQuadratic(), GradientDescent(rates), [[minimiser + 1e-4]] * len(fractions))) == labels
+
+    @pytest.mark.parametrize("momentum", [0.3, 0.5, 0.9])
+    def test_momentum_oscillates_where_its_eigenvalues_are_complex(self, momentum: float):
+        """18 labelled runs: the roots of z² − (1 + β − γL) z + β are real up to γL = (1 − √β)², and leave the circle at 2 (1 + β)."""
+        border = (1 - np.sqrt(momentum)) ** 2
+        products = [
+            0.1 * border,
+            0.9 * border,
+            *(border + share * (2 * (1 + momentum) - border) for share in (0.3, 0.9)),
+            2.02 * (1 + momentum),
+            5.0,
+        ]
+        labels = [CRAWLING if self.slowest_root(momentum, product) ** 4000 > 1e-8 else MONOTONE for product in products[:2]]
+        labels += [OSCILLATING, OSCILLATING, DIVERGING, DIVERGING]
+        batch = make_batch(
+            Quadratic(), Momentum(column(products) / 2, momentum), [[2.5]] * len(products), max_steps=2000, gradient_norm=5e-8
+        )
+        assert behaviours(batch) == labels
+
+    @staticmethod
+    def slowest_root(momentum: float, product: float) -> float:
+        return float(np.abs(np.roots([1, -(1 + momentum - product), momentum])).max())
+
+
+class TestEnds:
+    def test_a_run_without_a_step_has_no_behaviour(self):
+        assert behaviours(make_batch(Quadratic(), GradientDescent(0.1), [[0.0]], gradient_norm=0.0)) == [None]
+
+    def test_a_run_that_does_not_move_crawls(self):
+        assert behaviours(make_batch(Quadratic(), GradientDescent(1e-30), [[1.0]])) == [CRAWLING]
+
+    @pytest.mark.parametrize("steps", [1, 3, 7])
+    def test_a_run_too_short_to_be_called_diverged_is_diverging_if_f_rose_in_each_step(self, steps: int):
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(1 + 1e-6), [[1.0]], max_steps=steps)).trajectories
+        assert (trajectory.outcome, trajectory.behaviour) == (Outcome.MAX_STEPS, DIVERGING)
+
+    def test_growth_beyond_the_largest_number_is_diverging(self):
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(9.0), [[1.0]], divergence_limit=np.inf)).trajectories
+        assert (trajectory.outcome, trajectory.behaviour) == (Outcome.NON_FINITE, DIVERGING)
+
+    def test_a_step_out_of_the_domain_tells_nothing(self):
+        @dataclass(frozen=True)
+        class Logarithm(Objective):
+            dimension = 1
+
+            def value(self, x: Array) -> Array:
+                return (x - np.log(x))[:, 0]
+
+            def gradient(self, x: Array) -> Array:
+                return 1 - 1 / x
+
+        (trajectory,) = descend(make_batch(Logarithm(), GradientDescent(9.0), [[5.0]])).trajectories
+        assert (trajectory.outcome, trajectory.behaviour) == (Outcome.NON_FINITE, None)
+
+    def test_climbing_to_a_maximum_in_one_go_is_not_oscillating(self):
+        """Newton's method as it is, started beside the maximum of ½ (x⁴ − 16 x² + 5 x), where f″ < 0."""
+        (trajectory,) = descend(
+            make_batch(StyblinskiTang(1), Newton(indefinite="plain"), [[0.9]], gradient_norm=1e-9)
+        ).trajectories
+        assert (trajectory.outcome, trajectory.behaviour) == (Outcome.CONVERGED, MONOTONE)
+
+    @pytest.mark.parametrize("max_steps", [60, 700, 20_000])
+    def test_what_came_before_the_rest_counts_however_long_the_run_rests(self, max_steps: int):
+        """From both sides of 1/L, in runs that reach rounding after some twenty steps and then stand still."""
+        rates = column([0.7, 1.3]) / (2 - np.sin(-0.45018361129487355))
+        assert behaviours(make_batch(SinQuadratic(), GradientDescent(rates), [[1.0]] * 2, max_steps=max_steps)) == [
+            MONOTONE,
+            OSCILLATING,
+        ]
+
+    @pytest.mark.parametrize("steps", [100, 300, 1000])
+    def test_crawling_is_measured_against_the_goal(self, steps: int):
+        """f − f* falls by (1 − 2γ)² a step; from 1 to 1e-6 that takes 343 steps of γ = 0.01."""
+        (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(0.01), [[1.0]], gap=1e-6, max_steps=steps)).trajectories
+        expected = (
+            (Outcome.MAX_STEPS, CRAWLING)
+            if steps == 100
+            else (Outcome.MAX_STEPS, MONOTONE)
+            if steps == 300
+            else (Outcome.CONVERGED, MONOTONE)
+        )
+        assert (trajectory.outcome, trajectory.behaviour) == expected
+
+
+class TestEverywhereTheSame:
+    def batch(self, record_x: bool = True) -> Batch:
+        rates = np.geomspace(1e-4, 1.2, 60)
+        starts = np.linspace(-3, 3, 60)[:, None]
+        return make_batch(SinQuadratic(), GradientDescent(column(rates)), starts, record_x, gradient_norm=1e-8)
+
+    def test_alone_in_a_batch_and_whether_or_not_x_is_recorded(self):
+        together = behaviours(self.batch())
+        assert len(set(together)) == len(Behaviour)
+        assert together == behaviours(self.batch(record_x=False))
+        assert together == [behaviours(self.batch().only([row]))[0] for row in range(60)]
+
+    EXPERIMENT = """\
+objective = [{ name = "quadratic" }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = { values = [1e-4, 0.3, 0.7, 1.1] } }]
+start = { points = [2.5, 0.0] }
+stop = { max_steps = 200, gradient_norm = 1e-8 }
+"""
+
+    @pytest.mark.parametrize("executor", ["serial", "processes"])
+    def test_it_is_stored_and_can_be_asked_for(self, executor: str, write: Any, runner_cli: Any):
+        path = write(self.EXPERIMENT)
+        done = runner_cli("run", path, "--no-report", "--executor", executor)
+        assert done.code == 0, done.err
+        query = """SELECT p.number, r.behaviour FROM runs r JOIN parameters p ON p.run_id = r.id AND p.name = 'learning_rate'
+                   WHERE r.steps > 0 ORDER BY p.number"""
+        with sqlite3.connect(path.parent / "results" / "runner.db") as connection:
+            rows = connection.execute(query).fetchall()
+            resting = connection.execute("SELECT behaviour FROM runs WHERE steps = 0").fetchall()
+        assert rows == [(1e-4, CRAWLING), (0.3, MONOTONE), (0.7, OSCILLATING), (1.1, DIVERGING)]
+        assert resting == [(None,)] * 4
+
+
+class TestMeasuredSteps:
+    def test_the_first_are_all_measured_and_the_others_stand_for_all(self):
+        assert [weight_of(step) for step in range(1, 32)] == [1.0] * 31
+        for octave in (5, 8, 12, 16):
+            steps = range(1 << octave, 2 << octave)
+            assert sum(map(weight_of, steps)) == pytest.approx(len(steps), rel=0.15)
+
+    @pytest.mark.parametrize("period", [2, 3, 4, 7, 16, 64])
+    def test_no_period_hides_between_them(self, period: int):
+        measured = [step % period for step in range(1 << 12, 1 << 18) if weight_of(step)]
+        assert len(measured) >= 90
+        counts = np.bincount(measured, minlength=period)
+        assert counts.max() <= 3 * max(1, len(measured) / period)
+
+    def test_the_golden_ratio(self):
+        assert pytest.approx((5**0.5 - 1) / 2, abs=1e-16) == GOLDEN
