@@ -229,7 +229,7 @@ def test_nothing_is_best_where_every_run_is_lost() -> None:
     (row,) = summarize(runs)
     assert row.best is None
     assert row.outcomes == {"diverged": 1, "non_finite": 1, "failed": 1}
-    assert summary_table([row])[1][0][3:6] == ("3", "1 diverged, 1 non_finite and 1 failed", "none")
+    assert summary_table([row])[1][0][3:7] == ("3", "1 diverged, 1 non_finite and 1 failed", "", "none")
 
 
 def test_settings_are_grouped_over_starts_with_medians() -> None:
