@@ -22,21 +22,25 @@ if TYPE_CHECKING:
     from runner.analysis.words import listed as listed
     from runner.analysis.words import number as number
     from runner.analysis.words import part as part
+    from runner.backpropagation import layer_gradients as layer_gradients
     from runner.behaviour import Behaviour as Behaviour
     from runner.clipping import clip as clip
     from runner.contracts import ComputesHessian as ComputesHessian
     from runner.contracts import ComputesJacobian as ComputesJacobian
     from runner.contracts import ComputesValueAndGradient as ComputesValueAndGradient
     from runner.contracts import Drawing as Drawing
+    from runner.contracts import DrawsStarts as DrawsStarts
     from runner.contracts import Executor as Executor
     from runner.contracts import Figure as Figure
     from runner.contracts import GradientBackend as GradientBackend
     from runner.contracts import HasGradient as HasGradient
     from runner.contracts import HasHessian as HasHessian
+    from runner.contracts import HasLayers as HasLayers
     from runner.contracts import HasMinimum as HasMinimum
     from runner.contracts import HasResiduals as HasResiduals
     from runner.contracts import HasStartRegion as HasStartRegion
     from runner.contracts import HasValueAndGradient as HasValueAndGradient
+    from runner.contracts import LayerGradient as LayerGradient
     from runner.contracts import LeastSquares as LeastSquares
     from runner.contracts import Lost as Lost
     from runner.contracts import Mask as Mask
@@ -49,8 +53,19 @@ if TYPE_CHECKING:
     from runner.contracts import Results as Results
     from runner.contracts import Series as Series
     from runner.contracts import StoredRun as StoredRun
+    from runner.datasets import DATA_SHAPES as DATA_SHAPES
+    from runner.datasets import MADE_UP as MADE_UP
+    from runner.datasets import DataSet as DataSet
+    from runner.datasets import DataSetName as DataSetName
+    from runner.datasets import bundled_data as bundled_data
+    from runner.datasets import csv_data as csv_data
+    from runner.datasets import made_up_data as made_up_data
     from runner.errors import RunnerError as RunnerError
     from runner.hookspecs import hookimpl as hookimpl
+    from runner.layers import Activation as Activation
+    from runner.layers import Initialisation as Initialisation
+    from runner.layers import Layers as Layers
+    from runner.layers import Tape as Tape
     from runner.line_search import armijo as armijo
     from runner.line_search import wolfe as wolfe
     from runner.parameters import parameter as parameter
@@ -84,6 +99,7 @@ _HOMES = {
         "number",
         "part",
     ),
+    "runner.backpropagation": ("layer_gradients",),
     "runner.behaviour": ("Behaviour",),
     "runner.clipping": ("clip",),
     "runner.contracts": (
@@ -91,15 +107,18 @@ _HOMES = {
         "ComputesJacobian",
         "ComputesValueAndGradient",
         "Drawing",
+        "DrawsStarts",
         "Executor",
         "Figure",
         "GradientBackend",
         "HasGradient",
         "HasHessian",
+        "HasLayers",
         "HasMinimum",
         "HasResiduals",
         "HasStartRegion",
         "HasValueAndGradient",
+        "LayerGradient",
         "LeastSquares",
         "Lost",
         "Mask",
@@ -113,8 +132,18 @@ _HOMES = {
         "Series",
         "StoredRun",
     ),
+    "runner.datasets": (
+        "DATA_SHAPES",
+        "MADE_UP",
+        "DataSet",
+        "DataSetName",
+        "bundled_data",
+        "csv_data",
+        "made_up_data",
+    ),
     "runner.errors": ("RunnerError",),
     "runner.hookspecs": ("hookimpl",),
+    "runner.layers": ("Activation", "Initialisation", "Layers", "Tape"),
     "runner.line_search": ("armijo", "wolfe"),
     "runner.parameters": ("parameter",),
     "runner.report.style": (

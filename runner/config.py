@@ -286,10 +286,8 @@ class _Reader:
         table = self._table("start")
         starts: list[tuple[Start, ...]] = []
         for objective in objectives if len(self.problems.found) == before else ():
-            plugin = cast(Objective, objective.plugin)
-            region = plugin.start_region if isinstance(plugin, HasStartRegion) else None
             try:
-                starts.append(starts_of(table, int(plugin.dimension), region))
+                starts.append(starts_of(table, objective.name, cast(Objective, objective.plugin)))
             except ValueError as error:
                 self.problems.note(f"start{error}")
         return tuple(starts)

@@ -131,6 +131,52 @@ class HasStartRegion(Protocol):
         """The lowest and highest start, the same for each coordinate."""
 
 
+@runtime_checkable
+class DrawsStarts(Protocol):
+    """An objective that has a way of its own to draw starting points."""
+
+    def draw_starts(self, generator: np.random.Generator, count: int) -> Array:
+        """Draw starting points, `(count, dimension)`, with no randomness but the generator's.
+
+        Called with numbers in the fields. Parameters that decide nothing but this are best left batched: runs that differ in
+        them then advance together.
+        """
+
+
+@dataclass(frozen=True)
+class LayerGradient:
+    """What becomes of the gradient in one layer of a chain of functions, at some points.
+
+    Attributes:
+        name: of the layer.
+        weights: where its weights lie in x.
+        jacobian_norm: the spectral norm of the Jacobian of what leaves the layer by what enters it, all samples together,
+            `(runs,)`: the most that the layer can stretch what is carried back through it. Where a sample's output depends on
+            that sample alone, it is the largest of the samples' own norms.
+        reaching: ‖∂f/∂a‖ over all samples, `(runs,)`, where a is what leaves the layer: the product of the loss's gradient with
+            the Jacobians of all layers above. So `reaching` of a layer is at most `jacobian_norm · reaching` of the one above.
+        gradient_norm: the norm of the gradient by the layer's weights, `(runs,)`.
+    """
+
+    name: str
+    weights: slice
+    jacobian_norm: Array
+    reaching: Array
+    gradient_norm: Array
+
+
+@runtime_checkable
+class HasLayers(Protocol):
+    """An objective that is a chain of layers, through which the gradient is carried back."""
+
+    @property
+    def layer_weights(self) -> Mapping[str, slice]:
+        """Each layer's name, and where its weights lie in x, from the first layer to the last."""
+
+    def backpropagation(self, x: Array) -> tuple[LayerGradient, ...]:
+        """Return what becomes of the gradient in each layer, from the first to the last, for x `(runs, dimension)`."""
+
+
 class LeastSquares(Objective):
     """f(x) = Σ rᵢ(x)², given the residuals r and their Jacobian J; value and gradient 2 Jᵀr follow.
 

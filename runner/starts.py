@@ -4,40 +4,48 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
+from runner.contracts import DrawsStarts, HasStartRegion, Objective
 from runner.experiment import Start, canonical
 from runner.parameters import shown
 from runner.rowwise import Array
 
 Region = tuple[float, float]
-FORMS = "points = [...], uniform = { low, high, count, seed } or normal = { mean, std, count, seed }"
+FORMS = (
+    "points = [...], uniform = { low, high, count, seed }, normal = { mean, std, count, seed } "
+    "or initialisation = { count, seed }"
+)
 
 
-def starts_of(table: Mapping[str, Any], dimension: int, region: Region | None) -> tuple[Start, ...]:
+def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tuple[Start, ...]:
     """Return the starting points for an objective.
 
     Args:
-        table: the `[start]` table. Exactly one of `points` (numbers, which stand for all coordinates, or lists of
-            `dimension` numbers), `uniform` (`low` and `high` may be left out where the objective says where starts make
-            sense) and `normal`.
-        dimension: how many coordinates.
-        region: the objective's own lowest and highest start, if it has any.
+        table: the `[start]` table. Exactly one of `points` (numbers, which stand for all coordinates, or lists of as many
+            numbers), `uniform` (`low` and `high` may be left out where the objective says where starts make sense), `normal`
+            and `initialisation` (where the objective draws starts itself).
+        name: the objective's.
+        objective: the objective.
 
     Raises:
         ValueError: the text begins with the key it is about.
     """
-    if len(table) != 1 or not set(table) <= {"points", "uniform", "normal"}:
+    if len(table) != 1 or not set(table) <= {"points", "uniform", "normal", "initialisation"}:
         raise ValueError(f": must be one of {FORMS}, not {', '.join(sorted(table)) or 'empty'}")
+    dimension = int(objective.dimension)
     try:
         if "points" in table:
             points = _points(table["points"], dimension)
         elif "uniform" in table:
+            region = objective.start_region if isinstance(objective, HasStartRegion) else None
             points = _uniform(table["uniform"], dimension, region)
-        else:
+        elif "normal" in table:
             points = _normal(table["normal"], dimension)
+        else:
+            points = _own(table["initialisation"], name, objective)
     except (MemoryError, OverflowError) as error:
         raise ValueError(f": the points do not fit into memory, for the objective has dimension {dimension:,}") from error
     if not np.isfinite(points).all():
@@ -87,6 +95,21 @@ def _normal(table: object, dimension: int) -> Array:
     draws = _drawn(".normal", np.random.Generator.standard_normal, options, dimension)
     with np.errstate(over="ignore"):
         return mean + std * draws
+
+
+def _own(table: object, name: str, objective: Objective) -> Array:
+    """Return starts as the objective draws them."""
+    if not isinstance(objective, DrawsStarts):
+        raise ValueError(f".initialisation: objective {name} has no way of its own to draw starts; use uniform, normal or points")
+    options = _options(".initialisation", table, ("count", "seed"))
+    shape = (options["count"], int(objective.dimension))
+    points: Any = _drawn(
+        ".initialisation", lambda generator, _: objective.draw_starts(generator, options["count"]), options, shape[1]
+    )
+    if not isinstance(points, np.ndarray) or points.shape != shape or points.dtype != np.float64:
+        found = f"shape {points.shape} and type {points.dtype}" if isinstance(points, np.ndarray) else shown(points)
+        raise ValueError(f".initialisation: objective {name} drew {found}; it must return a float64 array of shape {shape}")
+    return cast(Array, points).copy()
 
 
 def _drawn(path: str, draw: Callable[..., Array], options: Mapping[str, Any], dimension: int) -> Array:

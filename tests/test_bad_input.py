@@ -27,7 +27,10 @@ RATE = "must be a number > 0, not"
 SWEEP = (
     "a sweep is written { values = [...] }, { linspace = [a, b], num = n } or { logspace = [a, b], num = n }, not with the keys"
 )
-START = "must be one of points = [...], uniform = { low, high, count, seed } or normal = { mean, std, count, seed }, not"
+START = (
+    "must be one of points = [...], uniform = { low, high, count, seed }, normal = { mean, std, count, seed } or "
+    "initialisation = { count, seed }, not"
+)
 COORDINATES = "coordinates, but the objective has dimension 2; give 2, or one number for all"
 ZIP = "zip must be a list of lists of parameters, e.g. [['learning_rate', 'max_norm']], not"
 FINITE = "must be a finite number, or a list of them, not"
@@ -446,6 +449,10 @@ class TestStarts:
             started("normal = { mean = [1, 2, 3] }", f".normal.mean: has 3 {COORDINATES}"),
             started("normal = { std = -1 }", ".normal.std: must be >= 0, not -1"),
             started("normal = { seed = 0.5 }", ".normal.seed: must be a whole number >= 0, not 0.5"),
+            started(
+                "initialisation = {}",
+                ".initialisation: objective quadratic has no way of its own to draw starts; use uniform, normal or points",
+            ),
         ],
     )
     def test_starts(self, refused, text: str, problems: list[str]):

@@ -10,7 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runner import Array, Executor, GradientBackend, Memory, Minimum, Objective, Optimizer, Point, Quantity, parameter
+from runner import (
+    Array,
+    Executor,
+    GradientBackend,
+    LayerGradient,
+    Memory,
+    Minimum,
+    Objective,
+    Optimizer,
+    Point,
+    Quantity,
+    parameter,
+)
 from runner.testing import check_executor, check_gradient_backend, check_objective, check_optimizer
 from runner_plugins.executors.serial import Serial
 from runner_plugins.gradients.analytic import Analytic
@@ -131,6 +143,21 @@ def growing() -> Callable[[Any, Array], Array]:
     return lambda self, x: (self.scale * x * x).sum(axis=-1) + next(calls)
 
 
+def layers(name: str = "a", reaching: tuple[int, ...] = (5,), gradient: float = 1.0, jacobian: float = 1.0) -> dict[str, Any]:
+    """Return the methods of a chain of two layers, sound as they are: each coordinate is the weight of one."""
+
+    def backpropagation(self: Any, x: Array) -> tuple[LayerGradient, ...]:
+        slopes = gradient * np.abs(self.gradient(x))
+        made = ((name, 0, np.ones(reaching)), ("c", 1, np.ones(len(x))))
+        return tuple(
+            LayerGradient(each, slice(place, place + 1), np.full(len(x), jacobian), arrived, slopes[:, place])
+            for each, place, arrived in made
+        )
+
+    weights = {"a": slice(0, 1), "c": slice(1, 2)}
+    return {"backpropagation": backpropagation, "layer_weights": property(lambda self: weights)}
+
+
 NOT_BATCH_SAFE = (
     "{} is not batch-safe: a row alone and the same row in a batch of 5 differ. Broadcast over the leading axis, reduce with "
     "axis=-1, use runner.dot, runner.norm, runner.matvec"
@@ -175,6 +202,32 @@ NOT_SWEPT = (
             },
             "Bad.value is not the sum of the squared residuals",
         ),
+        ({"draw_starts": lambda self, generator, count: generator.normal(size=(count, 2))}, None),
+        (
+            {"draw_starts": lambda self, generator, count: generator.normal(size=count)},
+            "Bad.draw_starts must return float64 of shape (5, 2) for a count of 5, not float64 of shape (5,)",
+        ),
+        (
+            {"draw_starts": lambda self, generator, count: [0.0]},
+            "Bad.draw_starts must return float64 of shape (5, 2) for a count of 5, not list",
+        ),
+        (
+            {"draw_starts": lambda self, generator, count: np.full((count, 2), np.inf)},
+            "Bad.draw_starts must return finite numbers",
+        ),
+        (
+            {"draw_starts": lambda self, generator, count: np.random.default_rng().normal(size=(count, 2))},
+            "Bad.draw_starts draws something else the second time from the same generator",
+        ),
+        (
+            {"draw_starts": lambda self, generator, count: np.zeros((count, 2))},
+            "Bad.draw_starts draws the same whatever the generator; take its random numbers",
+        ),
+        (layers(), None),
+        (layers(name="b"), "Bad.backpropagation and Bad.layer_weights name other layers"),
+        (layers(reaching=(1,)), "reaching of Bad.backpropagation must return shape (5,) for x of shape (5, 2), not (1,)"),
+        (layers(gradient=2.0), "Bad.backpropagation and Bad.gradient differ in a"),
+        (layers(jacobian=0.5), "Bad.backpropagation: more reaches a than the Jacobian of c lets through"),
     ],
 )
 def test_a_broken_objective_is_told_what_is_wrong(methods: dict[str, Any], complaint: str | None) -> None:

@@ -13,7 +13,19 @@ PACKAGE = ROOT / "runner"
 PLUGINS = ROOT / "plugins" / "runner_plugins"
 
 FLOORS = [
-    {"clipping", "contracts", "errors", "fingerprint", "line_search", "parameters", "rowwise", "tables"},
+    {
+        "backpropagation",
+        "clipping",
+        "contracts",
+        "datasets",
+        "errors",
+        "fingerprint",
+        "layers",
+        "line_search",
+        "parameters",
+        "rowwise",
+        "tables",
+    },
     {
         "behaviour",
         "environment",
@@ -35,10 +47,13 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # On the two lowest floors and among the loop's parts, files may rest on each other, but never in a circle.
 RESTS_ON = {
+    "backpropagation": {"contracts", "layers", "rowwise"},
     "clipping": {"rowwise"},
     "parameters": {"contracts", "errors"},
     "contracts": {"rowwise"},
     "fingerprint": {"errors"},
+    "datasets": {"rowwise", "tables"},
+    "layers": {"rowwise"},
     "tables": {"rowwise"},
     "line_search": {"contracts", "rowwise"},
     "execution": {"experiment", "offers"},
@@ -54,6 +69,7 @@ HOMES = {
     "sqlalchemy": {"store"},
     "matplotlib": {"inspection", "report"},
     "jinja2": {"report"},
+    "sklearn": {"datasets"},
     "pluggy": {"hookspecs", "registry"},
 }
 

@@ -88,7 +88,9 @@ class TestAsAProcess:
             "skipped  gradient: because it offers no gradient\nskipped  complex step: because it offers no gradient\n"
             "skipped  Hessian: because it offers no Hessian\nskipped  residuals: because it is no sum of squared residuals\n"
             "skipped  shared work: because it offers no value_and_gradient\nskipped  minimum: because it knows no minimum\n"
-            "11 ok, 0 failed, 6 skipped\n",
+            "skipped  starts: because it has no way of its own to draw starts\n"
+            "skipped  layers: because it is no chain of layers\n"
+            "11 ok, 0 failed, 8 skipped\n",
             "",
         )
 
@@ -295,7 +297,7 @@ class TestAsTests:
     @pytest.mark.parametrize(
         ("plugin", "first", "last"),
         [
-            (SinQuadratic(), "docstring", "minimum"),
+            (SinQuadratic(), "docstring", "layers"),
             (Analytic(), "docstring", "values alone"),
             (GradientDescent(), "docstring", "convergence"),
             (Serial(), "docstring", "same bits"),

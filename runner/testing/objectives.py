@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
 
 from runner.contracts import (
+    DrawsStarts,
     HasGradient,
     HasHessian,
+    HasLayers,
     HasMinimum,
     HasResiduals,
     HasStartRegion,
@@ -17,7 +20,7 @@ from runner.contracts import (
     Objective,
 )
 from runner.rowwise import Array, norm
-from runner.testing.check import Check, Skip, in_order, require
+from runner.testing.check import Check, Skip, check_array, in_order, require, same
 from runner.testing.declarations import declared, sweeps
 from runner.testing.functions import (
     MANY_RUNS,
@@ -34,6 +37,8 @@ from runner.testing.functions import (
 
 EXACT = 1e-12
 """The relative difference that rounding may make between two ways to the same number."""
+SLACK = 1e-6
+"""How far a spectral norm found by iteration may lie below the true one."""
 
 
 def checks_of(objective: Objective) -> list[Check]:
@@ -51,6 +56,8 @@ def checks_of(objective: Objective) -> list[Check]:
         ("residuals", suite.residuals, ("shapes",)),
         ("shared work", suite.shared_work, ("shapes",)),
         ("minimum", suite.minimum, ("shapes",)),
+        ("starts", suite.starts, ("domain",)),
+        ("layers", suite.layers, ("shapes",)),
         first=declared(objective),
     )
 
@@ -154,6 +161,39 @@ class _Suite:
         self._check_lowest(x, lowest)
         for key, together, alone in sweeps(self.objective, RUNS):
             self._check_swept_minimum(key, together.minimum, [single.minimum for single in alone])
+
+    def starts(self) -> None:
+        if not self.offers(DrawsStarts):
+            raise Skip("because it has no way of its own to draw starts")
+        draws = [self.objective.draw_starts(np.random.default_rng(seed), RUNS) for seed in (0, 0, 1)]
+        x = np.empty((RUNS, self.objective.dimension))
+        for drawn in draws:
+            name = f"{self.name}.draw_starts"
+            fits = isinstance(drawn, np.ndarray) and drawn.shape == x.shape and drawn.dtype == np.float64
+            found = f"{drawn.dtype} of shape {drawn.shape}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
+            require(fits, f"{name} must return float64 of shape {x.shape} for a count of {RUNS}, not {found}")
+            require(bool(np.isfinite(drawn).all()), f"{name} must return finite numbers")
+        require(same(draws[0], draws[1]), f"{name} draws something else the second time from the same generator")
+        require(not same(draws[0], draws[2]), f"{name} draws the same whatever the generator; take its random numbers")
+
+    def layers(self) -> None:
+        if not self.offers(HasLayers):
+            raise Skip("because it is no chain of layers")
+        found, x = self.objective.backpropagation(self.x), self.x
+        told = {layer.name: layer.weights for layer in found}
+        fits = told == dict(self.objective.layer_weights) and list(told) == list(self.objective.layer_weights)
+        require(fits, f"{self.name}.backpropagation and {self.name}.layer_weights name other layers")
+        for layer in found:
+            for part in ("jacobian_norm", "reaching", "gradient_norm"):
+                check_array(f"{part} of {self.name}.backpropagation", getattr(layer, part), (len(x),), x)
+        gradient = self.objective.gradient(x)
+        for layer in found:
+            close = np.allclose(layer.gradient_norm, norm(gradient[:, layer.weights]), rtol=EXACT)
+            require(close, f"{self.name}.backpropagation and {self.name}.gradient differ in {layer.name}")
+        for lower, upper in itertools.pairwise(found):
+            bound = upper.jacobian_norm * upper.reaching * (1.0 + SLACK)
+            require(bool((lower.reaching <= bound).all()), f"{self.name}.backpropagation: more reaches {lower.name} than the "
+                    f"Jacobian of {upper.name} lets through")  # fmt: skip
 
     def _check_lowest(self, x: Array, lowest: float) -> None:
         here = float(self.objective.value(x[None])[0])

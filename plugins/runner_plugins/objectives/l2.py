@@ -1,0 +1,128 @@
+"""Any objective, with its distance from the origin penalised."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, cast
+
+import numpy as np
+
+from runner import Array, LayerGradient, Objective, hookimpl, norm, parameter
+
+
+@dataclass(frozen=True)
+class L2(Objective):
+    """f(x) + (λ/2) ‖x‖², for another objective f.
+
+    It offers what f offers, but for the known minimum, which the penalty moves: the gradient ∇f + λ x, the Hessian ∇²f + λ I,
+    and where f is a sum of squares, its residuals with √(λ/2) x behind them. Every coordinate is penalised, biases among them.
+
+    Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 7.1.1; Hoerl and Kennard, Ridge regression,
+    Technometrics 12 (1970) 55-67, doi:10.1080/00401706.1970.10488634.
+    """
+
+    objective: Objective = parameter(doc="the objective that is penalised, f")
+    penalty: float = parameter(0.01, at_least=0, doc="strength of the penalty, λ")
+
+    def __new__(cls, objective: Objective, penalty: float | Array = 0.01) -> L2:
+        """Make one that offers what the objective offers."""
+        offered = frozenset(name for name in OPTIONAL if hasattr(type(objective), name))
+        return object.__new__(_offering(offered))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Tell how it is made again in another process, where its class is made when it is first needed."""
+        return L2, (self.objective, self.penalty)
+
+    @property
+    def dimension(self) -> int:
+        """That of the objective."""
+        return self.objective.dimension
+
+    def value(self, x: Array) -> Array:
+        """Return f + (λ/2) ‖x‖²."""
+        return self.objective.value(x) + _half_squares(self, x)
+
+
+def _half_squares(self: L2, x: Array) -> Array:
+    total: Array = (0.5 * self.penalty * x * x).sum(axis=-1)
+    return total
+
+
+def _gradient(self: Any, x: Array) -> Array:
+    """Return ∇f + λ x."""
+    return cast(Array, self.objective.gradient(x) + self.penalty * x)
+
+
+def _value_and_gradient(self: Any, x: Array) -> tuple[Array, Array]:
+    """Return both, with the work that f shares between them."""
+    value, gradient = self.objective.value_and_gradient(x)
+    return value + _half_squares(self, x), gradient + self.penalty * x
+
+
+def _hessian(self: Any, x: Array) -> Array:
+    """Return ∇²f + λ I."""
+    return cast(Array, self.objective.hessian(x) + np.asarray(self.penalty)[..., None] * np.eye(self.dimension))
+
+
+def _residuals(self: Any, x: Array) -> Array:
+    """Return r, and √(λ/2) x behind it."""
+    return np.concatenate([self.objective.residuals(x), np.sqrt(0.5 * self.penalty) * x], axis=-1)
+
+
+def _jacobian(self: Any, x: Array) -> Array:
+    """Return ∂r/∂x, and √(λ/2) I below it."""
+    below = np.sqrt(0.5 * np.asarray(self.penalty))[..., None] * np.eye(self.dimension)
+    return np.concatenate([self.objective.jacobian(x), np.broadcast_to(below, (len(x), *below.shape[-2:]))], axis=-2)
+
+
+def _draw_starts(self: Any, generator: np.random.Generator, count: int) -> Array:
+    """Draw starts as the objective does."""
+    return cast(Array, self.objective.draw_starts(generator, count))
+
+
+def _backpropagation(self: Any, x: Array) -> tuple[LayerGradient, ...]:
+    """Return what becomes of the gradient in each layer; the penalty joins it at the weights."""
+    gradient = self.gradient(x)
+    return tuple(
+        dataclasses.replace(layer, gradient_norm=norm(gradient[:, layer.weights])) for layer in self.objective.backpropagation(x)
+    )
+
+
+def _start_region(self: Any) -> tuple[float, float]:
+    """Where starts make sense for the objective."""
+    return cast(tuple[float, float], self.objective.start_region)
+
+
+def _layer_weights(self: Any) -> Mapping[str, slice]:
+    """Where each layer's weights lie in x."""
+    return cast(Mapping[str, slice], self.objective.layer_weights)
+
+
+OPTIONAL: Mapping[str, Any] = {
+    "gradient": _gradient,
+    "value_and_gradient": _value_and_gradient,
+    "hessian": _hessian,
+    "residuals": _residuals,
+    "jacobian": _jacobian,
+    "draw_starts": _draw_starts,
+    "backpropagation": _backpropagation,
+    "start_region": property(_start_region),
+    "layer_weights": property(_layer_weights),
+}
+"""What an objective may offer beyond its values."""
+
+
+@functools.cache
+def _offering(offered: frozenset[str]) -> type[L2]:
+    """Return the class of those that offer some of the optional members: what is not offered must not be there to be found."""
+    members = {"__doc__": L2.__doc__, "__module__": L2.__module__, **{name: OPTIONAL[name] for name in sorted(offered)}}
+    return dataclass(frozen=True)(type("L2", (L2,), members))
+
+
+@hookimpl
+def runner_objectives() -> Mapping[str, type[Objective]]:
+    """Offer the penalty on any objective."""
+    return {"l2": L2}

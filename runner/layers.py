@@ -1,0 +1,314 @@
+"""A chain of dense layers: what comes out of it, and how a slope at its end is carried back to each of its parameters.
+
+Samples lie on the last axis, units before them, runs first: `(runs, units, samples)`. Then each product is one matrix product per
+run, the same whether the run is alone or has neighbours, and each elementwise operation walks through memory in order. Arrays
+that are used again and again are made once per `Tape`; all operations take complex numbers.
+"""
+
+from __future__ import annotations
+
+import itertools
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from runner.rowwise import Array
+
+Activation = Literal["tanh", "relu", "sigmoid", "identity"]
+Initialisation = Literal["xavier", "he", "normal"]
+
+VARIANCE_FLOOR = 1e-5
+"""ε of batch normalisation: added to the variance, so that a unit that is the same for all samples divides by no zero."""
+ONE_THREAD = 2**18
+ONE_THREAD_VECTOR = 9000
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a chain, and where its parameters lie in x.
+
+    Attributes:
+        number: its place, from 1.
+        inputs: how many numbers go in for each sample.
+        units: how many come out.
+        activation: what is applied to each of them.
+        weights: where W lies, `(units, inputs)` row by row.
+        scales: where γ lies, `(units,)`; empty without batch normalisation.
+        biases: where b lies (β with batch normalisation), `(units,)`.
+    """
+
+    number: int
+    inputs: int
+    units: int
+    activation: Activation
+    weights: slice
+    scales: slice
+    biases: slice
+
+    @property
+    def name(self) -> str:
+        """Its number, its shape and its activation."""
+        return f"layer {self.number}: {self.inputs} → {self.units}, {self.activation}"
+
+    @property
+    def normalised(self) -> bool:
+        """Whether it has batch normalisation."""
+        return self.scales != slice(self.biases.start, self.biases.start)
+
+    def matrix(self, x: Array) -> Array:
+        """Return W, `(runs, units, inputs)`."""
+        return x[:, self.weights].reshape(-1, self.units, self.inputs)
+
+
+class Tape:
+    """What the way forward leaves for the way back, in arrays that serve one group of runs after another.
+
+    Attributes:
+        levels: what leaves each layer, the inputs first, with a row of ones behind: `(runs, units + 1, samples)`.
+        normals: with batch normalisation, x̂ of each layer, `(runs, units, samples)`, else None.
+        factors: with batch normalisation, 1/√(σ² + ε) of each layer, `(runs, units, 1)`, else None.
+        slopes: room for what is carried back, twice.
+    """
+
+    def __init__(self, layers: Layers, inputs: Array, runs: int, dtype: Any) -> None:
+        samples = inputs.shape[-1]
+        self.levels = [inputs]
+        self.normals: list[Array | None] = []
+        self.factors: list[Array | None] = []
+        for layer in layers.layers:
+            level = np.empty((runs, layer.units + 1, samples), dtype)
+            level[:, -1] = 1.0
+            self.levels.append(level)
+            self.normals.append(np.empty((runs, layer.units, samples), dtype) if layer.normalised else None)
+            self.factors.append(np.empty((runs, layer.units, 1), dtype) if layer.normalised else None)
+        widest = max(layers.sizes[1:])
+        self.slopes = [np.empty((runs, widest, samples), dtype) for _ in range(2)]
+
+    def only(self, runs: int) -> Tape:
+        """Return the tape for the first few runs, in the same memory."""
+        part = object.__new__(Tape)
+        part.levels = [self.levels[0], *(level[:runs] for level in self.levels[1:])]
+        part.normals = [None if each is None else each[:runs] for each in self.normals]
+        part.factors = [None if each is None else each[:runs] for each in self.factors]
+        part.slopes = [each[:runs] for each in self.slopes]
+        return part
+
+
+@dataclass(frozen=True)
+class Layers:
+    """aₗ = σ(Wₗ aₗ₋₁ + bₗ) for each layer l, with the identity for σ in the last one.
+
+    With batch normalisation each layer but the last computes aₗ = σ(γ x̂ + β) instead, where u = Wₗ aₗ₋₁ and
+    x̂ = (u − mean u)/√(var u + ε), with mean and variance over the samples.
+
+    Attributes:
+        sizes: how many numbers enter, then how many leave each layer.
+        activation: σ.
+        batch_norm: whether there is batch normalisation.
+    """
+
+    sizes: tuple[int, ...]
+    activation: Activation
+    batch_norm: bool
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, and where their parameters lie: weights, then scales if there are any, then biases, layer by layer."""
+        found, first, last = [], 0, len(self.sizes) - 1
+        for number, (inputs, units) in enumerate(itertools.pairwise(self.sizes), 1):
+            scales = units if self.batch_norm and number < last else 0
+            ends = list(itertools.accumulate((units * inputs, scales, units), initial=first))
+            parts = [slice(*ends_of_part) for ends_of_part in itertools.pairwise(ends)]
+            found.append(Layer(number, inputs, units, self.activation if number < last else "identity", *parts))
+            first = ends[-1]
+        return tuple(found)
+
+    @property
+    def dimension(self) -> int:
+        """How many parameters there are."""
+        return sum(layer.units * (layer.inputs + (2 if layer.normalised else 1)) for layer in self.layers)
+
+    def outputs(self, x: Array, tape: Tape) -> Array:
+        """Return what leaves the last layer, `(runs, outputs, samples)`; the tape keeps what leaves each."""
+        for number, layer in enumerate(self.layers):
+            below, here = tape.levels[number], tape.levels[number + 1][:, : layer.units]
+            if layer.normalised:
+                _times(layer.matrix(x), below[..., : layer.inputs, :], here)
+                normal = cast(Array, tape.normals[number])
+                _normalise(here, normal, cast(Array, tape.factors[number]))
+                np.multiply(normal, x[:, layer.scales, None], out=here)
+                here += x[:, layer.biases, None]
+            else:
+                # The row of ones takes the biases along: one product, and no second walk through the result.
+                _times(np.concatenate([layer.matrix(x), x[:, layer.biases, None]], axis=-1), below, here)
+            _ACTIVATIONS[layer.activation](here)
+        return tape.levels[-1][:, :-1]
+
+    def carried_back(self, x: Array, tape: Tape, slope: Array, gradient: Array) -> Iterator[tuple[Layer, Array]]:
+        """Carry ∂f/∂outputs back through the layers, from the last to the first, and fill in the gradient on the way.
+
+        Args:
+            x: the parameters, `(runs, dimension)`.
+            tape: as `outputs` left it.
+            slope: ∂f/∂outputs, `(runs, outputs, samples)`; overwritten.
+            gradient: where ∂f/∂x goes, `(runs, dimension)`.
+
+        Yields:
+            Each layer l and ∂f/∂aₗ, `(runs, units, samples)`, overwritten when the next is asked for.
+        """
+        for number in reversed(range(len(self.layers))):
+            layer, below = self.layers[number], tape.levels[number]
+            yield layer, slope
+            other = tape.slopes[number % 2]
+            _DERIVATIVES[layer.activation](slope, tape.levels[number + 1][:, : layer.units], other[:, : layer.units])
+            if layer.normalised:
+                normal, factor = cast(Array, tape.normals[number]), cast(Array, tape.factors[number])
+                scales = gradient[:, layer.scales] = _row_sums(slope, normal)
+                biases = gradient[:, layer.biases] = slope.sum(axis=-1)
+                _through_normalisation(slope, normal, x[:, layer.scales, None] * factor, scales, biases, other[:, : layer.units])
+                products = _summed_products(slope, below[..., : layer.inputs, :])
+            else:
+                products = _summed_products(slope, below)
+                gradient[:, layer.biases] = products[..., -1]
+            gradient[:, layer.weights] = products[..., : layer.inputs].reshape(len(x), -1)
+            if number:
+                slope = _times(layer.matrix(x).swapaxes(-1, -2), slope, other[:, : layer.inputs])
+
+    def draw(self, generator: np.random.Generator, count: int, initialisation: Initialisation, gain: float) -> Array:
+        """Draw starting points, `(count, dimension)`; more of them begin with the same ones.
+
+        The weights of a layer with n inputs and m units are, times `gain`: `xavier`, uniform on ±√(6/(n + m)); `he`, normal with
+        variance 2/n; `normal`, normal with variance 1. Scales are 1 and biases 0.
+
+        Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (AISTATS 2010),
+        eq. 16; He, Zhang, Ren and Sun, Delving deep into rectifiers (ICCV 2015), eq. 10.
+        """
+        x = np.zeros((count, self.dimension))
+        for layer in self.layers:
+            x[:, layer.scales] = 1.0
+        sizes = [layer.inputs * layer.units for layer in self.layers]
+        shape = (count, sum(sizes))
+        drawn = 2.0 * generator.random(shape) - 1.0 if initialisation == "xavier" else generator.standard_normal(shape)
+        for layer, weights in zip(self.layers, np.split(drawn, np.cumsum(sizes)[:-1], axis=-1), strict=True):
+            spread = {"xavier": math.sqrt(6.0 / (layer.inputs + layer.units)), "he": math.sqrt(2.0 / layer.inputs), "normal": 1.0}
+            x[:, layer.weights] = gain * spread[initialisation] * weights
+        return x
+
+
+def slope_of(activation: Activation, a: Array) -> Array:
+    """Return σ'(z), given a = σ(z), for one run or many."""
+    slope = np.ones_like(a)
+    _DERIVATIVES[activation](slope, a, np.empty_like(a))
+    return slope
+
+
+def _times(matrix: Array, columns: Array, out: Array) -> Array:
+    """Return `matrix` times `columns`, in `out`. A column times a row is no job for BLAS."""
+    if columns.shape[-2] == 1:
+        return cast(Array, np.multiply(matrix, columns, out=out))
+    for block in _blocks(matrix.shape[-2], matrix.shape[-1], columns.shape[-1]):
+        np.matmul(matrix, columns[..., block], out=out[..., block])
+    return out
+
+
+def _summed_products(slope: Array, below: Array) -> Array:
+    """Return Σ slope belowᵀ over the samples, `(runs, units, inputs)`."""
+    first, *others = _blocks(slope.shape[-2], below.shape[-2], slope.shape[-1])
+    total: Array = np.matmul(slope[..., first], below[..., first].swapaxes(-1, -2))
+    for block in others:
+        total += np.matmul(slope[..., block], below[..., block].swapaxes(-1, -2))
+    return total
+
+
+def _blocks(rows: int, columns: int, samples: int) -> list[slice]:
+    """Return so many samples at a time that BLAS does not split their product among threads, for that changes last bits.
+
+    OpenBLAS splits products of matrices from 2¹⁸ multiplications on, and those with a vector from 9216.
+    """
+    most = max(1, (ONE_THREAD_VECTOR if 1 in (rows, columns) else ONE_THREAD) // (rows * columns))
+    return [slice(first, first + most) for first in range(0, samples, most)]
+
+
+def _row_sums(a: Array, b: Array) -> Array:
+    """Return Σ a b over the samples, and no conjugate, unlike `vecdot`."""
+    return cast(Array, (a * b).sum(axis=-1))
+
+
+def _normalise(u: Array, normal: Array, factor: Array) -> None:
+    """Write x̂ = (u − mean u)/√(var u + ε) into `normal`, and the factor that u is stretched by into `factor`."""
+    np.subtract(u, u.mean(axis=-1, keepdims=True), out=normal)
+    variance = _row_sums(normal, normal)[..., None] / u.shape[-1]
+    np.divide(1.0, np.sqrt(variance + VARIANCE_FLOOR), out=factor)
+    normal *= factor
+
+
+def _through_normalisation(slope: Array, normal: Array, stretch: Array, scales: Array, biases: Array, room: Array) -> None:
+    """Turn ∂f/∂(γ x̂ + β) into ∂f/∂u = γ/√(σ² + ε) (slope − mean slope − x̂ mean(slope x̂)), in place.
+
+    Source: Ioffe and Szegedy, Batch normalization (ICML 2015), section 3, the three steps of whose chain rule this joins.
+    """
+    samples = slope.shape[-1]
+    np.multiply(normal, scales[..., None] / samples, out=room)
+    slope -= room
+    slope -= biases[..., None] / samples
+    slope *= stretch
+
+
+def _tanh(z: Array) -> None:
+    np.tanh(z, out=z)
+
+
+def _sigmoid(z: Array) -> None:
+    """1/(1 + e^−z) = (1 + tanh(z/2))/2, which cannot overflow."""
+    z *= 0.5
+    np.tanh(z, out=z)
+    z += 1.0
+    z *= 0.5
+
+
+def _relu(z: Array) -> None:
+    """max(z, 0); NumPy orders complex numbers by their real part first, so this is analytic on either side."""
+    np.maximum(z, 0.0, out=z)
+
+
+def _identity(z: Array) -> None:
+    pass
+
+
+def _through_tanh(slope: Array, a: Array, room: Array) -> None:
+    np.multiply(a, a, out=room)
+    np.subtract(1.0, room, out=room)
+    slope *= room
+
+
+def _through_sigmoid(slope: Array, a: Array, room: Array) -> None:
+    np.subtract(1.0, a, out=room)
+    slope *= a
+    slope *= room
+
+
+def _through_relu(slope: Array, a: Array, room: Array) -> None:
+    slope *= a > 0
+
+
+def _through_identity(slope: Array, a: Array, room: Array) -> None:
+    pass
+
+
+_ACTIVATIONS: dict[Activation, Callable[[Array], None]] = {
+    "tanh": _tanh,
+    "relu": _relu,
+    "sigmoid": _sigmoid,
+    "identity": _identity,
+}
+_DERIVATIVES: dict[Activation, Callable[[Array, Array, Array], None]] = {
+    "tanh": _through_tanh,
+    "relu": _through_relu,
+    "sigmoid": _through_sigmoid,
+    "identity": _through_identity,
+}
+"""Each derivative is computed from what the activation returned; at 0, where that of relu does not exist, it is 0."""
