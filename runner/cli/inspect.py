@@ -3,15 +3,23 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import click
 
 from runner.cli.inspect_options import Numbers, Picture, Shown
 from runner.cli.inspect_point import show_point
 from runner.cli.inspect_spacings import show_spacings
-from runner.inspection.subject import make_subject
+from runner.cli.inspect_taylor import show_taylor
+from runner.inspection.subject import Subject, make_subject
 from runner.registry import Registry
+
+MOST_TERMS = 20
+MODES = {"spacings": "--spacings", "order": "--taylor"}
+BELONGS = {"around": ("order", "--around")}
+"""For each option that only one inspection has, which, and what it is called."""
 
 
 @click.command()
@@ -20,26 +28,52 @@ from runner.registry import Registry
 @click.option("--plugin", "files", multiple=True, type=click.Path(path_type=Path), help="Load a plugin file; may be repeated.")
 @click.option("--at", type=Numbers(), metavar="X", help="Where: 0.5, or 1,-2. [default: its known minimum, else its centre]")
 @click.option("--spacings", is_flag=True, help="Measure the error of finite differences against their spacing.")
+@click.option("--taylor", "order", type=click.IntRange(1, MOST_TERMS), metavar="N", help="Its Taylor series to order N.")
+@click.option("--around", type=Numbers(), metavar="A", help="Around where.  [default: 0]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")
 def inspect(
     objective: str,
     values: tuple[str, ...],
     files: tuple[Path, ...],
-    at: tuple[float, ...] | None,
-    spacings: bool,
     output: Path | None,
     as_json: bool,
+    **mode: Any,
 ) -> None:
     """Show the calculus of an objective: its derivatives, curvature and Newton's direction at a point.
+
+    Or, with --spacings, how wrong finite differences are; with --taylor, its series.
 
     \b
     Examples:
       runner inspect rosenbrock --at -1.2,1
       runner inspect sin_quadratic --set a=5 --at 0.5 -o point.png
+      runner inspect sin_quadratic --spacings --at 1
+      runner inspect sin_quadratic --taylor 5 --around 0 -o taylor.png
     """
+    _check(mode)
     subject = make_subject(objective, values, files, Registry())
-    _tell(show_spacings(subject, at) if spacings else show_point(subject, at), output, as_json)
+    _tell(_shown(subject, mode), output, as_json)
+
+
+def _check(mode: Mapping[str, Any]) -> None:
+    """Refuse options that do not go together."""
+    given = [option for name, option in MODES.items() if mode[name]]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} are different inspections; ask for one at a time")
+    for name, (needed, option) in BELONGS.items():
+        if mode[name] is not None and not mode[needed]:
+            raise click.UsageError(f"{option} goes with {MODES[needed]}")
+    if mode["at"] is not None and mode["order"]:
+        raise click.UsageError("--at does not go with --taylor; say where with --around")
+
+
+def _shown(subject: Subject, mode: Mapping[str, Any]) -> Shown:
+    if mode["spacings"]:
+        return show_spacings(subject, mode["at"])
+    if mode["order"]:
+        return show_taylor(subject, mode["order"], mode["around"] or (0.0,))
+    return show_point(subject, mode["at"])
 
 
 def _tell(shown: Shown, output: Path | None, as_json: bool) -> None:
