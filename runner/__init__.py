@@ -1,6 +1,7 @@
 """A plugin-based experiment runner for gradient-based optimisation, with a results database.
 
-This is the public door: all that a plugin author needs. Names are loaded when first used, so that `runner --help` starts at once.
+This is the public door: all that a plugin author needs, and `open` for stored results. Names are loaded when first used, so that
+`runner --help` starts at once.
 """
 
 from __future__ import annotations
@@ -53,6 +54,8 @@ if TYPE_CHECKING:
     from runner.contracts import Results as Results
     from runner.contracts import Series as Series
     from runner.contracts import StoredRun as StoredRun
+    from runner.database import ResultsDatabase as ResultsDatabase
+    from runner.database import open as open  # noqa: A004 - people write runner.open
     from runner.datasets import DATA_SHAPES as DATA_SHAPES
     from runner.datasets import MADE_UP as MADE_UP
     from runner.datasets import DataSet as DataSet
@@ -61,6 +64,7 @@ if TYPE_CHECKING:
     from runner.datasets import csv_data as csv_data
     from runner.datasets import made_up_data as made_up_data
     from runner.errors import RunnerError as RunnerError
+    from runner.frames import Frame as Frame
     from runner.hookspecs import hookimpl as hookimpl
     from runner.layers import Activation as Activation
     from runner.layers import Initialisation as Initialisation
@@ -69,6 +73,7 @@ if TYPE_CHECKING:
     from runner.line_search import armijo as armijo
     from runner.line_search import wolfe as wolfe
     from runner.parameters import parameter as parameter
+    from runner.records import RunRecord as RunRecord
     from runner.report.style import OUTCOME_COLOURS as OUTCOME_COLOURS
     from runner.report.style import PALETTE as PALETTE
     from runner.report.style import panels as panels
@@ -141,11 +146,14 @@ _HOMES = {
         "csv_data",
         "made_up_data",
     ),
+    "runner.database": ("ResultsDatabase", "open"),
     "runner.errors": ("RunnerError",),
+    "runner.frames": ("Frame",),
     "runner.hookspecs": ("hookimpl",),
     "runner.layers": ("Activation", "Initialisation", "Layers", "Tape"),
     "runner.line_search": ("armijo", "wolfe"),
     "runner.parameters": ("parameter",),
+    "runner.records": ("RunRecord",),
     "runner.report.style": (
         "OUTCOME_COLOURS",
         "PALETTE",

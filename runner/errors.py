@@ -2,6 +2,7 @@
 
     RunnerError                exit code 1
     ├── ExperimentError        exit code 2   the experiment file, a plugin that it names, or an option is wrong
+    ├── QueryError             exit code 2   a question to the results database is wrong: a filter, a column, a run, SQL
     ├── PluginError            exit code 3   a plugin breaks its contract
     ├── StoreError             exit code 4   the results database cannot be opened, read or written
     ├── ReportError            exit code 5   the report cannot be written
@@ -34,6 +35,12 @@ class ExperimentError(RunnerError):
     def __init__(self, source: str, problems: Sequence[str]) -> None:
         self.problems = tuple(problems)
         super().__init__("\n".join(f"{source}: {problem}" for problem in problems))
+
+
+class QueryError(RunnerError):
+    """A question to the results database cannot be understood, or asks for what is not there."""
+
+    exit_code = 2
 
 
 class PluginError(RunnerError):

@@ -13,12 +13,13 @@ At each iterate the rules are asked in this order; the first that holds ends the
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runner.contracts import Mask
+from runner.outcomes import OUTCOMES as OUTCOMES  # noqa: PLC0414 - part of what this file offers
+from runner.outcomes import Outcome as Outcome  # noqa: PLC0414 - likewise
 from runner.parameters import parameter
 from runner.rowwise import Array, norm
 
@@ -28,19 +29,6 @@ ROUNDING = 1e-12
 """The relative growth of f over a run that may be rounding."""
 
 
-class Outcome(StrEnum):
-    """How a run ended."""
-
-    CONVERGED = "converged"
-    MAX_STEPS = "max_steps"
-    STALLED = "stalled"
-    DIVERGED = "diverged"
-    NON_FINITE = "non_finite"
-    TIMEOUT = "timeout"
-    FAILED = "failed"
-
-
-OUTCOMES = tuple(Outcome)
 OutcomeCodes = NDArray[np.int8]
 RUNNING = np.int8(-1)
 

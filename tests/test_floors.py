@@ -23,6 +23,10 @@ FLOORS = [
         "layers",
         "line_search",
         "parameters",
+        "arrow",
+        "frames",
+        "outcomes",
+        "records",
         "rowwise",
         "tables",
     },
@@ -41,7 +45,7 @@ FLOORS = [
     },
     {"config", "evaluation", "grid", "recording", "registry", "remaking"},
     {"analysis", "descent", "parcel", "report", "scaffold", "store"},
-    {"inspection", "landmarks", "pipeline", "testing"},
+    {"database", "inspection", "landmarks", "pipeline", "testing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -49,6 +53,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 RESTS_ON = {
     "backpropagation": {"contracts", "layers", "rowwise"},
     "clipping": {"rowwise"},
+    "frames": {"arrow"},
     "parameters": {"contracts", "errors"},
     "contracts": {"rowwise"},
     "fingerprint": {"errors"},
@@ -64,6 +69,7 @@ RESTS_ON = {
     "pipeline": {"landmarks"},
 }
 HOMES = {
+    "arro3": {"arrow"},
     "click": {"cli"},
     "rich": {"cli"},
     "sqlalchemy": {"store"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, cast
+from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
 from sqlalchemy import Connection, select
@@ -18,12 +18,48 @@ from runner.remaking import remake
 from runner.stopping import Outcome
 from runner.store import schema
 from runner.store.connection import Database
+from runner.store.run_columns import from_class
 from runner.store.writing import chunk_checksum
 
 RUNS_AT_ONCE = 200
 """How many runs' trajectories are read with one query, at most."""
 BYTES_AT_ONCE = 2**26
 """How many bytes of trajectories are read with one query, unless one run has more."""
+
+
+class HasTrajectory(Protocol):
+    """What is known of a run whose trajectory is to be read."""
+
+    @property
+    def id(self) -> int:
+        """The row's number."""
+
+    @property
+    def identity(self) -> str:
+        """SHA-256 over everything that decides the run's numbers."""
+
+    @property
+    def outcome(self) -> str:
+        """How it ended."""
+
+    @property
+    def steps(self) -> int:
+        """How many steps it took."""
+
+    @property
+    def dimension(self) -> int:
+        """How many coordinates x has."""
+
+    @property
+    def records_x(self) -> bool:
+        """Whether its iterates are stored."""
+
+    @property
+    def records_gradient(self) -> bool:
+        """Whether its gradients are stored."""
+
+
+RunT = TypeVar("RunT", bound=HasTrajectory)
 
 
 class StoredResults(Results):
@@ -70,11 +106,7 @@ class StoredResults(Results):
         Raises:
             StoreError: a chunk is damaged or missing.
         """
-        for some in _portions(runs):
-            with self._database.reading() as connection:
-                chunks = _chunks(connection, [run.id for run in some])
-            for run in some:
-                yield run, _series(run, chunks.get(run.id, []), self._database.name)
+        return read_series(self._database, runs)
 
     def objective(self, run: StoredRun) -> Objective | None:
         """Return a run's objective, made again; None where its plugin is not here, or is not the code that computed the run.
@@ -102,7 +134,20 @@ def _remade(stored: Any, texts: Sequence[str], catalogue: Catalogue) -> Objectiv
     return cast(Objective, setting.plugin) if setting.fingerprint == stored.fingerprint else None
 
 
-def _portions(runs: Sequence[StoredRun]) -> Iterator[Sequence[StoredRun]]:
+def read_series(database: Database, runs: Sequence[RunT]) -> Iterator[tuple[RunT, Series]]:
+    """Read trajectories, in the order given, with bounded memory.
+
+    Raises:
+        StoreError: a chunk is damaged or missing.
+    """
+    for some in _portions(runs):
+        with database.reading() as connection:
+            chunks = _chunks(connection, [run.id for run in some])
+        for run in some:
+            yield run, _series(run, chunks.pop(run.id, []), database.name)
+
+
+def _portions(runs: Sequence[RunT]) -> Iterator[Sequence[RunT]]:
     """Cut runs into portions whose trajectories together take little memory."""
     first = size = 0
     for place, run in enumerate(runs):
@@ -201,9 +246,9 @@ def _stored_run(
         outcome=row["outcome"],
         error=row["error"],
         steps=row["steps"],
-        final_value=_from_class(row["final_value"], row["final_value_class"]),
-        best_value=_from_class(row["best_value"], row["best_value_class"]),
-        final_gradient_norm=_from_class(row["final_gradient_norm"], row["final_gradient_norm_class"]),
+        final_value=from_class(row["final_value"], row["final_value_class"]),
+        best_value=from_class(row["best_value"], row["best_value_class"]),
+        final_gradient_norm=from_class(row["final_gradient_norm"], row["final_gradient_norm_class"]),
         evaluations={name: row[f"{name}_evaluations"] for name in ("value", "gradient", "hessian")},
         seconds=row["seconds"],
         minimum_value=row["minimum_value"],
@@ -212,10 +257,6 @@ def _stored_run(
         records_gradient=row["records_gradient"],
         behaviour=row["behaviour"],
     )
-
-
-def _from_class(number: float | None, number_class: str) -> float:
-    return number if number is not None and number_class == "finite" else float(number_class)
 
 
 def _chunks(connection: Connection, run_ids: Sequence[int]) -> dict[int, list[Any]]:
@@ -227,7 +268,7 @@ def _chunks(connection: Connection, run_ids: Sequence[int]) -> dict[int, list[An
     return chunks
 
 
-def _series(run: StoredRun, chunks: Sequence[Any], database: str) -> Series:
+def _series(run: HasTrajectory, chunks: Sequence[Any], database: str) -> Series:
     pieces = []
     step = 0
     for row in chunks:

@@ -1,0 +1,150 @@
+"""What the database answers: a table of named, typed columns, which pandas, polars and other readers of Arrow take."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+if TYPE_CHECKING:
+    import numpy as np
+    from arro3.core import Table
+    from numpy.typing import NDArray
+
+ColumnKind = Literal["integer", "number", "text", "truth"]
+SHOWN_ROWS = 20
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column.
+
+    Attributes:
+        name: its heading.
+        kind: what its values are.
+        values: a list in which None is a missing value, or an array.
+        missing: for an array, True where a value is missing; None where there are all.
+    """
+
+    name: str
+    kind: ColumnKind
+    values: list[Any] | NDArray[Any]
+    missing: NDArray[np.bool_] | None = None
+
+    def listed(self) -> list[Any]:
+        """Return the values as Python's own, None where one is missing."""
+        if isinstance(self.values, list):
+            return self.values
+        values: list[Any] = self.values.tolist()
+        if self.missing is None:
+            return values
+        return [None if gone else value for value, gone in zip(values, self.missing.tolist(), strict=True)]
+
+
+class Frame:
+    """A table.
+
+    `frame["steps"]` is a column as an array, `frame.rows()` gives the rows, `dict(frame)` all columns. It speaks the Arrow
+    PyCapsule interface: `polars.DataFrame(frame)`, `pandas.DataFrame.from_arrow(frame)`, `pyarrow.table(frame)`. NaN is a number
+    like others there, and not a missing value.
+
+    Attributes:
+        columns: the columns, each as long as the others.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = tuple(columns)
+        self._by_name = {column.name: column for column in columns}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(self._by_name)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the columns' names, which makes `dict(frame)` work."""
+        return self.names
+
+    def __len__(self) -> int:
+        return len(self.columns[0].values) if self.columns else 0
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return a column: float64 for numbers (NaN where one is missing), int64 for whole ones if none is, else objects."""
+        # The command line shows tables without NumPy, which takes longer to load than most questions to answer.
+        import numpy as np
+
+        column = self._by_name[name]
+        values = column.values
+        if not isinstance(values, list) and column.missing is None:
+            return values
+        items = column.listed()
+        if column.kind == "number" or (column.kind == "integer" and None in items):
+            return np.array([float("nan") if item is None else item for item in items], float)
+        return np.array(items, np.int64) if column.kind == "integer" else np.array(items, object)
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Give the rows one after another, as Python's own values; None where one is missing."""
+        return zip(*(column.listed() for column in self.columns), strict=True)
+
+    def to_arrow(self) -> Table:
+        """Return it as a table of `arro3.core`, a small reader and writer of Arrow."""
+        # Loaded for those who want it.
+        from runner.arrow import to_table
+
+        return to_table(self.columns)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.to_arrow().schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def __repr__(self) -> str:
+        shown = [list(self.names), *(list(map(text_of, row)) for row in self._first_rows())]
+        widths = [max(map(len, cells)) for cells in zip(*shown, strict=True)]
+        right = [column.kind in ("integer", "number") for column in self.columns]
+        lines = [
+            "  ".join(
+                cell.rjust(width) if end else cell.ljust(width) for cell, width, end in zip(row, widths, right, strict=True)
+            ).rstrip()
+            for row in shown
+        ]
+        return "\n".join([*lines, *self._more()])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows; every text in it is escaped."""
+        head = "".join(f"<th>{html.escape(text_of(name))}</th>" for name in self.names)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(text_of(value))}</td>' for value in row)}</tr>" for row in self._first_rows()
+        )
+        more = "".join(f"<p>{line}</p>" for line in self._more())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def _first_rows(self) -> Iterator[tuple[Any, ...]]:
+        first = [
+            Column(each.name, each.kind, each.values[:SHOWN_ROWS], None if each.missing is None else each.missing[:SHOWN_ROWS])
+            for each in self.columns
+        ]
+        return Frame(first).rows()
+
+    def _more(self) -> list[str]:
+        return [f"… {len(self):,} rows"] if len(self) > SHOWN_ROWS else []
+
+
+def text_of(value: object) -> str:
+    """Return a value as people read it, on one line, without any character that a terminal would obey instead of show."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return printable(str(value))
+
+
+def printable(text: str) -> str:
+    r"""Return a text with every character that is not for reading written out, e.g. `\x1b` or `\u202e`."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)

@@ -1,0 +1,123 @@
+"""One stored run with everything that is known of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+Value = float | int | str | bool | None
+
+
+@dataclass(frozen=True)
+class SettingRecord:
+    """One plugin as a run used it.
+
+    Attributes:
+        kind: objective, gradient, optimizer or rules.
+        name: the plugin's name.
+        parameters: every parameter; truth values as `true` and `false`, lists as JSON.
+        canonical: JSON of name and parameters, floats in hexadecimal: exact, and enough to make the plugin again.
+        fingerprint: of the code that computed the run.
+    """
+
+    kind: str
+    name: str
+    parameters: Mapping[str, Value]
+    canonical: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Membership:
+    """An experiment that a run belongs to.
+
+    Attributes:
+        id: the experiment's row number.
+        name: its name.
+        position: the run's place in its grid, from 0.
+        start_number: the number of the run's start within it, from 0.
+    """
+
+    id: int
+    name: str
+    position: int
+    start_number: int
+
+
+@dataclass(frozen=True)
+class KnownMinimum:
+    """What is known of an objective's smallest value.
+
+    Attributes:
+        value: it.
+        x: where.
+        curvature: smallest and largest eigenvalue of the Hessian there, or None.
+    """
+
+    value: float
+    x: tuple[float, ...]
+    curvature: tuple[float, float] | None
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run as the database holds it.
+
+    Attributes:
+        id: the row's number.
+        identity: SHA-256 over everything that decides its numbers, in hexadecimal.
+        objective: the objective.
+        gradient: the gradient backend.
+        optimizer: the optimizer.
+        rules: when it had to stop, and what was recorded.
+        start: the starting point.
+        dimension: how many coordinates x has.
+        records_x: whether its iterates are stored.
+        records_gradient: whether its gradients are stored, component by component.
+        outcome: a `runner.Outcome` value.
+        behaviour: how it moved; None where nobody measured it.
+        error: why it failed, else the empty string.
+        steps: how many steps it took.
+        evaluations: how often f, ∇f and ∇²f were computed, by `value`, `gradient`, `hessian`.
+        final_value: f at the last iterate; may be NaN or infinite.
+        final_gradient_norm: ‖∇f‖ there.
+        best_value: the smallest f seen, NaN if none was finite.
+        best_step: the step where it was first seen.
+        minimum: what is known of its objective's minimum, or None.
+        seconds: its share of its batch's time.
+        finished_at: when it was stored, in seconds since 1970.
+        superseded_by: the row's number of the run that took its place, or None.
+        experiments: the experiments that it belongs to.
+        environment: where it was computed: `python`, `platform`, `cpu`, `git_commit`, and `packages` with their versions.
+    """
+
+    id: int
+    identity: str
+    objective: SettingRecord
+    gradient: SettingRecord
+    optimizer: SettingRecord
+    rules: SettingRecord
+    start: tuple[float, ...]
+    dimension: int
+    records_x: bool
+    records_gradient: bool
+    outcome: str
+    behaviour: str | None
+    error: str
+    steps: int
+    evaluations: Mapping[str, int]
+    final_value: float
+    final_gradient_norm: float
+    best_value: float
+    best_step: int
+    minimum: KnownMinimum | None
+    seconds: float
+    finished_at: float
+    superseded_by: int | None
+    experiments: tuple[Membership, ...]
+    environment: Mapping[str, str | Mapping[str, str]]
+
+    @property
+    def final_gap(self) -> float:
+        """How far the last value lies above the known minimum; NaN where that is unknown."""
+        return float("nan") if self.minimum is None else self.final_value - self.minimum.value

@@ -1,0 +1,143 @@
+"""One run with everything that is known of it, found by its row number or the beginning of its identity."""
+
+from __future__ import annotations
+
+import json
+import re
+import struct
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from sqlalchemy import Connection, select
+
+from runner.errors import QueryError
+from runner.records import KnownMinimum, Membership, RunRecord, SettingRecord, Value
+from runner.store import schema
+from runner.store.connection import Database
+from runner.store.run_columns import from_class
+
+SHORTEST = 4
+"""So many characters of an identity name a run, if no other begins with them."""
+SHOWN = 12
+PLAIN = (
+    "id",
+    "identity",
+    "dimension",
+    "records_x",
+    "records_gradient",
+    "outcome",
+    "behaviour",
+    "error",
+    "steps",
+    "best_step",
+    "seconds",
+    "finished_at",
+    "superseded_by",
+)
+CLASSED = ("final_value", "final_gradient_norm", "best_value")
+KINDS = ("objective", "gradient", "optimizer", "rules")
+
+
+def read_run(database: Database, run: int | str) -> RunRecord:
+    """Return a run.
+
+    Args:
+        database: where it is.
+        run: its row number, or the beginning of its identity.
+
+    Raises:
+        QueryError: there is none, or several begin so.
+        StoreError: the database cannot be read.
+    """
+    with database.reading() as connection:
+        number = find_run(connection, run, database.name)
+        return _record(connection, number)
+
+
+def find_run(connection: Connection, run: int | str, database: str) -> int:
+    """Return the row number of a run, given that or the beginning of its identity, in at least four characters.
+
+    Raises:
+        QueryError: there is none, or several begin so.
+    """
+    text = str(run).strip().lower()
+    table = schema.run
+    if text.isascii() and text.isdigit() and len(text) < SHOWN:
+        number = connection.execute(select(table.c.id).where(table.c.id == int(text))).scalar_one_or_none()
+        if number is not None:
+            return int(number)
+    if isinstance(run, int) or not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", text):
+        raise QueryError(
+            f"database {database}: holds no run {run!r}; give a row number, or at least {SHORTEST} characters of an identity "
+            "as `runner runs` shows it"
+        )
+    # Identities are hexadecimal, so every one that begins so lies before the same with a g behind it.
+    begins = (table.c.identity >= text) & (table.c.identity < text + "g") & table.c.superseded_by.is_(None)
+    found = connection.execute(select(table.c.id, table.c.identity).where(begins).order_by(table.c.identity).limit(4)).all()
+    if not found:
+        raise QueryError(f"database {database}: holds no run whose identity begins with {text}")
+    if len(found) > 1:
+        several = ", ".join(identity[: max(SHOWN, len(text) + 2)] for _, identity in found[:3])
+        more = ", …" if len(found) > 3 else ""
+        raise QueryError(f"database {database}: several runs begin with {text}: {several}{more}; give more characters")
+    return int(found[0][0])
+
+
+def _record(connection: Connection, number: int) -> RunRecord:
+    table = schema.run
+    row = connection.execute(select(table).where(table.c.id == number)).mappings().one()
+    settings: dict[str, Any] = {kind: _setting(connection, row[f"{kind}_id"]) for kind in KINDS}
+    plain: dict[str, Any] = {name: row[name] for name in PLAIN}
+    classed: dict[str, Any] = {name: from_class(row[name], row[f"{name}_class"]) for name in CLASSED}
+    return RunRecord(
+        **plain,
+        **classed,
+        **settings,
+        start=_floats(connection.execute(select(schema.start.c.x).where(schema.start.c.id == row["start_id"])).scalar_one()),
+        evaluations={name: row[f"{name}_evaluations"] for name in ("value", "gradient", "hessian")},
+        minimum=_minimum(connection, row["objective_id"]),
+        experiments=tuple(_memberships(connection, number)),
+        environment=_environment(connection, row["environment_id"]),
+    )
+
+
+def _setting(connection: Connection, number: int) -> SettingRecord:
+    setting, parameter = schema.setting, schema.parameter
+    row = connection.execute(select(setting).where(setting.c.id == number)).mappings().one()
+    query = select(parameter.c.name, parameter.c.number, parameter.c.text).where(parameter.c.setting_id == number)
+    parameters: dict[str, Value] = {
+        name: words if value is None else value for name, value, words in connection.execute(query.order_by(parameter.c.name))
+    }
+    return SettingRecord(row["kind"], row["name"], parameters, row["canonical"], row["fingerprint"])
+
+
+def _minimum(connection: Connection, objective: int) -> KnownMinimum | None:
+    table = schema.landmark
+    row = connection.execute(select(table).where(table.c.setting_id == objective)).mappings().one_or_none()
+    if row is None:
+        return None
+    curvature = (row["curvature_min"], row["curvature_max"])
+    known = None if None in curvature else cast(tuple[float, float], curvature)
+    return KnownMinimum(row["minimum_value"], _floats(row["minimiser"]), known)
+
+
+def _memberships(connection: Connection, number: int) -> Iterable[Membership]:
+    member, experiment = schema.experiment_run, schema.experiment
+    query = (
+        select(experiment.c.id, experiment.c.name, member.c.position, member.c.start_number)
+        .join(experiment, experiment.c.id == member.c.experiment_id)
+        .where(member.c.run_id == number)
+        .order_by(experiment.c.id)
+    )
+    return [Membership(*row) for row in connection.execute(query)]
+
+
+def _environment(connection: Connection, number: int) -> Mapping[str, str | Mapping[str, str]]:
+    table = schema.environment
+    row: dict[str, Any] = dict(connection.execute(select(table).where(table.c.id == number)).mappings().one())
+    kept = {name: str(row[name]) for name in ("python", "platform", "cpu", "git_commit")}
+    return {**kept, "packages": json.loads(row["packages"])}
+
+
+def _floats(data: bytes) -> tuple[float, ...]:
+    return struct.unpack(f">{len(data) // 8}d", data)

@@ -1,0 +1,68 @@
+"""The columns of runs, as they are asked for: those of the view `runs`, by the same names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, FromClause
+
+from runner.frames import ColumnKind
+from runner.store import schema
+
+run, landmark = schema.run, schema.landmark
+settings = {axis: schema.setting.alias(axis) for axis in ("objective", "gradient", "optimizer")}
+
+
+@dataclass(frozen=True, eq=False)
+class RunColumn:
+    """One column.
+
+    Attributes:
+        kind: what its values are.
+        expression: what it is in SQL.
+        number_class: where the number may be NaN or infinite, the column that says so.
+    """
+
+    kind: ColumnKind
+    expression: ColumnElement[Any]
+    number_class: ColumnElement[Any] | None = None
+
+
+def _classed(name: str) -> dict[str, RunColumn]:
+    number_class = run.c[f"{name}_class"]
+    return {name: RunColumn("number", run.c[name], number_class), f"{name}_class": RunColumn("text", number_class)}
+
+
+RUN_COLUMNS: Mapping[str, RunColumn] = {
+    "id": RunColumn("integer", run.c.id),
+    "identity": RunColumn("text", run.c.identity),
+    **{axis: RunColumn("text", setting.c.name) for axis, setting in settings.items()},
+    "dimension": RunColumn("integer", run.c.dimension),
+    "outcome": RunColumn("text", run.c.outcome),
+    "behaviour": RunColumn("text", run.c.behaviour),
+    "error": RunColumn("text", run.c.error),
+    "steps": RunColumn("integer", run.c.steps),
+    **{f"{name}_evaluations": RunColumn("integer", run.c[f"{name}_evaluations"]) for name in ("value", "gradient", "hessian")},
+    **_classed("final_value"),
+    **_classed("final_gradient_norm"),
+    **_classed("best_value"),
+    "best_step": RunColumn("integer", run.c.best_step),
+    "final_gap": RunColumn("number", run.c.final_value - landmark.c.minimum_value),
+    "seconds": RunColumn("number", run.c.seconds),
+    "finished_at": RunColumn("number", run.c.finished_at),
+}
+
+
+def joined() -> FromClause:
+    """Return `run` with all that the columns are taken from."""
+    tables: FromClause = run
+    for axis, setting in settings.items():
+        tables = tables.join(setting, setting.c.id == run.c[f"{axis}_id"])
+    return tables.outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
+
+
+def from_class(number: float | None, number_class: str) -> float:
+    """Return a number as it was before the database, which has no NaN, took it."""
+    return number if number is not None and number_class == "finite" else float(number_class)

@@ -1,0 +1,150 @@
+"""Stored results from Python, through `runner.open`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import runner
+from runner.errors import QueryError, StoreError
+from runner.frames import Column, Frame
+
+from .test_store import SPECIAL, opened, run_into, store_series
+
+
+@pytest.fixture(scope="module")
+def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the twelve runs of the small experiment."""
+    from .conftest import SMALL
+
+    folder = tmp_path_factory.mktemp("small")
+    (folder / "small.toml").write_text(SMALL, encoding="utf-8")
+    run_into(folder / "small.toml", folder / "r.db")
+    return folder / "r.db"
+
+
+@pytest.fixture
+def stored(small: Path) -> Iterator[runner.ResultsDatabase]:
+    with runner.open(str(small)) as database:
+        yield database
+
+
+def test_there_must_be_a_database(tmp_path):
+    with pytest.raises(StoreError) as error:
+        runner.open(str(tmp_path / "none.db"))
+    text = f"database {tmp_path / 'none.db'}: there is none; `runner run` makes it, --db or RUNNER_DB names another"
+    assert str(error.value) == text
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_experiments(stored):
+    frame = stored.experiments()
+    assert list(frame.names[:6]) == ["id", "name", "description", "created_at", "last_run_at", "runs"]
+    assert frame.names[6:] == tuple(runner.Outcome)
+    ((number, name, _, created, last, runs, *outcomes),) = frame.rows()
+    assert (number, name, runs, sum(outcomes)) == (1, "small", 12, 12)
+    assert 1e9 < created <= last
+
+
+def test_runs_are_what_the_view_says(small, stored):
+    frame = stored.runs()
+    with opened(small) as connection:
+        cursor = connection.execute("SELECT * FROM runs ORDER BY id")
+        assert list(frame.names) == [column[0] for column in cursor.description]
+        assert list(frame.rows()) == cursor.fetchall()
+    assert list(stored.runs(limit=2).rows()) == list(frame.rows())[:2]
+
+
+def test_a_run_by_its_number_or_the_beginning_of_its_identity(small, stored):
+    identity = stored.runs()["identity"][3]
+    run = stored.run(4)
+    assert run.identity == identity
+    assert stored.run(identity[:10].upper()) == stored.run(identity) == stored.run("4") == run
+    with opened(small) as connection:
+        cursor = connection.execute("SELECT * FROM runs WHERE id = 4")
+        row = dict(zip((column[0] for column in cursor.description), cursor.fetchone(), strict=True))
+    assert {key: row[key] for key in ("outcome", "steps", "final_value", "final_gap", "behaviour", "finished_at")} == {
+        key: getattr(run, key) for key in ("outcome", "steps", "final_value", "final_gap", "behaviour", "finished_at")
+    }
+    assert run.evaluations == {name: row[f"{name}_evaluations"] for name in ("value", "gradient", "hessian")}
+    assert run.optimizer.parameters == {"learning_rate": 0.3}
+    assert run.rules.parameters["max_steps"] == 50
+    assert [(member.id, member.name) for member in run.experiments] == [(1, "small")]
+    assert run.environment["packages"]["numpy"] == np.__version__
+
+
+@pytest.mark.parametrize(
+    ("key", "message"),
+    [
+        (99, "holds no run 99; give a row number, or at least 4 characters of an identity as `runner runs` shows it"),
+        ("abc", "holds no run 'abc'; give a row number, or at least 4 characters of an identity as `runner runs` shows it"),
+        ("zzzz", "holds no run 'zzzz'; give a row number, or at least 4 characters of an identity as `runner runs` shows it"),
+        ("ffffffffffff", "holds no run whose identity begins with ffffffffffff"),
+    ],
+)
+def test_a_run_that_is_not_there(small, stored, key, message):
+    with pytest.raises(QueryError) as error:
+        stored.run(key)
+    assert str(error.value) == f"database {small}: {message}"
+
+
+def test_a_beginning_that_several_runs_share(small, tmp_path):
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(small.read_bytes())
+    with opened(copy) as connection:
+        for number in (1, 2):
+            connection.execute("UPDATE run SET identity = ? WHERE id = ?", (f"abcdef{number}" + 57 * "0", number))
+    with runner.open(str(copy)) as database:
+        with pytest.raises(QueryError) as error:
+            database.run("abcdef")
+        assert database.run("abcdef2").id == 2
+    several = "abcdef100000, abcdef200000"
+    assert str(error.value) == f"database {copy}: several runs begin with abcdef: {several}; give more characters"
+
+
+def test_trajectories_bit_for_bit(tmp_path, write):
+    path = tmp_path / "r.db"
+    store_series(path, write(), SPECIAL, final=math.nan)
+    with runner.open(str(path)) as database:
+        ((run, series),) = database.trajectories([1])
+        assert series.value.tobytes() == np.array(SPECIAL).tobytes()
+        assert math.isnan(run.final_value)
+        assert math.isnan(database.runs()["final_value"][0])
+
+
+def test_a_frame_as_arrays_rows_and_arrow():
+    frame = Frame(
+        [
+            Column("whole", "integer", [1, None]),
+            Column("real", "number", [-0.0, math.nan]),
+            Column("words", "text", ["a", None]),
+            Column("sure", "truth", [True, False]),
+            Column("array", "number", np.array([1.0, 2.0]), np.array([False, True])),
+        ]
+    )
+    assert next(frame.rows()) == (1, -0.0, "a", True, 1.0)
+    assert list(frame.rows())[1][2:] == (None, False, None)
+    assert frame["whole"].tolist()[0] == 1
+    assert math.isnan(frame["whole"][1])
+    assert math.copysign(1, frame["real"][0]) == -1
+    assert set(dict(frame)) == {"whole", "real", "words", "sure", "array"}
+    table = frame.to_arrow()
+    assert [table[name].null_count for name in frame.names] == [1, 0, 1, 0, 1]
+
+
+def test_nothing_stored_reaches_a_page_or_a_terminal_as_it_is():
+    frame = Frame([Column("<b>", "text", ["<script>", "\x1b[31m\u202e"])])
+    assert "<th>&lt;b&gt;</th>" in frame._repr_html_()
+    assert "<td>&lt;script&gt;</td>" in frame._repr_html_()
+    assert repr(frame) == "<b>\n<script>\n\\x1b[31m\\u202e"
+
+
+def test_only_asking_changes_nothing(small):
+    before = small.read_bytes()
+    with runner.open(str(small)) as database:
+        database.experiments(), database.runs(), database.run(1), list(database.trajectories([1]))
+    assert small.read_bytes() == before
