@@ -231,6 +231,12 @@ class Silent:
         """Something the user should know."""
         print(f"warning: {warning}", file=sys.stderr)
 
+    def stored_elsewhere(self, count: int) -> None:
+        """Another process stored so many of the runs."""
+
+    def waiting(self, count: int, holder: str) -> None:
+        """Others are computing all that is left."""
+
 
 def runner(_: Job, database: Path, registry: Registry) -> Measured:
     """Run the job with runner, all it does included: identities, checks, provenance, summaries, checksums."""

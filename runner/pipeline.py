@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import closing
@@ -21,6 +22,7 @@ from runner.grid import batches, expand
 from runner.landmarks import landmarks
 from runner.offers import Catalogue
 from runner.parcel import Opened, Parcel
+from runner.shares import Share
 from runner.stopping import Outcome
 from runner.store import Store, StoredState
 
@@ -50,6 +52,12 @@ class Observer(Protocol):
 
     def warned(self, warning: str) -> None:
         """Something the user should know."""
+
+    def stored_elsewhere(self, count: int) -> None:
+        """Another process stored so many of the runs that were to be computed here."""
+
+    def waiting(self, count: int, holder: str) -> None:
+        """Nothing is left but runs that others are computing just now, and most of them by that one."""
 
 
 @dataclass(frozen=True)
@@ -169,14 +177,15 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     _rehearse(plan, {batch.identities: members for batch, members in work}, parcels)
     distributions = {catalogue.find(setting.kind, setting.name).distribution for setting in axes}
     around = environment(experiment.path.parent, distributions - {""})
+    store.database.told = observer.warned
     recording = store.begin(experiment, plan.runs, landmarks(plan.runs, experiment.gradients), around)
     finished = Finished(recording.experiment)
-    runs = {run.identity: run for run in plan.todo}
+    share = Share(recording, parcels, {run.identity: run for run in plan.todo}, plan.stored, observer)
     observer.began(plan)
     try:
-        with closing(_descents(experiment, parcels)) as descents:
+        with closing(recording), closing(_descents(experiment, share)) as descents:
             for descent in descents:
-                recording.save([runs[t.identity] for t in descent.trajectories], descent.trajectories, plan.stored)
+                share.save(descent)
                 _note(descent, finished, observer)
                 if choices.fail_fast and finished.outcomes[Outcome.FAILED]:
                     break
@@ -223,13 +232,14 @@ def _combination(run: Run) -> str:
     return " × ".join(setting.name for setting in (run.objective, run.gradient, run.optimizer))
 
 
-def _descents(experiment: Experiment, work: Sequence[Parcel]) -> Generator[Descent]:
+def _descents(experiment: Experiment, share: Share) -> Generator[Descent]:
     """Compute the batches; one that is lost is halved until the run that lost it stands alone, and that run has failed."""
     executor = cast(Executor, experiment.executor.plugin)
-    waiting = list(work)
-    while waiting:
-        halves: list[Parcel] = []
-        for descent in executor.map(Opened(descend), waiting, _limit):
+    halves: list[Parcel] = []
+    # Halves are claimed already, and nobody waits for others with a claim in hand: they might be waiting for this one.
+    while halves or share.more():
+        work, halves = itertools.chain(halves, share.parcels()), []
+        for descent in executor.map(Opened(descend), work, _limit):
             if not isinstance(descent, Lost):
                 yield descent
             elif len(batch := descent.item.batch) == 1:
@@ -238,7 +248,6 @@ def _descents(experiment: Experiment, work: Sequence[Parcel]) -> Generator[Desce
                 middle = len(batch) // 2
                 parts = (range(middle), range(middle, len(batch)))
                 halves += [Parcel(batch.only(rows), descent.item.files) for rows in parts]
-        waiting = halves
 
 
 def _largest_batch(experiment: Experiment, runs: int) -> int:

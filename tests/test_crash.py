@@ -54,17 +54,3 @@ def test_a_killed_sweep_is_finished_by_the_same_command(tmp_path, write):
     assert contents(database) == contents(tmp_path / "whole.db")
     with opened(database) as connection:
         assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
-
-
-def test_several_processes_on_one_file_finish_without_loss(tmp_path, write):
-    path = write(ONE_BY_ONE)
-    run_into(path, tmp_path / "whole.db")
-    processes = [
-        subprocess.Popen(COMMAND, cwd=tmp_path, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, text=True) for _ in range(4)
-    ]
-    endings = [(process.communicate()[1], process.returncode) for process in processes]
-    assert [code for _, code in endings] == [0] * 4, endings
-    assert not [text for text, _ in endings if "locked" in text]
-    database = tmp_path / "results" / "runner.db"
-    assert stored_runs(database) == 12
-    assert contents(database) == contents(tmp_path / "whole.db")

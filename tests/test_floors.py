@@ -20,6 +20,7 @@ FLOORS = [
         "datasets",
         "errors",
         "fingerprint",
+        "interrupts",
         "layers",
         "line_search",
         "parameters",
@@ -45,7 +46,7 @@ FLOORS = [
     },
     {"config", "evaluation", "grid", "recording", "registry", "remaking"},
     {"analysis", "descent", "parcel", "report", "scaffold", "store"},
-    {"database", "inspection", "landmarks", "pipeline", "testing"},
+    {"database", "inspection", "landmarks", "pipeline", "shares", "testing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -66,7 +67,7 @@ RESTS_ON = {
     "experiment": {"behaviour", "stopping"},
     "starts": {"experiment"},
     "recording": set(),
-    "pipeline": {"landmarks"},
+    "pipeline": {"landmarks", "shares"},
 }
 HOMES = {
     "arro3": {"arrow"},
@@ -76,6 +77,8 @@ HOMES = {
     "matplotlib": {"inspection", "report"},
     "jinja2": {"report"},
     "sklearn": {"datasets"},
+    "psutil": {"store"},
+    "alembic": {"store"},
     "pluggy": {"hookspecs", "registry"},
 }
 

@@ -44,6 +44,12 @@ class Watcher:
     def warned(self, warning: str) -> None:
         self.warnings.append(warning)
 
+    def stored_elsewhere(self, count: int) -> None:
+        pass
+
+    def waiting(self, count: int, holder: str) -> None:
+        pass
+
 
 @contextmanager
 def opened(database: Path) -> Iterator[sqlite3.Connection]:

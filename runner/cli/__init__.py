@@ -10,6 +10,7 @@ from typing import NoReturn
 import click
 
 from runner import __version__
+from runner.cli.interrupts import calm_interrupts, ignore_interrupts
 from runner.errors import Interrupted, RunnerError
 
 COMMANDS = {
@@ -76,12 +77,14 @@ def commands(debug: bool) -> None:
 def main() -> NoReturn:
     """Call the command line; every expected error becomes one message and an exit code."""
     debug = "--debug" in sys.argv[1:2]
+    calm_interrupts()
     try:
         result = commands.main(standalone_mode=False)
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
+        ignore_interrupts()
         click.echo("interrupted", err=True)
         sys.exit(INTERRUPTED)
     except BrokenPipeError:
@@ -90,11 +93,15 @@ def main() -> NoReturn:
     except RunnerError as error:
         if debug:
             raise
+        if isinstance(error, Interrupted):
+            ignore_interrupts()
         click.echo(str(error) if isinstance(error, Interrupted) else f"error: {error}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:
             raise
+        if isinstance(error.__cause__, KeyboardInterrupt):  # while a class was being made, and wrapped by Python
+            sys.exit(INTERRUPTED)
         click.echo(f"internal error: {type(error).__name__}: {error}; run with `runner --debug ...` to see where", err=True)
         sys.exit(INTERNAL_ERROR)
     sys.exit(result if isinstance(result, int) else 0)

@@ -56,6 +56,12 @@ class Silence:
         """Say a warning."""
         click.echo(f"warning: {warning}", err=True)
 
+    def stored_elsewhere(self, count: int) -> None:
+        """Another process stored so many of the runs that were to be computed here."""
+
+    def waiting(self, count: int, holder: str) -> None:
+        """Nothing is left but runs that others are computing just now."""
+
 
 class Lines(Silence):
     """A line every few seconds, for logs and pipes."""
@@ -70,6 +76,14 @@ class Lines(Silence):
         self._total = len(plan.todo)
         self._begun = self._said = time.monotonic()
         click.echo(f"{many_runs(self._total)} to compute, {len(plan.runs) - self._total:,} already stored", err=True)
+
+    def stored_elsewhere(self, count: int) -> None:
+        """There is so much less to do."""
+        self._total -= count
+
+    def waiting(self, count: int, holder: str) -> None:
+        """Say who is waited for."""
+        click.echo(f"waiting for {many_runs(count)} that {holder} is computing", err=True)
 
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
         """Say how far it is, unless that was said just now."""
@@ -91,6 +105,7 @@ class Bar(Silence):
 
     def __init__(self) -> None:
         self._outcomes: Counter[Outcome] = Counter()
+        self._total = 0
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             SpinnerColumn(),
@@ -117,7 +132,17 @@ class Bar(Silence):
     def began(self, plan: Plan) -> None:
         """Show how much there is to do."""
         self._begun = time.monotonic()
-        self._progress.update(self._task, total=len(plan.todo), outcomes="")
+        self._total = len(plan.todo)
+        self._progress.update(self._task, total=self._total, outcomes="")
+
+    def stored_elsewhere(self, count: int) -> None:
+        """There is so much less to do."""
+        self._total -= count
+        self._progress.update(self._task, total=self._total)
+
+    def waiting(self, count: int, holder: str) -> None:
+        """Say above the bar who is waited for."""
+        self._console.print(f"waiting for {many_runs(count)} that {holder} is computing", markup=False)
 
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
         """Move the bar."""

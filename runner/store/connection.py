@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sqlite3
 import struct
+import time
 import uuid
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,14 +16,21 @@ from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, SQLAlchemyError
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from runner.errors import StoreError
+from runner.interrupts import deferred
+from runner.store.causes import busy, is_busy, reason
 from runner.store.schema import SCHEMA_VERSION, SQLITE_STEPS_VIEW, VIEWS, metadata, schema_version
 
-BUSY_SECONDS = 60
+BUSY_SECONDS = 60.0
+"""How long one waits for another writer, unless told that it waits."""
+ONE_WAIT = 0.5
+"""So long SQLite itself waits: Ctrl-C is heard between two waits only."""
 PAGE_BYTES = 65536
+# Of a connection that an interruption closed halfway, it would print a traceback where no log is set up.
+logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 SQLITE_HEADER = b"SQLite format 3\0"
 
 
@@ -31,10 +40,13 @@ class Database:
     Attributes:
         name: what the user called it.
         path: the file, for SQLite.
+        told: who is told that another program keeps this one waiting. With it a writer waits for as long as it takes; without,
+            it gives up in the end.
     """
 
     def __init__(self, name: str) -> None:
         self.name = name
+        self.told: Callable[[str], None] | None = None
         url = _url(name)
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self.path = Path(url.database) if self._is_sqlite and url.database not in (None, "", ":memory:") else None
@@ -48,7 +60,9 @@ class Database:
         uri = f"file://{quote(os.path.abspath(str(self.path)))}?mode={mode}"  # noqa: PTH100 - resolves no links
 
         def connect() -> sqlite3.Connection:
-            connection = sqlite3.connect(uri, uri=True, timeout=BUSY_SECONDS, isolation_level=None)
+            patience = ONE_WAIT if mode == "rw" else BUSY_SECONDS
+            # The pool gives a connection to one thread at a time.
+            connection = sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
             connection.execute("PRAGMA foreign_keys = ON")
             connection.create_function("ieee754_from_blob", 1, _float_from_blob, deterministic=True)
             return connection
@@ -56,8 +70,22 @@ class Database:
         # The writer keeps its connection: closing the last one folds the write-ahead log into the file each time.
         engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool if mode == "rw" else NullPool)
         # The driver would begin a transaction only before the first write, too late to keep another writer out.
-        event.listen(engine, "begin", lambda c: c.exec_driver_sql("BEGIN IMMEDIATE" if mode == "rw" else "BEGIN"))
+        event.listen(engine, "begin", self._begin_writing if mode == "rw" else lambda c: c.exec_driver_sql("BEGIN"))
         return engine
+
+    def _begin_writing(self, connection: Connection) -> None:
+        """Begin a transaction that keeps all other writers out, as soon as there is none."""
+        options = connection.get_execution_options()
+        patience = options["patience"]
+        begun = said = time.monotonic()
+        while not _begun(connection):
+            options["interrupts"].hear()
+            now = time.monotonic()
+            if now - begun > (patience or BUSY_SECONDS) and (patience or self.told is None):
+                raise StoreError(f"database {self.name}: {busy(now - begun)}; end that program or wait for it, then try again")
+            if self.told is not None and now - said > BUSY_SECONDS:
+                said = now
+                self.told(f"database {self.name}: {busy(now - begun)}; waiting until it ends")
 
     def exists(self) -> bool:
         """Whether there is anything to read.
@@ -94,7 +122,7 @@ class Database:
                 self._make_tables_inside()
         except (OSError, DBAPIError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"database {self.name}: cannot be created: {_reason(cause)}") from error
+            raise StoreError(f"database {self.name}: cannot be created: {reason(cause)}") from error
         finally:
             part.unlink(missing_ok=True)
 
@@ -115,17 +143,22 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """One transaction, committed at the end of the body, rolled back if that raises.
+    def writing(self, patience: float | None = None) -> Iterator[Connection]:
+        """One transaction, committed at the end of the body, rolled back if that raises. Ctrl-C is put off to its end.
+
+        Args:
+            patience: how many seconds to wait for another writer; for as long as is usual if None.
 
         Raises:
             StoreError: with what the database said; nothing of the body is kept.
         """
-        with self._explained(), self._engine.begin() as connection:
-            self._check_file()
-            if connection.dialect.name == "postgresql" and inspect(connection).has_table("run"):
-                connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
-            yield connection
+        with self._explained(), deferred() as interrupts:
+            engine = self._engine.execution_options(patience=patience, interrupts=interrupts)
+            with engine.begin() as connection:
+                self._check_file()
+                if connection.dialect.name == "postgresql" and inspect(connection).has_table("run"):
+                    connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
+                yield connection
 
     def _check_file(self) -> None:
         """Refuse to write to a file that is no longer there: the system would keep it, nameless, until the process ends."""
@@ -151,7 +184,7 @@ class Database:
         try:
             yield
         except DBAPIError as error:
-            raise StoreError(f"database {self.name}: {_reason(error.orig)}") from error
+            raise StoreError(f"database {self.name}: {reason(error.orig)}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"database {self.name}: {error}") from error
 
@@ -169,6 +202,17 @@ class Database:
                 "use the version of runner that wrote it, or name another file"
             )
         return str(version)
+
+
+def _begun(connection: Connection) -> bool:
+    """Try to begin a transaction; whether there is no other writer."""
+    try:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+    except OperationalError as error:
+        if is_busy(error.orig):
+            return False
+        raise
+    return True
 
 
 def _url(name: str) -> Any:
@@ -222,10 +266,6 @@ def _make_tables(connection: Connection) -> None:
     for name, query in views.items():
         connection.execute(text(f"CREATE VIEW {name} AS {query}"))
     connection.execute(schema_version.insert().values(version_num=SCHEMA_VERSION))
-
-
-def _reason(error: object) -> str:
-    return error.strerror or str(error) if isinstance(error, OSError) else str(error).strip().partition("\n")[0]
 
 
 def _float_from_blob(blob: bytes | None) -> float | None:

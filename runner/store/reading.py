@@ -19,7 +19,7 @@ from runner.stopping import Outcome
 from runner.store import schema
 from runner.store.connection import Database
 from runner.store.run_columns import from_class
-from runner.store.writing import chunk_checksum
+from runner.store.run_rows import chunk_checksum
 
 RUNS_AT_ONCE = 200
 """How many runs' trajectories are read with one query, at most."""

@@ -183,7 +183,7 @@ worker = Table(
     Column("host", Text, nullable=False),
     Column("boot", Text, nullable=False, comment="which start of that machine, so that process numbers mean something"),
     Column("process", BigInteger, nullable=False),
-    Column("process_started", Double, nullable=False, comment="seconds since 1970, UTC"),
+    Column("process_started", Double, nullable=False, comment="seconds since that start of the machine"),
     Column("seen_at", Double, nullable=False, comment="its last sign of life, seconds since 1970, UTC"),
 )
 
@@ -192,7 +192,7 @@ claim = Table(
     metadata,
     Column("identity", String(64), primary_key=True, comment="of a run that is being computed"),
     Column("worker_id", _Id, ForeignKey("worker.id", ondelete="CASCADE"), nullable=False),
-    Index("claim_by_worker", "worker_id"),
+    sqlite_with_rowid=False,
 )
 
 VIEWS = {

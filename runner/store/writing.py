@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 import hashlib
-import math
 import time
-import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runner.environment import Environment
-from runner.experiment import Chunk, Experiment, Landmark, Rules, Run, Setting, Trajectory
+from runner.experiment import Experiment, Landmark, Rules, Run, Setting, Trajectory
 from runner.store import schema
+from runner.store.claims import Claims, Division
 from runner.store.connection import Database
+from runner.store.current import StoredState, current
+from runner.store.run_rows import Numbers, chunk_row, run_row
 from runner.store.shared_rows import (
-    LOOKUP,
     SettingRow,
     insert,
     next_id,
@@ -27,33 +25,6 @@ from runner.store.shared_rows import (
     put_settings,
     put_starts,
 )
-
-
-@dataclass(frozen=True)
-class StoredState:
-    """What the database holds of a run.
-
-    Attributes:
-        id: the row's number.
-        outcome: how it ended.
-        fingerprints: of the code of its objective, gradient backend and optimizer.
-    """
-
-    id: int
-    outcome: str
-    fingerprints: tuple[str, str, str]
-
-
-@dataclass(frozen=True)
-class _Numbers:
-    """Row numbers of what the runs of an experiment share."""
-
-    experiment: int
-    environment: int
-    rules: int
-    settings: Mapping[Setting, int]
-    starts: Mapping[str, int]
-    positions: Mapping[str, int]
 
 
 class Store:
@@ -75,7 +46,7 @@ class Store:
         if not self.database.exists():
             return {}
         with self.database.reading() as connection:
-            return _current(connection, identities)
+            return current(connection, identities)
 
     def begin(
         self,
@@ -101,7 +72,7 @@ class Store:
         with self.database.writing() as connection:
             rows = [SettingRow.of(setting) for setting in settings] + [SettingRow.of_rules(experiment.rules)]
             *setting_ids, rules_id = put_settings(connection, rows)
-            numbers = _Numbers(
+            numbers = Numbers(
                 experiment=_put_experiment(connection, experiment, runs),
                 environment=put_environment(connection, environment),
                 rules=rules_id,
@@ -111,10 +82,10 @@ class Store:
             )
             put_landmarks(connection, {numbers.settings[setting]: mark for setting, mark in landmarks.items()})
             # Under the write lock, and not as of `find`: somebody may have superseded runs since, or have reordered the grid.
-            current = _current(connection, [run.identity for run in runs])
+            there = current(connection, [run.identity for run in runs])
             member = schema.experiment_run
             connection.execute(delete(member).where(member.c.experiment_id == numbers.experiment))
-            _put_members(connection, numbers, [(run, current[run.identity].id) for run in runs if run.identity in current])
+            _put_members(connection, numbers, [(run, there[run.identity].id) for run in runs if run.identity in there])
         return Recording(self.database, experiment.rules, numbers)
 
     def close(self) -> None:
@@ -125,29 +96,50 @@ class Store:
 class Recording:
     """The writing of one experiment's runs."""
 
-    def __init__(self, database: Database, rules: Rules, numbers: _Numbers) -> None:
+    def __init__(self, database: Database, rules: Rules, numbers: Numbers) -> None:
         self._database = database
         self._rules = rules
         self._numbers = numbers
+        self._claims = Claims(database)
 
     @property
     def experiment(self) -> int:
         """The experiment's row number."""
         return self._numbers.experiment
 
-    def save(self, runs: Sequence[Run], trajectories: Sequence[Trajectory], replaced: Mapping[str, StoredState]) -> None:
+    def claim(self, runs: Sequence[Run], replaced: Mapping[str, StoredState]) -> Division:
+        """Claim what is free of some runs, so that no other process computes it too.
+
+        Args:
+            runs: the runs, all of them to be computed as far as this process knows.
+            replaced: stored runs that they are to supersede. What another process stored meanwhile is taken into the experiment.
+
+        Raises:
+            StoreError: the database cannot be written.
+        """
+        with self._database.writing() as connection:
+            return self._divide(connection, runs, replaced)
+
+    def save(
+        self,
+        runs: Sequence[Run],
+        trajectories: Sequence[Trajectory],
+        replaced: Mapping[str, StoredState],
+        following: Sequence[Run] = (),
+    ) -> Division:
         """Store a batch in one transaction.
 
         Args:
             runs: the runs.
             trajectories: what became of each, in the same order.
             replaced: stored runs that these supersede. A run that somebody else stored meanwhile is left as it is.
+            following: runs to claim in the same transaction.
 
         Raises:
             StoreError: the database cannot be written; nothing of the batch is kept.
         """
         with self._database.writing() as connection:
-            there = _current(connection, [run.identity for run in runs])
+            there = self._there(connection, [run.identity for run in runs], replaced)
             pairs = [
                 (run, trajectory)
                 for run, trajectory in zip(runs, trajectories, strict=True)
@@ -157,95 +149,39 @@ class Recording:
             ids = {run.identity: first_id + offset for offset, (run, _) in enumerate(pairs)}
             replacing = [(there[run.identity], run, ids[run.identity]) for run, _ in pairs if run.identity in there]
             _supersede(connection, replacing, self._numbers.experiment)
-            now = time.time()
-            insert(
-                connection, schema.run.insert(), [self._run_row(run, outcome, ids[run.identity], now) for run, outcome in pairs]
-            )
+            rows = [run_row(self._numbers, self._rules, run, outcome, ids[run.identity]) for run, outcome in pairs]
+            insert(connection, schema.run.insert(), rows)
             insert(connection, schema.chunk.insert(), [
-                _chunk_row(ids[run.identity], run.identity, chunk) for run, outcome in pairs for chunk in outcome.chunks
+                chunk_row(ids[run.identity], run.identity, chunk) for run, outcome in pairs for chunk in outcome.chunks
             ])  # fmt: skip
-            members = [(run, ids[run.identity] if run.identity in ids else there[run.identity].id) for run in runs]
-            _put_members(connection, self._numbers, members)
+            _put_members(connection, self._numbers, [(run, ids[run.identity]) for run, _ in pairs])
+            _adopt(connection, self._numbers, [(run, there[run.identity].id) for run in runs if run.identity not in ids])
+            self._claims.release(connection, [run.identity for run in runs])
+            return self._divide(connection, following, replaced)
 
-    def _run_row(self, run: Run, trajectory: Trajectory, run_id: int, now: float) -> dict[str, Any]:
-        numbers = self._numbers
-        return {
-            "id": run_id,
-            "identity": run.identity,
-            "objective_id": numbers.settings[run.objective],
-            "gradient_id": numbers.settings[run.gradient],
-            "optimizer_id": numbers.settings[run.optimizer],
-            "rules_id": numbers.rules,
-            "start_id": numbers.starts[run.start.canonical],
-            "environment_id": numbers.environment,
-            "dimension": len(run.start.x),
-            "records_x": self._rules.record_x,
-            "records_gradient": self._rules.record_gradient,
-            "outcome": trajectory.outcome.value,
-            "behaviour": trajectory.behaviour and trajectory.behaviour.value,
-            "error": trajectory.error,
-            "steps": trajectory.steps,
-            "value_evaluations": trajectory.evaluations.value,
-            "gradient_evaluations": trajectory.evaluations.gradient,
-            "hessian_evaluations": trajectory.evaluations.hessian,
-            "final_value": _number(trajectory.final_value),
-            "final_value_class": _number_class(trajectory.final_value),
-            "final_gradient_norm": _number(trajectory.final_gradient_norm),
-            "final_gradient_norm_class": _number_class(trajectory.final_gradient_norm),
-            "best_value": _number(trajectory.best_value),
-            "best_value_class": _number_class(trajectory.best_value),
-            "best_step": trajectory.best_step,
-            "seconds": trajectory.seconds,
-            "finished_at": now,
-        }
+    def _there(
+        self, connection: Connection, identities: Sequence[str], replaced: Mapping[str, StoredState]
+    ) -> dict[str, StoredState]:  # fmt: skip
+        if self._claims.holds(connection, identities):
+            # Looked up when they were claimed.
+            return {identity: replaced[identity] for identity in identities if identity in replaced}
+        return current(connection, identities)
 
+    def _divide(self, connection: Connection, runs: Sequence[Run], replaced: Mapping[str, StoredState]) -> Division:
+        if not runs:
+            return Division((), {}, {})
+        division = self._claims.take(connection, [run.identity for run in runs], replaced)
+        members = [(run, division.stored[run.identity].id) for run in runs if run.identity in division.stored]
+        _adopt(connection, self._numbers, members)
+        return division
 
-def chunk_checksum(identity: str, first_step: int, count: int, data: bytes | memoryview) -> int:
-    """Return CRC-32 over a chunk and where it belongs, so that a chunk in the wrong place is noticed too."""
-    return zlib.crc32(data, zlib.crc32(f"{identity}:{first_step}:{count}".encode()))
+    def close(self) -> None:
+        """Give back what is claimed and not stored.
 
-
-def _chunk_row(run_id: int, identity: str, chunk: Chunk) -> dict[str, Any]:
-    checksum = chunk_checksum(identity, chunk.first_step, chunk.count, chunk.data)
-    return {
-        "run_id": run_id,
-        "first_step": chunk.first_step,
-        "count": chunk.count,
-        "checksum": checksum,
-        "data": chunk.data,
-    }
-
-
-def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
-
-
-def _number_class(value: float) -> str:
-    return "finite" if math.isfinite(value) else str(value)
-
-
-def _current(connection: Connection, identities: Sequence[str]) -> dict[str, StoredState]:
-    run = schema.run
-    objective, gradient, optimizer = (schema.setting.alias() for _ in range(3))
-    query = (
-        select(
-            run.c.identity,
-            run.c.id,
-            run.c.outcome,
-            objective.c.fingerprint,
-            gradient.c.fingerprint,
-            optimizer.c.fingerprint,
-        )
-        .join(objective, objective.c.id == run.c.objective_id)
-        .join(gradient, gradient.c.id == run.c.gradient_id)
-        .join(optimizer, optimizer.c.id == run.c.optimizer_id)
-        .where(run.c.superseded_by.is_(None))
-    )
-    found: dict[str, StoredState] = {}
-    for first in range(0, len(identities), LOOKUP):
-        rows = connection.execute(query.where(run.c.identity.in_(identities[first : first + LOOKUP])))
-        found.update({identity: StoredState(run_id, outcome, tuple(prints)) for identity, run_id, outcome, *prints in rows})
-    return found
+        Raises:
+            StoreError: the database cannot be written; what is claimed is free when this process has ended.
+        """
+        self._claims.end()
 
 
 def _supersede(connection: Connection, replacing: Sequence[tuple[StoredState, Run, int]], experiment: int) -> None:
@@ -287,7 +223,17 @@ def _put_experiment(connection: Connection, experiment: Experiment, runs: Sequen
     return number
 
 
-def _put_members(connection: Connection, numbers: _Numbers, members: Sequence[tuple[Run, int]]) -> None:
+def _adopt(connection: Connection, numbers: Numbers, members: Sequence[tuple[Run, int]]) -> None:
+    """Make runs that another process stored members of the experiment, in place of what stood there."""
+    member = schema.experiment_run
+    places = [{"place": numbers.positions[run.identity]} for run, _ in members]
+    if places:
+        there = (member.c.experiment_id == numbers.experiment) & (member.c.position == bindparam("place"))
+        connection.execute(delete(member).where(there), places)
+    _put_members(connection, numbers, members)
+
+
+def _put_members(connection: Connection, numbers: Numbers, members: Sequence[tuple[Run, int]]) -> None:
     if not members:
         return
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
