@@ -1,0 +1,363 @@
+"""Whether gradients explode or vanish on their way back through the layers, and which runs survive it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.figure import SubFigure
+from matplotlib.ticker import MaxNLocator
+
+from runner import (
+    LOST_OUTCOMES,
+    OUTCOME_COLOURS,
+    PALETTE,
+    Array,
+    Drawing,
+    Figure,
+    HasLayers,
+    Outcome,
+    Results,
+    StoredRun,
+    counted,
+    hookimpl,
+    listed,
+    norm,
+    number,
+    part,
+    wrapped,
+)
+
+LINES = ("-", "--", ":", "-.")
+CONSTANT = 0.01
+"""A loss that ends within this part of where it began has not moved."""
+MOST_COLUMNS = 9
+MOST_ROWS = 16
+TOLD = 3
+WIDTH, UPPER = 10.5, 3.9
+"""Inches."""
+RANGE = 1e3
+"""What is so many times the lowest f is as dark as can be."""
+DARK = 0.6
+"""From here on the scale of colours is too dark for black ink."""
+
+
+@dataclass(frozen=True, eq=False)
+class Net:
+    """The runs of one objective.
+
+    Attributes:
+        variant: the parameters in which it differs from the others, but for its depth, in words.
+        names: its layers, from the first to the last.
+        runs: the runs.
+        at_start: the median norm of the gradient by each layer's weights at the start, `(layers,)`.
+        began: the median of f at the start.
+        whole: the median norm of the gradient by all weights at the start.
+    """
+
+    variant: str
+    names: tuple[str, ...]
+    runs: tuple[StoredRun, ...]
+    at_start: Array
+    began: float
+    whole: float
+
+    @property
+    def depth(self) -> int:
+        """How many layers it has."""
+        return len(self.names)
+
+
+@dataclass(frozen=True)
+class Fate:
+    """What became of the runs of one objective with one optimizer.
+
+    Attributes:
+        survived: how many were not lost.
+        total: how many there are.
+        final: the median of the last f of the survivors; NaN if there is none.
+    """
+
+    survived: int
+    total: int
+    final: float
+
+
+NONE = Fate(0, 0, math.nan)
+
+
+@dataclass(frozen=True)
+class LayerGradients(Figure):
+    """‖∂f/∂Wₗ‖ of each layer at the start, against the layer and against the depth, and the runs that survive.
+
+    It needs the gradients that `[record] gradient = true` stores, and an objective that says where the weights of its layers lie.
+    """
+
+    title: ClassVar[str] = "Gradients through the layers"
+
+    def draw(self, results: Results) -> Drawing | None:
+        """Draw the gradients by layer, by depth if there are several, and a table of survivors; None without such runs."""
+        nets = _nets(results)
+        if not nets:
+            return None
+        fates = _fates(nets, results.swept)
+        rows, columns = _table(fates)
+        table_height = 0.3 * len(rows) + 1.3
+        figure = MatplotlibFigure(figsize=(WIDTH, UPPER + table_height), layout="constrained")
+        parts = figure.add_gridspec(2, 1, height_ratios=[UPPER, table_height])
+        _draw_gradients(figure.add_subfigure(parts[0]), nets)
+        _draw_table(figure.add_subfigure(parts[1]), fates, rows, columns)
+        return Drawing(figure, _caption(nets, fates))
+
+
+def _nets(results: Results) -> list[Net]:
+    """Return the objectives whose gradients are stored and whose layers are known."""
+    groups: dict[str, list[StoredRun]] = {}
+    for run in results.runs:
+        if run.records_gradient:
+            groups.setdefault(run.objective, []).append(run)
+    layers: dict[str, Mapping[str, slice]] = {}
+    for label, runs in groups.items():
+        objective = results.objective(runs[0])
+        if isinstance(objective, HasLayers):
+            layers[label] = objective.layer_weights
+    varied = _varied([groups[label][0] for label in layers])
+    found = (_net(results, groups[label], weights, varied) for label, weights in layers.items())
+    return [net for net in found if net is not None]
+
+
+def _varied(runs: Sequence[StoredRun]) -> list[str]:
+    """Return the parameters of the objectives that differ among some runs, but for those that tell the depth."""
+    mine = [{key: value for key, value in run.parameters.items() if key.startswith("objective.")} for run in runs]
+    keys = dict.fromkeys(key for parameters in mine for key in parameters)
+    return [key for key in keys if key != "objective.hidden" and len({repr(each.get(key)) for each in mine}) > 1]
+
+
+def _net(results: Results, runs: Sequence[StoredRun], weights: Mapping[str, slice], varied: Sequence[str]) -> Net | None:
+    firsts = [(series.gradient[0], series.value[0]) for _, series in results.series(runs)
+              if series.gradient is not None and len(series.gradient)]  # fmt: skip
+    if not firsts:
+        return None
+    gradients = np.array([gradient for gradient, _ in firsts])
+    by_layer = np.array([norm(gradients[:, place]) for place in weights.values()])
+    return Net(
+        _variant(runs[0], varied),
+        tuple(weights),
+        tuple(runs),
+        np.median(by_layer, axis=1),
+        float(np.median([value for _, value in firsts])),
+        float(np.median(norm(by_layer.T))),
+    )
+
+
+def _variant(run: StoredRun, varied: Sequence[str]) -> str:
+    """Return some parameters in words, names before numbers; what is switched off is not told, nor what is wrapped."""
+    words, numbers = [], []
+    for key in varied:
+        name, value = key.partition(".")[2], run.parameters.get(key)
+        if value is None or value in (False, "false") or name == "objective":
+            continue
+        if isinstance(value, str) or value is True:
+            words.append(name if value in (True, "true") else str(value))
+        else:
+            numbers.append(f"{name} = {number(value)}")
+    return ", ".join([*words, *numbers]) or run.objective
+
+
+def _draw_gradients(figure: SubFigure, nets: Sequence[Net]) -> None:
+    """Draw the gradients at the start against the depth, if there are several depths, and against the layer."""
+    depths = {net.depth for net in nets}
+    variants = list(dict.fromkeys(net.variant for net in nets))
+    axes = figure.subplots(1, 2 if len(depths) > 1 else 1, squeeze=False)[0]
+    for place, variant in enumerate(variants):
+        mine = sorted((net for net in nets if net.variant == variant), key=lambda net: net.depth)
+        style = {
+            "color": PALETTE[place % len(PALETTE)],
+            "linestyle": LINES[place // len(PALETTE) % len(LINES)],
+            "marker": ".",
+            "label": wrapped(variant, 34, 3),
+        }
+        if mine[-1].depth == max(depths):
+            axes[-1].plot(range(1, mine[-1].depth + 1), _shown(mine[-1].at_start), **style)
+        if len(depths) > 1:
+            axes[0].plot([net.depth for net in mine], _shown([net.whole for net in mine]), **style)
+    axes[-1].set_title(f"In {max(depths)} layers, by layer")
+    axes[-1].set_xlabel("layer, from the first to the last")
+    handles, labels = axes[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right upper", fontsize=7.5)
+    if len(depths) > 1:
+        axes[0].set_title("Against the depth")
+        axes[0].set_xlabel("number of layers")
+    axes[0].set_ylabel("norm of the gradient by the weights, at the start")
+    for panel in axes:
+        panel.set_yscale("log")
+        panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _shown(values: Array | Sequence[float]) -> Array:
+    """Return what a logarithmic axis can show: no zeros, nothing infinite."""
+    array = np.asarray(values, dtype=np.float64)
+    return np.where(np.isfinite(array) & (array > 0), array, np.nan)
+
+
+Fates = dict[tuple[str, int], dict[str, Fate]]
+
+
+def _fates(nets: Sequence[Net], swept: Mapping[str, tuple[str, ...]]) -> Fates:
+    """Return what became of the runs, for each variant and depth and each optimizer."""
+    fates: Fates = {}
+    for net in nets:
+        groups: dict[str, list[StoredRun]] = {}
+        for run in net.runs:
+            groups.setdefault(_method(run, swept.get(run.optimizer, ())), []).append(run)
+        fates[net.variant, net.depth] = {method: _fate(runs) for method, runs in groups.items()}
+    return fates
+
+
+def _fate(runs: Sequence[StoredRun]) -> Fate:
+    finals = [run.final_value for run in runs if run.outcome not in LOST_OUTCOMES]
+    return Fate(len(finals), len(runs), float(np.median(finals)) if finals else math.nan)
+
+
+def _method(run: StoredRun, swept: Sequence[str]) -> str:
+    """Return the optimizer and its swept parameters, but for bounds that are infinite."""
+    values = {name: run.parameters.get(f"optimizer.{name}") for name in swept}
+    told = [
+        f"{name} = {number(value)}" for name, value in values.items() if isinstance(value, int | float) and math.isfinite(value)
+    ]
+    return ", ".join([run.optimizer, *told])
+
+
+def _table(fates: Fates) -> tuple[list[tuple[str, int]], list[str]]:
+    """Return the rows and columns that there is room for: of too many networks the deepest, of too many optimizers the first."""
+    deepest = max(depth for _, depth in fates)
+    rows = sorted(fates, key=lambda row: -row[1])
+    rows = [row for row in rows if row[1] == deepest or len(rows) <= MOST_ROWS][:MOST_ROWS]
+    columns = list(dict.fromkeys(method for row in rows for method in fates[row]))
+    return rows, columns[:MOST_COLUMNS]
+
+
+def _draw_table(figure: SubFigure, fates: Fates, rows: Sequence[tuple[str, int]], columns: Sequence[str]) -> None:
+    panel = figure.subplots()
+    cells = [[fates[row].get(column, NONE) for column in columns] for row in rows]
+    finals = _shown(np.array([[cell.final for cell in line] for line in cells]))
+    known = finals[np.isfinite(finals)]
+    lowest = known.min() if known.size else 1.0
+    scale = LogNorm(lowest, RANGE * lowest, clip=True)
+    panel.set_facecolor(OUTCOME_COLOURS[Outcome.DIVERGED])
+    panel.imshow(np.ma.masked_invalid(finals), aspect="auto", cmap="cividis_r", norm=scale)
+    for (row, column), final in np.ndenumerate(finals):
+        cell = cells[row][column]
+        told = f"{cell.survived}/{cell.total}" if cell.total else ""
+        ink = "white" if np.isfinite(final) and scale(final) > DARK else "black"
+        words = f"{number(cell.final)} ({told})" if cell.survived else told
+        panel.text(column, row, words, ha="center", va="center", fontsize=8, color=ink)
+    one_depth = len({depth for _, depth in rows}) == 1
+    panel.set_title("Last f, median of the survivors (how many survive)" + (f", in {rows[0][1]} layers" if one_depth else ""))
+    panel.set_xticks(range(len(columns)), [wrapped(column, 24, 3) for column in columns])
+    names = [variant if one_depth else f"{variant}, {depth} layers" for variant, depth in rows]
+    panel.set_yticks(range(len(rows)), [wrapped(name, 60, 1) for name in names])
+    panel.tick_params(length=0)
+    panel.grid(visible=False)
+    panel.spines[["left", "bottom"]].set_visible(False)
+
+
+def _caption(nets: Sequence[Net], fates: Fates) -> str:
+    several = len({net.depth for net in nets}) > 1
+    reading = (
+        "The lines show the gradient by the weights before the first step, the median over the starts: "
+        + ("left its norm against the number of layers; right, in the deepest networks, " if several else "")
+        + "the norm of the part that belongs to each layer. The table shows with which optimizer which runs survive, that is, "
+        "are not lost to divergence, numbers that are none, or failure, and the median of their last f: the darker, the "
+        "larger; where none survives, the cell is orange."
+        + (" Where there is a penalty, f includes it." if any("penalty" in net.variant for net in nets) else "")
+    )
+    return "\n".join([reading, _gradients_told(nets), _survival_told(nets, fates)])
+
+
+def _gradients_told(nets: Sequence[Net]) -> str:
+    """Say how far apart the gradients are, and how much each added layer multiplies them."""
+    deepest = max(net.depth for net in nets)
+    deep = sorted((net for net in nets if net.depth == deepest and net.whole > 0), key=lambda net: net.whole)
+    if not deep:
+        return "No gradient at the start is above 0."
+    least, most = deep[0], deep[-1]
+    text = [
+        f"In {deepest} layers the gradient by the weights has a norm of {number(most.whole)} at the start with {most.variant}"
+    ]
+    if len(deep) > 1:
+        text.append(f", and {number(least.whole)} with {least.variant}, {number(most.whole / least.whole)} times less")
+    factors = {net.variant: _factor(net, nets) for net in (most, least)}
+    grown = [f"{number(factor)} with {variant}" for variant, factor in factors.items() if factor is not None]
+    if grown:
+        text.append(f". Each layer that is added multiplies it by {listed(grown)}")
+    within = max(deep, key=lambda net: _spread(net.at_start))
+    text.append(
+        f". Within one network the layers differ most with {within.variant}: by a factor of {number(_spread(within.at_start))} "
+        f"from {number(float(within.at_start[0]))} in the first to {number(float(within.at_start[-1]))} in the last."
+    )
+    return "".join(text)
+
+
+def _factor(net: Net, nets: Sequence[Net]) -> float | None:
+    """Return by how much a layer multiplies the gradient at the start, from the shallowest to the deepest network."""
+    shallow = min((other for other in nets if other.variant == net.variant), key=lambda other: other.depth)
+    if shallow.depth == net.depth or not shallow.whole > 0:
+        return None
+    return float((net.whole / shallow.whole) ** (1.0 / (net.depth - shallow.depth)))
+
+
+def _spread(norms: Array) -> float:
+    """Return the larger of the first by the last and the last by the first."""
+    first, last = float(norms[0]), float(norms[-1])
+    return max(first / last, last / first) if first > 0 and last > 0 else math.inf
+
+
+def _survival_told(nets: Sequence[Net], fates: Fates) -> str:
+    """Say how many survive, with which optimizer, which settings do not move, and which get furthest."""
+    deepest = max(net.depth for net in nets)
+    cells = [(net, method, fate) for net in nets for method, fate in fates[net.variant, net.depth].items()]
+    survived, total = sum(fate.survived for *_, fate in cells), sum(fate.total for *_, fate in cells)
+    text = [f"{part(survived, total, 'run').capitalize()} survive."]
+    methods: dict[str, list[Fate]] = {}
+    for _, method, fate in cells:
+        methods.setdefault(method, []).append(fate)
+    if survived < total and len(methods) > 1:
+        told = [
+            f"{part(sum(fate.survived for fate in some), sum(fate.total for fate in some), 'run')} with {method}"
+            for method, some in methods.items()
+        ]
+        text.append(f"By optimizer: {listed(told)}.")
+    lost = [f"{net.variant} ({method}, {net.depth} layers)" for net, method, fate in cells if fate.survived < fate.total]
+    if lost:
+        text.append(f"Runs are lost with {_some(lost)}.")
+    deep = [cell for cell in cells if cell[0].depth == deepest and cell[2].survived]
+    idle = list(dict.fromkeys(net.variant for net, _, fate in deep if abs(fate.final - net.began) <= CONSTANT * abs(net.began)))
+    if idle:
+        text.append(
+            f"In {deepest} layers, survivors whose f has moved by less than {CONSTANT:.0%} of where it began, so that they learn "
+            f"nothing, are there with {_some(idle)}."
+        )
+    if deep:
+        net, method, fate = min(deep, key=lambda cell: cell[2].final)
+        text.append(
+            f"The lowest f there is reached with {net.variant} and {method}: {number(fate.final)}, from {number(net.began)} "
+            "at the start."
+        )
+    return " ".join(text)
+
+
+def _some(items: Sequence[str]) -> str:
+    rest = len(items) - TOLD
+    return listed([*items[:TOLD], counted(rest, "other setting")] if rest > 0 else items)
+
+
+@hookimpl
+def runner_figures() -> Mapping[str, type[Figure]]:
+    """Offer the figure."""
+    return {"layer_gradients": LayerGradients}
