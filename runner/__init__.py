@@ -11,8 +11,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from runner.analysis.curvature import stability_limit as stability_limit
+    from runner.analysis.learning_rates import RateSweep as RateSweep
+    from runner.analysis.learning_rates import interval as interval
+    from runner.analysis.learning_rates import rate_sweeps as rate_sweeps
+    from runner.analysis.learning_rates import with_uncertainty as with_uncertainty
     from runner.analysis.quantiles import Band as Band
     from runner.analysis.quantiles import quantile_band as quantile_band
+    from runner.analysis.rates import LinearRate as LinearRate
+    from runner.analysis.rates import best_learning_rate as best_learning_rate
+    from runner.analysis.rates import contraction as contraction
     from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
     from runner.analysis.summary import SettingSummary as SettingSummary
     from runner.analysis.summary import count_behaviours as count_behaviours
@@ -89,7 +96,9 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "runner.analysis.curvature": ("stability_limit",),
+    "runner.analysis.learning_rates": ("RateSweep", "interval", "rate_sweeps", "with_uncertainty"),
     "runner.analysis.quantiles": ("Band", "quantile_band"),
+    "runner.analysis.rates": ("LinearRate", "best_learning_rate", "contraction"),
     "runner.analysis.summary": (
         "LOST_OUTCOMES",
         "SettingSummary",

@@ -10,7 +10,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
-from runner.analysis.summary import settings_table, summarize, summarize_settings, summary_table
+from runner.analysis.learning_rates import CAPTION, rate_sweeps, rates_export, rates_table
+from runner.analysis.summary import SUMMARY_CAPTION, settings_table, summarize, summarize_settings, summary_table
 from runner.config import read_experiment
 from runner.contracts import Executor, Figure, Lost, Results
 from runner.descent import descend, lost, rehearse
@@ -318,8 +319,10 @@ def report(results: Results, figures: Sequence[tuple[str, Figure]], folder: Path
         ReportError: the folder cannot be written.
     """
     # Matplotlib takes longer to load than a small sweep to compute, and many calls write no report.
-    from runner.report.page import Table, write_report
+    from runner.report.page import Section, Table, write_report
 
-    summary = Table(*summary_table(summarize(results.runs)))
-    settings = Table(*settings_table(summarize_settings(results.runs)))
-    return write_report(folder, results, figures, summary, settings, command)
+    summary, settings = summary_table(summarize(results.runs)), settings_table(summarize_settings(results.runs))
+    sections = [Section("summary", "Summary", SUMMARY_CAPTION, Table(*summary), Table(*settings))]
+    if sweeps := rate_sweeps(results):
+        sections.append(Section("rates", "Learning rates", CAPTION, Table(*rates_table(sweeps)), Table(*rates_export(sweeps))))
+    return write_report(folder, results, figures, sections, command)

@@ -157,8 +157,12 @@ class TestOutput:
         write()
         done = runner_cli("run", "small.toml", "--json", "--results", "reports")
         assert (done.code, done.err) == (0, "")
-        summary = done.json.pop("summary")
-        told = {key: value for key, value in done.json.items() if key != "summary"}
+        summary = done.json["summary"]
+        told = {key: value for key, value in done.json.items() if key not in ("summary", "rates")}
+        (square, _) = done.json["rates"]
+        assert {key: square[key] for key in ("objective", "limit_theory", "limit_low", "limit_high")} == {
+            "objective": "quadratic", "limit_theory": 1.0, "limit_low": 0.3, "limit_high": 1.1
+        }  # fmt: skip
         assert told == {
             "experiment": "small",
             "database": STORED,

@@ -19,7 +19,7 @@ from matplotlib.lines import Line2D
 from matplotlib.patches import Rectangle
 
 from runner import PALETTE, Drawing, Figure, Outcome, Results, Series, StoredRun, wrapped
-from runner.report.page import Table, write_report
+from runner.report.page import Section, Table, write_report
 from runner.report.style import OUTCOME_COLOURS, house_style
 from runner_plugins.figures.convergence import Convergence
 from runner_plugins.figures.learning_rate import LearningRate
@@ -558,7 +558,6 @@ if __name__ == "__main__":
         Path(sys.argv[1]),
         results(sweep([0.01, 0.4, 1.2])),
         named,
-        Table(("a",), [("b",)]),
-        Table(("a",), [("b",)]),
+        [Section("summary", "Summary", "Read.", Table(("a",), [("b",)]), Table(("a",), [("b",)]))],
         "runner run x",
     )

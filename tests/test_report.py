@@ -18,10 +18,14 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from runner import Drawing, Figure, Outcome, Results, Series, StoredRun
 from runner.errors import Interrupted, ReportError
 from runner.report.files import render, write_file
-from runner.report.page import SHOWN_ERRORS, Table, WrittenReport, write_report
+from runner.report.page import SHOWN_ERRORS, Section, Table, WrittenReport, write_report
 from runner.report.style import OUTCOME_COLOURS, house_style, panels, wrapped
 
 SUMMARY = Table(("objective", "runs"), [("quadratic", "3"), ("a, \"b\"\n'c'", "12")])
+
+
+def summary(table: Table = SUMMARY) -> list[Section]:
+    return [Section("summary", "Summary", "How to read it.", table, SUMMARY)]
 
 
 @dataclass(frozen=True)
@@ -101,7 +105,7 @@ class Page(HTMLParser):
 
 
 def write(folder: Path, results: Results, *figures: tuple[str, Figure], command: str = "runner run x.toml") -> WrittenReport:
-    return write_report(folder, results, figures, SUMMARY, SUMMARY, command)
+    return write_report(folder, results, figures, summary(), command)
 
 
 def page_of(report: WrittenReport) -> Page:
@@ -156,7 +160,7 @@ def test_what_comes_from_the_database_is_escaped(tmp_path: Path) -> None:
     results = Fixed([stored(evil, evil, evil)], name=evil, description=evil)
     drawn = Drawn(lambda: Drawing(line().figure, f'{evil}" onload="x'))
     broken = Drawn(raises(ValueError(evil)))
-    page = page_of(write_report(tmp_path, results, [("a", drawn), ("b", broken)], table, table, evil))
+    page = page_of(write_report(tmp_path, results, [("a", drawn), ("b", broken)], summary(table), evil))
     assert not page.all("script")
     assert "onload" not in page.all("img")[0]
     assert page.text.count(evil) == 11
@@ -197,7 +201,7 @@ def test_more_messages_than_fit_are_counted(tmp_path: Path) -> None:
 
 
 def test_an_experiment_without_runs_has_a_page(tmp_path: Path) -> None:
-    report = write_report(tmp_path, Fixed(description=""), [("none", Drawn(lambda: None))], Table(("a",), []), SUMMARY, "x")
+    report = write_report(tmp_path, Fixed(description=""), [("none", Drawn(lambda: None))], summary(Table(("a",), [])), "x")
     text = page_of(report).text
     assert "The database holds no run of this experiment yet." in text
     assert "These results hold nothing that this figure could show." in text

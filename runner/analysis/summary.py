@@ -33,6 +33,11 @@ SUMMARY_HEADER = (
     "median value",
 )
 
+SUMMARY_CAPTION = (
+    "The best setting of each optimizer: the one with the most converged runs over all starting points, then the fewest steps to "
+    "converge, then the smallest gap f − f* at the end. Its medians stand beside it."
+)
+
 Value = float | int | str | bool | None
 Cells = tuple[tuple[str, ...], list[tuple[str, ...]]]
 

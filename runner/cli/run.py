@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING
 import click
 from rich.console import Console
 
+from runner.analysis.learning_rates import rate_sweeps
 from runner.analysis.summary import count_outcomes, summarize
 from runner.cli.progress import Bar, Lines, Silence, many_runs
-from runner.cli.summary import as_dict, changed_lines, plan_lines, row_as_dict, table_of
+from runner.cli.summary import as_dict, changed_lines, plan_lines, rates_as_dict, row_as_dict, table_of
 from runner.contracts import Results
 from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, read, report
 from runner.registry import Registry
@@ -131,6 +132,7 @@ def _say_results(
     if told.as_json:
         page = str(written.page) if written else None
         summary = {**as_dict(plan, finished, database), "summary": [row_as_dict(row) for row in rows], "report": page}
+        summary["rates"] = [rates_as_dict(sweep) for sweep in rate_sweeps(stored)]
         summary["warnings"] = [*finished.warnings, *complaints]
         click.echo(json.dumps(summary, indent=2))
     elif not told.quiet:

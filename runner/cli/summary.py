@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from rich.table import Table
 
+from runner.analysis.learning_rates import RateSweep, rates_row
 from runner.analysis.summary import SummaryRow, summary_table
 from runner.cli.progress import many_runs
 from runner.pipeline import Finished, Plan
@@ -100,6 +101,11 @@ def row_as_dict(row: SummaryRow) -> dict[str, object]:
             "median_value": _finite(best.median_value),
         },
     }
+
+
+def rates_as_dict(sweep: RateSweep) -> dict[str, object]:
+    """Return a row of the table of learning rates for programs; numbers that do not exist are null."""
+    return {key: value if isinstance(value, str) else _finite(value) for key, value in rates_row(sweep).items()}
 
 
 def _finite(value: float) -> float | None:

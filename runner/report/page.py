@@ -22,7 +22,6 @@ from runner.report.files import render, write_file
 from runner.report.style import OUTCOME_COLOURS, house_style
 
 PAGE = "index.html"
-SUMMARY = "summary.csv"
 FIGURES = "figures"
 SHOWN_ERRORS = 25
 
@@ -45,6 +44,30 @@ class Table:
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
         return text.getvalue().encode()
+
+    @property
+    def numeric(self) -> list[bool]:
+        """For each column whether it is better read with its ends aligned."""
+        return [_is_numeric(column) for column in zip(*self.rows, strict=True)] or [False] * len(self.header)
+
+
+@dataclass(frozen=True)
+class Section:
+    """A table with its place on the page, and as a file.
+
+    Attributes:
+        name: the file's name without its suffix.
+        title: the heading.
+        caption: how to read it.
+        table: what people read; without rows it is not on the page.
+        export: what programs read.
+    """
+
+    name: str
+    title: str
+    caption: str
+    table: Table
+    export: Table
 
 
 @dataclass(frozen=True)
@@ -105,11 +128,10 @@ def write_report(
     folder: Path,
     results: Results,
     figures: Sequence[tuple[str, Figure]],
-    summary: Table,
-    settings: Table,
+    sections: Sequence[Section],
     command: str,
 ) -> WrittenReport:
-    """Draw every figure and write the page, the pictures and `summary.csv` into a folder, which is made if it is missing.
+    """Draw every figure and write the page, the pictures and the tables into a folder, which is made if it is missing.
 
     The same results give the same bytes. A figure that cannot be drawn costs its own place alone, which then says why.
 
@@ -117,21 +139,20 @@ def write_report(
         folder: where to write.
         results: the experiment as the database holds it.
         figures: the names of the figure plugins and the plugins, in the order of the page.
-        summary: the table on the page.
-        settings: the table in `summary.csv`.
+        sections: the tables, in the order of the page.
         command: what to type to compute these results again.
 
     Raises:
         ReportError: the folder or a file in it cannot be written.
     """
     # Before the drawing, so that a folder that cannot be written is known at once.
-    written = [write_file(folder, SUMMARY, settings.csv)]
+    written = [write_file(folder, f"{section.name}.csv", section.export.csv) for section in sections]
     pictures = [draw_picture(name, figure, results) for name, figure in figures]
     for picture in pictures:
         for suffix, content in picture.files.items():
             written.append(write_file(folder / FIGURES, f"{picture.name}.{suffix}", content))
     files = [path.relative_to(folder).as_posix() for path in written]
-    html = render_page(results, pictures, summary, command, [PAGE, *files])
+    html = render_page(results, pictures, sections, command, [PAGE, *files])
     page = write_file(folder, PAGE, html.encode())
     complaints = tuple(warning for picture in pictures for warning in picture.warnings)
     return WrittenReport(page, (page, *written), complaints)
@@ -160,7 +181,9 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
     return Picture(name, figure.title, caption, files, (*failures, *complaints))
 
 
-def render_page(results: Results, pictures: Sequence[Picture], summary: Table, command: str, files: Sequence[str]) -> str:
+def render_page(
+    results: Results, pictures: Sequence[Picture], sections: Sequence[Section], command: str, files: Sequence[str]
+) -> str:
     """Return the page as HTML; whatever comes from the database is escaped."""
     template = resources.files("runner.report").joinpath("page.html.jinja").read_text("utf-8")
     environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
@@ -175,8 +198,7 @@ def render_page(results: Results, pictures: Sequence[Picture], summary: Table, c
         outcomes=[(outcome, outcomes[outcome]) for outcome in [*known, *sorted(outcomes.keys() - set(known))]],
         behaviours=[f"{behaviours[behaviour]} {behaviour}" for behaviour in BEHAVIOURS if behaviour in behaviours],
         colours=OUTCOME_COLOURS,
-        summary=summary,
-        numeric=[_is_numeric(column) for column in zip(*summary.rows, strict=True)] or [False] * len(summary.header),
+        sections=[section for section in sections if section.table.rows],
         pictures=pictures,
         errors=errors[:SHOWN_ERRORS],
         more_errors=len(errors[SHOWN_ERRORS:]),
@@ -200,5 +222,4 @@ def group_errors(runs: Sequence[StoredRun]) -> list[ErrorGroup]:
 
 
 def _is_numeric(column: Sequence[str]) -> bool:
-    """Whether a column is better read with its ends aligned."""
     return any(column) and all(re.fullmatch(r"|-?[\d.]+(e-?\d+)?|unknown|-?infinite", cell) for cell in column)

@@ -1,0 +1,216 @@
+"""How fast each learning rate comes down, as measured, beside what theory promises of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.transforms import ScaledTranslation
+
+from runner import (
+    PALETTE,
+    Array,
+    Drawing,
+    Figure,
+    RateSweep,
+    Results,
+    contraction,
+    counted,
+    hookimpl,
+    interval,
+    number,
+    panels,
+    rate_sweeps,
+    with_uncertainty,
+    wrapped,
+)
+
+THEORY = "#6A3D9A"
+CURVE_POINTS = 600
+LEAST_BAR = 0.02
+"""A bar shorter than this share of its height would not be seen beside its dot."""
+LEGEND_LINE = 0.17
+"""Inches of height for a line of a legend."""
+TOLD_PANELS = 4
+SMALLEST_SHARE = 1e-6
+ROUNDING = 1e-12
+
+
+@dataclass(frozen=True)
+class Rates(Figure):
+    """1 − q against the learning rate, where each step multiplies the error by q in the end; beside max |1 − γλ|."""
+
+    title: ClassVar[str] = "Rates of convergence"
+
+    def draw(self, results: Results) -> Drawing | None:
+        """Draw a panel for each objective; None if no learning rate is swept, or no rate can be measured."""
+        groups: dict[str, list[RateSweep]] = {}
+        for sweep in rate_sweeps(results):
+            if sweep.measured_best is not None:
+                groups.setdefault(sweep.objective, []).append(sweep)
+        if not groups:
+            return None
+        figure, axes = panels(list(groups), height=3.2 + LEGEND_LINE * (4 + max(map(len, groups.values()))))
+        for panel, sweeps in zip(axes, groups.values(), strict=True):
+            _draw_panel(panel, sweeps)
+            below = panel.transAxes + ScaledTranslation(-0.05, -0.48, figure.dpi_scale_trans)
+            panel.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, fontsize=8, borderaxespad=0)
+        return Drawing(figure, _caption(groups))
+
+
+def _draw_panel(panel: Axes, sweeps: Sequence[RateSweep]) -> None:
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    panel.set_ylim(*_range(sweeps))
+    for place, sweep in enumerate(sweeps):
+        colour = PALETTE[place % len(PALETTE)]
+        label = _method(sweep, sweeps) if len(sweeps) > 1 else "measured, median over the starts"
+        _draw_points(panel, sweep, colour, wrapped(label, 40))
+    restless = sorted({point.learning_rate for sweep in sweeps for point in sweep.points if not point.settles})
+    if restless:
+        heights, across = np.full(len(restless), 0.03), panel.get_xaxis_transform()
+        panel.plot(restless, heights, "x", color="#D55E00", markersize=5, transform=across, label="some run did not settle")
+    for sweep in sweeps:
+        if sweep.curvature is not None:
+            _draw_theory(panel, sweep, sweep.curvature)
+            break
+    panel.set_xlabel("learning rate")
+    panel.set_ylabel("1 − q, the share of the error\nthat each step removes")
+
+
+def _range(sweeps: Sequence[RateSweep]) -> tuple[float, float]:
+    """Return the smallest and the largest share shown, with room below for the crosses."""
+    shares = np.concatenate([_shares(sweep) for sweep in sweeps])
+    seen = shares[np.isfinite(shares)]
+    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.1, 1.0)
+    best = [1.0 - sweep.best[1] for sweep in sweeps if sweep.best is not None]
+    high = max([high, *best])
+    return low * (low / high) ** 0.12 / 1.2, high * 1.4
+
+
+def _shares(sweep: RateSweep) -> Array:
+    """Return 1 − q at each learning rate; NaN where the runs do not settle, or no rate can be told."""
+    shares = [1.0 - point.rate.factor if point.rate and point.settles else math.nan for point in sweep.points]
+    return np.array([share if share > SMALLEST_SHARE else math.nan for share in shares])
+
+
+def _rates(sweep: RateSweep) -> Array:
+    return np.array([point.learning_rate for point in sweep.points])
+
+
+def _draw_points(panel: Axes, sweep: RateSweep, colour: str, label: str) -> None:
+    rates, shares = _rates(sweep), _shares(sweep)
+    panel.plot(rates, shares, "o", color=colour, markersize=4, label=label)
+    bars = 2.0 * np.array([point.rate.uncertainty if point.rate else math.nan for point in sweep.points])
+    seen = bars > LEAST_BAR * shares
+    # Not down to zero, which is infinitely far below on a logarithmic axis.
+    low, high = np.maximum(shares - bars, 0.01 * shares), shares + bars
+    panel.vlines(rates[seen], low[seen], high[seen], color=colour, linewidth=1.0)
+
+
+def _draw_theory(panel: Axes, sweep: RateSweep, curvature: tuple[float, float]) -> None:
+    rates = _rates(sweep)
+    low, high = float(rates.min()), float(rates.max())
+    marks = [mark for mark in (sweep.limit, sweep.best and sweep.best[0]) if mark is not None and low / 3 <= mark <= high * 3]
+    # Close to its marks too, where the curve has a corner and where it leaves the picture.
+    near = [mark * (1.0 - np.geomspace(1e-9, 0.1, 60)) for mark in marks]
+    curve = np.unique(np.concatenate([np.geomspace(low, high, CURVE_POINTS), *near, marks]))
+    shares = 1.0 - contraction(curve, curvature)
+    drawn = np.where(shares > SMALLEST_SHARE, shares, np.nan)
+    panel.plot(curve, drawn, color=THEORY, linewidth=1.2, zorder=1.5, label="theory, 1 − max |1 − γλ|")
+    for mark, name, line in zip(marks, ("2/L", "2/(μ + L)"), ((0, (4, 2)), (0, (1, 2))), strict=False):
+        panel.axvline(mark, color=THEORY, linestyle=line, linewidth=1.2, zorder=1.4, label=f"{name} = {number(mark, marks)}")
+
+
+def _method(sweep: RateSweep, sweeps: Sequence[RateSweep]) -> str:
+    several = len({each.gradient for each in sweeps}) > 1
+    return f"{sweep.optimizer} × {sweep.gradient}" if several else sweep.optimizer
+
+
+def _caption(groups: Mapping[str, Sequence[RateSweep]]) -> str:
+    told = [_finding(objective, sweep, sweeps) for objective, sweeps in list(groups.items())[:TOLD_PANELS] for sweep in sweeps]
+    if len(groups) > TOLD_PANELS:
+        told.append(f"The table of learning rates has the numbers of {counted(len(groups) - TOLD_PANELS, 'other objective')}.")
+    return "\n".join([" ".join(_reading(groups)), *told])
+
+
+def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
+    sweeps = [sweep for group in groups.values() for sweep in group]
+    text = [
+        "In the end each step multiplies the error by a factor q; the dots are 1 − q, fitted to the latter half of each "
+        "trajectory above rounding, with bars of twice the uncertainty where it can be seen. High is fast."
+    ]
+    if any(sweep.curvature is not None for sweep in sweeps):
+        text.append(
+            "The curve is theory: with μ and L the smallest and the largest eigenvalue of the Hessian at the known minimiser, "
+            "q = max(|1 − γμ|, |1 − γL|) for the learning rate γ of plain gradient descent; left of the peak the flattest "
+            "direction is the slowest, right of it the steepest, which overshoots."
+        )
+    if any(not point.settles for sweep in sweeps for point in sweep.points):
+        text.append("A cross below marks a learning rate at which some run did not settle: it grew, or swung for ever.")
+    return text
+
+
+def _finding(objective: str, sweep: RateSweep, sweeps: Sequence[RateSweep]) -> str:
+    place = sweep.measured_best
+    assert place is not None
+    point = sweep.points[place]
+    assert point.rate is not None
+    method = f", {_method(sweep, sweeps)}" if len(sweeps) > 1 else ""
+    found = f"the best tried is {number(point.learning_rate, _rates(sweep))}, with q = " + with_uncertainty(
+        point.rate.factor, point.rate.uncertainty
+    )
+    text = [f"On {objective}{method}, {found}" + _best_words(sweep) + "."]
+    text += _limit_words(sweep)
+    text += _agreement(sweep)
+    return " ".join(text)
+
+
+def _best_words(sweep: RateSweep) -> str:
+    if sweep.best is None:
+        return ""
+    rate, factor = sweep.best
+    low, high = sweep.beside_best
+    inside = "between whose neighbours it lies" if low <= rate <= high else "which is not between its neighbours"
+    return f"; theory's best is 2/(μ + L) = {number(rate)}, {inside}, with q = (κ − 1)/(κ + 1) = {number(factor)}"
+
+
+def _limit_words(sweep: RateSweep) -> list[str]:
+    if sweep.measured_limit is None:
+        theory = [] if sweep.limit is None else [f"theory's is 2/L = {number(sweep.limit)}"]
+        return ["; ".join(["No limit was found among these learning rates", *theory]) + "."]
+    measured = f"Runs settle up to somewhere in {interval(*sweep.measured_limit)}"
+    if sweep.limit is None:
+        return [f"{measured}."]
+    low, high = sweep.measured_limit
+    inside = "which agrees with" if low <= sweep.limit <= high else "where theory, which speaks of the neighbourhood alone, has"
+    return [f"{measured}, {inside} 2/L = {number(sweep.limit)}."]
+
+
+def _agreement(sweep: RateSweep) -> list[str]:
+    """Say how far the measured factors lie from theory's, over all learning rates that settle."""
+    if sweep.curvature is None:
+        return []
+    pairs = [(point.rate.factor, point.learning_rate) for point in sweep.points if point.rate is not None and point.settles]
+    theory = contraction(np.array([rate for _, rate in pairs]), sweep.curvature)
+    off = np.abs(np.array([factor for factor, _ in pairs]) - theory)
+    worst = int(np.argmax(off))
+    among = f"Over the {counted(len(pairs), 'learning rate')} that settle, the measured q"
+    if off[worst] < ROUNDING:
+        return [f"{among} is theory's to rounding."]
+    differs = f"{among} differs from theory's by {_small(float(np.median(off)))} in the median"
+    return [f"{differs} and by {_small(float(off[worst]))} at most, at {number(pairs[worst][1])}."]
+
+
+def _small(difference: float) -> str:
+    return "no more than rounding" if difference < ROUNDING else f"{difference:.1g}"
+
+
+@hookimpl
+def runner_figures() -> Mapping[str, type[Figure]]:
+    """Offer the figure."""
+    return {"rates": Rates}

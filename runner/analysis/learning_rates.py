@@ -1,0 +1,213 @@
+"""A sweep of learning rates summed up: where it stops being stable and which is best, as measured and as theory says."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from runner.analysis.curvature import stability_limit
+from runner.analysis.rates import LinearRate, best_learning_rate, linear_rate
+from runner.analysis.summary import LEARNING_RATE
+from runner.analysis.words import number
+from runner.behaviour import Behaviour
+from runner.contracts import Results, StoredRun
+from runner.stopping import Outcome
+
+MOST_ITERATES = 10_000_000
+"""A sweep with more is not fitted: reading it would take longer than anybody waits for a table."""
+HEADER = (
+    "objective",
+    "gradient",
+    "optimizer",
+    "limit, theory",
+    "limit, measured",
+    "best, theory",
+    "best, measured",
+    "factor, theory",
+    "factor, measured",
+)
+CAPTION = (
+    "What theory says of a learning rate, from the smallest and the largest eigenvalue of the Hessian at the known minimiser, "
+    "μ and L, beside what the runs show. Limit: 2/L, beyond which plain gradient descent cannot settle there; measured between "
+    "the largest learning rate up to which every run settles and the next one tried. Best: 2/(μ + L); measured, the one tried "
+    "whose error shrinks fastest, and in brackets between which neighbours the best may lie. Factor: by which the error shrinks "
+    "in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by a fit to the latter half of each trajectory, the "
+    "median over the starts."
+)
+COLUMNS = (
+    *("objective", "gradient", "optimizer", "curvature_min", "curvature_max"),
+    *("limit_theory", "limit_low", "limit_high", "best_theory", "best_measured", "best_below", "best_above"),
+    *("factor_theory", "factor_measured", "factor_uncertainty"),
+)
+Cells = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+@dataclass(frozen=True)
+class RatePoint:
+    """The runs of one learning rate.
+
+    Attributes:
+        learning_rate: γ.
+        rate: the median over the starts of the factor by which the error shrinks in each step; None where none can be measured.
+        settles: whether every run converged, or was still coming closer.
+    """
+
+    learning_rate: float
+    rate: LinearRate | None
+    settles: bool
+
+
+@dataclass(frozen=True)
+class RateSweep:
+    """One objective, gradient backend and optimizer over several learning rates.
+
+    Attributes:
+        objective: the objective's label.
+        gradient: the gradient backend's label.
+        optimizer: the optimizer's label.
+        curvature: smallest and largest eigenvalue of the Hessian at the known minimiser; None where unknown, and for an optimizer
+            that is not plain gradient descent, of which the theory does not speak.
+        points: by learning rate, increasing.
+    """
+
+    objective: str
+    gradient: str
+    optimizer: str
+    curvature: tuple[float, float] | None
+    points: tuple[RatePoint, ...]
+
+    @property
+    def limit(self) -> float | None:
+        """2/L, the learning rate at which theory expects gradient descent to lose its stability."""
+        return None if self.curvature is None else stability_limit(self.curvature[1])
+
+    @property
+    def measured_limit(self) -> tuple[float, float] | None:
+        """The largest learning rate up to which all settle, and the next, which does not; None unless there are both."""
+        restless = next((place for place, point in enumerate(self.points) if not point.settles), 0)
+        if restless == 0:
+            return None
+        return self.points[restless - 1].learning_rate, self.points[restless].learning_rate
+
+    @property
+    def best(self) -> tuple[float, float] | None:
+        """The best learning rate, 2/(μ + L), and its factor, (κ − 1)/(κ + 1), as theory says."""
+        return None if self.curvature is None else best_learning_rate(self.curvature)
+
+    @property
+    def measured_best(self) -> int | None:
+        """The place of the point of the smallest factor; None where none could be measured."""
+        measured = [(point.rate.factor, place) for place, point in enumerate(self.points) if point.rate is not None]
+        return min(measured)[1] if measured else None
+
+    @property
+    def beside_best(self) -> tuple[float, float]:
+        """The learning rates tried next to the measured best, between which the best lies if the factor has one minimum."""
+        place = self.measured_best
+        assert place is not None
+        return self.points[max(place - 1, 0)].learning_rate, self.points[min(place + 1, len(self.points) - 1)].learning_rate
+
+
+def rate_sweeps(results: Results) -> list[RateSweep]:
+    """Measure every sweep of learning rates of an experiment, in the order of the grid; those of one value are left out."""
+    groups: dict[tuple[str, str, str], list[StoredRun]] = {}
+    for run in results.runs:
+        if "learning_rate" in results.swept.get(run.optimizer, ()):
+            groups.setdefault((run.objective, run.gradient, run.optimizer), []).append(run)
+    small = [runs for runs in groups.values() if sum(run.steps + 1 for run in runs) <= MOST_ITERATES]
+    return [_sweep(results, runs) for runs in small]
+
+
+def is_plain(optimizer: str) -> bool:
+    """Whether a label is that of gradient descent itself, of which the theory speaks."""
+    return re.match(r"gradient_descent(\(|$)", optimizer) is not None
+
+
+def rates_table(sweeps: Sequence[RateSweep]) -> Cells:
+    """Return the header and the cells of the table that people read."""
+    return HEADER, [_cells(sweep) for sweep in sweeps]
+
+
+def rates_export(sweeps: Sequence[RateSweep]) -> Cells:
+    """Return the header and the cells of the table that programs read, numbers in full; what does not exist is `nan`."""
+    return COLUMNS, [tuple(map(_exported, row.values())) for row in map(rates_row, sweeps)]
+
+
+def rates_row(sweep: RateSweep) -> dict[str, str | float]:
+    """Return one line of the table that programs read, by column; what does not exist is NaN."""
+    place = sweep.measured_best
+    point = None if place is None else sweep.points[place]
+    rate = None if point is None else point.rate
+    values = (
+        *(sweep.objective, sweep.gradient, sweep.optimizer),
+        *(sweep.curvature or (math.nan, math.nan)),
+        math.nan if sweep.limit is None else sweep.limit,
+        *(sweep.measured_limit or (math.nan, math.nan)),
+        math.nan if sweep.best is None else sweep.best[0],
+        math.nan if point is None else point.learning_rate,
+        *((math.nan, math.nan) if point is None else sweep.beside_best),
+        math.nan if sweep.best is None else sweep.best[1],
+        *((math.nan, math.nan) if rate is None else (rate.factor, rate.uncertainty)),
+    )
+    return dict(zip(COLUMNS, values, strict=True))
+
+
+def _exported(value: str | float) -> str:
+    return value if isinstance(value, str) else repr(value)
+
+
+def _sweep(results: Results, runs: Sequence[StoredRun]) -> RateSweep:
+    first = runs[0]
+    rates = {run.id: linear_rate(run, series) for run, series in results.series(runs)}
+    groups: dict[float, list[StoredRun]] = {}
+    for run in runs:
+        groups.setdefault(float(run.parameters[LEARNING_RATE] or 0.0), []).append(run)
+    points = [_point(learning_rate, groups[learning_rate], rates) for learning_rate in sorted(groups)]
+    curvature = first.curvature if is_plain(first.optimizer) else None
+    return RateSweep(first.objective, first.gradient, first.optimizer, curvature, tuple(points))
+
+
+def _point(learning_rate: float, runs: Sequence[StoredRun], rates: dict[int, LinearRate | None]) -> RatePoint:
+    measured = sorted((rate for run in runs if (rate := rates[run.id]) is not None), key=lambda rate: rate.factor)
+    middle = measured[len(measured) // 2] if measured else None
+    return RatePoint(learning_rate, middle, all(_settles(run, rates[run.id]) for run in runs))
+
+
+def _settles(run: StoredRun, rate: LinearRate | None) -> bool:
+    if run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
+        return True
+    if run.outcome not in (Outcome.MAX_STEPS, Outcome.TIMEOUT) or run.behaviour == Behaviour.DIVERGING:
+        return False
+    # What crawls shrinks too slowly for its rate to be told from 1; what swings for ever has a rate of 1.
+    return run.behaviour in (Behaviour.MONOTONE, Behaviour.CRAWLING) or rate is None or rate.shrinks
+
+
+def _cells(sweep: RateSweep) -> tuple[str, ...]:
+    tried = [point.learning_rate for point in sweep.points]
+    names = (sweep.objective, sweep.gradient, sweep.optimizer)
+    limit = "unknown" if sweep.limit is None else number(sweep.limit, tried)
+    theory = ("unknown", "unknown") if sweep.best is None else (number(sweep.best[0], tried), number(sweep.best[1]))
+    measured = sweep.measured_limit
+    bracket = "none found" if measured is None else interval(*measured)
+    place = sweep.measured_best
+    if place is None:
+        return *names, limit, bracket, theory[0], "not measured", theory[1], "not measured"
+    rate = sweep.points[place].rate
+    assert rate is not None
+    best = f"{number(tried[place], tried)} ({interval(*sweep.beside_best)})"
+    return *names, limit, bracket, theory[0], best, theory[1], with_uncertainty(rate.factor, rate.uncertainty)
+
+
+def interval(low: float, high: float) -> str:
+    """Return an interval as its middle and half its width, `0.95 ± 0.03`."""
+    return with_uncertainty(0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low)
+
+
+def with_uncertainty(value: float, uncertainty: float) -> str:
+    """Return a number with as many digits as its uncertainty leaves it, six at most: `0.9802 ± 0.0003`."""
+    if not math.isfinite(uncertainty) or uncertainty < 1e-6 * abs(value):
+        return f"{value:.6g}"
+    digits = 1 - math.floor(math.log10(uncertainty)) if uncertainty < 1 else 0
+    return f"{value:.{digits}f} ± {uncertainty:.{digits}f}" if digits < 8 else f"{value:.3g} ± {uncertainty:.1g}"

@@ -1,0 +1,119 @@
+"""How fast gradient descent comes down: what theory promises of a learning rate, and what a trajectory shows.
+
+Near a minimiser whose Hessian has its eigenvalues between μ and L, x − γ ∇f(x) multiplies the error along an eigenvector by
+1 − γλ; so the error shrinks by max(|1 − γμ|, |1 − γL|) a step, in the end. That is smallest at γ = 2/(μ + L), where it is
+(κ − 1)/(κ + 1) with κ = L/μ, and 1 at γ = 2/L, beyond which the error grows.
+
+Source: Polyak, Introduction to Optimization (1987), section 1.4.1; Nesterov, Introductory Lectures on Convex Optimization (2004),
+theorem 2.1.15.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from runner.analysis.summary import rounding_level
+from runner.contracts import Series, StoredRun
+from runner.rowwise import Array
+
+FEWEST_POINTS = 4
+ABOVE_ROUNDING = 1e3
+"""So many times its rounding level a measured quantity must be for its logarithm to be worth fitting."""
+EPSILON = float(np.finfo(np.float64).eps)
+
+
+@dataclass(frozen=True)
+class LinearRate:
+    """The factor by which the error shrinks, or grows, in each step; from a fit of a logarithm against the step.
+
+    Attributes:
+        factor: the factor.
+        uncertainty: of the factor: the standard error of the fit, or if that is larger, the difference between the fits of the
+            earlier and the later half of the points, which tells whether the rate still changes.
+        first: the step at which the fitted range begins.
+        last: the step at which it ends.
+    """
+
+    factor: float
+    uncertainty: float
+    first: int
+    last: int
+
+    @property
+    def shrinks(self) -> bool:
+        """Whether the error shrinks, by more than the uncertainty."""
+        return self.factor + 2.0 * self.uncertainty < 1.0
+
+
+def contraction(learning_rate: Array, curvature: tuple[float, float]) -> Array:
+    """Return max(|1 − γμ|, |1 − γL|), the factor that theory promises, for each γ, given μ and L."""
+    low, high = curvature
+    factor: Array = np.maximum(np.abs(1.0 - learning_rate * low), np.abs(1.0 - learning_rate * high))
+    return factor
+
+
+def best_learning_rate(curvature: tuple[float, float]) -> tuple[float, float] | None:
+    """Return 2/(μ + L) and (κ − 1)/(κ + 1), the best learning rate and its factor; None unless 0 < μ ≤ L < ∞."""
+    low, high = curvature
+    if not 0.0 < low <= high < math.inf:
+        return None
+    return 2.0 / (low + high), (high - low) / (high + low)
+
+
+def linear_rate(run: StoredRun, series: Series) -> LinearRate | None:
+    """Measure the factor by which a run's error shrinks in each step.
+
+    The error is √(f − f*), or ‖∇f‖ where f* is unknown; near a minimiser with a positive definite Hessian both are
+    proportional to the distance from it. Fitted is the latter half of the steps before the first at which f − f* or ‖∇f‖ is
+    within a thousand times its rounding level.
+
+    Returns:
+        The rate, see `fitted_rate`.
+    """
+    if run.minimum_value is None:
+        norms = series.gradient_norm
+        return fitted_rate(norms, ABOVE_ROUNDING * EPSILON * float(np.max(norms, initial=0.0, where=np.isfinite(norms))))
+    gap = series.value - run.minimum_value
+    return fitted_rate(np.sqrt(np.maximum(gap, 0.0)), math.sqrt(ABOVE_ROUNDING * rounding_level(run.minimum_value)))
+
+
+def fitted_rate(curve: Array, floor: float) -> LinearRate | None:
+    """Fit ln(curve) = a + k ln(factor) to the latter half of the steps k before the curve first meets the floor.
+
+    Args:
+        curve: what shrinks, at each step, `(steps + 1,)`.
+        floor: at or below this it is rounding.
+
+    Returns:
+        The factor. If the floor is met too early for a fit, half the mean factor that would lead there, give or take as much.
+        None if fewer than four points are left to fit for another reason.
+    """
+    sound = np.isfinite(curve) & (curve > floor)
+    end = len(curve) if sound.all() else int(np.argmin(sound))
+    if 0 < end < min(FEWEST_POINTS, len(curve)) and curve[end] <= floor:
+        half = 0.5 * float(floor / curve[0]) ** (1.0 / end)
+        return LinearRate(half, half, 0, end)
+    points = max(end - end // 2, FEWEST_POINTS)
+    if end < points:
+        return None
+    steps = np.arange(end - points, end, dtype=np.float64)
+    heights = np.log(curve[end - points : end])
+    slope, error = _slope(steps, heights)
+    middle = points // 2
+    early, late = _slope(steps[: middle + 1], heights[: middle + 1])[0], _slope(steps[middle:], heights[middle:])[0]
+    factor = math.exp(slope)
+    return LinearRate(factor, factor * max(error, abs(late - early)), end - points, end - 1)
+
+
+def _slope(x: Array, y: Array) -> tuple[float, float]:
+    """Return the slope of the least-squares line, and its standard error (0 for two points)."""
+    across = x - x.mean()
+    slope = float((across * y).sum() / (across * across).sum())
+    residuals = y - y.mean() - slope * across
+    freedom = len(x) - 2
+    if freedom == 0:
+        return slope, 0.0
+    return slope, math.sqrt(float((residuals * residuals).sum()) / freedom / float((across * across).sum()))
