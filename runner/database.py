@@ -6,16 +6,44 @@ from collections.abc import Iterable, Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from runner.errors import StoreError
+from runner.errors import QueryError, StoreError
+from runner.filters.sorting import parse_columns, parse_sort
 from runner.frames import Frame
 from runner.records import RunRecord
-from runner.store.asking import ask_experiments, ask_runs
+from runner.store.asking import Question, ask_runs
 from runner.store.connection import Database
+from runner.store.experiments import ask_experiments
 from runner.store.one_run import read_run
-from runner.store.run_columns import RUN_COLUMNS
 
 if TYPE_CHECKING:
     from runner.contracts import Series
+    from runner.filters.syntax import Filter
+
+
+def question(where: str | None, sort: str | None, columns: str | Sequence[str] | None, limit: int | None) -> Question:
+    """Return what is asked, from texts.
+
+    Raises:
+        QueryError: one of them cannot be understood.
+    """
+    if columns is not None and not isinstance(columns, str):
+        columns = ", ".join(columns)
+    if limit is not None and limit < 0:
+        raise QueryError(f"limit: must be a whole number >= 0, not {limit}")
+    return Question(
+        None if where is None else _filter(where),
+        None if sort is None else parse_sort(sort),
+        None if columns is None else parse_columns(columns),
+        limit,
+    )
+
+
+def _filter(text: str) -> Filter:
+    # The parsing library takes longer to load than most questions to answer.
+    from runner.filters.parsing import parse_filter
+
+    return parse_filter(text)
+
 
 RunKey = int | str
 """A run's row number, or the beginning of its identity."""
@@ -56,14 +84,26 @@ class ResultsDatabase:
         """
         return ask_experiments(self._database)
 
-    def runs(self, *, columns: Sequence[str] | None = None, limit: int | None = None) -> Frame:
+    def runs(
+        self,
+        where: str | None = None,
+        *,
+        sort: str | None = None,
+        columns: str | Sequence[str] | None = None,
+        limit: int | None = None,
+    ) -> Frame:
         """Return runs as a table, a row each.
 
         Args:
-            columns: which; all if None.
+            where: a filter, e.g. `optimizer = "gradient_descent" and learning_rate < 0.1`.
+            sort: columns or parameters in the order of their weight, with `-` before one for the largest first.
+            columns: which columns and parameters; all, the parameters as `kind.name`, if None.
             limit: how many at most; all if None.
+
+        Raises:
+            QueryError: one of these cannot be understood; the text points at the character.
         """
-        return ask_runs(self._database, tuple(RUN_COLUMNS) if columns is None else columns, limit)
+        return ask_runs(self._database, question(where, sort, columns, limit))
 
     def run(self, run: RunKey) -> RunRecord:
         """Return one run with everything that is known of it.

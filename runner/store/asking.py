@@ -1,74 +1,218 @@
-"""Questions about runs and experiments, answered as tables; nothing here writes."""
+"""Questions about runs, answered as tables; nothing here writes."""
 
 from __future__ import annotations
 
+import itertools
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import func, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
 
+from runner.filters.sorting import Columns, Order
+from runner.filters.syntax import Filter
 from runner.frames import Column, ColumnKind, Frame
-from runner.outcomes import OUTCOMES
 from runner.store import schema
 from runner.store.connection import Database
-from runner.store.run_columns import RUN_COLUMNS, RunColumn, from_class, joined
+from runner.store.filtering import filtered
+from runner.store.names import KINDS, Names, ParameterName
+from runner.store.run_columns import RUN_COLUMNS, RunColumn, from_class, joined, run
 
-_EXPERIMENT_KINDS: dict[str, ColumnKind] = {
-    "id": "integer",
-    "name": "text",
-    "description": "text",
-    "created_at": "number",
-    "last_run_at": "number",
-}
+LOOKUP = 5000
+"""How many keys go into one query."""
+MANY = "a run may belong to several experiments; ask for one with a filter"
 
 
-def ask_experiments(database: Database) -> Frame:
-    """Return every experiment, the latest last, with how many runs it has and how many of them ended how.
+@dataclass(frozen=True)
+class ParameterColumn:
+    """A parameter as a column.
+
+    Attributes:
+        parameter: which.
+        kind: a number, or a text where some of its values are none.
+    """
+
+    parameter: ParameterName
+    kind: ColumnKind
+
+
+Wanted = Mapping[str, RunColumn | ParameterColumn]
+Parameters = Mapping[tuple[int, str], tuple[float | None, str | None]]
+"""Number and text of parameters, by the setting's row number and the parameter's name."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """Which runs, and what of them.
+
+    Attributes:
+        where: what must hold of them; nothing if None.
+        sort: in which order; by row number if None.
+        columns: which columns and parameters; all of them if None.
+        limit: how many at most; all if None.
+    """
+
+    where: Filter | None = None
+    sort: Order | None = None
+    columns: Columns | None = None
+    limit: int | None = None
+
+
+def ask_runs(database: Database, question: Question) -> Frame:
+    """Return runs, a row each.
 
     Raises:
+        QueryError: the question names what is not there.
         StoreError: the database cannot be read.
     """
-    experiment, member, run = schema.experiment, schema.experiment_run, schema.run
-    counted = (
-        select(member.c.experiment_id, run.c.outcome, func.count())
-        .join(run, run.c.id == member.c.run_id)
-        .group_by(member.c.experiment_id, run.c.outcome)
-    )
-    with database.reading() as connection:
-        order = (experiment.c.last_run_at, experiment.c.id)
-        rows = connection.execute(select(*(experiment.c[name] for name in _EXPERIMENT_KINDS)).order_by(*order)).all()
-        counts: dict[int, dict[str, int]] = defaultdict(dict)
-        for number, outcome, count in connection.execute(counted):
-            counts[number][outcome] = count
-    columns = [Column(name, kind, [row[place] for row in rows]) for place, (name, kind) in enumerate(_EXPERIMENT_KINDS.items())]
-    columns.append(Column("runs", "integer", [sum(counts[row.id].values()) for row in rows]))
-    return Frame(columns + [Column(each, "integer", [counts[row.id].get(each, 0) for row in rows]) for each in OUTCOMES])
+    with answers(database, question, None) as frames:
+        return next(frames)
 
 
-def ask_runs(database: Database, names: Sequence[str], limit: int | None) -> Frame:
-    """Return runs, by their row numbers.
+@contextmanager
+def answers(database: Database, question: Question, portion: int | None) -> Iterator[Iterator[Frame]]:
+    """Give runs as tables with the same columns, one after another, at least one.
 
     Args:
         database: where they are.
-        names: which columns.
-        limit: how many at most; all if None.
+        question: which runs, and what of them.
+        portion: how many runs a table has at most; all if None.
 
     Raises:
+        QueryError: the question names what is not there.
         StoreError: the database cannot be read.
     """
-    wanted = {name: RUN_COLUMNS[name] for name in names}
-    expressions: list[Any] = []
-    for column in wanted.values():
-        expressions += [column.expression] if column.number_class is None else [column.expression, column.number_class]
-    query = select(*expressions).select_from(joined()).where(schema.run.c.superseded_by.is_(None))
     with database.reading() as connection:
-        rows = connection.execute(query.order_by(schema.run.c.id).limit(limit)).all()
-    values = zip(*rows, strict=True) if rows else iter([()] * len(expressions))
-    return Frame([Column(name, column.kind, _values(column, values)) for name, column in wanted.items()])
+        query = _query(connection, question)
+        wanted = _named(connection, question.columns) if question.columns else _every(connection, query, question)
+        yield _frames(connection, query.add_columns(*_expressions(wanted)), wanted, portion)
 
 
-def _values(column: RunColumn, values: Any) -> list[Any]:
-    """Take what belongs to a column from the columns of the answer."""
-    numbers = list(next(values))
-    return numbers if column.number_class is None else list(map(from_class, numbers, next(values)))
+def _frames(connection: Connection, query: Select[Any], wanted: Wanted, portion: int | None) -> Iterator[Frame]:
+    options = {} if portion is None else {"yield_per": portion}
+    result = connection.execute(query, execution_options=options)
+    portions = iter([result.all()] if portion is None else result.partitions())
+    for rows in itertools.chain([next(portions, [])], portions):
+        parameters = _parameters(connection, rows, wanted)
+        yield Frame([_column(name, what, rows, parameters) for name, what in wanted.items()])
+
+
+def ask_run_numbers(database: Database, question: Question) -> list[int]:
+    """Return the row numbers of runs.
+
+    Raises:
+        QueryError: the question names what is not there.
+        StoreError: the database cannot be read.
+    """
+    with database.reading() as connection:
+        return list(connection.execute(_query(connection, question).with_only_columns(run.c.id)).scalars())
+
+
+def _query(connection: Connection, question: Question) -> Select[Any]:
+    """Return the query for the runs and their settings."""
+    settings = (run.c[f"{kind}_id"] for kind in KINDS)
+    query = select(run.c.id.label("run"), *settings).select_from(joined()).where(run.c.superseded_by.is_(None))
+    if question.where is not None:
+        query = query.where(filtered(question.where, Names(connection, "filter", question.where.text)))
+    order = () if question.sort is None else _order(Names(connection, "order", question.sort.text), question.sort)
+    return query.order_by(*order, run.c.id).limit(question.limit)
+
+
+def _order(names: Names, order: Order) -> Iterator[ColumnElement[Any]]:
+    """Give what to order by; what is missing comes last."""
+    for key in order.keys:
+        meaning = names.meaning(key.name)
+        if meaning is None:
+            raise names.wrong(key.name.position, MANY)
+        for expression in _sortable(meaning):
+            if getattr(expression, "nullable", True):
+                yield expression.is_(None)
+            yield expression.desc() if key.descending else expression.asc()
+
+
+def _sortable(meaning: RunColumn | ParameterName) -> list[ColumnElement[Any]]:
+    if isinstance(meaning, RunColumn):
+        return [meaning.expression]
+    table = schema.parameter
+    mine = (table.c.setting_id == run.c[f"{meaning.kind}_id"]) & (table.c.name == meaning.name)
+    return [select(table.c[each]).where(mine).scalar_subquery() for each in ("number", "text")]
+
+
+def _named(connection: Connection, columns: Columns) -> Wanted:
+    names = Names(connection, "columns", columns.text)
+    wanted: dict[str, RunColumn | ParameterColumn] = {}
+    for name in columns.names:
+        meaning = names.meaning(name)
+        if meaning is None:
+            raise names.wrong(name.position, MANY)
+        wanted[name.text] = meaning if isinstance(meaning, RunColumn) else ParameterColumn(meaning, _kind(connection, meaning))
+    return wanted
+
+
+def _kind(connection: Connection, parameter: ParameterName) -> ColumnKind:
+    setting, table = schema.setting, schema.parameter
+    texts = (
+        select(table.c.name)
+        .join(setting, setting.c.id == table.c.setting_id)
+        .where(table.c.name == parameter.name, table.c.text.is_not(None), setting.c.kind == parameter.kind)
+    )
+    return "number" if connection.execute(texts.limit(1)).first() is None else "text"
+
+
+def _every(connection: Connection, query: Select[Any], question: Question) -> Wanted:
+    """Return all columns, and every parameter that the runs of a query have."""
+    setting, table = schema.setting, schema.parameter
+    used = query.order_by(None) if question.limit is None else query
+    some = used.subquery()
+    mine = or_(*(setting.c.id.in_(select(some.c[f"{kind}_id"])) for kind in KINDS))
+    found = connection.execute(
+        select(setting.c.kind, table.c.name, func.count(table.c.text))
+        .join(setting, setting.c.id == table.c.setting_id)
+        .where(mine)
+        .group_by(setting.c.kind, table.c.name)
+    ).all()
+    wanted: dict[str, RunColumn | ParameterColumn] = dict(RUN_COLUMNS)
+    for kind, name, texts in sorted(found, key=lambda row: (KINDS.index(row[0]), row[1])):
+        wanted[f"{kind}.{name}"] = ParameterColumn(ParameterName(kind, name), "text" if texts else "number")
+    return wanted
+
+
+def _expressions(wanted: Wanted) -> Iterator[ColumnElement[Any]]:
+    for name, what in wanted.items():
+        if isinstance(what, RunColumn):
+            yield what.expression.label(f"column {name}")
+            if what.number_class is not None:
+                yield what.number_class.label(f"class of {name}")
+
+
+def _parameters(connection: Connection, rows: Sequence[Row[Any]], wanted: Wanted) -> Parameters:
+    """Read those parameters of the runs that are wanted, once for each setting."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for what in wanted.values():
+        if isinstance(what, ParameterColumn):
+            names[what.parameter.kind].append(what.parameter.name)
+    table = schema.parameter
+    found: dict[tuple[int, str], tuple[float | None, str | None]] = {}
+    for kind, some in names.items():
+        settings = sorted({getattr(row, f"{kind}_id") for row in rows})
+        query = select(table.c.setting_id, table.c.name, table.c.number, table.c.text).where(table.c.name.in_(some))
+        for first in range(0, len(settings), LOOKUP):
+            values = connection.execute(query.where(table.c.setting_id.in_(settings[first : first + LOOKUP])))
+            found.update({(setting, name): (number, text) for setting, name, number, text in values})
+    return found
+
+
+def _column(name: str, what: RunColumn | ParameterColumn, rows: Sequence[Row[Any]], parameters: Parameters) -> Column:
+    if isinstance(what, RunColumn):
+        values = [getattr(row, f"column {name}") for row in rows]
+        if what.number_class is not None:
+            classes = [getattr(row, f"class of {name}") for row in rows]
+            values = list(map(from_class, values, classes))
+        return Column(name, what.kind, values)
+    setting = f"{what.parameter.kind}_id"
+    pairs = [parameters.get((getattr(row, setting), what.parameter.name), (None, None)) for row in rows]
+    if what.kind == "number":
+        return Column(name, "number", [number for number, _ in pairs])
+    return Column(name, "text", [text if number is None else repr(number) for number, text in pairs])

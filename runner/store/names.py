@@ -1,0 +1,104 @@
+"""What names in a question mean: a column of runs, the experiment, or a parameter of a plugin."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, exists, select
+
+from runner.errors import QueryError
+from runner.filters.syntax import Name, complaint
+from runner.store import schema
+from runner.store.run_columns import RUN_COLUMNS, RunColumn
+
+KINDS = ("objective", "gradient", "optimizer", "rules")
+EXPERIMENT = "experiment"
+SHOWN_NAMES = 12
+
+
+@dataclass(frozen=True)
+class ParameterName:
+    """A parameter.
+
+    Attributes:
+        kind: objective, gradient, optimizer or rules.
+        name: the parameter's.
+    """
+
+    kind: str
+    name: str
+
+
+Meaning = RunColumn | ParameterName | None
+"""A column, a parameter, or the experiment, which is None."""
+
+
+class Names:
+    """The names that a database knows.
+
+    Args:
+        connection: to it.
+        what: what is asked, for messages: `filter`, `order` or `columns`.
+        text: the question, for messages.
+    """
+
+    def __init__(self, connection: Connection, what: str, text: str) -> None:
+        self._connection = connection
+        self._what = what
+        self._text = text
+
+    def meaning(self, name: Name) -> Meaning:
+        """Return what a name means.
+
+        Raises:
+            QueryError: nothing, or several things; the text points at the name.
+        """
+        if name.text == EXPERIMENT:
+            return None
+        if name.text in RUN_COLUMNS:
+            return RUN_COLUMNS[name.text]
+        kind, dot, rest = name.text.partition(".")
+        if dot and kind in KINDS:
+            return self._qualified(name, kind, rest)
+        kinds = [each for each in KINDS if self._has(each, name.text)]
+        if len(kinds) == 1:
+            return ParameterName(kinds[0], name.text)
+        if kinds:
+            choices = " or ".join(f"{each}.{name.text}" for each in kinds)
+            raise self.wrong(name.position, f"{name.text} is a parameter of {' and of '.join(kinds)}; write {choices}")
+        raise self._unknown(name, "", name.text, [*RUN_COLUMNS, EXPERIMENT, *self._parameters(KINDS)])
+
+    def wrong(self, position: int, problem: str) -> QueryError:
+        """Return the error that points at a place."""
+        return complaint(self._what, self._text, position, problem)
+
+    def _qualified(self, name: Name, kind: str, rest: str) -> Meaning:
+        if self._has(kind, rest):
+            return ParameterName(kind, rest)
+        if rest == "name" and kind in RUN_COLUMNS:
+            return RUN_COLUMNS[kind]
+        raise self._unknown(name, f"{kind}.", rest, self._parameters([kind]))
+
+    def _has(self, kind: str, parameter: str) -> bool:
+        """Whether a setting of that kind has a parameter of that name; the first that has ends the search."""
+        setting, table = schema.setting, schema.parameter
+        has = exists().where(table.c.setting_id == setting.c.id, table.c.name == parameter)
+        query = select(setting.c.id).where(setting.c.kind == kind, has).limit(1)
+        return self._connection.execute(query).first() is not None
+
+    def _parameters(self, kinds: Sequence[str]) -> list[str]:
+        setting, table = schema.setting, schema.parameter
+        query = select(table.c.name).join(setting, setting.c.id == table.c.setting_id).where(setting.c.kind.in_(kinds)).distinct()
+        return sorted(self._connection.execute(query).scalars())
+
+    def _unknown(self, name: Name, kind: str, wanted: str, known: Sequence[str]) -> QueryError:
+        close = difflib.get_close_matches(wanted, known, n=1)
+        shown = [f"{kind}{each}" for each in close or known]
+        if close:
+            hint = f"did you mean {shown[0]}?"
+        else:
+            more = ", …" if len(shown) > SHOWN_NAMES else ""
+            hint = f"there are {', '.join(shown[:SHOWN_NAMES])}{more}" if known else "no run that is stored has any"
+        return self.wrong(name.position, f"there is no {name.text}; {hint}")
