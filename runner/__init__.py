@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from runner.contracts import Executor as Executor
     from runner.contracts import Figure as Figure
     from runner.contracts import GradientBackend as GradientBackend
+    from runner.contracts import HasCurvatureBounds as HasCurvatureBounds
     from runner.contracts import HasGradient as HasGradient
     from runner.contracts import HasHessian as HasHessian
     from runner.contracts import HasLayers as HasLayers
@@ -125,6 +126,7 @@ _HOMES = {
         "Executor",
         "Figure",
         "GradientBackend",
+        "HasCurvatureBounds",
         "HasGradient",
         "HasHessian",
         "HasLayers",

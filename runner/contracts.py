@@ -177,6 +177,15 @@ class HasLayers(Protocol):
         """Return what becomes of the gradient in each layer, from the first to the last, for x `(runs, dimension)`."""
 
 
+@runtime_checkable
+class HasCurvatureBounds(Protocol):
+    """An objective whose formula bounds its curvature everywhere."""
+
+    @property
+    def curvature_bounds(self) -> tuple[float | Array, float | Array]:
+        """What no eigenvalue of ∇²f, at any x, lies below, and what none lies above; each a number or `(runs,)`."""
+
+
 class LeastSquares(Objective):
     """f(x) = Σ rᵢ(x)², given the residuals r and their Jacobian J; value and gradient 2 Jᵀr follow.
 

@@ -144,7 +144,7 @@ def _counted_class(cls: type[Objective]) -> Callable[[Objective, Counts], Any]:
     methods = {name: _counting(name, quantities) for name, quantities in COUNTED.items() if hasattr(cls, name)}
     properties = {
         name: property(operator.attrgetter(f"objective.{name}"))
-        for name in ("dimension", "minimum", "start_region")
+        for name in ("dimension", "minimum", "start_region", "curvature_bounds")
         if hasattr(cls, name)
     }
     return cast(Callable[[Objective, Counts], Any], type(cls.__name__, (_Counted,), {**methods, **properties}))

@@ -24,7 +24,7 @@ from runner.errors import PluginError
 ParameterValue = float | int | bool | str | Path | tuple[float, ...] | tuple[int, ...] | None
 
 WRAPPABLE: tuple[Kind, ...] = ("objective", "gradient", "optimizer")
-CONTRACT_ATTRIBUTES = ("dimension", "minimum", "start_region", "needs", "title")
+CONTRACT_ATTRIBUTES = ("dimension", "minimum", "start_region", "curvature_bounds", "needs", "title")
 """What a plugin may set in its class body without being a parameter."""
 _FORGOTTEN = (bool, int, float, str, Path, tuple, list)
 _SCALARS: Mapping[type, str] = {

@@ -88,9 +88,10 @@ class TestAsAProcess:
             "skipped  gradient: because it offers no gradient\nskipped  complex step: because it offers no gradient\n"
             "skipped  Hessian: because it offers no Hessian\nskipped  residuals: because it is no sum of squared residuals\n"
             "skipped  shared work: because it offers no value_and_gradient\nskipped  minimum: because it knows no minimum\n"
+            "skipped  curvature bounds: because it states no curvature bounds\n"
             "skipped  starts: because it has no way of its own to draw starts\n"
             "skipped  layers: because it is no chain of layers\n"
-            "11 ok, 0 failed, 8 skipped\n",
+            "11 ok, 0 failed, 9 skipped\n",
             "",
         )
 
@@ -133,7 +134,7 @@ class TestOptions:
         ("arguments", "code", "error"),
         [
             (("gradient_decent",), 3, "there is no plugin 'gradient_decent'; did you mean gradient_descent?"),
-            (("adam", "--kind", "figure"), 3, "there is no figure 'adam'; allowed: convergence, learning_rate, outcomes"),
+            (("adam", "--kind", "figure"), 3, "there is no figure 'adam'; allowed: convergence, layer_gradients, learning_rate, outcomes"),
             (("adam", "--set", "rate=1"), 2, "--set rate=1: adam has no such parameter; allowed: "),
             (("adam", "--set", "learning_rat=1"), 2, "--set learning_rat=1: adam has no such parameter; did you mean learning_rate?"),
             (("adam", "--set", "learning_rate=-1"), 2, "--set learning_rate=-1: must be a number > 0, not -1"),
@@ -362,7 +363,7 @@ class TestShow:
         [
             ("newton", ["needs       gradient, Hessian"]),
             ("finite_difference", ["offers      gradient, Hessian, Jacobian of residuals, value and gradient with shared work"]),
-            ("sin_quadratic", ["offers      gradient, Hessian, minimum, start region"]),
+            ("sin_quadratic", ["offers      gradient, Hessian, minimum, start region, curvature bounds"]),
             ("serial", ['execution = { executor = "serial" }']),
             ("outcomes", ['report = { figures = ["outcomes"] }']),
             ("clipped", ['optimizer = [{ name = "clipped", optimizer = { name = "gradient_descent" }, max_norm = 1.0 }]']),

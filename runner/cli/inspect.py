@@ -11,14 +11,16 @@ import click
 
 from runner.cli.inspect_options import Numbers, Picture, Shown
 from runner.cli.inspect_point import show_point
+from runner.cli.inspect_region import show_region
 from runner.cli.inspect_spacings import show_spacings
 from runner.cli.inspect_taylor import show_taylor
 from runner.inspection.subject import Subject, make_subject
 from runner.registry import Registry
 
 MOST_TERMS = 20
-MODES = {"spacings": "--spacings", "order": "--taylor"}
-BELONGS = {"around": ("order", "--around")}
+MODES = {"spacings": "--spacings", "order": "--taylor", "region": "--region"}
+BELONGS = {"around": ("order", "--around"), "tries": ("region", "--tries"), "seed": ("region", "--seed")}
+TRIES = 10_000
 """For each option that only one inspection has, which, and what it is called."""
 
 
@@ -30,6 +32,9 @@ BELONGS = {"around": ("order", "--around")}
 @click.option("--spacings", is_flag=True, help="Measure the error of finite differences against their spacing.")
 @click.option("--taylor", "order", type=click.IntRange(1, MOST_TERMS), metavar="N", help="Its Taylor series to order N.")
 @click.option("--around", type=Numbers(), metavar="A", help="Around where.  [default: 0]")
+@click.option("--region", type=Numbers(), metavar="LOW,HIGH", help="Search a box for counterexamples to convexity.")
+@click.option("--tries", type=click.IntRange(min=1), metavar="N", help=f"How many chords to try.  [default: {TRIES:,}]")
+@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the random chords.  [default: 0]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")
 def inspect(
@@ -42,7 +47,7 @@ def inspect(
 ) -> None:
     """Show the calculus of an objective: its derivatives, curvature and Newton's direction at a point.
 
-    Or, with --spacings, how wrong finite differences are; with --taylor, its series.
+    Or, with --spacings, how wrong finite differences are; with --taylor, its series; with --region, whether it is convex there.
 
     \b
     Examples:
@@ -50,6 +55,7 @@ def inspect(
       runner inspect sin_quadratic --set a=5 --at 0.5 -o point.png
       runner inspect sin_quadratic --spacings --at 1
       runner inspect sin_quadratic --taylor 5 --around 0 -o taylor.png
+      runner inspect sin_quadratic --set a=3 --region -3,3
     """
     _check(mode)
     subject = make_subject(objective, values, files, Registry())
@@ -64,8 +70,9 @@ def _check(mode: Mapping[str, Any]) -> None:
     for name, (needed, option) in BELONGS.items():
         if mode[name] is not None and not mode[needed]:
             raise click.UsageError(f"{option} goes with {MODES[needed]}")
-    if mode["at"] is not None and mode["order"]:
-        raise click.UsageError("--at does not go with --taylor; say where with --around")
+    if mode["at"] is not None and (mode["order"] or mode["region"]):
+        other = "--taylor; say where with --around" if mode["order"] else "--region, which says where"
+        raise click.UsageError(f"--at does not go with {other}")
 
 
 def _shown(subject: Subject, mode: Mapping[str, Any]) -> Shown:
@@ -73,6 +80,8 @@ def _shown(subject: Subject, mode: Mapping[str, Any]) -> Shown:
         return show_spacings(subject, mode["at"])
     if mode["order"]:
         return show_taylor(subject, mode["order"], mode["around"] or (0.0,))
+    if mode["region"]:
+        return show_region(subject, mode["region"], mode["tries"] or TRIES, mode["seed"] or 0)
     return show_point(subject, mode["at"])
 
 

@@ -9,6 +9,7 @@ import numpy as np
 
 from runner.contracts import (
     DrawsStarts,
+    HasCurvatureBounds,
     HasGradient,
     HasHessian,
     HasLayers,
@@ -56,6 +57,7 @@ def checks_of(objective: Objective) -> list[Check]:
         ("residuals", suite.residuals, ("shapes",)),
         ("shared work", suite.shared_work, ("shapes",)),
         ("minimum", suite.minimum, ("shapes",)),
+        ("curvature bounds", suite.curvature_bounds, ("shapes",)),
         ("starts", suite.starts, ("domain",)),
         ("layers", suite.layers, ("shapes",)),
         first=declared(objective),
@@ -194,6 +196,27 @@ class _Suite:
             bound = upper.jacobian_norm * upper.reaching * (1.0 + SLACK)
             require(bool((lower.reaching <= bound).all()), f"{self.name}.backpropagation: more reaches {lower.name} than the "
                     f"Jacobian of {upper.name} lets through")  # fmt: skip
+
+    def curvature_bounds(self) -> None:
+        if not self.offers(HasCurvatureBounds):
+            raise Skip("because it states no curvature bounds")
+        bounds: Any = self.objective.curvature_bounds
+        fits = isinstance(bounds, tuple) and len(bounds) == 2 and bool(bounds[0] <= bounds[1])
+        require(fits, f"{self.name}.curvature_bounds must be a tuple of the lowest and the highest curvature, not {bounds!r}")
+        for key, together, alone in sweeps(self.objective, RUNS):
+            for part, swept in enumerate(together.curvature_bounds):
+                singles = np.array([float(single.curvature_bounds[part]) for single in alone])
+                same = np.broadcast_to(np.asarray(swept, dtype=np.float64).reshape(-1), singles.shape) == singles
+                require(bool(same.all()), f"{self.name}.curvature_bounds are not those of the single runs where {key} is swept")
+        if not self.offers(HasHessian):
+            return
+        eigenvalues = np.linalg.eigvalsh(self.objective.hessian(points_of(self.objective, MANY_RUNS)))
+        low, high = (float(bound) for bound in bounds)
+        rounding = 1e-9 * float(np.abs(eigenvalues).max())
+        seen = float(eigenvalues.min()), float(eigenvalues.max())
+        fits = seen[0] >= low - rounding and seen[1] <= high + rounding
+        found = f"its Hessian has eigenvalues from {seen[0]:g} to {seen[1]:g}"
+        require(fits, f"{self.name}.curvature_bounds are {low:g} to {high:g}, but {found}")
 
     def _check_lowest(self, x: Array, lowest: float) -> None:
         here = float(self.objective.value(x[None])[0])

@@ -96,6 +96,12 @@ class LinearRegression(LeastSquares):
         x: Array = np.linalg.lstsq(r, z, rcond=tolerance)[0].astype(np.float64, copy=False)
         return Minimum(x, float(self.value(x[None])[0]))
 
+    @cached_property
+    def curvature_bounds(self) -> tuple[float, float]:
+        """The smallest and the largest eigenvalue of 2 RᵀR, which is the Hessian everywhere."""
+        scales = np.linalg.svd(self._triangle.r, compute_uv=False)
+        return 2.0 * float(scales[-1]) ** 2, 2.0 * float(scales[0]) ** 2
+
     def residuals(self, x: Array) -> Array:
         """Return (R x − z, ρ)."""
         constant = np.full((*x.shape[:-1], 1), self._triangle.rho)

@@ -43,6 +43,11 @@ class Quadratic(Objective):
         """From −3 to 3."""
         return -3.0, 3.0
 
+    @property
+    def curvature_bounds(self) -> tuple[float, float | Array]:
+        """2 and 2κ."""
+        return 2.0, 2.0 * self._curvatures[..., -1]
+
     def value(self, x: Array) -> Array:
         """Return Σ λᵢ xᵢ²."""
         total: Array = x.__array_namespace__().vecdot(self._curvatures, x * x)

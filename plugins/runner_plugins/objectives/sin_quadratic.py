@@ -39,6 +39,13 @@ class SinQuadratic(Objective):
         return -3.0, 3.0
 
     @property
+    def curvature_bounds(self) -> tuple[float | Array, float | Array]:
+        """2 − |a|ω² and 2 + |a|ω²; both are reached, unless a or ω is zero."""
+        ripple = np.abs(self.a) * self.omega**2
+        bounds = 2.0 - ripple, 2.0 + ripple
+        return bounds if np.ndim(ripple) == 0 else (bounds[0].reshape(-1), bounds[1].reshape(-1))
+
+    @property
     def minimum(self) -> Minimum:
         """The global minimum, to rounding, for any a and ω.
 

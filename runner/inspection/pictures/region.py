@@ -1,0 +1,134 @@
+"""The picture of a search for counterexamples to convexity."""
+
+from __future__ import annotations
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from runner.analysis.convexity import Chord
+from runner.errors import PluginError
+from runner.evaluation import Evaluator
+from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, contours, values
+from runner.inspection.region import RegionFacts
+from runner.inspection.rows import by_rows
+from runner.inspection.subject import Subject, told
+from runner.report.style import PALETTE, house_style, panels
+from runner.rowwise import Array
+
+FUNCTION, CHORD, CURVED = "#333333", PALETTE[5], PALETTE[0]
+BINS = 40
+
+
+def draw_region(subject: Subject, facts: RegionFacts) -> MatplotlibFigure:
+    """Draw f with the counterexample, if there is one, and the smallest curvature.
+
+    One coordinate: f and f″. Two: contours, and a map of the smallest eigenvalue. More: f along the chord (or across the point of
+    smallest curvature), and how the smallest eigenvalue is spread over the box.
+    """
+    found = "a chord below f" if facts.counterexample is not None else "no chord below f was found"
+    with house_style():
+        figure, (left, right) = panels([f"{facts.objective}: {found}", "smallest eigenvalue of ∇²f"], height=4.0)
+        grid = np.linspace(facts.low, facts.high, CURVE_POINTS)
+        if subject.dimension == 1:
+            left.plot(grid, values(subject, grid[:, None]), color=FUNCTION, label="f")
+            if facts.counterexample is not None:
+                _draw_chord(left, subject, facts.counterexample, *_ends(facts.counterexample)[:, 0])
+            _draw_curve(right, grid, _smallest(subject, facts, grid[:, None]))
+        elif subject.dimension == 2:
+            _draw_plane(left, right, subject, facts)
+        else:
+            _draw_line(left, subject, facts)
+            _draw_spread(right, facts)
+        _finish(left, right, subject.dimension)
+    return figure
+
+
+def _finish(left: Axes, right: Axes, dimension: int) -> None:
+    if dimension == 2:
+        return
+    left.set_xlabel("x" if dimension == 1 else "along the line")
+    left.set_ylabel("f")
+    if left.get_legend_handles_labels()[1]:
+        left.legend()
+    right.set_xlabel("x" if dimension == 1 else "smallest eigenvalue")
+    right.set_ylabel("f″" if dimension == 1 else "random points")
+
+
+def _ends(chord: Chord) -> Array:
+    return np.stack([chord.first, chord.second, chord.point])
+
+
+def _draw_chord(panel: Axes, subject: Subject, chord: Chord, first: float, second: float, point: float) -> None:
+    f_first, f_second, f_point = values(subject, _ends(chord)).tolist()
+    height = chord.weight * f_first + (1.0 - chord.weight) * f_second
+    panel.plot([first, second], [f_first, f_second], "o-", color=CHORD, label="chord")
+    panel.plot([point, point], [height, f_point], color=CHORD, linewidth=3.0, alpha=0.5, label="f above it")
+
+
+def _smallest(subject: Subject, facts: RegionFacts, x: Array) -> Array:
+    if facts.backend is None:
+        return np.full(len(x), np.nan)
+    backend = subject.backends[facts.backend]
+    try:
+        with told(f"objective {subject.name}"):
+            matrices = by_rows(lambda some: Evaluator(subject.objective, backend, len(some)).hessian(some), x)
+    except PluginError:  # the text says why there is no curvature
+        return np.full(len(x), np.nan)
+    known = np.isfinite(matrices).all(axis=(-2, -1))
+    smallest = np.full(len(x), np.nan)
+    smallest[known] = np.linalg.eigvalsh(matrices[known])[:, 0] if known.any() else np.nan
+    return smallest
+
+
+def _draw_curve(panel: Axes, x: Array, smallest: Array) -> None:
+    panel.plot(x, smallest, color=CURVED)
+    panel.axhline(0.0, color="#888888", linewidth=0.9)
+    panel.fill_between(x, np.minimum(smallest, 0.0), 0.0, color=CHORD, alpha=0.3, linewidth=0)
+
+
+def _draw_plane(left: Axes, right: Axes, subject: Subject, facts: RegionFacts) -> None:
+    axis = np.linspace(facts.low, facts.high, GRID_POINTS)
+    contours(left, subject, axis, axis)
+    if facts.counterexample is not None:
+        ends = _ends(facts.counterexample)
+        left.plot(*ends[:2].T, "o-", color=CHORD, label="chord")
+        left.plot(*ends[2:].T, "X", color=FUNCTION, label="here f lies above it")
+        left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
+    x, y = np.meshgrid(axis, axis)
+    smallest = _smallest(subject, facts, np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    finite = np.abs(smallest[np.isfinite(smallest)])
+    largest = float(finite.max(initial=0.0))
+    if largest > 0:
+        mesh = right.pcolormesh(x, y, smallest, cmap="RdBu", vmin=-largest, vmax=largest, shading="auto", rasterized=True)
+        right.figure.colorbar(mesh, ax=right, label="below zero (red) f curves downwards")
+        if bool((smallest < 0).any() and (smallest > 0).any()):
+            right.contour(x, y, smallest, levels=[0.0], colors=FUNCTION, linewidths=1.0)
+    right.set_aspect("equal")
+    right.set_xlabel("x₁")
+    right.set_ylabel("x₂")
+
+
+def _draw_line(panel: Axes, subject: Subject, facts: RegionFacts) -> None:
+    """Draw f along the chord, or across the point of smallest curvature, or along the box's diagonal."""
+    chord = facts.counterexample
+    dimension = subject.dimension
+    if chord is not None:
+        start, end = chord.first, chord.second
+    elif facts.curvature is not None:
+        reach = 0.25 * (facts.high - facts.low) * facts.curvature.direction
+        start, end = facts.curvature.place - reach, facts.curvature.place + reach
+    else:
+        start, end = np.full(dimension, facts.low), np.full(dimension, facts.high)
+    t = np.linspace(-0.2, 1.2, CURVE_POINTS)
+    panel.plot(t, values(subject, start + t[:, None] * (end - start)), color=FUNCTION, label="f")
+    if chord is not None:
+        _draw_chord(panel, subject, chord, 0.0, 1.0, 1.0 - chord.weight)
+
+
+def _draw_spread(panel: Axes, facts: RegionFacts) -> None:
+    if facts.curvature is None:
+        return
+    sampled = facts.curvature.sampled
+    panel.hist(sampled[np.isfinite(sampled)], bins=BINS, color=CURVED)
+    panel.axvline(0.0, color="#888888", linewidth=0.9)
