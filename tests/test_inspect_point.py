@@ -190,7 +190,7 @@ class TestPictures:
 
 
 class TestRefusals:
-    USAGE = "Usage: runner inspect [OPTIONS] OBJECTIVE\nTry 'runner inspect --help' for help.\n\nError: "
+    USAGE = "Usage: runner inspect [OPTIONS] OBJECTIVE|RUN\nTry 'runner inspect --help' for help.\n\nError: "
 
     @pytest.mark.parametrize(
         ("arguments", "error"),

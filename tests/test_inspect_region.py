@@ -67,7 +67,7 @@ class TestVerdicts:
         facts = call("inspect", *arguments, "--region", "-3,3", "--json").json
         assert facts["verdict"] == "not convex"
         chord = facts["counterexample"]
-        function = make_subject(arguments[0], arguments[2::2], (), REGISTRY)
+        function = make_subject(arguments[0], arguments[2::2], REGISTRY)
         first, second, weight = np.array(chord["first"]), np.array(chord["second"]), chord["weight"]
         height = weight * function.value(first) + (1 - weight) * function.value(second)
         excess = function.value(weight * first + (1 - weight) * second) - height
@@ -86,7 +86,7 @@ class TestVerdicts:
         smallest = 2 - abs(a) * omega**2
         assume(abs(smallest) > 1e-3)
         period = 2 * math.pi / omega
-        subject = make_subject("sin_quadratic", (f"a={a!r}", f"omega={omega!r}"), (), REGISTRY)
+        subject = make_subject("sin_quadratic", (f"a={a!r}", f"omega={omega!r}"), REGISTRY)
         facts = region_facts(subject, -period, period, 400, seed)
         assert verdict(facts) == (NONE_FOUND if smallest > 0 else NOT_CONVEX)
         assert facts.curvature.smallest == pytest.approx(smallest, abs=1e-9 * (2 + abs(a) * omega**2))
@@ -172,6 +172,12 @@ class TestText:
         )
         assert not any("evidence" in line for line in lines)
 
+    def test_a_penalty_makes_it_convex(self, call):
+        arguments = ("l2", "--set", "objective.name=sin_quadratic", "--set", "objective.a=3.0", "--set", "penalty=1.5")
+        out = call("inspect", *arguments, "--region", "-3,3").out
+        assert out.startswith("l2, with each coordinate from -3 to 3: no counterexample found\n")
+        assert out.endswith("lies from 0.5 to 6.5: f is strongly convex, with μ = 0.5\n")
+
     def test_the_border_case(self, call):
         assert call("inspect", "sin_quadratic", "--set", "a=2", "--region", "-3,3").out.endswith(
             "lies from 0 to 4: f is convex\n"
@@ -234,7 +240,7 @@ class TestTheContract:
         return str(check.finding)
 
     def test_bounds_that_hold(self):
-        assert self.finding(make_subject("sin_quadratic", (), (), REGISTRY).objective) == "ok       curvature bounds"
+        assert self.finding(make_subject("sin_quadratic", (), REGISTRY).objective) == "ok       curvature bounds"
 
     def test_bounds_that_a_sweep_changes(self):
         text = "failed   curvature bounds: Stating.curvature_bounds are 2 to 2, but its Hessian has eigenvalues from 6 to 6"
@@ -258,7 +264,7 @@ class TestTheContract:
 
 
 class TestRefusals:
-    USAGE = "Usage: runner inspect [OPTIONS] OBJECTIVE\nTry 'runner inspect --help' for help.\n\nError: "
+    USAGE = "Usage: runner inspect [OPTIONS] OBJECTIVE|RUN\nTry 'runner inspect --help' for help.\n\nError: "
 
     @pytest.mark.parametrize("region", ["1", "3,-3", "1,1", "1,2,3"])
     def test_a_region_that_is_none(self, call, region: str):

@@ -216,7 +216,7 @@ class TestModels:
 
 
 class TestOptions:
-    USAGE = "Usage: runner inspect [OPTIONS] OBJECTIVE\nTry 'runner inspect --help' for help.\n\nError: "
+    USAGE = "Usage: runner inspect [OPTIONS] OBJECTIVE|RUN\nTry 'runner inspect --help' for help.\n\nError: "
 
     @pytest.mark.parametrize(("arguments", "error"), [
         (("--taylor", "3", "--spacings"), "--spacings and --taylor are different inspections; ask for one at a time"),

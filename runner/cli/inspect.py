@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import click
 from runner.cli.inspect_options import Numbers, Picture, Shown
 from runner.cli.inspect_point import show_point
 from runner.cli.inspect_region import show_region
+from runner.cli.inspect_run import is_run, show_run
 from runner.cli.inspect_spacings import show_spacings
 from runner.cli.inspect_taylor import show_taylor
 from runner.inspection.subject import Subject, make_subject
@@ -21,11 +23,12 @@ MOST_TERMS = 20
 MODES = {"spacings": "--spacings", "order": "--taylor", "region": "--region"}
 BELONGS = {"around": ("order", "--around"), "tries": ("region", "--tries"), "seed": ("region", "--seed")}
 TRIES = 10_000
+DEFAULT_DATABASE = "results/runner.db"
 """For each option that only one inspection has, which, and what it is called."""
 
 
 @click.command()
-@click.argument("objective")
+@click.argument("target", metavar="OBJECTIVE|RUN")
 @click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
 @click.option("--plugin", "files", multiple=True, type=click.Path(path_type=Path), help="Load a plugin file; may be repeated.")
 @click.option("--at", type=Numbers(), metavar="X", help="Where: 0.5, or 1,-2. [default: its known minimum, else its centre]")
@@ -35,12 +38,14 @@ TRIES = 10_000
 @click.option("--region", type=Numbers(), metavar="LOW,HIGH", help="Search a box for counterexamples to convexity.")
 @click.option("--tries", type=click.IntRange(min=1), metavar="N", help=f"How many chords to try.  [default: {TRIES:,}]")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the random chords.  [default: 0]")
+@click.option("--db", metavar="PATH|URL", help="Where RUN is stored.  [default: $RUNNER_DB, else results/runner.db]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")
 def inspect(
-    objective: str,
+    target: str,
     values: tuple[str, ...],
     files: tuple[Path, ...],
+    db: str | None,
     output: Path | None,
     as_json: bool,
     **mode: Any,
@@ -48,6 +53,7 @@ def inspect(
     """Show the calculus of an objective: its derivatives, curvature and Newton's direction at a point.
 
     Or, with --spacings, how wrong finite differences are; with --taylor, its series; with --region, whether it is convex there.
+    Of a stored RUN, by its number or the beginning of its identity: curvature and models along its trajectory.
 
     \b
     Examples:
@@ -56,10 +62,28 @@ def inspect(
       runner inspect sin_quadratic --spacings --at 1
       runner inspect sin_quadratic --taylor 5 --around 0 -o taylor.png
       runner inspect sin_quadratic --set a=3 --region -3,3
+      runner inspect 17 --db results/runner.db
     """
     _check(mode)
-    subject = make_subject(objective, values, files, Registry())
-    _tell(_shown(subject, mode), output, as_json)
+    registry = Registry()
+    for file in files:
+        registry.load_file(file)
+    if is_run(target, registry):
+        _check_run(target, values, mode)
+        shown = show_run(target, db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE, registry)
+    elif db is not None:
+        raise click.UsageError(f"--db goes with a stored run; {target!r} is neither a number nor the beginning of an identity")
+    else:
+        shown = _shown(make_subject(target, values, registry), mode)
+    _tell(shown, output, as_json)
+
+
+def _check_run(target: str, values: tuple[str, ...], mode: Mapping[str, Any]) -> None:
+    """Refuse options that are for objectives."""
+    options = {**MODES, "at": "--at"}
+    given = [*(["--set"] if values else []), *(option for name, option in options.items() if mode[name])]
+    if given:
+        raise click.UsageError(f"{' and '.join(given)}: for an objective, and {target} is a run")
 
 
 def _check(mode: Mapping[str, Any]) -> None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 MOST_COORDINATES = 6
+FIRST_COORDINATES = 3
+"""How many are shown of more."""
 SUFFIXES = (".png", ".svg", ".pdf")
 
 
@@ -94,7 +96,8 @@ def six(value: float) -> str:
 
 def vector(x: Array, text: Callable[[float], str] = six) -> str:
     """Return a point or a vector: a number in one dimension, else in brackets, cut short if long."""
-    words = [text(float(item)) for item in x[:MOST_COORDINATES]]
+    shown = x if len(x) <= MOST_COORDINATES else x[:FIRST_COORDINATES]
+    words = [text(float(item)) for item in shown]
     if len(x) == 1:
         return words[0]
     return f"({', '.join(words)}{', …' if len(x) > MOST_COORDINATES else ''})"

@@ -12,6 +12,7 @@ from runner.analysis.definiteness import Curvature
 from runner.analysis.words import counted, number, to_error
 from runner.cli.inspect_options import MOST_COORDINATES, Shown, as_given, difference, fifteen, plain, six, vector
 from runner.cli.plugins_table import aligned
+from runner.inspection.chain import Link
 from runner.inspection.point import PointFacts, place_at, point_facts
 from runner.inspection.subject import Answer, Subject
 from runner.rowwise import Array
@@ -54,6 +55,9 @@ def _lines(facts: PointFacts) -> Iterator[str]:
     if facts.gauss_newton is not None:
         yield ""
         yield from _gauss_newton_lines(facts)
+    if facts.chain:
+        yield ""
+        yield from _chain_lines(facts.chain)
 
 
 def _gradient_lines(answers: Sequence[Answer]) -> Iterator[str]:
@@ -167,3 +171,13 @@ def _gauss_newton_lines(facts: PointFacts) -> Iterator[str]:
     if math.isfinite(gauss_newton.difference):
         share = f", {gauss_newton.relative:.3g} of ‖∇²f‖" if math.isfinite(gauss_newton.relative) else ""
         yield f"the rest, ∇²f − 2JᵀJ, has the norm {six(gauss_newton.difference)}{share}"
+
+
+def _chain_lines(chain: Sequence[Link]) -> Iterator[str]:
+    yield "the chain rule, from the last layer back: what reaches a layer is the product of all above it"
+    heading = ("layer", "weights", "‖its Jacobian‖", "reaches it, ‖∂f/∂a‖", "at most", "‖∂f/∂ its weights‖")
+    rows = [
+        (each.name, f"{each.weights:,}", *map(number, (each.jacobian_norm, each.reaching, each.bound, each.gradient_norm)))
+        for each in reversed(chain)
+    ]
+    yield from aligned([heading, *rows])

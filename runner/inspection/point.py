@@ -11,6 +11,7 @@ import numpy as np
 from runner.analysis.definiteness import EPSILON, Curvature, curvature_of
 from runner.contracts import HasResiduals
 from runner.errors import ExperimentError, PluginError
+from runner.inspection.chain import Link, chain_of
 from runner.inspection.subject import FORMULAS, Answer, Subject
 from runner.rowwise import Array
 
@@ -18,6 +19,7 @@ LARGEST = 1000
 """The largest dimension in which a Hessian is computed."""
 GIVEN = "as given"
 KNOWN_MINIMUM = "the known minimum"
+DRAWN = "a start that it draws itself, seed 0"
 CENTRE = "the centre of its start region"
 ZEROS = "zeros, for it knows neither a minimum nor a start region"
 
@@ -106,6 +108,7 @@ class PointFacts:
         newton: Newton's step; None where it is not defined.
         without_newton: why there is none, beginning with `because`; empty where there is one.
         gauss_newton: for a sum of squares.
+        chain: for a chain of layers, each of them; else empty.
     """
 
     objective: str
@@ -118,6 +121,7 @@ class PointFacts:
     newton: NewtonStep | None
     without_newton: str
     gauss_newton: GaussNewton | None
+    chain: tuple[Link, ...]
 
     @property
     def gradient(self) -> Array | None:
@@ -140,7 +144,8 @@ def place_at(subject: Subject, coordinates: Sequence[float] | None, option: str)
 
     Args:
         subject: the objective.
-        coordinates: as many as it has, or one for all; without them, its known minimum, else the centre of its start region.
+        coordinates: as many as it has, or one for all; without them, its known minimum, else
+            a start that it draws, else the centre of its start region.
         option: where they were given, for the error.
 
     Raises:
@@ -155,6 +160,9 @@ def place_at(subject: Subject, coordinates: Sequence[float] | None, option: str)
     minimum = subject.known_minimum()
     if minimum is not None:
         return Place(minimum, KNOWN_MINIMUM)
+    drawn = subject.drawn_start()
+    if drawn is not None:
+        return Place(drawn, DRAWN)
     region = subject.start_region
     centre = 0.0 if region is None else 0.5 * region[0] + 0.5 * region[1]
     return Place(np.full(dimension, centre), ZEROS if region is None else CENTRE)
@@ -186,6 +194,7 @@ def point_facts(subject: Subject, place: Place) -> PointFacts:
         newton=step,
         without_newton=because,
         gauss_newton=_gauss_newton(subject, x, hessian),
+        chain=chain_of(subject, x),
     )
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from pathlib import Path
 from typing import cast
 
 import numpy as np
 
 from runner.config import read_plugin
-from runner.contracts import ComputesHessian, ComputesJacobian, GradientBackend, HasMinimum, HasStartRegion, Objective, Quantity
+from runner.contracts import (
+    ComputesHessian,
+    ComputesJacobian,
+    DrawsStarts,
+    GradientBackend,
+    HasMinimum,
+    HasStartRegion,
+    Objective,
+    Quantity,
+)
 from runner.errors import ExperimentError, PluginError, RunnerError
 from runner.evaluation import Evaluator
 from runner.experiment import Setting
@@ -109,6 +117,15 @@ class Subject:
             x = np.array(objective.minimum.x, dtype=np.float64).reshape(-1)
         return x if len(x) == self.dimension and bool(np.isfinite(x).all()) else None
 
+    def drawn_start(self) -> Array | None:
+        """Return a start that the objective draws itself, if it has a way to."""
+        with told(f"objective {self.name}: its draw_starts"):
+            objective = self.objective
+            if not isinstance(objective, DrawsStarts):
+                return None
+            x = np.array(objective.draw_starts(np.random.Generator(np.random.PCG64(0)), 1), dtype=np.float64).reshape(-1)
+        return x if len(x) == self.dimension else None
+
     def _answer(self, name: str, backend: GradientBackend, quantity: Quantity, x: Array) -> Answer:
         refusal = self._refusal(backend, quantity)
         if refusal is not None:
@@ -157,21 +174,18 @@ def told(what: str) -> Iterator[None]:
         raise PluginError(f"{what}: raised {type(error).__name__}: {error}") from error
 
 
-def make_subject(name: str, assignments: Sequence[str], files: Sequence[Path], registry: Registry) -> Subject:
+def make_subject(name: str, assignments: Sequence[str], registry: Registry) -> Subject:
     """Make an objective, and every gradient backend on offer.
 
     Args:
         name: the objective's name.
         assignments: `parameter=value`, as in TOML; further keys, with dots, lead into a wrapped plugin's table.
-        files: plugin files, one of which may offer it.
         registry: what is on offer.
 
     Raises:
-        PluginError: a file cannot be loaded, or there is no such objective.
+        PluginError: there is no such objective.
         ExperimentError: a parameter is wrong.
     """
-    for file in files:
-        registry.load_file(file)
     registry.find("objective", name)
     setting = read_plugin("objective", _table(name, assignments), registry)
     return subject_of(setting, registry)

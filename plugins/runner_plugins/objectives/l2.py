@@ -96,6 +96,13 @@ def _start_region(self: Any) -> tuple[float, float]:
     return cast(tuple[float, float], self.objective.start_region)
 
 
+def _curvature_bounds(self: Any) -> tuple[float | Array, float | Array]:
+    """Those of the objective, λ higher."""
+    low, high = self.objective.curvature_bounds
+    penalty = self.penalty if np.ndim(self.penalty) == 0 else self.penalty[:, 0]
+    return low + penalty, high + penalty
+
+
 def _layer_weights(self: Any) -> Mapping[str, slice]:
     """Where each layer's weights lie in x."""
     return cast(Mapping[str, slice], self.objective.layer_weights)
@@ -110,6 +117,7 @@ OPTIONAL: Mapping[str, Any] = {
     "draw_starts": _draw_starts,
     "backpropagation": _backpropagation,
     "start_region": property(_start_region),
+    "curvature_bounds": property(_curvature_bounds),
     "layer_weights": property(_layer_weights),
 }
 """What an objective may offer beyond its values."""
