@@ -18,6 +18,9 @@ from runner.store.one_run import read_run
 if TYPE_CHECKING:
     from runner.contracts import Series
     from runner.filters.syntax import Filter
+    from runner.offers import Catalogue
+    from runner.replaying import Replay
+    from runner.store.verifying import Check
 
 
 def question(where: str | None, sort: str | None, columns: str | Sequence[str] | None, limit: int | None) -> Question:
@@ -115,6 +118,33 @@ class ResultsDatabase:
             QueryError: there is none, or several begin so.
         """
         return read_run(self._database, run)
+
+    def verify(self) -> Iterator[Check]:
+        """Look whether everything that is stored is whole, one kind of thing after another.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        # NumPy takes longer to load than most questions to answer.
+        from runner.store.verifying import verify
+
+        return verify(self._database)
+
+    def replay(self, count: int, catalogue: Catalogue, seed: int | None = None) -> Iterator[Replay]:
+        """Compute runs again, and compare them with what is stored, bit for bit.
+
+        Args:
+            count: how many, chosen at random among those that ended by themselves.
+            catalogue: where their plugins are looked up.
+            seed: of the choice; another choice each time if None.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        # It loads NumPy and the engine.
+        from runner.replaying import replay
+
+        return replay(self._database, catalogue, count, seed)
 
     def trajectories(self, runs: Iterable[RunKey]) -> Iterator[tuple[RunRecord, Series]]:
         """Give the trajectories of runs as arrays, one run after another, in the order given.

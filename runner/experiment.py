@@ -176,20 +176,23 @@ class Run:
 
 
 def identities(rules: Rules, cells: Sequence[tuple[Setting, Setting, Setting, Start]]) -> list[str]:
-    """Return the identity of each grid point: SHA-256 of the canonical JSON of all that decides its numbers.
-
-    The text is put together from the parts' own canonical JSON, in the order of the sorted keys, so it is the canonical JSON of
-    the whole.
-    """
-    tail = f',"rules":{rules.canonical},"start":'
-    end = f',"version":{json.dumps(IDENTITY_VERSION)}}}'
+    """Return the identity of each grid point."""
+    text = rules.canonical
     return [
-        hashlib.sha256(
-            f'{{"gradient":{gradient.canonical},"objective":{objective.canonical},"optimizer":{optimizer.canonical}'
-            f"{tail}{start.canonical}{end}".encode()
-        ).hexdigest()
+        identity(objective.canonical, gradient.canonical, optimizer.canonical, text, start.canonical)
         for objective, gradient, optimizer, start in cells
     ]
+
+
+def identity(objective: str, gradient: str, optimizer: str, rules: str, start: str) -> str:
+    """Return SHA-256 of the canonical JSON of all that decides a run's numbers, from the canonical JSON of its parts.
+
+    The text is put together in the order of the sorted keys, so it is the canonical JSON of the whole.
+    """
+    return hashlib.sha256(
+        f'{{"gradient":{gradient},"objective":{objective},"optimizer":{optimizer},"rules":{rules},"start":{start},'
+        f'"version":"{IDENTITY_VERSION}"}}'.encode()
+    ).hexdigest()
 
 
 @dataclass(frozen=True)

@@ -631,7 +631,10 @@ class TestDatabases:
 
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that not even root may write into")
     def test_a_folder_that_cannot_be_written(self, rejected):
-        rejected("/proc/r.db", "cannot be created: unable to open database file")
+        rejected(
+            "/proc/r.db",
+            "cannot be created: unable to open database file; look whether the file and its folder may be read and written",
+        )
 
     @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")
     def test_a_read_only_folder(self, tmp_path, rejected):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -11,23 +12,19 @@ from pathlib import Path
 
 import pytest
 
+from runner.store.connection import Database
+from runner.store.verifying import verify
+
 from .conftest import SMALL
 from .test_store import contents, opened, run_into
 
-COMMAND = [sys.executable, "-c", "from runner.cli import main; main()", "run", "small.toml", "--no-report"]
 # Each run takes a few hundredths of a second, so that kills fall between them.
 SLOW = SMALL.replace("max_steps = 50", "max_steps = 1500").replace("gradient_norm = 1e-6", "divergence_limit = inf")
 ONE_BY_ONE = SLOW + "[execution]\nmax_batch = 1\n"
-
-
-def kill_when(folder: Path, database: Path, stored: int, delay: float) -> None:
-    """Start the sweep, and kill it `delay` seconds after so many runs are in the database, unless it is done before."""
-    process = subprocess.Popen(COMMAND, cwd=folder, stderr=subprocess.DEVNULL, stdout=subprocess.DEVNULL)
-    while process.poll() is None and stored_runs(database) < stored:
-        time.sleep(0.001)
-    time.sleep(delay)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+# A line for every batch that is stored, and not one every two seconds.
+TELLING = "import runner.cli.progress as p; p.SECONDS_BETWEEN_LINES = 0.0; from runner.cli import main; main()"
+COMMAND = [sys.executable, "-c", TELLING, "run", "small.toml", "--no-report"]
+TESTS, KILLS = 8, 13
 
 
 def stored_runs(database: Path) -> int:
@@ -37,20 +34,63 @@ def stored_runs(database: Path) -> int:
         return int(connection.execute("SELECT count(*) FROM run").fetchone()[0])
 
 
+def finish(folder: Path) -> float:
+    """Let the sweep end; return how many seconds it took."""
+    begun = time.monotonic()
+    subprocess.run(COMMAND, cwd=folder, check=True, capture_output=True)
+    return time.monotonic() - begun
+
+
+def start_and_kill(folder: Path, seconds: float) -> int:
+    """Kill the sweep so many seconds after its start; return how many runs it said were stored."""
+    with (folder / "told").open("w") as told:
+        process = subprocess.Popen(COMMAND, cwd=folder, stderr=told, stdout=subprocess.DEVNULL)
+        time.sleep(seconds)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    lines = re.findall(r"^(\d+)/\d+ runs: .*\n", (folder / "told").read_text(), re.MULTILINE)
+    return int(lines[-1]) if lines else 0
+
+
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_a_killed_sweep_is_finished_by_the_same_command(tmp_path, write):
+@pytest.mark.parametrize("seed", range(TESTS))
+def test_killed_sweeps_lose_nothing_and_are_finished_by_the_same_command(tmp_path, write, seed):
     path = write(ONE_BY_ONE)
-    run_into(path, tmp_path / "whole.db")
+    whole = tmp_path / "whole.db"
+    run_into(path, whole)
+    expected = contents(whole)
     database = tmp_path / "results" / "runner.db"
-    rng = random.Random(0)
-    counts = [0]
-    while counts[-1] < 12:
-        kill_when(tmp_path, database, counts[-1] + rng.randint(1, 2), rng.uniform(0.0, 0.01))
-        counts.append(stored_runs(database))
-    assert counts == sorted(counts), "what was stored once stays stored"
-    assert len(counts) > 3, "the kills must fall into the sweep"
-    assert contents(database) == contents(tmp_path / "whole.db")
-    subprocess.run(COMMAND, cwd=tmp_path, check=True, capture_output=True)
-    assert contents(database) == contents(tmp_path / "whole.db")
-    with opened(database) as connection:
-        assert connection.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    life = finish(tmp_path)
+    assert contents(database) == expected
+    forget(database)
+    rng = random.Random(seed)
+    before = acknowledged = 0
+    for _ in range(KILLS):
+        acknowledged += start_and_kill(tmp_path, rng.uniform(0.0, life))
+        if not database.exists():
+            assert acknowledged == 0
+            continue
+        stored = contents(database)
+        runs = len({identity for identity, *_ in stored})
+        assert runs == stored_runs(database), "nothing is stored twice"
+        assert max(before, acknowledged) <= runs, "what was said to be stored, and what was there, is there"
+        assert set(stored) <= set(expected), "each run is there whole, with the same bits"
+        assert damage(database) == []
+        before = runs
+        if len(stored) == len(expected):
+            forget(database)
+            before = acknowledged = 0
+    finish(tmp_path)
+    assert contents(database) == expected
+
+
+def forget(database: Path) -> None:
+    for file in database.parent.glob("runner.db*"):
+        file.unlink()
+
+
+def damage(path: Path) -> list[str]:
+    database = Database(str(path))
+    found = [problem for check in verify(database) for problem in check.problems]
+    database.close()
+    return found

@@ -46,7 +46,7 @@ FLOORS = [
     },
     {"config", "evaluation", "filters", "grid", "recording", "registry", "remaking"},
     {"analysis", "descent", "parcel", "report", "scaffold", "store"},
-    {"database", "inspection", "landmarks", "pipeline", "shares", "testing"},
+    {"database", "inspection", "landmarks", "pipeline", "replaying", "shares", "testing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -67,6 +67,7 @@ RESTS_ON = {
     "experiment": {"behaviour", "stopping"},
     "starts": {"experiment"},
     "recording": set(),
+    "database": {"replaying"},
     "pipeline": {"landmarks", "shares"},
 }
 HOMES = {

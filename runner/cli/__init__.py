@@ -15,6 +15,7 @@ from runner.errors import Interrupted, RunnerError
 
 COMMANDS = {
     "run": "Run an experiment: compute what is missing, store every step, write the report.",
+    "verify": "Check that everything in a database is whole.",
     "inspect": "Show the calculus of an objective.",
     "plugins": "List the installed plugins.",
 }
@@ -26,7 +27,7 @@ Exit codes:
   1    done, but some runs failed (their errors are stored)
   2    the experiment file, a plugin that it names, or an option is wrong
   3    a plugin breaks its contract
-  4    the results database cannot be opened, read or written
+  4    the results database cannot be opened, read or written, or is damaged
   5    the report cannot be written
   70   a bug in runner; --debug shows where
   130  interrupted with Ctrl-C; what was finished is kept"""

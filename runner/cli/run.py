@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shlex
 import sys
 from contextlib import closing
@@ -16,6 +15,7 @@ from rich.console import Console
 
 from runner.analysis.learning_rates import rate_sweeps
 from runner.analysis.summary import count_outcomes, summarize
+from runner.cli.databases import RESULTS, db_option
 from runner.cli.progress import Bar, Lines, Silence, many_runs
 from runner.cli.summary import as_dict, changed_lines, plan_lines, rates_as_dict, row_as_dict, table_of
 from runner.contracts import Results
@@ -28,8 +28,6 @@ if TYPE_CHECKING:
     from runner.report.page import WrittenReport
 
 WIDTH_IN_PIPES = 160
-RESULTS = Path("results")
-DEFAULT_DATABASE = str(RESULTS / "runner.db")
 SOME_FAILED = 1
 
 
@@ -48,7 +46,7 @@ class _Told:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--db", metavar="PATH|URL", help=f"The results database.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
+@db_option
 @click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="The reports' folder.")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed, and compute nothing.")
@@ -62,7 +60,7 @@ class _Told:
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def run(
     file: Path,
-    db: str | None,
+    db: str,
     results: Path,
     overrides: tuple[str, ...],
     executor: str | None,
@@ -89,7 +87,7 @@ def run(
     told = _Told(quiet, as_json)
     choices = Choices(overrides, rerun, retry_failed, fail_fast, executor, jobs)
     catalogue = Registry()
-    with closing(Store(db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE)) as store:
+    with closing(Store(db)) as store:
         plan = make_plan(read(file, catalogue, choices), store, choices)
         figures = [] if no_report else find_figures(plan.experiment, catalogue)
         if dry_run:

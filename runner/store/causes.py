@@ -4,6 +4,18 @@ from __future__ import annotations
 
 import sqlite3
 
+_DAMAGED = "is damaged ({}); `runner verify` says where, and a backup is better than what is left"
+MEANINGS = {
+    "SQLITE_BUSY": "another program keeps it locked; end that program or wait for it, then try again",
+    "SQLITE_CANTOPEN": "{}; look whether the file and its folder may be read and written",
+    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_FULL": "the disk is full; make room, then run the same command again: what was stored before is kept",
+    "SQLITE_IOERR": "the disk cannot be read or written ({}); what was stored before is kept as far as the disk keeps it",
+    "SQLITE_NOTADB": _DAMAGED,
+    "SQLITE_READONLY": "cannot be written; the file or its folder is read-only",
+}
+"""By the beginning of SQLite's name for the error, with SQLite's own words in between."""
+
 
 def is_busy(error: object) -> bool:
     """Whether an error says that another connection holds the lock."""
@@ -16,10 +28,14 @@ def busy(seconds: float) -> str:
 
 
 def reason(error: object) -> str:
-    """Return what an error of the driver or the operating system means."""
+    """Return what an error of the driver or the operating system means, and what to do."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    return str(error).strip().partition("\n")[0]
+    text = str(error).strip().partition("\n")[0]
+    if isinstance(error, sqlite3.Error):
+        meaning = next((words for kind, words in MEANINGS.items() if _kind(error).startswith(kind)), None)
+        return meaning.format(text) if meaning else text
+    return text
 
 
 def _kind(error: sqlite3.Error) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import struct
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any, cast
 
 from sqlalchemy import Connection, select
@@ -52,6 +52,18 @@ def read_run(database: Database, run: int | str) -> RunRecord:
     with database.reading() as connection:
         number = find_run(connection, run, database.name)
         return _record(connection, number)
+
+
+def replayable(database: Database, without: Collection[str]) -> list[int]:
+    """Return the row numbers of the runs that did not end in one of some ways.
+
+    Raises:
+        StoreError: the database cannot be read.
+    """
+    run = schema.run
+    query = select(run.c.id).where(run.c.superseded_by.is_(None), run.c.outcome.not_in(without)).order_by(run.c.id)
+    with database.reading() as connection:
+        return list(connection.execute(query).scalars())
 
 
 def find_run(connection: Connection, run: int | str, database: str) -> int:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlalchemy import Connection, select
 
 from runner.contracts import Objective, Results, Series, StoredRun
@@ -280,11 +281,16 @@ def _series(run: HasTrajectory, chunks: Sequence[Any], database: str) -> Series:
     lost = run.outcome in (Outcome.FAILED, Outcome.TIMEOUT) and run.steps == step == 0
     if step != run.steps + 1 and not lost:
         raise StoreError(f"database {database}: run {run.id} took {run.steps} steps, but {step} iterates are stored")
+    if pieces and len(pieces[0]) != 2 + run.dimension * (run.records_x + run.records_gradient):
+        raise StoreError(f"database {database}: the trajectory of run {run.id} is damaged at step 0")
+    return assembled(pieces, run)
+
+
+def assembled(pieces: Sequence[NDArray[Any]], run: HasTrajectory) -> Series:
+    """Join the chunks of a trajectory, each `(series, iterates)`."""
     if not pieces:
         return Series(np.empty(0), np.empty(0), None)
-    whole = np.empty((len(pieces[0]), step))
+    whole = np.empty((len(pieces[0]), sum(piece.shape[1] for piece in pieces)))
     np.concatenate(pieces, axis=1, out=whole)
-    if len(whole) != 2 + run.dimension * (run.records_x + run.records_gradient):
-        raise StoreError(f"database {database}: the trajectory of run {run.id} is damaged at step 0")
     x = whole[2 : 2 + run.dimension].T if run.records_x else None
     return Series(whole[0], whole[1], x, whole[-run.dimension :].T if run.records_gradient else None)

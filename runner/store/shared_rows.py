@@ -53,7 +53,12 @@ class SettingRow:
     @property
     def digest(self) -> str:
         """SHA-256 of kind, canonical and fingerprint."""
-        return _sha256(f"{self.kind}\n{self.fingerprint}\n{self.canonical}".encode())
+        return digest_of_setting(self.kind, self.fingerprint, self.canonical)
+
+
+def digest_of_setting(kind: str, fingerprint: str, canonical: str) -> str:
+    """Return SHA-256 of what makes two settings the same."""
+    return _sha256(f"{kind}\n{fingerprint}\n{canonical}".encode())
 
 
 def put_settings(connection: Connection, settings: Sequence[SettingRow]) -> list[int]:
@@ -124,10 +129,15 @@ def put_starts(connection: Connection, starts: Sequence[Start]) -> list[int]:
 def put_environment(connection: Connection, environment: Environment) -> int:
     """Write the environment unless it is there; return its row number."""
     values = {**asdict(environment), "packages": json.dumps(environment.packages, sort_keys=True)}
-    digest = _sha256(json.dumps(values, sort_keys=True).encode())
+    digest = digest_of_environment(values)
     ids, new = _put(connection, schema.environment, [digest])
     insert(connection, schema.environment.insert(), [{"id": ids[digest], "digest": digest, **values} for digest in new])
     return ids[digest]
+
+
+def digest_of_environment(values: Mapping[str, str]) -> str:
+    """Return SHA-256 of the columns of an environment."""
+    return _sha256(json.dumps(values, sort_keys=True).encode())
 
 
 def insert(connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -1,0 +1,87 @@
+"""`runner verify`."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+import runner
+from runner.cli.databases import db_option
+from runner.cli.progress import many_runs
+from runner.database import ResultsDatabase
+from runner.errors import StoreError
+
+MOST_SHOWN = 20
+DAMAGED = StoreError.exit_code
+
+
+@click.command()
+@db_option
+@click.option("--replay", "count", type=click.IntRange(min=0), default=0, metavar="N", help="Compute N stored runs again.")
+@click.option("--seed", type=int, help="Of the choice of these runs; another choice each time if left out.")
+@click.option(
+    "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="A plugin that they need."
+)
+def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> int:
+    """Check that everything in a database is whole: the file, runs, trajectories, experiments.
+
+    Each run's identity, each chunk's checksum, the steps without a gap, and each summary against its trajectory. Damage is
+    named, run by run, and the exit code is then 4. With --replay, runs are chosen at random and computed again; they must have
+    the same bits where code, packages and processor are the same, and where not, the differences are told.
+
+    \b
+    Examples:
+      runner verify
+      runner verify --replay 20 --seed 1
+      runner verify --db old.db --replay 5 --plugin experiments/my_optimizer.py
+    """
+    with runner.open(db) as database:
+        damaged = sum([_say(check.name, check.count, check.problems) for check in database.verify()])
+        if count:
+            damaged += _replay(database, count, seed, files)
+    click.echo(f"{db}: damaged; see above" if damaged else f"{db}: whole")
+    return DAMAGED if damaged else 0
+
+
+def _say(name: str, count: int, problems: list[str]) -> int:
+    """Say a line of what was looked at, and one for each problem; return how many problems there are."""
+    click.echo(f"{name:14}{count:>10,}  {f'{len(problems):,} damaged' if problems else 'ok'}")
+    for problem in problems[:MOST_SHOWN]:
+        click.echo(f"  {problem}")
+    if len(problems) > MOST_SHOWN:
+        click.echo(f"  and {len(problems) - MOST_SHOWN:,} more")
+    return len(problems)
+
+
+def _replay(database: ResultsDatabase, count: int, seed: int | None, files: tuple[Path, ...]) -> int:
+    """Compute runs again; return how many have other bits without a reason."""
+    # Plugins are found in all installed packages, which is looked for only where they are needed.
+    from runner.registry import Registry
+
+    catalogue = Registry()
+    for file in files:
+        catalogue.load_file(file)
+    verdicts: Counter[str] = Counter()
+    lines = []
+    for replay in database.replay(count, catalogue, seed):
+        verdicts[replay.verdict] += 1
+        if replay.words:
+            lines.append(f"  run {replay.run}: {replay.words}")
+    words = {
+        "same": "with the same bits",
+        "different": "with other bits",
+        "other circumstances": "with other bits under other circumstances",
+        "impossible": "that cannot be computed here",
+    }
+    click.echo(f"{'replayed':14}{verdicts.total():>10,}  {', '.join(_counted(verdicts, words)) or 'there is none to replay'}")
+    click.echo("".join(f"{line}\n" for line in lines), nl=False)
+    return verdicts["different"]
+
+
+def _counted(verdicts: Counter[str], words: dict[str, str]) -> Iterator[str]:
+    for verdict, phrase in words.items():
+        if verdicts[verdict]:
+            yield f"{many_runs(verdicts[verdict])} {phrase}"

@@ -1,0 +1,126 @@
+"""Whether a results database is whole: the file, what runs share, the runs, their trajectories, their places in experiments."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+
+import numpy as np
+from sqlalchemy import Connection, text
+
+from runner.errors import StoreError
+from runner.experiment import canonical
+from runner.store.connection import Database
+from runner.store.shared_rows import digest_of_environment, digest_of_setting
+from runner.store.verifying_runs import examine_runs
+
+AT_MOST = 100
+"""How many problems of the file itself are listed."""
+
+
+@dataclass
+class Check:
+    """What was looked at, and what is wrong with it.
+
+    Attributes:
+        name: what was looked at, in the plural.
+        count: how many.
+        problems: what is wrong, a sentence each.
+    """
+
+    name: str
+    count: int = 0
+    problems: list[str] = field(default_factory=list)
+
+
+def verify(database: Database) -> Iterator[Check]:
+    """Look at everything, one kind of thing after another; writes nothing.
+
+    Raises:
+        StoreError: the database cannot be opened.
+    """
+    if database.path is not None:
+        yield _guarded(database, "pages", _pages)
+        yield _guarded(database, "references", _references)
+    yield _guarded(database, "settings", _settings)
+    yield _guarded(database, "starts", _starts)
+    yield _guarded(database, "environments", _environments)
+    runs, trajectories = Check("runs"), Check("trajectories")
+    try:
+        examine_runs(database, runs, trajectories)
+    except StoreError as error:
+        runs.problems.append(f"cannot be read to the end: {error}")
+    yield runs
+    yield trajectories
+    yield _guarded(database, "memberships", _memberships)
+
+
+def _guarded(database: Database, name: str, look: Callable[[Connection, Check], None]) -> Check:
+    check = Check(name)
+    try:
+        with database.reading() as connection:
+            look(connection, check)
+    except StoreError as error:
+        check.problems.append(f"cannot be read to the end: {error}")
+    return check
+
+
+def _pages(connection: Connection, check: Check) -> None:
+    check.count = int(connection.execute(text("PRAGMA page_count")).scalar_one())
+    told = [line for (line,) in connection.execute(text(f"PRAGMA integrity_check({AT_MOST})"))]
+    check.problems += [" ".join(str(line).split()) for line in told if line != "ok"]
+
+
+def _references(connection: Connection, check: Check) -> None:
+    for table, row, target, _ in connection.execute(text("PRAGMA foreign_key_check")):
+        which = "a row" if row is None else f"row {row}"
+        check.problems.append(f"{which} of table {table} refers to a row of {target} that is not there")
+    tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
+    check.count = sum(len(connection.execute(text(f'PRAGMA foreign_key_list("{table}")')).all()) for table in tables)
+
+
+def _settings(connection: Connection, check: Check) -> None:
+    for number, digest, kind, name, words, fingerprint in connection.execute(
+        text("SELECT id, digest, kind, name, canonical, fingerprint FROM setting ORDER BY id")
+    ):
+        check.count += 1
+        if digest != digest_of_setting(kind, fingerprint, words):
+            check.problems.append(f"setting {number} ({kind} {name}): does not match its checksum")
+
+
+def _starts(connection: Connection, check: Check) -> None:
+    for number, digest, dimension, x in connection.execute(text("SELECT id, digest, dimension, x FROM start ORDER BY id")):
+        check.count += 1
+        whole = isinstance(x, bytes) and len(x) == 8 * dimension
+        if not whole or digest != hashlib.sha256(canonical(np.frombuffer(x, ">f8").tolist()).encode()).hexdigest():
+            check.problems.append(f"start {number}: does not match its checksum")
+
+
+def _environments(connection: Connection, check: Check) -> None:
+    for number, digest, python, platform, cpu, packages, commit in connection.execute(
+        text("SELECT id, digest, python, platform, cpu, packages, git_commit FROM environment ORDER BY id")
+    ):
+        check.count += 1
+        values = {"python": python, "platform": platform, "cpu": cpu, "packages": packages, "git_commit": commit}
+        if digest != digest_of_environment(values):
+            check.problems.append(f"environment {number}: does not match its checksum")
+
+
+def _memberships(connection: Connection, check: Check) -> None:
+    check.count = int(connection.execute(text("SELECT count(*) FROM experiment_run")).scalar_one())
+    doubled = """
+        SELECT e.name, m.position, count(*) FROM experiment_run m JOIN experiment e ON e.id = m.experiment_id
+        GROUP BY e.id, e.name, m.position HAVING count(*) > 1 ORDER BY e.id, m.position"""
+    for name, position, count in connection.execute(text(doubled)):
+        check.problems.append(f"experiment {name}: {count} runs stand at place {position} of its grid")
+    twice = """
+        SELECT e.name, r.identity, count(*) FROM experiment_run m JOIN experiment e ON e.id = m.experiment_id
+        JOIN run r ON r.id = m.run_id GROUP BY e.id, e.name, r.identity HAVING count(*) > 1 ORDER BY e.id, r.identity"""
+    for name, identity, count in connection.execute(text(twice)):
+        check.problems.append(f"experiment {name}: has {count} runs with the identity {identity[:12]}")
+    homeless = """
+        SELECT m.experiment_id, m.run_id FROM experiment_run m LEFT JOIN run r ON r.id = m.run_id
+        WHERE r.id IS NULL ORDER BY m.experiment_id, m.run_id"""
+    for experiment, run in connection.execute(text(homeless)):
+        check.problems.append(f"experiment {experiment}: run {run} of it is not there")

@@ -1,0 +1,286 @@
+"""`runner verify`: whatever is damaged is found and named, and stored runs have the same bits when they are computed again."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from runner.environment import environment as environment_here
+from runner.store.connection import Database
+from runner.store.run_rows import chunk_checksum
+from runner.store.shared_rows import digest_of_environment
+from runner.store.verifying import Check, verify
+
+from .test_store import bowl, opened, run_into
+
+KINDS = ["pages", "references", "settings", "starts", "environments", "runs", "trajectories", "memberships"]
+# 816 learning rates × 10 starts; two numbers at each of two iterates: 32 bytes for each run.
+FLIPPED = """\
+objective = [{ name = "quadratic" }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.01, 0.4], num = 816 } }]
+start = { uniform = { low = 1.0, high = 2.0, count = 10, seed = 0 } }
+stop = { max_steps = 1 }
+record = { x = false }
+"""
+
+
+def checked(path: Path) -> dict[str, Check]:
+    database = Database(str(path))
+    found = {check.name: check for check in verify(database)}
+    database.close()
+    return found
+
+
+def problems(path: Path) -> list[str]:
+    return [problem for check in checked(path).values() for problem in check.problems]
+
+
+@pytest.fixture
+def database(tmp_path: Path, write: Callable[..., Path]) -> Path:
+    run_into(write(), tmp_path / "r.db")
+    return tmp_path / "r.db"
+
+
+def test_a_whole_database_is_told_line_by_line(database, runner_cli):
+    done = runner_cli("verify", "--db", "r.db")
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert [line.split()[0] for line in lines[:-1]] == KINDS
+    assert [line.split()[-1] for line in lines[:-1]] == ["ok"] * len(KINDS)
+    assert lines[5].split() == ["runs", "12", "ok"]
+    assert lines[-1] == "r.db: whole"
+
+
+def test_every_byte_of_a_trajectory_is_guarded(tmp_path, write):
+    run_into(write(FLIPPED, "flipped.toml"), tmp_path / "r.db")
+    flips = [(place, change) for place in range(32) for change in range(1, 256)]
+    with opened(tmp_path / "r.db") as connection:
+        chunks = connection.execute("SELECT run_id, data FROM chunk ORDER BY run_id").fetchall()
+        assert {len(data) for _, data in chunks} == {32}
+        assert len(chunks) == len(flips)
+        damaged = []
+        for (run_id, data), (place, change) in zip(chunks, flips, strict=True):
+            flipped = bytearray(data)
+            flipped[place] ^= change
+            damaged.append((bytes(flipped), run_id))
+        connection.executemany("UPDATE chunk SET data = ? WHERE run_id = ?", damaged)
+    assert checked(tmp_path / "r.db")["trajectories"].problems == [
+        f"run {run_id}: the chunk at step 0 does not match its checksum" for run_id, _ in chunks
+    ]
+
+
+DAMAGE = {
+    "UPDATE run SET identity = 'x' WHERE id = 2": [
+        "run 2: its identity is not that of its plugins, rules and start",
+        "run 2: the chunk at step 0 does not match its checksum",
+    ],
+    "UPDATE run SET outcome = 'fine' WHERE id = 2": ["run 2: its outcome is 'fine'"],
+    "UPDATE run SET outcome = x'00ff' WHERE id = 2": ["run 2: its outcome is b'\\x00\\xff'"],
+    "UPDATE run SET dimension = 2 WHERE id = 2": [
+        "run 2: has 2 coordinates, and its start 1",
+        "run 2: the chunk at step 0 has 1224 bytes, which is not 51 iterates of 4 numbers",
+    ],
+    "UPDATE run SET dimension = 'two' WHERE id = 2": [
+        "run 2: has two coordinates, and its start 1",
+        "run 2: makes no sense: unsupported operand type(s) for +: 'int' and 'str'",
+    ],
+    "UPDATE run SET steps = 7 WHERE id = 2": ["run 2: took 7 steps, but 51 iterates are stored"],
+    "UPDATE run SET final_value = 0.5 WHERE id = 2": [
+        "run 2: final_value is 0.5 in its row, and 3.8865295012900384e-10 in its trajectory"
+    ],
+    "UPDATE run SET final_value_class = 'nan' WHERE id = 2": [
+        "run 2: final_value is nan in its row, and 3.8865295012900384e-10 in its trajectory"
+    ],
+    "UPDATE run SET final_gradient_norm_class = 'large' WHERE id = 2": [
+        "run 2: makes no sense: could not convert string to float: 'large'"
+    ],
+    "UPDATE run SET best_value = 0.5 WHERE id = 2": [
+        "run 2: best_value is 0.5 in its row, and 3.8865295012900384e-10 in its trajectory"
+    ],
+    "UPDATE run SET best_step = 3 WHERE id = 2": ["run 2: best_step is 3 in its row, and 50 in its trajectory"],
+    "UPDATE run SET start_id = 2 WHERE id = 1": [
+        "run 1: its identity is not that of its plugins, rules and start",
+        "run 1: does not begin at its start",
+    ],
+    "UPDATE run SET rules_id = 99 WHERE id = 2": [
+        "row 2 of table run refers to a row of setting that is not there",
+        "run 2: refers to a row that is not there: rules",
+    ],
+    "UPDATE chunk SET first_step = 1 WHERE run_id = 2": ["run 2: a chunk begins at step 1, where step 0 should follow"],
+    "UPDATE chunk SET count = 0 WHERE run_id = 2": [
+        "run 2: the chunk at step 0 has 1224 bytes, which is not 0 iterates of 3 numbers"
+    ],
+    "UPDATE chunk SET data = substr(data, 9) WHERE run_id = 2": [
+        "run 2: the chunk at step 0 has 1216 bytes, which is not 51 iterates of 3 numbers"
+    ],
+    "UPDATE chunk SET checksum = checksum + 1 WHERE run_id = 2": ["run 2: the chunk at step 0 does not match its checksum"],
+    "DELETE FROM chunk WHERE run_id = 2": ["run 2: took 50 steps, but 0 iterates are stored"],
+    "UPDATE chunk SET run_id = 99 WHERE run_id = 12": [
+        "row {row} of table chunk refers to a row of run that is not there",
+        "run 12: took 50 steps, but 0 iterates are stored",
+        "run 99: is not there, but has a trajectory",
+    ],
+    "UPDATE setting SET fingerprint = 'x' WHERE id = 1": ["setting 1 (objective quadratic): does not match its checksum"],
+    "UPDATE start SET x = x'00' WHERE id = 2": [
+        "start 2: does not match its checksum",
+        "run 2: makes no sense: buffer size must be a multiple of element size",
+        "run 4: makes no sense: buffer size must be a multiple of element size",
+        "run 6: makes no sense: buffer size must be a multiple of element size",
+        "run 2: does not begin at its start",
+        "run 4: does not begin at its start",
+        "run 6: does not begin at its start",
+    ],
+    "UPDATE environment SET packages = '{}'": ["environment 1: does not match its checksum"],
+    "UPDATE experiment_run SET position = 1 WHERE run_id = 1": ["experiment small: 2 runs stand at place 1 of its grid"],
+    "UPDATE experiment_run SET run_id = 99 WHERE run_id = 12": [
+        "a row of table experiment_run refers to a row of run that is not there",
+        "experiment 1: run 99 of it is not there",
+    ],
+}
+"""What is done to a database, and what is found."""
+
+
+@pytest.mark.parametrize("command", DAMAGE)
+def test_each_kind_of_damage_is_named(database, command):
+    with opened(database) as connection:
+        connection.execute(command)
+        row = connection.execute("SELECT rowid FROM chunk WHERE run_id = 99").fetchone()
+    found = "\n".join(problems(database))
+    assert found == "\n".join(DAMAGE[command]).replace("{row}", str(row and row[0]))
+
+
+TOO_DAMAGED = (
+    "error: database r.db: is damaged (database disk image is malformed); "
+    "`runner verify` says where, and a backup is better than what is left\n"
+)
+
+
+def test_damaged_pages_are_told_without_a_traceback(database, runner_cli):
+    with opened(database) as connection:
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        page_bytes, pages = (connection.execute(f"PRAGMA {name}").fetchone()[0] for name in ("page_size", "page_count"))
+    whole = database.read_bytes()
+    for page in range(1, pages):
+        damaged = bytearray(whole)
+        damaged[page * page_bytes : page * page_bytes + 12] = b"\xff" * 12
+        database.write_bytes(damaged)
+        done = runner_cli("verify", "--db", "r.db")
+        assert done.code == 4, page
+        assert (done.err, done.out.endswith("r.db: damaged; see above\n")) in [("", True), (TOO_DAMAGED, False)], page
+
+
+def test_runs_are_computed_again_with_the_same_bits(database, runner_cli):
+    done = runner_cli("verify", "--db", "r.db", "--replay", "5", "--seed", "1")
+    assert done.code == 0
+    assert done.out.splitlines()[-2:] == ["replayed               5  5 runs with the same bits", "r.db: whole"]
+    every = runner_cli("verify", "--db", "r.db", "--replay", "100")
+    assert every.out.splitlines()[-2] == "replayed              12  12 runs with the same bits"
+
+
+class TestReplay:
+    """A run whose trajectory somebody changed, checksums and all."""
+
+    @pytest.fixture
+    def forged(self, database: Path) -> Path:
+        with opened(database) as connection:
+            identity, data = connection.execute(
+                "SELECT identity, data FROM run JOIN chunk ON run_id = id WHERE id = 2"
+            ).fetchone()
+            changed = bytearray(data)
+            changed[8 * (51 + 7) + 7] ^= 1  # the last bit of the gradient's norm at step 7
+            checksum = chunk_checksum(identity, 0, 51, bytes(changed))
+            connection.execute("UPDATE chunk SET data = ?, checksum = ? WHERE run_id = 2", (bytes(changed), checksum))
+        return database
+
+    def test_other_bits_are_damage(self, forged, runner_cli):
+        done = runner_cli("verify", "--db", "r.db", "--replay", "12")
+        assert done.code == 4
+        assert done.out.splitlines()[-3:] == [
+            "replayed              12  11 runs with the same bits, 1 run with other bits",
+            "  run 2: has other bits from step 7 on",
+            "r.db: damaged; see above",
+        ]
+
+    def test_other_circumstances_are_told_and_are_no_damage(self, forged, runner_cli):
+        with opened(forged) as connection:
+            environment = dict(zip(("python", "platform", "cpu", "packages", "git_commit"), connection.execute(
+                "SELECT python, platform, cpu, packages, git_commit FROM environment").fetchone(), strict=True))  # fmt: skip
+            packages = {**json.loads(environment["packages"]), "numpy": "1.0", "sqlalchemy": "1.0"}
+            environment |= {"cpu": "an abacus", "packages": json.dumps(packages, sort_keys=True)}
+            connection.execute(
+                "UPDATE environment SET cpu = :cpu, packages = :packages, digest = :digest",
+                {**environment, "digest": digest_of_environment(environment)},
+            )
+        done = runner_cli("verify", "--db", "r.db", "--replay", "12")
+        assert done.code == 0
+        here = environment_here(Path(), ["numpy"])
+        assert done.out.splitlines()[-3:] == [
+            "replayed              12  11 runs with the same bits, 1 run with other bits under other circumstances",
+            f"  run 2: has other bits from step 7 on; computed with cpu an abacus, here {here.cpu}, "
+            f"computed with numpy 1.0, here {here.packages['numpy']}",
+            "r.db: whole",
+        ]
+
+
+def test_a_local_plugin_is_named_to_be_found(tmp_path, write, runner_cli):
+    run_into(bowl(write, "a"), tmp_path / "r.db")
+    done = runner_cli("verify", "--db", "r.db", "--replay", "1", "--seed", "0")
+    assert done.code == 0
+    assert done.out.splitlines()[-3].startswith("replayed               1  1 run that cannot be computed here")
+    assert done.out.splitlines()[-2].startswith("  run 4: ")
+    found = runner_cli("verify", "--db", "r.db", "--replay", "4", "--plugin", "bowl.py")
+    assert found.out.splitlines()[-2] == "replayed               4  4 runs with the same bits"
+
+
+def test_runs_without_a_trajectory_are_whole_and_not_replayed(tmp_path, write, runner_cli):
+    write(CRASH, "crash.py")
+    run_into(write(ON_CRASH, "crash.toml"), tmp_path / "r.db")
+    done = runner_cli("verify", "--db", "r.db", "--replay", "4")
+    assert done.code == 0
+    assert done.out.splitlines()[-2] == "replayed               0  there is none to replay"
+
+
+CRASH = """\
+from dataclasses import dataclass
+import runner
+
+@dataclass(frozen=True)
+class Crash(runner.Objective):
+    '''f(x) = x², until it is asked for a small x.'''
+    dimension = 1
+    def value(self, x):
+        if abs(x).min() < 0.3:
+            raise LookupError("too small")
+        return (x * x).sum(axis=-1)
+    def gradient(self, x):
+        return 2 * x
+
+@runner.hookimpl
+def runner_objectives():
+    return {"crash": Crash}
+"""
+ON_CRASH = """\
+plugins = ["crash.py"]
+objective = [{ name = "crash" }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = { values = [0.1, 0.2] } }]
+start = { points = [1.0] }
+stop = { max_steps = 20 }
+"""
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda path: None, "error: database r.db: there is none; `runner run` makes it, --db or RUNNER_DB names another"),
+        (lambda path: path.write_text("x" * 9000), "error: database r.db: is not an SQLite database; name another file"),
+    ],
+)
+def test_what_is_no_database_is_told(tmp_path, runner_cli, make, message):
+    make(tmp_path / "r.db")
+    done = runner_cli("verify", "--db", "r.db")
+    assert (done.code, done.out, done.err) == (4, "", f"{message}\n")
