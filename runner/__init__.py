@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from runner.analysis.rates import LinearRate as LinearRate
     from runner.analysis.rates import best_learning_rate as best_learning_rate
     from runner.analysis.rates import contraction as contraction
+    from runner.analysis.selection import one_of_each_behaviour as one_of_each_behaviour
     from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
     from runner.analysis.summary import SettingSummary as SettingSummary
     from runner.analysis.summary import count_behaviours as count_behaviours
@@ -42,6 +43,7 @@ if TYPE_CHECKING:
     from runner.contracts import Figure as Figure
     from runner.contracts import GradientBackend as GradientBackend
     from runner.contracts import HasCurvatureBounds as HasCurvatureBounds
+    from runner.contracts import HasData as HasData
     from runner.contracts import HasGradient as HasGradient
     from runner.contracts import HasHessian as HasHessian
     from runner.contracts import HasLayers as HasLayers
@@ -82,6 +84,9 @@ if TYPE_CHECKING:
     from runner.line_search import wolfe as wolfe
     from runner.parameters import parameter as parameter
     from runner.records import RunRecord as RunRecord
+    from runner.report.contours import draw_height as draw_height
+    from runner.report.contours import frame_of as frame_of
+    from runner.report.style import BEHAVIOUR_COLOURS as BEHAVIOUR_COLOURS
     from runner.report.style import OUTCOME_COLOURS as OUTCOME_COLOURS
     from runner.report.style import PALETTE as PALETTE
     from runner.report.style import panels as panels
@@ -100,6 +105,7 @@ _HOMES = {
     "runner.analysis.learning_rates": ("RateSweep", "interval", "rate_sweeps", "with_uncertainty"),
     "runner.analysis.quantiles": ("Band", "quantile_band"),
     "runner.analysis.rates": ("LinearRate", "best_learning_rate", "contraction"),
+    "runner.analysis.selection": ("one_of_each_behaviour",),
     "runner.analysis.summary": (
         "LOST_OUTCOMES",
         "SettingSummary",
@@ -127,6 +133,7 @@ _HOMES = {
         "Figure",
         "GradientBackend",
         "HasCurvatureBounds",
+        "HasData",
         "HasGradient",
         "HasHessian",
         "HasLayers",
@@ -165,7 +172,9 @@ _HOMES = {
     "runner.line_search": ("armijo", "wolfe"),
     "runner.parameters": ("parameter",),
     "runner.records": ("RunRecord",),
+    "runner.report.contours": ("draw_height", "frame_of"),
     "runner.report.style": (
+        "BEHAVIOUR_COLOURS",
         "OUTCOME_COLOURS",
         "PALETTE",
         "panels",

@@ -186,6 +186,18 @@ class HasCurvatureBounds(Protocol):
         """What no eigenvalue of ∇²f, at any x, lies below, and what none lies above; each a number or `(runs,)`."""
 
 
+@runtime_checkable
+class HasData(Protocol):
+    """An objective that fits a model to data."""
+
+    @property
+    def data(self) -> tuple[Array, Array]:
+        """The features, `(samples, features)`, and the targets, `(samples,)`."""
+
+    def predict(self, x: Array, features: Array) -> Array:
+        """Return what the model says: x `(runs, dimension)` and features `(samples, features)` -> `(runs, samples)`."""
+
+
 class LeastSquares(Objective):
     """f(x) = Σ rᵢ(x)², given the residuals r and their Jacobian J; value and gradient 2 Jᵀr follow.
 

@@ -12,6 +12,7 @@ import pytest
 from runner import (
     Array,
     DrawsStarts,
+    HasData,
     HasGradient,
     HasHessian,
     HasLayers,
@@ -34,7 +35,7 @@ from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.objectives.rosenbrock import Rosenbrock
 from runner_plugins.objectives.sin_quadratic import SinQuadratic
 
-OPTIONAL = [HasGradient, HasHessian, HasResiduals, HasStartRegion, HasValueAndGradient, DrawsStarts, HasLayers]
+OPTIONAL = [HasGradient, HasHessian, HasResiduals, HasStartRegion, HasValueAndGradient, DrawsStarts, HasLayers, HasData]
 NAMES = sorted(offer.name for offer in Registry().offers() if offer.kind == "objective" and offer.name not in ("l2", "bbob"))
 
 

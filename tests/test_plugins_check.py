@@ -91,7 +91,8 @@ class TestAsAProcess:
             "skipped  curvature bounds: because it states no curvature bounds\n"
             "skipped  starts: because it has no way of its own to draw starts\n"
             "skipped  layers: because it is no chain of layers\n"
-            "11 ok, 0 failed, 9 skipped\n",
+            "skipped  data: because it has no data with predictions\n"
+            "11 ok, 0 failed, 10 skipped\n",
             "",
         )
 
@@ -134,7 +135,7 @@ class TestOptions:
         ("arguments", "code", "error"),
         [
             (("gradient_decent",), 3, "there is no plugin 'gradient_decent'; did you mean gradient_descent?"),
-            (("adam", "--kind", "figure"), 3, "there is no figure 'adam'; allowed: convergence, layer_gradients, learning_rate, outcomes"),
+            (("adam", "--kind", "figure"), 3, "there is no figure 'adam'; allowed: convergence, "),
             (("adam", "--set", "rate=1"), 2, "--set rate=1: adam has no such parameter; allowed: "),
             (("adam", "--set", "learning_rat=1"), 2, "--set learning_rat=1: adam has no such parameter; did you mean learning_rate?"),
             (("adam", "--set", "learning_rate=-1"), 2, "--set learning_rate=-1: must be a number > 0, not -1"),
@@ -298,7 +299,7 @@ class TestAsTests:
     @pytest.mark.parametrize(
         ("plugin", "first", "last"),
         [
-            (SinQuadratic(), "docstring", "layers"),
+            (SinQuadratic(), "docstring", "data"),
             (Analytic(), "docstring", "values alone"),
             (GradientDescent(), "docstring", "convergence"),
             (Serial(), "docstring", "same bits"),

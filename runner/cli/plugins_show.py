@@ -20,6 +20,7 @@ from runner.contracts import (
     ComputesValueAndGradient,
     DrawsStarts,
     HasCurvatureBounds,
+    HasData,
     HasGradient,
     HasHessian,
     HasLayers,
@@ -51,6 +52,7 @@ CAPABILITIES: Mapping[Kind, tuple[tuple[type, str], ...]] = {
         (HasCurvatureBounds, "curvature bounds"),
         (DrawsStarts, "starts of its own"),
         (HasLayers, "layers"),
+        (HasData, "data and predictions"),
     ),
     "gradient": (
         (ComputesHessian, "Hessian"),

@@ -14,6 +14,7 @@ import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from runner.behaviour import Behaviour
 from runner.stopping import Outcome
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
@@ -34,6 +35,16 @@ OUTCOME_COLOURS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The colour of each outcome, the same in every figure."""
+
+BEHAVIOUR_COLOURS: Mapping[str, str] = MappingProxyType(
+    {
+        Behaviour.CRAWLING: "#56B4E9",
+        Behaviour.MONOTONE: "#009E73",
+        Behaviour.OSCILLATING: "#E69F00",
+        Behaviour.DIVERGING: "#D55E00",
+    }
+)
+"""The colour of each behaviour, the same in every figure."""
 
 INK = "#333333"
 SETTINGS: Mapping[Any, Any] = MappingProxyType(

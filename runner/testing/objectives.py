@@ -10,6 +10,7 @@ import numpy as np
 from runner.contracts import (
     DrawsStarts,
     HasCurvatureBounds,
+    HasData,
     HasGradient,
     HasHessian,
     HasLayers,
@@ -60,6 +61,7 @@ def checks_of(objective: Objective) -> list[Check]:
         ("curvature bounds", suite.curvature_bounds, ("shapes",)),
         ("starts", suite.starts, ("domain",)),
         ("layers", suite.layers, ("shapes",)),
+        ("data", suite.data, ("shapes",)),
         first=declared(objective),
     )
 
@@ -217,6 +219,15 @@ class _Suite:
         fits = seen[0] >= low - rounding and seen[1] <= high + rounding
         found = f"its Hessian has eigenvalues from {seen[0]:g} to {seen[1]:g}"
         require(fits, f"{self.name}.curvature_bounds are {low:g} to {high:g}, but {found}")
+
+    def data(self) -> None:
+        if not self.offers(HasData):
+            raise Skip("because it has no data with predictions")
+        features, targets = self.objective.data
+        samples = len(targets)
+        check_array(f"{self.name}.data[1]", targets, (samples,), self.x)
+        check_array(f"{self.name}.data[0]", features, (samples, *np.shape(features)[1:2]), self.x)
+        check_array(f"{self.name}.predict", self.objective.predict(self.x, features), (len(self.x), samples), self.x)
 
     def _check_lowest(self, x: Array, lowest: float) -> None:
         here = float(self.objective.value(x[None])[0])

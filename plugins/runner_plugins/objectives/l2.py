@@ -103,6 +103,16 @@ def _curvature_bounds(self: Any) -> tuple[float | Array, float | Array]:
     return low + penalty, high + penalty
 
 
+def _data(self: Any) -> Any:
+    """The data of the objective."""
+    return self.objective.data
+
+
+def _predict(self: Any, x: Array, features: Array) -> Array:
+    """Return what the objective's model says; the penalty changes x, not the model."""
+    return cast(Array, self.objective.predict(x, features))
+
+
 def _layer_weights(self: Any) -> Mapping[str, slice]:
     """Where each layer's weights lie in x."""
     return cast(Mapping[str, slice], self.objective.layer_weights)
@@ -116,6 +126,8 @@ OPTIONAL: Mapping[str, Any] = {
     "jacobian": _jacobian,
     "draw_starts": _draw_starts,
     "backpropagation": _backpropagation,
+    "predict": _predict,
+    "data": property(_data),
     "start_region": property(_start_region),
     "curvature_bounds": property(_curvature_bounds),
     "layer_weights": property(_layer_weights),

@@ -102,6 +102,10 @@ class LinearRegression(LeastSquares):
         scales = np.linalg.svd(self._triangle.r, compute_uv=False)
         return 2.0 * float(scales[-1]) ** 2, 2.0 * float(scales[0]) ** 2
 
+    def predict(self, x: Array, features: Array) -> Array:
+        """Return w·X + b, for the samples of features `(samples, p)`: `(runs, dimension) -> (runs, samples)`."""
+        return _times(features, x[..., :-1]) + x[..., -1:]
+
     def residuals(self, x: Array) -> Array:
         """Return (R x − z, ρ)."""
         constant = np.full((*x.shape[:-1], 1), self._triangle.rho)

@@ -1,0 +1,179 @@
+"""The paths of some runs over the objective they descend: its curve, or its contours."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from runner import (
+    BEHAVIOUR_COLOURS,
+    PALETTE,
+    Array,
+    Drawing,
+    Figure,
+    HasMinimum,
+    Objective,
+    Results,
+    StoredRun,
+    counted,
+    draw_height,
+    frame_of,
+    hookimpl,
+    listed,
+    number,
+    one_of_each_behaviour,
+    panels,
+    summarize_settings,
+)
+
+MOST_PANELS = 9
+STARTS = 3
+"""So many starts of each optimizer's best setting are drawn, where there are several optimizers."""
+FURTHEST = 2.0
+"""A path that leaves is followed so many times as far from the minimum as the starts are."""
+LEGEND_LINE = 0.17
+"""Inches of height for a line of a legend."""
+
+
+@dataclass(frozen=True, eq=False)
+class Path:
+    """One run in the picture.
+
+    Attributes:
+        run: the run.
+        x: its iterates, `(steps + 1, dimension)`.
+        colour: its colour.
+        label: what the legend calls it; empty if another path of the same kind is called so.
+    """
+
+    run: StoredRun
+    x: Array
+    colour: str
+    label: str
+
+
+@dataclass(frozen=True)
+class Landscape(Figure):
+    """Paths over the curve of an objective of one coordinate, or over the contours of one of two."""
+
+    title: ClassVar[str] = "Paths over the landscape"
+
+    def draw(self, results: Results) -> Drawing | None:
+        """Draw a panel for each objective of one or two coordinates; None if there is none that could be made again."""
+        groups: dict[str, list[StoredRun]] = {}
+        for run in results.runs:
+            if run.dimension <= 2 and run.records_x and run.steps > 0:
+                groups.setdefault(run.objective, []).append(run)
+        found = [(name, results.objective(runs[0]), _paths(results, runs)) for name, runs in list(groups.items())[:MOST_PANELS]]
+        shown = [(name, objective, paths) for name, objective, paths in found if objective is not None and paths]
+        if not shown:
+            return None
+        lines = max(sum(bool(path.label) for path in paths) for _, _, paths in shown)
+        figure, axes = panels([name for name, _, _ in shown], height=3.5 + LEGEND_LINE * lines)
+        for panel, (_, objective, paths) in zip(axes, shown, strict=True):
+            _draw_panel(panel, objective, paths)
+        return Drawing(figure, _caption(shown, len(groups)))
+
+
+def _paths(results: Results, runs: Sequence[StoredRun]) -> list[Path]:
+    """Choose the runs of an objective: of a single optimizer one of each behaviour, else the best setting of each optimizer."""
+    methods = list(dict.fromkeys((run.optimizer, run.gradient) for run in runs))
+    if len(methods) == 1 and (typical := one_of_each_behaviour(runs)):
+        chosen = [(run, BEHAVIOUR_COLOURS[str(run.behaviour)], f"{run.behaviour}{_setting(run, results)}") for run in typical]
+    else:
+        chosen = _best_of_each(runs, methods)
+    places = {run.id: (colour, label) for run, colour, label in chosen}
+    found = results.series([run for run, _, _ in chosen])
+    return [Path(run, series.x, *places[run.id]) for run, series in found if series.x is not None]
+
+
+def _setting(run: StoredRun, results: Results) -> str:
+    swept = results.swept.get(run.optimizer, ())
+    values = [(name, run.parameters.get(f"optimizer.{name}")) for name in swept]
+    told = [f"{name} = {number(value)}" for name, value in values if isinstance(value, int | float)]
+    return f": {', '.join(told)}" if told else ""
+
+
+def _best_of_each(runs: Sequence[StoredRun], methods: Sequence[tuple[str, str]]) -> list[tuple[StoredRun, str, str]]:
+    several = len({gradient for _, gradient in methods}) > 1
+    chosen = []
+    for place, (optimizer, gradient) in enumerate(methods):
+        own = [run for run in runs if (run.optimizer, run.gradient) == (optimizer, gradient)]
+        best = min(summarize_settings(own), key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
+        label = f"{optimizer} × {gradient}" if several else optimizer
+        label += f": {best.label}" if best.label else ""
+        for count, run in enumerate(sorted(best.runs, key=lambda run: run.start)[:STARTS]):
+            chosen.append((run, PALETTE[place % len(PALETTE)], "" if count else label))
+    return chosen
+
+
+def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> None:
+    minimum = np.asarray(objective.minimum.x)[None] if isinstance(objective, HasMinimum) else np.empty((0, objective.dimension))
+    starts = np.array([path.x[0] for path in paths])
+    near = _nearby(paths, starts, minimum)
+    draw_height(panel, objective, frame_of([near, minimum]))
+    heights = {id(path): path.x[:, 1] if objective.dimension == 2 else objective.value(path.x) for path in paths}
+    for path in paths:
+        across, up = path.x[:, 0], heights[id(path)]
+        panel.plot(across, up, "o-", color=path.colour, linewidth=1.1, markersize=2.4, label=path.label or None, zorder=3)
+        panel.plot(across[:1], up[:1], "o", color="white", markeredgecolor=path.colour, markersize=6, zorder=4)
+    if len(minimum):
+        up = minimum[:, 1] if objective.dimension == 2 else objective.value(minimum)
+        panel.plot(minimum[:, 0], up, "*", color="#000000", markersize=9, zorder=5)
+    if objective.dimension == 1:
+        _fit_height(panel, objective, frame_of([near, minimum]))
+    panel.set_xlabel("x" if objective.dimension == 1 else "x₁")
+    panel.set_ylabel("f" if objective.dimension == 1 else "x₂")
+    panel.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.16), fontsize=8, borderaxespad=0)
+
+
+def _nearby(paths: Sequence[Path], starts: Array, minimum: Array) -> Array:
+    """Return the iterates that the picture makes room for."""
+    centre = minimum[0] if len(minimum) else starts.mean(axis=0)
+    reach = FURTHEST * max(float(np.abs(starts - centre).max()), 1e-6)
+    together = np.concatenate([path.x for path in paths])
+    with np.errstate(invalid="ignore"):
+        return np.concatenate([starts, together[(np.abs(together - centre) <= reach).all(axis=-1)]])
+
+
+def _fit_height(panel: Axes, objective: Objective, frame: tuple[Array, Array]) -> None:
+    heights = objective.value(np.linspace(frame[0], frame[1], 200))
+    finite = heights[np.isfinite(heights)]
+    if len(finite) and np.ptp(finite) > 0:
+        margin = 0.08 * float(np.ptp(finite))
+        panel.set_ylim(float(finite.min()) - margin, float(finite.max()) + margin)
+
+
+def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives: int) -> str:
+    kinds = {objective.dimension for _, objective, _ in shown}
+    ground = {1: "the curve of f", 2: "the contours of f, bright where it is low"}
+    over = listed([ground[kind] for kind in sorted(kinds)], "or")
+    text = [f"Some runs over {over}: a dot is an iterate, an open one the start."]
+    if any(isinstance(objective, HasMinimum) for _, objective, _ in shown):
+        text.append("The star is the known minimum.")
+    if any(path.run.behaviour and path.label.startswith(path.run.behaviour) for _, _, paths in shown for path in paths):
+        text.append("Of the runs that moved alike, the one with the middle learning rate is drawn, from the first start.")
+    else:
+        text.append(f"Drawn is the best setting of each optimizer, from {STARTS} starts at most.")
+    if objectives > len(shown):
+        left = counted(objectives - len(shown), "other objective")
+        text.append(f"{left} could not be drawn, for lack of room or of the plugin.")
+    told = [f"On {name}: {'; '.join(_fate(path) for path in paths)}." for name, _, paths in shown]
+    return "\n".join([" ".join(text), *told])
+
+
+def _fate(path: Path) -> str:
+    run = path.run
+    end = "" if not np.isfinite(run.final_value) else f" at f = {number(run.final_value)}"
+    name = path.label or f"{run.optimizer} from start {run.start}"
+    return f"{name} ended as {run.outcome} after {counted(run.steps, 'step')}{end}"
+
+
+@hookimpl
+def runner_figures() -> Mapping[str, type[Figure]]:
+    """Offer the figure."""
+    return {"landscape": Landscape}

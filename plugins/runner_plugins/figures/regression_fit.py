@@ -1,0 +1,186 @@
+"""A line on its way to the data, and the same way over the loss."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+from numpy.typing import NDArray
+
+from runner import (
+    Array,
+    Drawing,
+    Figure,
+    HasData,
+    HasMinimum,
+    Objective,
+    Results,
+    StoredRun,
+    counted,
+    draw_height,
+    frame_of,
+    hookimpl,
+    number,
+    one_of_each_behaviour,
+    wrapped,
+)
+
+MOST_ROWS = 4
+MOST_LINES = 7
+WIDTH, HEIGHT = 9.5, 3.5
+"""Inches, of the figure and of a row."""
+FURTHEST = 1.6
+"""The contours show so many times the distance from the start to the minimum."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """A run, the objective it descends, and where it went.
+
+    Attributes:
+        run: the run.
+        objective: its objective, which has data.
+        x: its iterates, `(steps + 1, 2)`.
+    """
+
+    run: StoredRun
+    objective: Objective
+    x: Array
+
+    @property
+    def data(self) -> tuple[Array, Array]:
+        """Features, `(samples, 1)`, and targets, `(samples,)`."""
+        assert isinstance(self.objective, HasData)
+        return self.objective.data
+
+    def predict(self, x: Array, features: Array) -> Array:
+        """What the model says at x `(runs, 2)`: `(runs, samples)`."""
+        assert isinstance(self.objective, HasData)
+        return self.objective.predict(x, features)
+
+    @property
+    def steps(self) -> NDArray[np.int64]:
+        """The steps at which the model is drawn: the start, powers of two, and the last."""
+        last = len(self.x) - 1
+        some = [0, *(2**power for power in range(last.bit_length())), last]
+        steps = np.unique([step for step in some if step <= last])
+        kept: NDArray[np.int64] = steps[np.linspace(0, len(steps) - 1, min(len(steps), MOST_LINES)).round().astype(int)]
+        return kept
+
+
+@dataclass(frozen=True)
+class RegressionFit(Figure):
+    """Left the data and the model at several steps, right the loss over its two parameters with the path on it."""
+
+    title: ClassVar[str] = "The fit, step by step"
+
+    def draw(self, results: Results) -> Drawing | None:
+        """Draw a row for a run of each behaviour; None without an objective of two parameters that has data of one feature."""
+        fits = _fits(results)
+        if not fits:
+            return None
+        figure = MatplotlibFigure(figsize=(WIDTH, HEIGHT * len(fits) + 0.3), layout="constrained")
+        grid = figure.add_gridspec(len(fits), 2)
+        for row, fit in enumerate(fits):
+            left, right = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
+            left.set_title(wrapped(_name(fit), 44, 2))
+            _draw_model(left, fit)
+            _draw_loss(right, fit)
+        return Drawing(figure, _caption(fits))
+
+
+def _fits(results: Results) -> list[Fit]:
+    groups: dict[str, list[StoredRun]] = {}
+    for run in results.runs:
+        if run.dimension == 2 and run.records_x and run.steps > 0:
+            groups.setdefault(run.objective, []).append(run)
+    fits = []
+    for runs in groups.values():
+        objective = results.objective(runs[0])
+        if isinstance(objective, Objective) and isinstance(objective, HasData) and objective.data[0].shape[1:] == (1,):
+            typical = results.series(one_of_each_behaviour(runs))
+            fits += [Fit(run, objective, series.x) for run, series in typical if series.x is not None]
+    return fits[:MOST_ROWS]
+
+
+def _name(fit: Fit) -> str:
+    rate = fit.run.parameters.get("optimizer.learning_rate")
+    told = f", learning_rate = {number(rate)}" if isinstance(rate, int | float) else ""
+    return f"{fit.run.optimizer}{told}: {fit.run.behaviour}"
+
+
+def _draw_model(panel: Axes, fit: Fit) -> None:
+    features, targets = fit.data
+    panel.plot(features[:, 0], targets, "o", color="#9AA5B1", markersize=3, markeredgewidth=0, zorder=1.5)
+    across = np.linspace(features.min(), features.max(), 100)[:, None]
+    steps = fit.steps
+    colours = mpl.colormaps["plasma"](np.linspace(0.05, 0.88, len(steps)))
+    for step, colour in zip(steps, colours, strict=True):
+        heights = fit.predict(fit.x[step : step + 1], across)[0]
+        panel.plot(across[:, 0], heights, color=colour, linewidth=1.5, label=f"step {step}")
+    low, high = _heights(fit)
+    panel.set_ylim(low, high)
+    panel.set_xlabel("feature")
+    panel.set_ylabel("target")
+    panel.legend(fontsize=7.5, loc="best")
+
+
+def _heights(fit: Fit) -> tuple[float, float]:
+    """Return the heights shown: the data and the first model, with a margin."""
+    features, targets = fit.data
+    seen = np.concatenate([targets, fit.predict(fit.x[:1], features)[0]])
+    margin = 0.25 * float(np.ptp(seen))
+    return float(seen.min()) - margin, float(seen.max()) + margin
+
+
+def _draw_loss(panel: Axes, fit: Fit) -> None:
+    centre = _centre(fit)
+    reach = FURTHEST * np.abs(fit.x[0] - centre).max() * np.ones(2)
+    draw_height(panel, fit.objective, frame_of([np.array([centre - reach, centre + reach])], margin=0.0))
+    panel.plot(fit.x[:, 0], fit.x[:, 1], "-", color="#333333", linewidth=0.9, zorder=2)
+    steps = fit.steps
+    colours = mpl.colormaps["plasma"](np.linspace(0.05, 0.88, len(steps)))
+    panel.plot(fit.x[:, 0], fit.x[:, 1], ".", color="#333333", markersize=3, zorder=3)
+    panel.scatter(fit.x[steps, 0], fit.x[steps, 1], s=34, color=colours, zorder=4, edgecolors="white", linewidths=0.6)
+    panel.plot(centre[:1], centre[1:], "*", color="#000000", markersize=10, zorder=5)
+    panel.set_xlabel("x₁")
+    panel.set_ylabel("x₂")
+
+
+def _centre(fit: Fit) -> Array:
+    return np.asarray(fit.objective.minimum.x) if isinstance(fit.objective, HasMinimum) else fit.x[-1]
+
+
+def _caption(fits: Sequence[Fit]) -> str:
+    known = isinstance(fits[0].objective, HasMinimum)
+    reading = [
+        "Left the data, and what the model says of them at some steps, from dark to bright; right the same steps, and all",
+        "between them, over the contours of the loss, which is bright where it is low.",
+        "The star is the known minimum." if known else "The star is the last iterate.",
+        "There is a row for each way to move that occurs: of the runs that moved alike, the one with the middle learning rate.",
+    ]
+    return "\n".join([" ".join(reading), *map(_finding, fits)])
+
+
+def _finding(fit: Fit) -> str:
+    run, last = fit.run, fit.x[-1]
+    text = f"{_name(fit)}; after {counted(run.steps, 'step')} {_place(last)}, where f = {number(run.final_value)}"
+    if isinstance(fit.objective, HasMinimum):
+        minimum = fit.objective.minimum
+        text += f"; the best fit is {_place(np.asarray(minimum.x))}, where f = {number(float(minimum.value))}"
+    return text + "."
+
+
+def _place(x: Array) -> str:
+    return f"x = ({', '.join(map(number, x.tolist()))})"
+
+
+@hookimpl
+def runner_figures() -> Mapping[str, type[Figure]]:
+    """Offer the figure."""
+    return {"regression_fit": RegressionFit}

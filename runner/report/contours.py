@@ -1,0 +1,67 @@
+"""The height of an objective of one or two coordinates, as a curve or as contours."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+
+from runner.contracts import Objective
+from runner.rowwise import Array
+
+CURVE_POINTS = 601
+GRID_POINTS = 141
+LEVELS = 18
+MARGIN = 0.12
+LONGEST = 4.0
+"""How many times longer than high a frame may be, before it is made higher."""
+
+Frame = tuple[Array, Array]
+
+
+def frame_of(points: Sequence[Array], margin: float = MARGIN) -> Frame:
+    """Return the lowest and the highest coordinates, `(dimension,)` each, of a frame around some points `(points, dimension)`.
+
+    Points that are not finite are left out.
+    """
+    together = np.concatenate([np.atleast_2d(each) for each in points])
+    together = together[np.isfinite(together).all(axis=-1)]
+    low, high = together.min(axis=0), together.max(axis=0)
+    widest = max(float((high - low).max()), 1e-9)
+    middle, half = 0.5 * low + 0.5 * high, 0.5 * np.maximum(high - low, widest / LONGEST) * (1.0 + 2.0 * margin)
+    return middle - half, middle + half
+
+
+def draw_height(panel: Axes, objective: Objective, frame: Frame) -> None:
+    """Draw an objective over a frame: of one coordinate as a curve, of two as contours, closer together where f is low.
+
+    Args:
+        panel: where to draw.
+        objective: of one or two coordinates.
+        frame: the lowest and the highest coordinates, `(dimension,)` each.
+    """
+    low, high = frame
+    with np.errstate(all="ignore"):
+        if len(low) == 1:
+            x = np.linspace(low[0], high[0], CURVE_POINTS)
+            panel.plot(x, objective.value(x[:, None]), color="#8A99A8", linewidth=1.4, zorder=1.5)
+        else:
+            _draw_contours(panel, objective, frame)
+    panel.set_xlim(low[0], high[0])
+
+
+def _draw_contours(panel: Axes, objective: Objective, frame: Frame) -> None:
+    low, high = frame
+    x, y = np.meshgrid(np.linspace(low[0], high[0], GRID_POINTS), np.linspace(low[1], high[1], GRID_POINTS))
+    f = objective.value(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    finite = f[np.isfinite(f)]
+    if len(finite) and np.ptp(finite) > 0:
+        # Quantiles of equal steps, but from the lowest value up by squares, so that a valley's floor is told from its sides.
+        shares = np.linspace(0.0, 1.0, LEVELS) ** 1.5
+        levels = np.unique(np.quantile(finite, shares))
+        if len(levels) > 1:
+            panel.contourf(x, y, f, levels=levels, cmap="Blues", alpha=0.75, zorder=0.5)
+            panel.contour(x, y, f, levels=levels, colors="#7C93A8", linewidths=0.4, zorder=0.6)
+    panel.set_ylim(low[1], high[1])
+    panel.grid(visible=False)

@@ -1,0 +1,39 @@
+"""Experiments computed in this process, from their text to the results that figures draw."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from runner.contracts import Figure
+from runner.experiment import Trajectory
+from runner.pipeline import Choices, Plan, execute, make_plan, read, report
+from runner.registry import Registry
+from runner.store import Store, read_results
+from runner.store.reading import StoredResults
+
+
+class Silent:
+    """Says nothing, and lets nothing go wrong quietly."""
+
+    def began(self, plan: Plan) -> None: ...
+
+    def saved(self, trajectories: Sequence[Trajectory]) -> None: ...
+
+    def warned(self, warning: str) -> None:
+        raise AssertionError(warning)
+
+
+def compute(path: Path) -> StoredResults:
+    """Run an experiment into a database beside its file, and return what is stored."""
+    catalogue, store, choices = Registry(), Store(str(path.with_suffix(".db"))), Choices()
+    plan = make_plan(read(path, catalogue, choices), store, choices)
+    execute(plan, store, catalogue, choices, Silent())
+    return read_results(store.database, plan.experiment.name, catalogue=catalogue)
+
+
+def reported(results: StoredResults, folder: Path, *figures: tuple[str, Figure]) -> Path:
+    """Write the report into a folder and return it; a complaint about a figure is an error."""
+    written = report(results, figures, folder, "runner run")
+    assert written.warnings == ()
+    return folder
