@@ -111,7 +111,7 @@ def _summary(facts: TrajectoryFacts) -> Iterator[str]:
         if facts.learning_rate is not None:
             products = [facts.learning_rate * visit.largest for visit in known]
             span = f"from {six(min(products))} to {six(max(products))}"
-            yield f"learning rate times largest curvature: {span}; plain gradient descent is stable near a minimum below 2"
+            yield f"learning rate times largest curvature: {span}; near a minimum, gradient descent is stable below 2"
         asked = [visit for visit in known if visit.newton_descends is not None]
         descending = sum(visit.newton_descends is True for visit in asked)
         yield (

@@ -22,6 +22,7 @@ MOST_STEPS = 200
 """At how many iterates the Hessian is computed, at most."""
 LARGEST = 200
 """The largest dimension in which that is done."""
+PLAIN = "gradient_descent"
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class TrajectoryFacts:
         optimizer: the optimizer's name.
         steps: how many steps the run took.
         outcome: how it ended.
-        learning_rate: the optimizer's, if it has a number of that name.
+        learning_rate: of plain gradient descent; None for another optimizer, for which 2/γ is no limit.
         gradient_backend: which computed ∇f.
         hessian_backend: which computed ∇²f; None where none does.
         visits: some iterates, all if they are few, without the last, which no step left.
@@ -111,7 +112,7 @@ def trajectory_facts(subject: Subject, record: RunRecord, series: Series) -> Tra
     hessian = subject.best("hessian") if record.dimension <= LARGEST else None
     places = np.unique(np.linspace(0, record.steps - 1, min(record.steps, MOST_STEPS)).round().astype(int)).tolist()
     visits = tuple(_visit(series, step, gradient[1], hessian) for step in places)
-    rate = record.optimizer.parameters.get("learning_rate")
+    rate = record.optimizer.parameters.get("learning_rate") if record.optimizer.name == PLAIN else None
     return TrajectoryFacts(
         run=record.id,
         identity=record.identity,

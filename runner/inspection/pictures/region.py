@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.ticker import MaxNLocator
 
 from runner.analysis.convexity import Chord
 from runner.errors import PluginError
@@ -18,6 +19,7 @@ from runner.rowwise import Array
 
 FUNCTION, CHORD, CURVED = "#333333", PALETTE[5], PALETTE[0]
 BINS = 40
+SHADES = 16
 
 
 def draw_region(subject: Subject, facts: RegionFacts) -> MatplotlibFigure:
@@ -100,7 +102,9 @@ def _draw_plane(left: Axes, right: Axes, subject: Subject, facts: RegionFacts) -
     finite = np.abs(smallest[np.isfinite(smallest)])
     largest = float(finite.max(initial=0.0))
     if largest > 0:
-        mesh = right.pcolormesh(x, y, smallest, cmap="RdBu", vmin=-largest, vmax=largest, shading="auto", rasterized=True)
+        mesh = right.contourf(
+            x, y, smallest, levels=MaxNLocator(SHADES, symmetric=True).tick_values(-largest, largest), cmap="RdBu"
+        )
         right.figure.colorbar(mesh, ax=right, label="below zero (red) f curves downwards")
         if bool((smallest < 0).any() and (smallest > 0).any()):
             right.contour(x, y, smallest, levels=[0.0], colors=FUNCTION, linewidths=1.0)

@@ -13,6 +13,8 @@ from runner.rowwise import Array
 LOWEST, HIGHEST = -0.5, 2.5
 """What of the ratio of actual to predicted decrease is shown."""
 WIDE = 100.0
+NEAR = 10.0
+"""The limit 2/γ is drawn if it is less than so many times the largest curvature."""
 
 
 def draw_trajectory(facts: TrajectoryFacts) -> MatplotlibFigure:
@@ -31,15 +33,19 @@ def draw_trajectory(facts: TrajectoryFacts) -> MatplotlibFigure:
 
 def _draw_curvature(panel: Axes, facts: TrajectoryFacts, steps: Array) -> None:
     smallest, largest = (np.array([getattr(visit, name) for visit in facts.visits]) for name in ("smallest", "largest"))
-    panel.plot(steps, largest, "o-", color=PALETTE[0], markersize=3, linewidth=1.2, label="largest λ")
-    panel.plot(steps, smallest, "o-", color=PALETTE[5], markersize=3, linewidth=1.2, label="smallest λ")
-    panel.axhline(0.0, color="#888888", linewidth=0.9)
-    if facts.learning_rate:
-        panel.axhline(2.0 / facts.learning_rate, color="#333333", linestyle="--", linewidth=1.2, label="2/γ")
+    panel.plot(steps, largest, ".-", color=PALETTE[0], markersize=3, linewidth=1.2, label="largest λ")
+    panel.plot(steps, smallest, ".-", color=PALETTE[5], markersize=3, linewidth=1.2, label="smallest λ")
+    if not np.nanmin(smallest) > 0:
+        panel.axhline(0.0, color="#888888", linewidth=0.9)
     sizes = np.abs(np.concatenate([smallest, largest]))
     sizes = sizes[np.isfinite(sizes) & (sizes > 0)]
+    if facts.learning_rate and len(sizes) and 2.0 / facts.learning_rate < NEAR * sizes.max():
+        panel.axhline(2.0 / facts.learning_rate, color="#333333", linestyle="--", linewidth=1.2, label="2/γ")
     if len(sizes) and sizes.max() > WIDE * sizes.min():
-        panel.set_yscale("symlog", linthresh=float(np.quantile(sizes, 0.05)))
+        if np.nanmin(smallest) > 0:
+            panel.set_yscale("log")
+        else:
+            panel.set_yscale("symlog", linthresh=float(np.quantile(sizes, 0.05)))
     panel.set_ylabel("eigenvalues of ∇²f")
 
 
@@ -49,7 +55,7 @@ def _draw_ratios(panel: Axes, facts: TrajectoryFacts, steps: Array) -> None:
         predicted = np.array([getattr(visit, f"{order}_order") for visit in facts.visits])
         with np.errstate(all="ignore"):
             ratio = np.clip(actual / predicted, LOWEST, HIGHEST)
-        panel.plot(steps, ratio, "o-", color=colour, markersize=3, linewidth=1.2, label=f"{order}-order model")
+        panel.plot(steps, ratio, ".-", color=colour, markersize=3, linewidth=1.2, label=f"{order}-order model")
     panel.axhline(1.0, color="#888888", linewidth=0.9)
     panel.set_ylim(LOWEST - 0.1, HIGHEST + 0.1)
     panel.set_ylabel("1: the model was right")

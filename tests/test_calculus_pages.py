@@ -1,0 +1,53 @@
+"""Every command on the pages about the calculus runs, says what the page shows, and makes the picture that is shown."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import shutil
+from pathlib import Path
+
+import pytest
+
+from .test_bad_input import call_main
+
+ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "docs"
+PAGES = ("derivatives.md", "jacobian_and_hessian.md", "taylor.md", "convexity.md")
+CONSOLE = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
+
+
+def commands(page: str) -> list[tuple[list[str], list[str]]]:
+    """The words of each command behind `$ runner` on a page, and the lines shown below it, which are some of its output."""
+    found: list[tuple[list[str], list[str]]] = []
+    for block in CONSOLE.findall((DOCS / page).read_text(encoding="utf-8")):
+        for line in block.splitlines():
+            if line.startswith("$ "):
+                program, *words = shlex.split(line[2:], comments=True)
+                assert program == "runner", line
+                found.append((words, []))
+            else:
+                found[-1][1].append(line)
+    return found
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_every_command_runs_and_says_what_the_page_shows(page: str, tmp_path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    done = commands(page)
+    assert done, "a page without a command shows nothing"
+    for words, shown in done:
+        finished = call_main(tmp_path, monkeypatch, capsys, *words)
+        assert (finished.code, finished.err.replace("\r", "")) == (0, finished.err if words[0] == "run" else ""), words
+        printed = finished.out.splitlines()
+        assert [line for line in shown if not any(each.startswith(line) for each in printed)] == [], words
+        if "-o" in words:
+            assert (tmp_path / words[words.index("-o") + 1]).stat().st_size > 0
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_the_pictures_on_a_page_are_those_that_its_commands_write(page: str):
+    written = {words[words.index("-o") + 1] for words, _ in commands(page) if "-o" in words}
+    shown = set(re.findall(r"!\[[^\]]+\]\(images/([^)]+)\)", (DOCS / page).read_text(encoding="utf-8")))
+    assert written == shown
+    assert all((DOCS / "images" / name).read_bytes().startswith(b"\x89PNG") for name in shown)
