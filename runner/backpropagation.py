@@ -23,38 +23,40 @@ def layer_gradients(layers: Layers, x: Array, tape: Tape, slope: Array) -> tuple
     Args:
         layers: the chain.
         x: its parameters, `(runs, dimension)`.
-        tape: as `layers.outputs` left it.
+        tape: as `layers.outputs` left it; what it holds is used up.
         slope: ∂f/∂outputs, `(runs, outputs, samples)`; overwritten.
 
     Returns:
         The measurements of each layer, from the first to the last.
     """
+    jacobians = [
+        np.array([_jacobian_norm(layer, x[run : run + 1], tape, run) for run in range(len(x))]) for layer in layers.layers
+    ]
     gradient = np.empty_like(x)
     reaching = [norm(arriving.reshape(len(x), -1)) for _, arriving in layers.carried_back(x, tape, slope, gradient)]
     return tuple(
         LayerGradient(
             layer.name,
             layer.weights,
-            np.array([_jacobian_norm(layer, x[run : run + 1], tape, run) for run in range(len(x))]),
+            jacobian,
             arrived,
             norm(gradient[:, layer.weights]),
         )
-        for layer, arrived in zip(layers.layers, reversed(reaching), strict=True)
+        for layer, jacobian, arrived in zip(layers.layers, jacobians, reversed(reaching), strict=True)
     )
 
 
 def _jacobian_norm(layer: Layer, x: Array, tape: Tape, run: int) -> float:
     """Return the spectral norm of ∂aₗ/∂aₗ₋₁ of one run, over all samples together; x is `(1, dimension)`."""
     weights = layer.matrix(x)[0]
-    slopes = slope_of(layer.activation, tape.levels[layer.number][run, : layer.units])
+    place = layer.number - 1
+    slopes = slope_of(layer.activation, tape.outputs[place][run])
     if not (np.isfinite(weights).all() and np.isfinite(slopes).all()):
         return float("nan")
-    normals = tape.normals[layer.number - 1]
-    if normals is None:
+    if not layer.normalised:
         # No sample knows of the others: the norm of the whole is the largest of the samples' own.
         return float(np.linalg.norm(slopes.T[:, :, None] * weights, ord=2, axis=(1, 2)).max())
-    stretch = x[0, layer.scales, None] * cast(Array, tape.factors[layer.number - 1])[run]
-    normalised = _normalisation(normals[run], stretch)
+    normalised = _normalisation(tape.normals[place][run], x[0, layer.scales, None] * tape.factors[place][run])
     return _spectral_norm(
         lambda v: slopes * normalised(weights @ v),
         lambda v: weights.T @ normalised(slopes * v),

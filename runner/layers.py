@@ -7,6 +7,7 @@ that are used again and again are made once per `Tape`; all operations take comp
 
 from __future__ import annotations
 
+import functools
 import itertools
 import math
 from collections.abc import Callable, Iterator
@@ -36,6 +37,7 @@ class Layer:
         inputs: how many numbers go in for each sample.
         units: how many come out.
         activation: what is applied to each of them.
+        normalised: whether it has batch normalisation.
         weights: where W lies, `(units, inputs)` row by row.
         scales: where γ lies, `(units,)`; empty without batch normalisation.
         biases: where b lies (β with batch normalisation), `(units,)`.
@@ -45,6 +47,7 @@ class Layer:
     inputs: int
     units: int
     activation: Activation
+    normalised: bool
     weights: slice
     scales: slice
     biases: slice
@@ -53,11 +56,6 @@ class Layer:
     def name(self) -> str:
         """Its number, its shape and its activation."""
         return f"layer {self.number}: {self.inputs} → {self.units}, {self.activation}"
-
-    @property
-    def normalised(self) -> bool:
-        """Whether it has batch normalisation."""
-        return self.scales != slice(self.biases.start, self.biases.start)
 
     def matrix(self, x: Array) -> Array:
         """Return W, `(runs, units, inputs)`."""
@@ -68,33 +66,49 @@ class Tape:
     """What the way forward leaves for the way back, in arrays that serve one group of runs after another.
 
     Attributes:
-        levels: what leaves each layer, the inputs first, with a row of ones behind: `(runs, units + 1, samples)`.
-        normals: with batch normalisation, x̂ of each layer, `(runs, units, samples)`, else None.
-        factors: with batch normalisation, 1/√(σ² + ε) of each layer, `(runs, units, 1)`, else None.
-        slopes: room for what is carried back, twice.
+        outputs: what leaves each layer, `(runs, units, samples)`.
+        inputs: what each layer's parameters are multiplied by, `(runs, inputs, samples)`, with a row of ones behind where there
+            is no batch normalisation: it takes the biases along in one product, without a second walk through the result.
+        turned: the same, `(runs, samples, inputs)`.
+        normals: x̂ of each layer with batch normalisation, `(runs, units, samples)`; of the others nothing.
+        factors: 1/√(σ² + ε) of these, `(runs, units, 1)`.
+        rooms: where slopes go that find no room in what has been read for the last time, `(runs, units, samples)`.
     """
 
-    def __init__(self, layers: Layers, inputs: Array, runs: int, dtype: Any) -> None:
-        samples = inputs.shape[-1]
-        self.levels = [inputs]
-        self.normals: list[Array | None] = []
-        self.factors: list[Array | None] = []
-        for layer in layers.layers:
-            level = np.empty((runs, layer.units + 1, samples), dtype)
+    def __init__(self, layers: Layers, features: Array, runs: int, dtype: Any) -> None:
+        """Make one.
+
+        Args:
+            layers: the chain.
+            features: what enters it, `(features, samples)`.
+            runs: how many runs it is for.
+            dtype: float64, or complex128 for complex steps.
+        """
+        samples = features.shape[-1]
+        levels = [np.empty((runs, layer.units + 1, samples), dtype) for layer in layers.layers]
+        for level in levels:
             level[:, -1] = 1.0
-            self.levels.append(level)
-            self.normals.append(np.empty((runs, layer.units, samples), dtype) if layer.normalised else None)
-            self.factors.append(np.empty((runs, layer.units, 1), dtype) if layer.normalised else None)
-        widest = max(layers.sizes[1:])
-        self.slopes = [np.empty((runs, widest, samples), dtype) for _ in range(2)]
+        below = [np.concatenate([features, np.ones((1, samples))]), *levels[:-1]]
+        self.outputs = [level[:, :-1] for level in levels]
+        self.inputs = [
+            each[..., : layer.inputs, :] if layer.normalised else each for layer, each in zip(layers.layers, below, strict=True)
+        ]
+        normalised = [layer.units if layer.normalised else 0 for layer in layers.layers]
+        self.normals = [np.empty((runs, units, samples), dtype) for units in normalised]
+        self.factors = [np.empty((runs, units, 1), dtype) for units in normalised]
+        self.rooms = [np.empty((runs, max(layers.sizes), samples), dtype) for _ in range(2)]
+        self.turned = [each.swapaxes(-1, -2) for each in self.inputs]
 
     def only(self, runs: int) -> Tape:
         """Return the tape for the first few runs, in the same memory."""
+        if runs == len(self.outputs[0]):
+            return self
         part = object.__new__(Tape)
-        part.levels = [self.levels[0], *(level[:runs] for level in self.levels[1:])]
-        part.normals = [None if each is None else each[:runs] for each in self.normals]
-        part.factors = [None if each is None else each[:runs] for each in self.factors]
-        part.slopes = [each[:runs] for each in self.slopes]
+        # What enters the first layer is the same for all runs.
+        part.inputs = [self.inputs[0], *(each[:runs] for each in self.inputs[1:])]
+        part.turned = [each.swapaxes(-1, -2) for each in part.inputs]
+        for name in ("outputs", "normals", "factors", "rooms"):
+            setattr(part, name, [each[:runs] for each in getattr(self, name)])
         return part
 
 
@@ -120,10 +134,11 @@ class Layers:
         """The layers, and where their parameters lie: weights, then scales if there are any, then biases, layer by layer."""
         found, first, last = [], 0, len(self.sizes) - 1
         for number, (inputs, units) in enumerate(itertools.pairwise(self.sizes), 1):
-            scales = units if self.batch_norm and number < last else 0
+            normalised = self.batch_norm and number < last
+            scales = units if normalised else 0
             ends = list(itertools.accumulate((units * inputs, scales, units), initial=first))
             parts = [slice(*ends_of_part) for ends_of_part in itertools.pairwise(ends)]
-            found.append(Layer(number, inputs, units, self.activation if number < last else "identity", *parts))
+            found.append(Layer(number, inputs, units, self.activation if number < last else "identity", normalised, *parts))
             first = ends[-1]
         return tuple(found)
 
@@ -134,49 +149,48 @@ class Layers:
 
     def outputs(self, x: Array, tape: Tape) -> Array:
         """Return what leaves the last layer, `(runs, outputs, samples)`; the tape keeps what leaves each."""
-        for number, layer in enumerate(self.layers):
-            below, here = tape.levels[number], tape.levels[number + 1][:, : layer.units]
+        for place, layer in enumerate(self.layers):
+            here, weights = tape.outputs[place], layer.matrix(x)
             if layer.normalised:
-                _times(layer.matrix(x), below[..., : layer.inputs, :], here)
-                normal = cast(Array, tape.normals[number])
-                _normalise(here, normal, cast(Array, tape.factors[number]))
-                np.multiply(normal, x[:, layer.scales, None], out=here)
+                _times(weights, tape.inputs[place], here)
+                _normalise(here, tape.normals[place], tape.factors[place])
+                np.multiply(tape.normals[place], x[:, layer.scales, None], out=here)
                 here += x[:, layer.biases, None]
             else:
-                # The row of ones takes the biases along: one product, and no second walk through the result.
-                _times(np.concatenate([layer.matrix(x), x[:, layer.biases, None]], axis=-1), below, here)
+                _times(np.concatenate([weights, x[:, layer.biases, None]], axis=-1), tape.inputs[place], here)
             _ACTIVATIONS[layer.activation](here)
-        return tape.levels[-1][:, :-1]
+        return tape.outputs[-1]
 
     def carried_back(self, x: Array, tape: Tape, slope: Array, gradient: Array) -> Iterator[tuple[Layer, Array]]:
         """Carry ∂f/∂outputs back through the layers, from the last to the first, and fill in the gradient on the way.
 
         Args:
             x: the parameters, `(runs, dimension)`.
-            tape: as `outputs` left it.
+            tape: as `outputs` left it; what it holds is used up.
             slope: ∂f/∂outputs, `(runs, outputs, samples)`; overwritten.
             gradient: where ∂f/∂x goes, `(runs, dimension)`.
 
         Yields:
             Each layer l and ∂f/∂aₗ, `(runs, units, samples)`, overwritten when the next is asked for.
         """
-        for number in reversed(range(len(self.layers))):
-            layer, below = self.layers[number], tape.levels[number]
+        for place in reversed(range(len(self.layers))):
+            layer, here = self.layers[place], tape.outputs[place]
             yield layer, slope
-            other = tape.slopes[number % 2]
-            _DERIVATIVES[layer.activation](slope, tape.levels[number + 1][:, : layer.units], other[:, : layer.units])
+            _DERIVATIVES[layer.activation](slope, here)
             if layer.normalised:
-                normal, factor = cast(Array, tape.normals[number]), cast(Array, tape.factors[number])
-                scales = gradient[:, layer.scales] = _row_sums(slope, normal)
+                scales = gradient[:, layer.scales] = _row_sums(slope, tape.normals[place])
                 biases = gradient[:, layer.biases] = slope.sum(axis=-1)
-                _through_normalisation(slope, normal, x[:, layer.scales, None] * factor, scales, biases, other[:, : layer.units])
-                products = _summed_products(slope, below[..., : layer.inputs, :])
+                stretch = x[:, layer.scales, None] * tape.factors[place]
+                _through_normalisation(slope, tape.normals[place], stretch, scales, biases, here)
+                products = _summed_products(slope, tape.turned[place])
             else:
-                products = _summed_products(slope, below)
+                products = _summed_products(slope, tape.turned[place])
                 gradient[:, layer.biases] = products[..., -1]
             gradient[:, layer.weights] = products[..., : layer.inputs].reshape(len(x), -1)
-            if number:
-                slope = _times(layer.matrix(x).swapaxes(-1, -2), slope, other[:, : layer.inputs])
+            if place:
+                # Nobody reads what has left this layer any more.
+                room = here if layer.inputs <= layer.units else tape.rooms[place % 2]
+                slope = _times(layer.matrix(x).swapaxes(-1, -2), slope, room[:, : layer.inputs])
 
     def draw(self, generator: np.random.Generator, count: int, initialisation: Initialisation, gain: float) -> Array:
         """Draw starting points, `(count, dimension)`; more of them begin with the same ones.
@@ -200,9 +214,9 @@ class Layers:
 
 
 def slope_of(activation: Activation, a: Array) -> Array:
-    """Return σ'(z), given a = σ(z), for one run or many."""
+    """Return σ'(z), given a = σ(z)."""
     slope = np.ones_like(a)
-    _DERIVATIVES[activation](slope, a, np.empty_like(a))
+    _DERIVATIVES[activation](slope, a.copy())
     return slope
 
 
@@ -210,27 +224,33 @@ def _times(matrix: Array, columns: Array, out: Array) -> Array:
     """Return `matrix` times `columns`, in `out`. A column times a row is no job for BLAS."""
     if columns.shape[-2] == 1:
         return cast(Array, np.multiply(matrix, columns, out=out))
-    for block in _blocks(matrix.shape[-2], matrix.shape[-1], columns.shape[-1]):
+    blocks = _blocks(matrix.shape[-2], matrix.shape[-1], columns.shape[-1])
+    if len(blocks) == 1:
+        return np.matmul(matrix, columns, out=out)
+    for block in blocks:
         np.matmul(matrix, columns[..., block], out=out[..., block])
     return out
 
 
-def _summed_products(slope: Array, below: Array) -> Array:
-    """Return Σ slope belowᵀ over the samples, `(runs, units, inputs)`."""
-    first, *others = _blocks(slope.shape[-2], below.shape[-2], slope.shape[-1])
-    total: Array = np.matmul(slope[..., first], below[..., first].swapaxes(-1, -2))
-    for block in others:
-        total += np.matmul(slope[..., block], below[..., block].swapaxes(-1, -2))
+def _summed_products(slope: Array, turned: Array) -> Array:
+    """Return Σ slope inputsᵀ over the samples, `(runs, units, inputs)`."""
+    blocks = _blocks(slope.shape[-2], turned.shape[-1], slope.shape[-1])
+    if len(blocks) == 1:
+        return cast(Array, np.matmul(slope, turned))
+    total: Array = np.matmul(slope[..., blocks[0]], turned[..., blocks[0], :])
+    for block in blocks[1:]:
+        total += np.matmul(slope[..., block], turned[..., block, :])
     return total
 
 
-def _blocks(rows: int, columns: int, samples: int) -> list[slice]:
+@functools.lru_cache(maxsize=256)
+def _blocks(rows: int, columns: int, samples: int) -> tuple[slice, ...]:
     """Return so many samples at a time that BLAS does not split their product among threads, for that changes last bits.
 
     OpenBLAS splits products of matrices from 2¹⁸ multiplications on, and those with a vector from 9216.
     """
     most = max(1, (ONE_THREAD_VECTOR if 1 in (rows, columns) else ONE_THREAD) // (rows * columns))
-    return [slice(first, first + most) for first in range(0, samples, most)]
+    return tuple(slice(first, first + most) for first in range(0, samples, most))
 
 
 def _row_sums(a: Array, b: Array) -> Array:
@@ -279,23 +299,23 @@ def _identity(z: Array) -> None:
     pass
 
 
-def _through_tanh(slope: Array, a: Array, room: Array) -> None:
-    np.multiply(a, a, out=room)
-    np.subtract(1.0, room, out=room)
-    slope *= room
-
-
-def _through_sigmoid(slope: Array, a: Array, room: Array) -> None:
-    np.subtract(1.0, a, out=room)
+def _through_tanh(slope: Array, a: Array) -> None:
+    np.multiply(a, a, out=a)
+    np.subtract(1.0, a, out=a)
     slope *= a
-    slope *= room
 
 
-def _through_relu(slope: Array, a: Array, room: Array) -> None:
+def _through_sigmoid(slope: Array, a: Array) -> None:
+    slope *= a
+    np.subtract(1.0, a, out=a)
+    slope *= a
+
+
+def _through_relu(slope: Array, a: Array) -> None:
     slope *= a > 0
 
 
-def _through_identity(slope: Array, a: Array, room: Array) -> None:
+def _through_identity(slope: Array, a: Array) -> None:
     pass
 
 
@@ -305,10 +325,11 @@ _ACTIVATIONS: dict[Activation, Callable[[Array], None]] = {
     "sigmoid": _sigmoid,
     "identity": _identity,
 }
-_DERIVATIVES: dict[Activation, Callable[[Array, Array, Array], None]] = {
+_DERIVATIVES: dict[Activation, Callable[[Array, Array], None]] = {
     "tanh": _through_tanh,
     "relu": _through_relu,
     "sigmoid": _through_sigmoid,
     "identity": _through_identity,
 }
-"""Each derivative is computed from what the activation returned; at 0, where that of relu does not exist, it is 0."""
+"""What each multiplies a slope by, from what the activation returned, which is used up. At 0, where relu has no derivative, it is
+0."""

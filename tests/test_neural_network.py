@@ -482,7 +482,8 @@ def test_it_keeps_the_contract(network: Any):
     for check in checks(network):
         if check.finding.verdict != "skipped":
             check()
-    assert {check.name for check in checks(network) if check.finding.verdict == "skipped"} == {"Hessian", "residuals", "minimum"}
+    found = {check.name: check.finding.verdict for check in checks(network)}
+    assert [found[name] for name in ("gradient", "complex step", "sweeps", "starts", "layers")] == ["ok"] * 5
 
 
 def test_a_wrapped_network_adds_the_penalty_to_what_reaches_the_weights():

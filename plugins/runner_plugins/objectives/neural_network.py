@@ -31,7 +31,7 @@ from runner import (
     parameter,
 )
 
-CHUNK = 2**17
+CHUNK = 2**16
 """Numbers that leave the layers, computed at once: they should stay in the processor's cache until the way back."""
 
 
@@ -151,7 +151,7 @@ class NeuralNetwork(Objective):
 
     def backpropagation(self, x: Array) -> tuple[LayerGradient, ...]:
         """Return what becomes of the gradient in each layer, from the first to the last."""
-        tape = Tape(self.layers, self._inputs, len(x), x.dtype)
+        tape = Tape(self.layers, self.data.features, len(x), x.dtype)
         _, slope = self._loss(self.layers.outputs(x, tape))
         return layer_gradients(self.layers, x, tape, slope)
 
@@ -160,15 +160,11 @@ class NeuralNetwork(Objective):
         """Where each layer's weights lie in x."""
         return {layer.name: layer.weights for layer in self.layers.layers}
 
-    @cached_property
-    def _inputs(self) -> Array:
-        """The features, and a row of ones behind them for the biases."""
-        return np.concatenate([self.data.features, np.ones((1, self.data.features.shape[1]))])
-
     def _chunks(self, x: Array) -> Iterator[tuple[slice, Tape]]:
         """Yield some rows of x after others, each with room for what leaves the layers."""
-        most = max(1, CHUNK // (self._inputs.shape[1] * sum(self.layers.sizes[1:])))
-        tape = Tape(self.layers, self._inputs, min(most, len(x)), x.dtype)
+        features = self.data.features
+        most = max(1, CHUNK // (features.shape[1] * sum(self.layers.sizes[1:])))
+        tape = Tape(self.layers, features, min(most, len(x)), x.dtype)
         for first in range(0, len(x), most):
             rows = slice(first, min(first + most, len(x)))
             yield rows, tape.only(rows.stop - first)
