@@ -481,10 +481,12 @@ class Drawing:
     Attributes:
         figure: the picture.
         caption: a paragraph in plain words: how to read the picture, and what it shows here.
+        table: numbers that belong to it, as rows of cells, the headings first; empty if there are none.
     """
 
     figure: MatplotlibFigure
     caption: str
+    table: Sequence[Sequence[str]] = ()
 
 
 class Figure(Plugin, ABC):

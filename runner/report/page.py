@@ -93,8 +93,9 @@ class Picture:
         name: the plugin's name.
         title: the heading.
         caption: what the picture shows, or why there is none.
-        files: the pictures by their suffix; empty if there is none.
+        files: the pictures by their suffix, and its table as `csv`; empty if there is none.
         warnings: what went wrong, one sentence each.
+        table: the numbers that belong to it.
     """
 
     name: str
@@ -102,6 +103,7 @@ class Picture:
     caption: str
     files: dict[str, bytes]
     warnings: tuple[str, ...] = ()
+    table: Table | None = None
 
     @property
     def source(self) -> str:
@@ -171,14 +173,16 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
             drawing = figure.draw(results)
             files = {} if drawing is None else render(drawing.figure)
             caption = "These results hold nothing that this figure could show." if drawing is None else drawing.caption
+            table = Table(drawing.table[0], drawing.table[1:]) if drawing is not None and drawing.table else None
             failures = []
         except (Interrupted, StoreError):
             raise
         except Exception as error:  # a plugin may raise anything, and the other figures must not suffer
-            files, caption = {}, f"This figure could not be drawn: {type(error).__name__}: {error}"
+            files, caption, table = {}, f"This figure could not be drawn: {type(error).__name__}: {error}", None
             failures = [f"figure {name!r} could not be drawn: {type(error).__name__}: {error}"]
     complaints = dict.fromkeys(f"figure {name!r}: {warning.message}" for warning in caught)
-    return Picture(name, figure.title, caption, files, (*failures, *complaints))
+    files |= {} if table is None else {"csv": table.csv}
+    return Picture(name, figure.title, caption, files, (*failures, *complaints), table)
 
 
 def render_page(

@@ -1,0 +1,292 @@
+"""From where which minimum is reached: basins of attraction, and how often the global minimum is found."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import matplotlib as mpl
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import to_hex, to_rgb
+from numpy.typing import NDArray
+
+from runner import (
+    Array,
+    Behaviour,
+    Drawing,
+    Figure,
+    HasHessian,
+    Minima,
+    Objective,
+    Outcome,
+    Results,
+    Series,
+    StoredRun,
+    draw_height,
+    find_minima,
+    frame_of,
+    hookimpl,
+    number,
+    panels,
+    part,
+    summarize_settings,
+    wilson_interval,
+)
+
+FEWEST_STARTS = 10
+MOST_PANELS = 18
+GRID_POINTS = 160
+MANY_MINIMA = 40
+STILL = 1e-3
+"""A run has come to rest if the last tenth of its steps lies within this part of the region of starts."""
+GLOBAL = "#1B7837"
+NOWHERE = "#BBBBBB"
+HEADER = (
+    *("objective", "optimizer", "runs", "came to rest", "minima reached", "at no minimum"),
+    *("found the global minimum", "95 % interval"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Ends:
+    """The runs of one objective and optimizer, from many starts.
+
+    Attributes:
+        runs: the runs, of one setting.
+        objective: what they descend; None if it cannot be made again.
+        starts: where they began, `(runs, dimension)`.
+        minima: where they ended.
+        stationary: which of those places are no minima, because f curves downwards there, `(minima,)`.
+        found: which runs found the global minimum, `(runs,)`.
+    """
+
+    runs: Sequence[StoredRun]
+    objective: Objective | None
+    starts: Array
+    minima: Minima
+    stationary: NDArray[np.bool_]
+    found: NDArray[np.bool_]
+
+    @property
+    def name(self) -> str:
+        """Objective and optimizer."""
+        return f"{self.runs[0].objective}, {self.runs[0].optimizer}"
+
+    @property
+    def span(self) -> float:
+        """The width of the region of starts."""
+        return max(float(np.ptp(self.starts, axis=0).max()), 1e-300)
+
+    @property
+    def settled(self) -> int:
+        """How many runs came to rest."""
+        return int((self.minima.reached >= 0).sum())
+
+    @property
+    def at_no_minimum(self) -> int:
+        """How many came to rest where f curves downwards along some direction."""
+        reached = self.minima.reached[self.minima.reached >= 0]
+        return int(self.stationary[reached].sum())
+
+    @property
+    def known(self) -> bool:
+        """Whether the height of the global minimum is known; else the lowest that any run found stands for it."""
+        return self.runs[0].minimum_value is not None
+
+
+@dataclass(frozen=True)
+class Basins(Figure):
+    """Every start in the colour of the minimum that it leads to, and how often that is the global one."""
+
+    title: ClassVar[str] = "Basins of attraction"
+
+    def draw(self, results: Results) -> Drawing | None:
+        """Draw a panel for each objective of one or two coordinates and each optimizer; None without enough starts."""
+        ends = _ends(results)
+        drawn = [each for each in ends if each.starts.shape[1] <= 2][:MOST_PANELS]
+        if not drawn:
+            return None
+        figure, axes = panels([each.name for each in drawn], height=3.1)
+        for panel, each in zip(axes, drawn, strict=True):
+            _draw_panel(panel, each)
+        return Drawing(figure, _caption(ends, drawn), [HEADER, *map(_cells, ends)])
+
+
+def _ends(results: Results) -> list[Ends]:
+    groups: dict[tuple[str, str, str], list[StoredRun]] = {}
+    for run in results.runs:
+        if run.records_x:
+            groups.setdefault((run.objective, run.gradient, run.optimizer), []).append(run)
+    chosen = [min(summarize_settings(runs), key=lambda setting: setting.rank).runs for runs in groups.values()]
+    many = [runs for runs in chosen if len(runs) >= FEWEST_STARTS]
+    lowest: dict[str, float] = {}
+    found = [_read(results, runs) for runs in many]
+    for runs, (_, _, minima) in zip(many, found, strict=True):
+        heights = [*minima.value[:1].tolist(), lowest.get(runs[0].objective, np.inf)]
+        lowest[runs[0].objective] = min(heights)
+    return [_judged(results, runs, *read, lowest[runs[0].objective]) for runs, read in zip(many, found, strict=True)]
+
+
+def _read(results: Results, runs: Sequence[StoredRun]) -> tuple[Sequence[StoredRun], Array, Minima]:
+    """Return the runs that have iterates, their starts and where they ended."""
+    kept, first, last, resting = [], [], [], []
+    paths = [(run, series) for run, series in results.series(runs) if series.x is not None and len(series.x)]
+    starts = np.array([series.x[0] for _, series in paths if series.x is not None])
+    span = float(np.ptp(starts, axis=0).max()) if len(starts) else 1.0
+    for run, series in paths:
+        assert series.x is not None
+        kept.append(run)
+        first.append(series.x[0])
+        last.append(series.x[-1])
+        resting.append(_rests(run, series, span))
+    values = np.array([run.final_value for run in kept])
+    return kept, np.array(first), find_minima(np.array(last), values, np.array(resting, dtype=bool), span)
+
+
+def _rests(run: StoredRun, series: Series, span: float) -> bool:
+    if run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
+        return True
+    if run.outcome != Outcome.MAX_STEPS or run.behaviour in (Behaviour.CRAWLING, Behaviour.DIVERGING):
+        return False
+    assert series.x is not None
+    late = series.x[-max(2, len(series.x) // 10) :]
+    return bool(np.abs(late - late[-1]).max() <= STILL * span)
+
+
+def _judged(
+    results: Results, all_runs: Sequence[StoredRun], runs: Sequence[StoredRun], starts: Array, minima: Minima, lowest: float
+) -> Ends:
+    objective = results.objective(all_runs[0])
+    known = all_runs[0].minimum_value
+    as_low = minima.lowest(lowest if known is None else known)
+    found = np.array([place >= 0 and bool(as_low[place]) for place in minima.reached.tolist()], dtype=bool)
+    return Ends(runs, objective, starts, minima, _curves_downwards(objective, minima), found)
+
+
+def _curves_downwards(objective: Objective | None, minima: Minima) -> NDArray[np.bool_]:
+    if not isinstance(objective, HasHessian) or not len(minima.x):
+        return np.zeros(len(minima.x), dtype=bool)
+    with np.errstate(all="ignore"):
+        hessians = objective.hessian(minima.x)
+    downwards = [np.isfinite(hessian).all() and _smallest(hessian) < -1e-8 for hessian in hessians]
+    return np.array(downwards, dtype=bool)
+
+
+def _smallest(hessian: Array) -> float:
+    """Return the smallest eigenvalue, as a part of the largest in size."""
+    eigenvalues = np.linalg.eigvalsh(hessian)
+    return float(eigenvalues[0] / max(np.abs(eigenvalues).max(), 1e-300))
+
+
+def _colours(ends: Ends) -> list[str]:
+    """Return a colour for each place, green for a global minimum; by their coordinates, to be the same for all optimizers."""
+    as_low = np.zeros(len(ends.minima.x), dtype=bool)
+    as_low[ends.minima.reached[ends.found]] = True
+    shades = np.linspace(0.9, 0.4, max(int(as_low.sum()), 1))
+    greens = [to_hex(colour) for colour in mpl.colormaps["Greens"](shades)]
+    others = [to_hex(colour) for colour in mpl.colormaps["tab20"](range(20)) if _is_not_green(colour)]
+    colours, counts = [NOWHERE] * len(as_low), [0, 0]
+    for place in np.lexsort(np.round(ends.minima.x / ends.span, 2).T).tolist():
+        low = int(as_low[place])
+        palette = greens if low else others
+        colours[place] = palette[counts[low] % len(palette)]
+        counts[low] += 1
+    return colours
+
+
+def _is_not_green(colour: Array) -> bool:
+    """Whether a colour, red, green and blue, can be taken neither for green nor for grey."""
+    red, green, blue = colour[:3].tolist()
+    return bool(green < max(red, blue) and max(red, green, blue) - min(red, green, blue) > 0.1)
+
+
+def _draw_panel(panel: Axes, ends: Ends) -> None:
+    frame = frame_of([ends.starts], margin=0.03)
+    colours = [*_colours(ends), NOWHERE]
+    own = [colours[place] for place in ends.minima.reached.tolist()]
+    if ends.starts.shape[1] == 1:
+        heights = np.zeros(len(ends.starts)) if ends.objective is None else ends.objective.value(ends.starts)
+        if ends.objective is not None:
+            draw_height(panel, ends.objective, frame)
+            panel.set_ylim(panel.get_ylim())
+        panel.scatter(ends.starts[:, 0], heights, s=14, color=own, zorder=3, linewidths=0)
+        panel.plot(ends.minima.x[:, 0], ends.minima.value, "*", color="black", markersize=8, zorder=4)
+    else:
+        _fill(panel, ends, frame, colours)
+        panel.scatter(ends.starts[:, 0], ends.starts[:, 1], s=7, color=own, zorder=3, edgecolors="white", linewidths=0.25)
+        size = 6 if len(ends.minima.x) <= MANY_MINIMA else 3
+        panel.plot(ends.minima.x[:, 0], ends.minima.x[:, 1], "*", color="black", markersize=size, zorder=4)
+        panel.set_ylim(frame[0][1], frame[1][1])
+        panel.grid(visible=False)
+    panel.set_xlim(frame[0][0], frame[1][0])
+    panel.set_xlabel("x₁" if ends.starts.shape[1] == 2 else "x")
+    panel.set_ylabel("x₂" if ends.starts.shape[1] == 2 else "f")
+
+
+def _fill(panel: Axes, ends: Ends, frame: tuple[Array, Array], colours: Sequence[str]) -> None:
+    """Give every point of the panel the colour of the nearest start."""
+    low, high = frame
+    across, up = (np.linspace(low[axis], high[axis], GRID_POINTS) for axis in range(2))
+    nearest = np.array([
+        ((across[:, None] - ends.starts[:, 0]) ** 2 + (height - ends.starts[:, 1]) ** 2).argmin(axis=-1) for height in up
+    ])  # fmt: skip
+    places = ends.minima.reached[nearest]
+    places[places < 0] = len(colours) - 1
+    reach = (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
+    inks = np.array([to_rgb(colour) for colour in colours])
+    panel.imshow(inks[places], origin="lower", extent=reach, aspect="auto", alpha=0.45, interpolation="nearest", zorder=0.5)
+
+
+def _cells(ends: Ends) -> tuple[str, ...]:
+    found, runs = int(ends.found.sum()), len(ends.runs)
+    low, high = wilson_interval(found, runs)
+    return (
+        ends.runs[0].objective,
+        ends.runs[0].optimizer,
+        str(runs),
+        str(ends.settled),
+        str(int((~ends.stationary).sum())),
+        str(ends.at_no_minimum),
+        f"{100 * found / runs:.1f} %",
+        f"{100 * low:.1f} % to {100 * high:.1f} %",
+    )
+
+
+def _caption(ends: Sequence[Ends], drawn: Sequence[Ends]) -> str:
+    text = ["A dot is a start, in the colour of the minimum that its run came to rest at; the stars are these minima."]
+    if any(each.starts.shape[1] == 2 for each in drawn):
+        text.append("Every other point has the colour of the nearest start, so the borders are as sharp as the starts are dense.")
+    text.append("Green is the global minimum, grey are runs that did not come to rest.")
+    if not all(each.known for each in ends):
+        text.append("Where its height is not known, the lowest minimum that any run found stands for it.")
+    text.append("The intervals are Wilson's, of 95 %, for the share of all starts drawn in this way.")
+    groups: dict[str, list[Ends]] = {}
+    for each in ends:
+        groups.setdefault(each.runs[0].objective, []).append(each)
+    return "\n".join([" ".join(text), *(_finding(objective, group) for objective, group in groups.items())])
+
+
+def _finding(objective: str, group: Sequence[Ends]) -> str:
+    value = group[0].runs[0].minimum_value
+    height = "" if value is None else f", of height {number(value)},"
+    return f"On {objective}, the global minimum{height} was found by {'; '.join(map(_share, group))}."
+
+
+def _share(ends: Ends) -> str:
+    runs, found = len(ends.runs), int(ends.found.sum())
+    low, high = wilson_interval(found, runs)
+    minima = int((~ends.stationary).sum())
+    rest = "all" if ends.settled == runs else str(ends.settled)
+    text = f"{ends.runs[0].optimizer} from {part(found, runs, 'start')} ({100 * low:.0f} to {100 * high:.0f} %; "
+    text += f"{rest} came to rest, at {minima} {'minimum' if minima == 1 else 'minima'}"
+    if ends.at_no_minimum:
+        text += f", and {ends.at_no_minimum} at saddles or maxima"
+    return text + ")"
+
+
+@hookimpl
+def runner_figures() -> Mapping[str, type[Figure]]:
+    """Offer the figure."""
+    return {"basins": Basins}

@@ -1,0 +1,114 @@
+"""Which minimum each run reached: on functions whose minima are known, and the interval of a share."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.stats import binomtest
+
+from runner import find_minima, wilson_interval
+from runner_plugins.figures.basins import HEADER, Basins
+
+from .experiments import compute, reported
+from .test_figures import draw, results, sweep
+
+EXPERIMENT = """\
+name = "minima"
+objective = [{{ {objective} }}]
+gradient = [{{ name = "analytic" }}]
+optimizer = [{{ {optimizer} }}]
+start = {{ {start} }}
+stop = {{ max_steps = 800, gradient_norm = 1e-8 }}
+"""
+DESCENT = 'name = "gradient_descent", learning_rate = 0.004'
+
+
+class TestWilson:
+    @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 1), (57, 300), (0, 1)])
+    def test_it_is_that_of_scipy(self, successes: int, trials: int):
+        expected = binomtest(successes, trials).proportion_ci(method="wilson")
+        assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+    def test_without_trials_nothing_is_known(self):
+        assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+class TestGrouping:
+    def test_runs_that_end_near_each_other_are_at_one_minimum_and_the_lowest_comes_first(self):
+        x = np.array([[1.0, 0.0], [1.0001, 0.0], [-2.0, 1.0], [5.0, 5.0], [1.0, 2e-4]])
+        minima = find_minima(x, np.array([2.0, 2.0 + 1e-9, -1.0, 0.0, 2.0]), np.array([True, True, True, False, True]), span=10.0)
+        assert minima.reached.tolist() == [1, 1, 0, -1, 1]
+        np.testing.assert_array_equal(minima.value, [-1.0, 2.0])
+        assert minima.lowest().tolist() == [True, False]
+        assert minima.lowest(-3.0).tolist() == [False, False]
+
+    def test_nobody_settled(self):
+        minima = find_minima(np.zeros((3, 1)), np.zeros(3), np.zeros(3, dtype=bool), span=1.0)
+        assert minima.reached.tolist() == [-1, -1, -1]
+        assert minima.lowest().tolist() == []
+
+
+def row(write: Callable[..., Path], tmp_path: Path, **parts: str) -> tuple[dict[str, str], str]:
+    """The line of the table in the report, and the caption."""
+    stored = compute(write(EXPERIMENT.format(**parts)))
+    folder = reported(stored, tmp_path / "report", ("basins", Basins()))
+    with (folder / "figures" / "basins.csv").open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert tuple(line) == HEADER
+    page = (folder / "index.html").read_text("utf-8")
+    assert '<th scope="col">95 % interval</th>' in page, "the table is on the page too"
+    return line, draw(Basins(), stored).caption
+
+
+class TestBasins:
+    def test_the_two_wells_of_styblinski_and_tang(self, write, tmp_path):
+        """Along one coordinate descent ends left of the maximum at 0.156731 in the global minimum, right of it in the other."""
+        starts = np.linspace(-4.5, 4.5, 40)
+        line, caption = row(
+            write,
+            tmp_path,
+            objective='name = "styblinski_tang", dimension = 1',
+            optimizer=DESCENT,
+            start=f"points = {starts.tolist()}",
+        )
+        found = int((starts < 0.156731).sum())
+        assert line["found the global minimum"] == f"{100 * found / 40:.1f} %"
+        assert (line["came to rest"], line["minima reached"], line["at no minimum"]) == ("40", "2", "0")
+        assert f"of height -39.2, was found by gradient_descent from {found} of 40 starts (" in caption
+
+    def test_all_four_minima_of_himmelblau_are_global(self, write, tmp_path):
+        line, caption = row(
+            write, tmp_path, objective='name = "himmelblau"', optimizer=DESCENT, start="uniform = { count = 60, seed = 1 }"
+        )
+        assert (line["minima reached"], line["found the global minimum"], line["95 % interval"]) == (
+            "4",
+            "100.0 %",
+            "94.0 % to 100.0 %",
+        )
+        assert "from all 60 starts (94 to 100 %; all came to rest, at 4 minima)." in caption
+
+    def test_newton_as_it_is_comes_to_rest_at_saddles_and_maxima(self, write, tmp_path):
+        """Of the sum over two coordinates, the places where each is a root of 2x³ − 16x + 5/2: four minima, four saddles, a maximum."""
+        optimizer = 'name = "newton", indefinite = "plain"'
+        line, caption = row(
+            write,
+            tmp_path,
+            objective='name = "styblinski_tang"',
+            optimizer=optimizer,
+            start="uniform = { low = -4.0, high = 4.0, count = 120, seed = 3 }",
+        )
+        assert line["minima reached"] == "4"
+        assert int(line["at no minimum"]) > 20
+        assert f"and {line['at no minimum']} at saddles or maxima)" in caption
+
+    def test_a_run_that_crawls_did_not_come_to_rest(self, write, tmp_path):
+        slow = 'name = "gradient_descent", learning_rate = 1e-5'
+        line, _ = row(write, tmp_path, objective='name = "rastrigin"', optimizer=slow, start="uniform = { count = 12, seed = 0 }")
+        assert (line["came to rest"], line["found the global minimum"]) == ("0", "0.0 %")
+
+    def test_few_starts_show_no_basins(self):
+        assert Basins().draw(results(sweep([0.1]))) is None
