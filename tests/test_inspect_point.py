@@ -155,6 +155,14 @@ class TestText:
         assert "it is not finite here, so it has no eigenvalues" in out
         assert "no Newton direction, because the derivatives are not finite here" in out
 
+    @pytest.mark.parametrize("objective", ["sin_quadratic", "rosenbrock"])
+    def test_what_overflows_is_told_without_a_warning(self, call, objective: str):
+        done = call("inspect", objective, "--at", "1e200", "-o", "p.png")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.splitlines()[1] == "f(x) = infinite"
+        assert "nan" not in done.out
+        assert call("inspect", objective, "--at", "1e200", "--json").json["value"] is None
+
     def test_of_a_large_hessian_a_corner_is_shown(self, call):
         out = call("inspect", "rosenbrock", "--set", "dimension=10", "--at", "0.3").out
         assert "  … 10 × 10 in all" in out.splitlines()

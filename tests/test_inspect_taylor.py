@@ -121,7 +121,7 @@ class TestSeries:
         assert out.startswith(
             "sin_quadratic: Maclaurin series around 0, f(x) ≈ Σ cₙ (x − A)ⁿ, by Cauchy's integral on circles in the complex plane\n"
         )
-        assert "behind n = 3 the next coefficient is zero, so the remainder shrinks faster than n + 1" in out
+        assert "behind n = 3 the next coefficient is zero within its error, so the remainder shrinks faster than n + 1" in out
         assert "Taylor series around 2" in call("inspect", "sin_quadratic", "--taylor", "3", "--around", "2").out
 
     def test_a_term_that_is_too_small_to_be_seen_is_told(self, call):

@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 
+from runner.cli.databases import DEFAULT_DATABASE
 from runner.cli.inspect_options import Numbers, Picture, Shown
 from runner.cli.inspect_point import show_point
 from runner.cli.inspect_region import show_region
@@ -23,7 +25,6 @@ MOST_TERMS = 20
 MODES = {"spacings": "--spacings", "order": "--taylor", "region": "--region"}
 BELONGS = {"around": ("order", "--around"), "tries": ("region", "--tries"), "seed": ("region", "--seed")}
 TRIES = 10_000
-DEFAULT_DATABASE = "results/runner.db"
 """For each option that only one inspection has, which, and what it is called."""
 
 
@@ -38,7 +39,7 @@ DEFAULT_DATABASE = "results/runner.db"
 @click.option("--region", type=Numbers(), metavar="LOW,HIGH", help="Search a box for counterexamples to convexity.")
 @click.option("--tries", type=click.IntRange(min=1), metavar="N", help=f"How many chords to try.  [default: {TRIES:,}]")
 @click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the random chords.  [default: 0]")
-@click.option("--db", metavar="PATH|URL", help="Where RUN is stored.  [default: $RUNNER_DB, else results/runner.db]")
+@click.option("--db", metavar="PATH|URL", help=f"Where RUN is stored.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")
 def inspect(
@@ -68,14 +69,18 @@ def inspect(
     registry = Registry()
     for file in files:
         registry.load_file(file)
+    # What overflows is told as infinite, and what follows from it as unknown.
+    with np.errstate(all="ignore"):
+        _tell(_inspected(target, values, registry, db, mode), output, as_json)
+
+
+def _inspected(target: str, values: tuple[str, ...], registry: Registry, db: str | None, mode: Mapping[str, Any]) -> Shown:
     if is_run(target, registry):
         _check_run(target, values, mode)
-        shown = show_run(target, db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE, registry)
-    elif db is not None:
+        return show_run(target, db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE, registry)
+    if db is not None:
         raise click.UsageError(f"--db goes with a stored run; {target!r} is neither a number nor the beginning of an identity")
-    else:
-        shown = _shown(make_subject(target, values, registry), mode)
-    _tell(shown, output, as_json)
+    return _shown(make_subject(target, values, registry), mode)
 
 
 def _check_run(target: str, values: tuple[str, ...], mode: Mapping[str, Any]) -> None:

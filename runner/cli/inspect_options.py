@@ -91,7 +91,7 @@ def plain(value: Any) -> Any:
 
 def six(value: float) -> str:
     """Return a number with six significant digits."""
-    return f"{value + 0.0:.6g}"
+    return f"{value + 0.0:.6g}" if math.isfinite(value) else number(value)
 
 
 def vector(x: Array, text: Callable[[float], str] = six) -> str:
@@ -110,7 +110,7 @@ def as_given(value: float) -> str:
 
 def fifteen(value: float) -> str:
     """Return a number with the 15 digits that a float64 always holds; what lies behind them is rounding."""
-    return f"{value + 0.0:.15g}"
+    return f"{value + 0.0:.15g}" if math.isfinite(value) else number(value)
 
 
 def difference(value: float) -> str:

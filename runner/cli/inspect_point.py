@@ -44,7 +44,7 @@ def _draw(subject: Subject, facts: PointFacts) -> MatplotlibFigure:
 
 def _lines(facts: PointFacts) -> Iterator[str]:
     yield f"{facts.objective} at x = {vector(facts.place.x, as_given)}, {facts.place.why}"
-    yield f"f(x) = {fifteen(facts.value) if math.isfinite(facts.value) else number(facts.value)}"
+    yield f"f(x) = {fifteen(facts.value)}"
     yield ""
     yield from _gradient_lines(facts.gradients)
     yield from _steepest_lines(facts)

@@ -76,7 +76,8 @@ def _series_lines(facts: SeriesFacts) -> Iterator[str]:
 def _remarks(facts: SeriesFacts) -> Iterator[str]:
     skipping = [str(each.order) for each in facts.remainders if each.expected not in (None, each.order + 1)]
     if skipping:
-        yield f"behind n = {', '.join(skipping)} the next coefficient is zero, so the remainder shrinks faster than n + 1"
+        orders = ", ".join(skipping)
+        yield f"behind n = {orders} the next coefficient is zero within its error, so the remainder shrinks faster than n + 1"
     ruled = [str(each.order) for each in facts.remainders if each.slope and abs(each.slope.value - (each.expected or 0)) > OFF]
     if ruled:
         yield f"behind n = {', '.join(ruled)} a later term is the larger one at every distance at which rounding is not"

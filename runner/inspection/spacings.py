@@ -83,7 +83,7 @@ def spacing_place(subject: Subject, at: tuple[float, ...] | None) -> Place:
     if at is not None:
         return place_at(subject, at, "--at")
     region = subject.start_region
-    x = 1.0 if region is None else 0.3 * region[0] + 0.7 * region[1]
+    x = 1.0 if region is None else round(region[0] + 0.7 * (region[1] - region[0]), 9)
     return Place(np.full(subject.dimension, x), ONES if region is None else OFF_SYMMETRY)
 
 

@@ -12,14 +12,14 @@ from runner.rowwise import Array
 CURVE_POINTS = 401
 GRID_POINTS = 121
 LEVELS = 18
+NARROWEST = 1e-6
+"""Half the width of a picture far away, as a part of x: narrower, its edges were the same number."""
 
 
 def half_width(subject: Subject, x: Array) -> float:
     """Return how far around a point to look: a quarter of the start region's width, else in proportion to x."""
-    region = subject.start_region
-    if region is None:
-        return max(1.0, float(np.abs(x).max()))
-    return 0.25 * (region[1] - region[0])
+    region, size = subject.start_region, float(np.abs(x).max())
+    return max(1.0, size) if region is None else max(0.25 * (region[1] - region[0]), NARROWEST * size)
 
 
 def values(subject: Subject, x: Array) -> Array:
