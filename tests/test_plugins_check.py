@@ -135,7 +135,7 @@ class TestOptions:
         ("arguments", "code", "error"),
         [
             (("gradient_decent",), 3, "there is no plugin 'gradient_decent'; did you mean gradient_descent?"),
-            (("adam", "--kind", "figure"), 3, "there is no figure 'adam'; allowed: convergence, "),
+            (("adam", "--kind", "figure"), 3, "there is no figure 'adam'; allowed: basins, "),
             (("adam", "--set", "rate=1"), 2, "--set rate=1: adam has no such parameter; allowed: "),
             (("adam", "--set", "learning_rat=1"), 2, "--set learning_rat=1: adam has no such parameter; did you mean learning_rate?"),
             (("adam", "--set", "learning_rate=-1"), 2, "--set learning_rate=-1: must be a number > 0, not -1"),
