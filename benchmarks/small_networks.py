@@ -76,7 +76,7 @@ def timed(function: Callable[[], object]) -> float:
 def hand_written(run: Run, steps: int) -> list[tuple[float, float]]:
     """Train one network as a person writes it; return f and ‖∇f‖ at each iterate."""
     network, rate = cast(NeuralNetwork, run.objective.plugin), cast(float, run.optimizer.parameters["learning_rate"])
-    features, y = network.data.features.T.copy(), network.data.targets.T.copy()
+    features, y = network.examples.features.T.copy(), network.examples.targets.T.copy()
     weights1, bias1, weights2, bias2, weights3, bias3 = parameters = unpacked(network, run.start.x)
     told = []
     for _ in range(steps + 1):

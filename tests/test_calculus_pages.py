@@ -19,7 +19,9 @@ DOCS = ROOT / "docs"
 PAGES = (
     *("derivatives.md", "jacobian_and_hessian.md", "taylor.md", "convexity.md"),
     *("learning_rate.md", "linear_regression.md", "local_minima.md"),
+    *("neural_networks.md", "exploding_gradients.md"),
 )
+LONG = PAGES[-2:]
 CONSOLE = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
@@ -37,7 +39,7 @@ def commands(page: str) -> list[tuple[list[str], list[str]]]:
     return found
 
 
-@pytest.mark.parametrize("page", PAGES)
+@pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] if page in LONG else []) for page in PAGES])
 def test_every_command_runs_and_says_what_the_page_shows(page: str, tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     done = commands(page)
@@ -52,9 +54,9 @@ def test_every_command_runs_and_says_what_the_page_shows(page: str, tmp_path, mo
 
 
 def figures_of(experiment: Path) -> set[str]:
-    """The pictures in an experiment's report."""
+    """The pictures in an experiment's report; one may bear the experiment's name, where several have the same figure."""
     named = tomllib.loads(experiment.read_text(encoding="utf-8")).get("report", {}).get("figures", DEFAULT_FIGURES)
-    return {f"{figure}.png" for figure in named}
+    return {f"{figure}.png" for figure in [*named, experiment.stem]}
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -53,7 +53,7 @@ def answer(network: NeuralNetwork, x: Any, features: Any, bends: list[float] | N
         if bends is not None:
             bends.append(float(np.abs(z).min()))
         rows = ACTIVATIONS[network.activation](z)
-    outputs = len(network.data.targets)
+    outputs = len(network.examples.targets)
     last = take(outputs * rows.shape[1]).reshape(outputs, rows.shape[1])
     result = rows @ last.T + take(outputs)
     assert place == len(x)
@@ -62,8 +62,8 @@ def answer(network: NeuralNetwork, x: Any, features: Any, bends: list[float] | N
 
 def loss(network: NeuralNetwork, x: Any) -> Any:
     """f at one x, sample by sample."""
-    targets = network.data.targets.T
-    answers = answer(network, x, network.data.features.T)
+    targets = network.examples.targets.T
+    answers = answer(network, x, network.examples.features.T)
     if network.loss == "mse":
         return sum(((one - y) ** 2).sum() for one, y in zip(answers, targets, strict=True)) / len(targets)
     return sum(
@@ -119,7 +119,7 @@ def test_value_and_gradient_are_those_of_the_formulas(network: NeuralNetwork):
 def test_the_gradient_is_right_for_any_shape(network: NeuralNetwork, seed: int, scale: float):
     x = scale * np.random.default_rng(seed).normal(size=network.dimension)
     bends: list[float] = []
-    answer(network, x, network.data.features.T, bends)
+    answer(network, x, network.examples.features.T, bends)
     assume(network.activation != "relu" or min(bends) > 1e-9)
     expected, found = slope(network, x), network.gradient(x[None])[0]
     assert np.abs(found - expected).max() <= 1e-10 * max(1.0, np.abs(expected).max())
@@ -173,8 +173,8 @@ def test_cross_entropy_is_stable_for_large_answers(scale: float):
     network = made(loss="cross_entropy", hidden=())
     x = scale * np.random.default_rng(0).normal(size=(4, network.dimension))
     value, gradient = network.value_and_gradient(x)
-    answers = np.array([answer(network, row, network.data.features.T) for row in x])
-    chosen = (answers * network.data.targets.T).sum(axis=-1)
+    answers = np.array([answer(network, row, network.examples.features.T) for row in x])
+    chosen = (answers * network.examples.targets.T).sum(axis=-1)
     np.testing.assert_allclose(value, (logsumexp(answers, axis=-1) - chosen).mean(axis=-1), rtol=1e-12)
     assert np.isfinite(gradient).all()
     assert np.abs(gradient).max() > 1e-3
@@ -182,8 +182,8 @@ def test_cross_entropy_is_stable_for_large_answers(scale: float):
 
 def test_without_hidden_layers_it_is_linear_regression():
     network = NeuralNetwork(hidden=(), noise=0.3)
-    design = np.column_stack([network.data.features.T, np.ones(200)])
-    x, residual, *_ = np.linalg.lstsq(design, network.data.targets[0])
+    design = np.column_stack([network.examples.features.T, np.ones(200)])
+    x, residual, *_ = np.linalg.lstsq(design, network.examples.targets[0])
     np.testing.assert_allclose(network.value(x[None]), residual / 200, rtol=1e-12)
     assert np.abs(network.gradient(x[None])).max() < 1e-14
 
@@ -204,7 +204,7 @@ def test_an_answer_of_one_needs_no_learning_and_the_mean_costs_one():
 @pytest.mark.parametrize("name", DATA_SHAPES)
 def test_data_have_the_shapes_that_are_told_and_are_standardised(name):
     features, classes = DATA_SHAPES[name]
-    data = NeuralNetwork(data_set=name).data
+    data = NeuralNetwork(data_set=name).examples
     assert data.features.shape == (features, data.targets.shape[1])
     assert len(data.targets) == (classes or 1)
     np.testing.assert_allclose(data.features.mean(axis=1), 0.0, atol=1e-12)
@@ -217,8 +217,8 @@ def test_data_have_the_shapes_that_are_told_and_are_standardised(name):
 
 
 def test_made_up_data_are_where_they_are_said_to_be():
-    moons = NeuralNetwork(data_set="moons", noise=0.0, samples=400).data
-    again = NeuralNetwork(data_set="moons", noise=0.0, samples=400, seed=1).data
+    moons = NeuralNetwork(data_set="moons", noise=0.0, samples=400).examples
+    again = NeuralNetwork(data_set="moons", noise=0.0, samples=400, seed=1).examples
     assert (moons.features != again.features).any()
     # Two halves of an ellipse (a circle, scaled), each class with another centre.
     for row in moons.targets:
@@ -351,7 +351,7 @@ def jacobian(network: NeuralNetwork, x: Any, number: int) -> Any:
     """∂a/∂a_below of a layer, all samples together, by complex steps of the formulas."""
     layers = network.layers.layers
     single = layers[number]
-    rows = network.data.features.T
+    rows = network.examples.features.T
     for layer in layers[:number]:
         rows = through(network, layer, x, rows)
     columns = []
@@ -378,9 +378,9 @@ def test_each_layer_tells_its_jacobian_and_what_reaches_it(activation: str, batc
     found = network.backpropagation(x)
     gradient = network.gradient(x)
     for run in range(2):
-        answers = answer(network, x[run], network.data.features.T)
+        answers = answer(network, x[run], network.examples.features.T)
         chances = np.exp(answers) / np.exp(answers).sum(axis=-1, keepdims=True)
-        reaching = ((chances - network.data.targets.T) / len(answers)).ravel()
+        reaching = ((chances - network.examples.targets.T) / len(answers)).ravel()
         for number in (3, 2, 1, 0):
             layer, local = found[number], jacobian(network, x[run], number)
             np.testing.assert_allclose(layer.reaching[run], np.linalg.norm(reaching), rtol=1e-10)
@@ -461,7 +461,7 @@ def test_csv_files_that_cannot_be_used(tmp_path: Path, text: str, loss: Any, mes
 def test_a_csv_file_of_classes_and_of_numbers(tmp_path: Path):
     path = tmp_path / "data.csv"
     path.write_text("a,b,y\n1,5,0\n2,5,1\n3,5,2\n6,5,1\n", encoding="utf-8")
-    classes, numbers = (NeuralNetwork(csv=path, loss=loss, hidden=(3,)).data for loss in ("cross_entropy", "mse"))
+    classes, numbers = (NeuralNetwork(csv=path, loss=loss, hidden=(3,)).examples for loss in ("cross_entropy", "mse"))
     np.testing.assert_array_equal(classes.targets, [[1, 0, 0, 0], [0, 1, 0, 1], [0, 0, 1, 0]])
     np.testing.assert_allclose(numbers.targets, [np.array([-1, 0, 1, 0]) / np.sqrt(0.5)])
     np.testing.assert_array_equal(numbers.features[1], 0.0)

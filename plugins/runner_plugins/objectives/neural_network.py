@@ -94,10 +94,10 @@ class NeuralNetwork(Objective):
             )
         if self.batch_norm and not self.hidden:
             raise ValueError("batch_norm = true needs a hidden layer to normalise, and hidden is empty")
-        _ = self.data
+        _ = self.examples
 
     @cached_property
-    def data(self) -> DataSet:
+    def examples(self) -> DataSet:
         """The samples, scaled: features `(features, samples)` and targets `(outputs, samples)`.
 
         Raises:
@@ -112,7 +112,7 @@ class NeuralNetwork(Objective):
     @cached_property
     def layers(self) -> Layers:
         """The chain of layers, and where their parameters lie in x."""
-        sizes = (len(self.data.features), *self.hidden, len(self.data.targets))
+        sizes = (len(self.examples.features), *self.hidden, len(self.examples.targets))
         return Layers(sizes, self.activation, self.batch_norm)
 
     @property
@@ -151,7 +151,7 @@ class NeuralNetwork(Objective):
 
     def backpropagation(self, x: Array) -> tuple[LayerGradient, ...]:
         """Return what becomes of the gradient in each layer, from the first to the last."""
-        tape = Tape(self.layers, self.data.features, len(x), x.dtype)
+        tape = Tape(self.layers, self.examples.features, len(x), x.dtype)
         _, slope = self._loss(self.layers.outputs(x, tape))
         return layer_gradients(self.layers, x, tape, slope)
 
@@ -162,7 +162,7 @@ class NeuralNetwork(Objective):
 
     def _chunks(self, x: Array) -> Iterator[tuple[slice, Tape]]:
         """Yield some rows of x after others, each with room for what leaves the layers."""
-        features = self.data.features
+        features = self.examples.features
         most = max(1, CHUNK // (features.shape[1] * sum(self.layers.sizes[1:])))
         tape = Tape(self.layers, features, min(most, len(x)), x.dtype)
         for first in range(0, len(x), most):
@@ -171,7 +171,7 @@ class NeuralNetwork(Objective):
 
     def _loss(self, outputs: Array) -> tuple[Array, Array]:
         """Return f, `(runs,)`, and ∂f/∂outputs, `(runs, outputs, samples)`."""
-        targets = self.data.targets
+        targets = self.examples.targets
         samples = targets.shape[1]
         if self.loss == "mse":
             errors = outputs - targets
