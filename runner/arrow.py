@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arro3.core import Array, DataType, Table
+from arro3.core import Array, DataType, RecordBatch, RecordBatchReader, Table
+
+from runner.errors import ReportError
 
 if TYPE_CHECKING:
     from runner.frames import Column
+
+ROW_GROUP_VALUES = 2**23
+"""So many values are held in memory until they are written together."""
+FEWEST_ROWS = 1000
 
 _TYPES = {
     "integer": DataType.int64,
@@ -28,3 +35,28 @@ def _array(column: Column) -> Array:
         return Array(column.listed(), type=_TYPES[column.kind]())
     values = column.values
     return Array.from_numpy(values if values.flags.c_contiguous else values.copy())
+
+
+def write_parquet(path: Path, tables: Iterable[Sequence[Column]]) -> None:
+    """Write tables with the same columns, at least one, as one Parquet file; holds a part of it in memory at a time.
+
+    Raises:
+        ReportError: the library that writes Parquet is not installed.
+        OSError: the file cannot be written.
+    """
+    try:
+        # Large, and needed for nothing else.
+        from arro3.io import write_parquet as write
+    except ImportError as error:
+        install = "python -m pip install 'gradient-runner[parquet]'"
+        raise ReportError(f"Parquet files need a library that is not installed; {install}") from error
+    parts = iter(tables)
+    first = to_table(next(parts))
+    rows = max(FEWEST_ROWS, ROW_GROUP_VALUES // len(first.column_names))
+
+    def batches() -> Iterator[RecordBatch]:
+        yield from first.to_batches()
+        for part in parts:
+            yield from to_table(part).to_batches()
+
+    write(RecordBatchReader.from_batches(first.schema, batches()), path, compression="zstd(3)", max_row_group_size=rows)

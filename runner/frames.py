@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -100,36 +100,61 @@ class Frame:
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         return self.to_arrow().__arrow_c_stream__(requested_schema)
 
-    def __repr__(self) -> str:
-        shown = [list(self.names), *(list(map(text_of, row)) for row in self._first_rows())]
+    def head(self, rows: int) -> Frame:
+        """Return the first rows."""
+        return Frame(
+            [
+                Column(each.name, each.kind, each.values[:rows], None if each.missing is None else each.missing[:rows])
+                for each in self.columns
+            ]
+        )
+
+    def taken(self, places: Sequence[int]) -> Frame:
+        """Return some rows, by their places, in that order."""
+        columns = [(each, each.listed()) for each in self.columns]
+        return Frame([Column(each.name, each.kind, [values[place] for place in places]) for each, values in columns])
+
+    def lines(self) -> list[str]:
+        """Return it as people read it, numbers with six digits; nothing in a line is obeyed by a terminal."""
+        shown = [[printable(name) for name in self.names], *([text_of(value) for value in row] for row in self.rows())]
         widths = [max(map(len, cells)) for cells in zip(*shown, strict=True)]
         right = [column.kind in ("integer", "number") for column in self.columns]
-        lines = [
+        return [
             "  ".join(
                 cell.rjust(width) if end else cell.ljust(width) for cell, width, end in zip(row, widths, right, strict=True)
             ).rstrip()
             for row in shown
         ]
-        return "\n".join([*lines, *self._more()])
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.head(SHOWN_ROWS).lines(), *self._more()])
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows; every text in it is escaped."""
         head = "".join(f"<th>{html.escape(text_of(name))}</th>" for name in self.names)
         body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(text_of(value))}</td>' for value in row)}</tr>" for row in self._first_rows()
+            f"<tr>{''.join(f'<td>{html.escape(text_of(value))}</td>' for value in row)}</tr>"
+            for row in self.head(SHOWN_ROWS).rows()
         )
         more = "".join(f"<p>{line}</p>" for line in self._more())
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
-    def _first_rows(self) -> Iterator[tuple[Any, ...]]:
-        first = [
-            Column(each.name, each.kind, each.values[:SHOWN_ROWS], None if each.missing is None else each.missing[:SHOWN_ROWS])
-            for each in self.columns
-        ]
-        return Frame(first).rows()
-
     def _more(self) -> list[str]:
         return [f"… {len(self):,} rows"] if len(self) > SHOWN_ROWS else []
+
+
+def joined(frames: Iterable[Frame]) -> Frame:
+    """Return tables with the same columns as one; there is at least one."""
+    first, *others = frames
+    if not others:
+        return first
+    parts = [first, *others]
+    return Frame(
+        [
+            Column(each.name, each.kind, [value for part in parts for value in part.columns[place].listed()])
+            for place, each in enumerate(first.columns)
+        ]
+    )
 
 
 def text_of(value: object) -> str:

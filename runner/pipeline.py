@@ -305,14 +305,17 @@ def find_figures(experiment: Experiment, catalogue: Catalogue) -> list[tuple[str
     return found
 
 
-def report(results: Results, figures: Sequence[tuple[str, Figure]], folder: Path, command: str) -> WrittenReport:
+def report(
+    results: Results, figures: Sequence[tuple[str, Figure]], folder: Path, command: str, computes: bool = True
+) -> WrittenReport:
     """Write the report of an experiment from the database alone.
 
     Args:
         results: the experiment, as the database holds it.
         figures: what to draw.
         folder: where to write.
-        command: what to type to compute the results again.
+        command: what to type to compute the results again, or to draw them again.
+        computes: which of the two it does.
 
     Raises:
         StoreError: the database is damaged.
@@ -325,4 +328,4 @@ def report(results: Results, figures: Sequence[tuple[str, Figure]], folder: Path
     sections = [Section("summary", "Summary", SUMMARY_CAPTION, Table(*summary), Table(*settings))]
     if sweeps := rate_sweeps(results):
         sections.append(Section("rates", "Learning rates", CAPTION, Table(*rates_table(sweeps)), Table(*rates_export(sweeps))))
-    return write_report(folder, results, figures, sections, command)
+    return write_report(folder, results, figures, sections, command, computes)

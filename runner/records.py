@@ -59,6 +59,29 @@ class KnownMinimum:
     curvature: tuple[float, float] | None
 
 
+@dataclass(frozen=True, slots=True)
+class RunHead:
+    """What must be known of a run to read its trajectory.
+
+    Attributes:
+        id: the row's number.
+        identity: SHA-256 over everything that decides its numbers, in hexadecimal.
+        outcome: a `runner.Outcome` value.
+        steps: how many steps it took.
+        dimension: how many coordinates x has.
+        records_x: whether its iterates are stored.
+        records_gradient: whether its gradients are stored, component by component.
+    """
+
+    id: int
+    identity: str
+    outcome: str
+    steps: int
+    dimension: int
+    records_x: bool
+    records_gradient: bool
+
+
 @dataclass(frozen=True)
 class RunRecord:
     """One run as the database holds it.

@@ -113,7 +113,8 @@ def test_trajectories_bit_for_bit(tmp_path, write):
     with runner.open(str(path)) as database:
         ((run, series),) = database.trajectories([1])
         assert series.value.tobytes() == np.array(SPECIAL).tobytes()
-        assert math.isnan(run.final_value)
+        assert (run.id, run.steps) == (1, len(SPECIAL) - 1)
+        assert math.isnan(database.run(1).final_value)
         assert math.isnan(database.runs()["final_value"][0])
 
 

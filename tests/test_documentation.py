@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
 
 from runner.cli import COMMANDS, commands
+from runner.database import ResultsDatabase
 from runner.registry import HOOKS
 from runner.stopping import Outcome, StoppingRules
 from runner.store.schema import SQLITE_STEPS_VIEW, VIEWS, metadata
@@ -17,6 +20,7 @@ from .test_store import opened, run_into
 
 ROOT = Path(__file__).parent.parent
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+ASKING = ("list", "runs", "show", "steps", "sql", "plot", "report", "compare", "export")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
@@ -94,6 +98,36 @@ def test_every_command_has_help_with_an_example():
         command = commands.get_command(click.Context(commands), name)
         assert command is not None
         assert f"runner {name}" in (command.help or ""), name
+
+
+def test_every_command_and_option_is_in_the_documentation():
+    text = README + "".join(path.read_text(encoding="utf-8") for path in PAGES)
+    for name in COMMANDS:
+        command = commands.get_command(click.Context(commands), name)
+        assert command is not None
+        assert f"runner {name}" in text, name
+        for parameter in command.params:
+            # What `runner run --help` lists is described with the experiment file, not option by option.
+            if isinstance(parameter, click.Option) and name in ASKING:
+                assert any(f"`{option}" in row(name) for option in parameter.opts), (name, parameter.opts)
+
+
+def row(command: str) -> str:
+    """The line of the table of commands."""
+    return next(line for line in page("querying.md").splitlines() if line.startswith(f"| `runner {command}"))
+
+
+def test_the_python_that_is_shown_runs(tmp_path, runner_cli):
+    runner_cli("run", ROOT / "experiments" / "lr_sweep.toml", "--no-report", cwd=tmp_path)
+    (tmp_path / "shown.py").write_text(blocks(page("python.md"), "python")[0], encoding="utf-8")
+    done = subprocess.run([sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "gradient_descent" in done.stdout
+
+
+def test_every_method_of_a_database_is_in_the_documentation():
+    methods = [name for name in dir(ResultsDatabase) if not name.startswith("_")]
+    assert [name for name in methods if name not in ("close", "name") and f"`{name}(" not in page("python.md")] == []
 
 
 def test_every_experiment_in_the_repository_is_valid(runner_cli, tmp_path):

@@ -259,8 +259,8 @@ def test_what_cannot_be_read_is_pointed_at(text, message):
         ("lerning_rate = 1", "character 1: there is no lerning_rate; did you mean learning_rate?\n  lerning_rate = 1\n  ^"),
         ("optimizer.lr = 1", "character 1: there is no optimizer.lr; there are optimizer.learning_rate, optimizer.max_norm, "
          "optimizer.max_value, optimizer.momentum, optimizer.optimizer\n  optimizer.lr = 1\n  ^"),
-        ("zzz = 1", "character 1: there is no zzz; there are id, identity, objective, gradient, optimizer, dimension, outcome, behaviour, "
-         "error, steps, value_evaluations, gradient_evaluations, …\n  zzz = 1\n  ^"),
+        ("zzz = 1", "character 1: there is no zzz; there are id, identity, objective, gradient, optimizer, start_id, dimension, outcome, "
+         "behaviour, error, steps, value_evaluations, …\n  zzz = 1\n  ^"),
         ("steps = 'a'", "character 9: steps is a number; compare it with one\n  steps = 'a'\n          ^"),
         ("steps = true", "character 9: steps is a number; compare it with one\n  steps = true\n          ^"),
         ("outcome = 1", "character 11: outcome is a text; compare it with a text in quotes\n  outcome = 1\n            ^"),

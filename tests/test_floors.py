@@ -36,17 +36,19 @@ FLOORS = [
         "environment",
         "execution",
         "experiment",
+        "formats",
         "hookspecs",
         "labels",
         "offers",
         "overrides",
         "starts",
+        "steps",
         "stopping",
         "sweeps",
     },
     {"config", "evaluation", "filters", "grid", "recording", "registry", "remaking"},
-    {"analysis", "descent", "parcel", "report", "scaffold", "store"},
-    {"database", "inspection", "landmarks", "pipeline", "replaying", "shares", "testing"},
+    {"analysis", "descent", "exporting", "parcel", "report", "scaffold", "store"},
+    {"database", "inspection", "landmarks", "pipeline", "redrawing", "replaying", "shares", "testing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -54,6 +56,7 @@ FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 RESTS_ON = {
     "backpropagation": {"contracts", "layers", "rowwise"},
     "clipping": {"rowwise"},
+    "arrow": {"errors"},
     "frames": {"arrow"},
     "parameters": {"contracts", "errors"},
     "contracts": {"rowwise"},
@@ -67,8 +70,9 @@ RESTS_ON = {
     "experiment": {"behaviour", "stopping"},
     "starts": {"experiment"},
     "recording": set(),
-    "database": {"replaying"},
+    "database": {"redrawing", "replaying"},
     "pipeline": {"landmarks", "shares"},
+    "redrawing": {"pipeline"},
 }
 HOMES = {
     "arro3": {"arrow"},

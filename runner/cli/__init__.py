@@ -16,6 +16,15 @@ from runner.errors import Interrupted, RunnerError
 COMMANDS = {
     "run": "Run an experiment: compute what is missing, store every step, write the report.",
     "verify": "Check that everything in a database is whole.",
+    "list": "List the experiments in the database.",
+    "runs": "Show runs as a table.",
+    "show": "Show everything that is known of a run.",
+    "steps": "Show every step of some runs.",
+    "sql": "Ask the database in SQL that only reads.",
+    "plot": "Draw a figure of an experiment from the database.",
+    "report": "Write an experiment's report again, from the database.",
+    "compare": "Set two experiments or filters side by side.",
+    "export": "Write runs or their steps into a file.",
     "inspect": "Show the calculus of an objective.",
     "plugins": "List the installed plugins.",
 }
@@ -25,7 +34,7 @@ EXIT_CODES = """\b
 Exit codes:
   0    done
   1    done, but some runs failed (their errors are stored)
-  2    the experiment file, a plugin that it names, or an option is wrong
+  2    the experiment file, a plugin that it names, a filter or an option is wrong
   3    a plugin breaks its contract
   4    the results database cannot be opened, read or written, or is damaged
   5    the report cannot be written

@@ -132,6 +132,7 @@ def write_report(
     figures: Sequence[tuple[str, Figure]],
     sections: Sequence[Section],
     command: str,
+    computes: bool = True,
 ) -> WrittenReport:
     """Draw every figure and write the page, the pictures and the tables into a folder, which is made if it is missing.
 
@@ -142,7 +143,8 @@ def write_report(
         results: the experiment as the database holds it.
         figures: the names of the figure plugins and the plugins, in the order of the page.
         sections: the tables, in the order of the page.
-        command: what to type to compute these results again.
+        command: what to type to compute these results again, or to draw them again.
+        computes: which of the two it does.
 
     Raises:
         ReportError: the folder or a file in it cannot be written.
@@ -154,7 +156,7 @@ def write_report(
         for suffix, content in picture.files.items():
             written.append(write_file(folder / FIGURES, f"{picture.name}.{suffix}", content))
     files = [path.relative_to(folder).as_posix() for path in written]
-    html = render_page(results, pictures, sections, command, [PAGE, *files])
+    html = render_page(results, pictures, sections, (command, computes), [PAGE, *files])
     page = write_file(folder, PAGE, html.encode())
     complaints = tuple(warning for picture in pictures for warning in picture.warnings)
     return WrittenReport(page, (page, *written), complaints)
@@ -186,7 +188,7 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
 
 
 def render_page(
-    results: Results, pictures: Sequence[Picture], sections: Sequence[Section], command: str, files: Sequence[str]
+    results: Results, pictures: Sequence[Picture], sections: Sequence[Section], command: tuple[str, bool], files: Sequence[str]
 ) -> str:
     """Return the page as HTML; whatever comes from the database is escaped."""
     template = resources.files("runner.report").joinpath("page.html.jinja").read_text("utf-8")
@@ -207,7 +209,8 @@ def render_page(
         errors=errors[:SHOWN_ERRORS],
         more_errors=len(errors[SHOWN_ERRORS:]),
         failed=sum(group.runs for group in errors),
-        command=command,
+        command=command[0],
+        computes=command[1],
         files=files,
     )
 

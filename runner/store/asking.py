@@ -85,7 +85,7 @@ def answers(database: Database, question: Question, portion: int | None) -> Iter
         StoreError: the database cannot be read.
     """
     with database.reading() as connection:
-        query = _query(connection, question)
+        query = run_query(connection, question)
         wanted = _named(connection, question.columns) if question.columns else _every(connection, query, question)
         yield _frames(connection, query.add_columns(*_expressions(wanted)), wanted, portion)
 
@@ -99,18 +99,7 @@ def _frames(connection: Connection, query: Select[Any], wanted: Wanted, portion:
         yield Frame([_column(name, what, rows, parameters) for name, what in wanted.items()])
 
 
-def ask_run_numbers(database: Database, question: Question) -> list[int]:
-    """Return the row numbers of runs.
-
-    Raises:
-        QueryError: the question names what is not there.
-        StoreError: the database cannot be read.
-    """
-    with database.reading() as connection:
-        return list(connection.execute(_query(connection, question).with_only_columns(run.c.id)).scalars())
-
-
-def _query(connection: Connection, question: Question) -> Select[Any]:
+def run_query(connection: Connection, question: Question) -> Select[Any]:
     """Return the query for the runs and their settings."""
     settings = (run.c[f"{kind}_id"] for kind in KINDS)
     query = select(run.c.id.label("run"), *settings).select_from(joined()).where(run.c.superseded_by.is_(None))

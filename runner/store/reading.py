@@ -13,11 +13,13 @@ from sqlalchemy import Connection, select
 
 from runner.contracts import Objective, Results, Series, StoredRun
 from runner.errors import PluginError, StoreError
+from runner.filters.syntax import Filter
 from runner.labels import Labels, Scalar, label
 from runner.offers import Catalogue
 from runner.remaking import remake
 from runner.stopping import Outcome
 from runner.store import schema
+from runner.store.asking import Question, run_query
 from runner.store.connection import Database
 from runner.store.run_columns import from_class
 from runner.store.run_rows import chunk_checksum
@@ -87,9 +89,19 @@ class StoredResults(Results):
         return str(self._experiment["name"])
 
     @property
+    def number(self) -> int:
+        """The experiment's row number."""
+        return int(self._experiment["id"])
+
+    @property
     def description(self) -> str:
         """What the experiment says of itself."""
         return str(self._experiment["description"])
+
+    @property
+    def source(self) -> str:
+        """The text of its file, with any overrides named in comments behind it."""
+        return str(self._experiment["source"])
 
     @property
     def runs(self) -> Sequence[StoredRun]:
@@ -141,14 +153,14 @@ def read_series(database: Database, runs: Sequence[RunT]) -> Iterator[tuple[RunT
     Raises:
         StoreError: a chunk is damaged or missing.
     """
-    for some in _portions(runs):
+    for some in portions(runs):
         with database.reading() as connection:
             chunks = _chunks(connection, [run.id for run in some])
         for run in some:
             yield run, _series(run, chunks.pop(run.id, []), database.name)
 
 
-def _portions(runs: Sequence[RunT]) -> Iterator[Sequence[RunT]]:
+def portions(runs: Sequence[RunT]) -> Iterator[Sequence[RunT]]:
     """Cut runs into portions whose trajectories together take little memory."""
     first = size = 0
     for place, run in enumerate(runs):
@@ -161,7 +173,13 @@ def _portions(runs: Sequence[RunT]) -> Iterator[Sequence[RunT]]:
         yield runs[first:]
 
 
-def read_results(database: Database, name: str, number: int | None = None, catalogue: Catalogue | None = None) -> StoredResults:
+def read_results(
+    database: Database,
+    name: str,
+    number: int | None = None,
+    catalogue: Catalogue | None = None,
+    where: Filter | None = None,
+) -> StoredResults:
     """Return an experiment.
 
     Args:
@@ -169,8 +187,10 @@ def read_results(database: Database, name: str, number: int | None = None, catal
         name: the experiment's name.
         number: its row number; without one, that of the experiment of this name that was run last.
         catalogue: where plugins are looked up for `Results.objective`; without one, it knows none.
+        where: which of its runs; all if None.
 
     Raises:
+        QueryError: the filter names what is not there.
         StoreError: there is none, or the database cannot be read.
     """
     table = schema.experiment
@@ -180,7 +200,11 @@ def read_results(database: Database, name: str, number: int | None = None, catal
         experiment = connection.execute(query).mappings().one_or_none()
         if experiment is None:
             raise StoreError(f"database {database.name}: holds no experiment {name!r}")
-        rows = [dict(row) for row in connection.execute(_runs_query(experiment["id"])).mappings()]
+        chosen = _runs_query(experiment["id"])
+        if where is not None:
+            some = run_query(connection, Question(where)).with_only_columns(schema.run.c.id).order_by(None)
+            chosen = chosen.where(schema.run.c.id.in_(some))
+        rows = [dict(row) for row in connection.execute(chosen).mappings()]
         settings = _settings(connection, {row[f"{axis}_id"] for row in rows for axis in ("objective", "gradient", "optimizer")})
     runs, swept = _stored_runs(rows, settings)
     return StoredResults(database, dict(experiment), runs, swept, catalogue)

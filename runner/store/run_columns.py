@@ -39,6 +39,7 @@ RUN_COLUMNS: Mapping[str, RunColumn] = {
     "id": RunColumn("integer", run.c.id),
     "identity": RunColumn("text", run.c.identity),
     **{axis: RunColumn("text", setting.c.name) for axis, setting in settings.items()},
+    "start_id": RunColumn("integer", run.c.start_id),
     "dimension": RunColumn("integer", run.c.dimension),
     "outcome": RunColumn("text", run.c.outcome),
     "behaviour": RunColumn("text", run.c.behaviour),

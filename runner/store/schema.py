@@ -201,7 +201,7 @@ VIEWS = {
                (SELECT count(*) FROM experiment_run m WHERE m.experiment_id = e.id) AS runs
         FROM experiment e""",
     "runs": """
-        SELECT r.id, r.identity, o.name AS objective, g.name AS gradient, p.name AS optimizer, r.dimension, r.outcome,
+        SELECT r.id, r.identity, o.name AS objective, g.name AS gradient, p.name AS optimizer, r.start_id, r.dimension, r.outcome,
                r.behaviour, r.error, r.steps, r.value_evaluations, r.gradient_evaluations, r.hessian_evaluations,
                r.final_value, r.final_value_class, r.final_gradient_norm, r.final_gradient_norm_class,
                r.best_value, r.best_value_class, r.best_step, r.final_value - l.minimum_value AS final_gap,

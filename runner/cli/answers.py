@@ -1,0 +1,42 @@
+"""What the commands that ask the database have in common: which runs, and how the answer is written."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from collections.abc import Callable, Iterable
+from pathlib import Path
+
+import click
+
+from runner.formats import csv_pieces, json_lines, json_pieces
+from runner.frames import Frame, printable
+
+FORMATS = ("table", "json", "jsonl", "csv")
+WRITERS: dict[str, Callable[[Iterable[Frame]], Iterable[str]]] = {"json": json_pieces, "jsonl": json_lines, "csv": csv_pieces}
+
+where_option = click.option("--where", metavar="FILTER", help="Which runs, e.g. 'learning_rate < 0.1 and steps > 10'.")
+plugin_option = click.option(
+    "--plugin", "plugins", multiple=True, type=click.Path(path_type=Path), help="Load a plugin file; may be repeated."
+)
+format_option = click.option(
+    "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="How to write the answer."
+)
+
+
+def write(frame: Frame, form: str) -> None:
+    """Write a table; on a terminal nothing in it is obeyed instead of shown, and lines are cut to the width."""
+    if form == "table":
+        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        for line in frame.lines():
+            click.echo(line if columns is None or len(line) <= columns else line[: columns - 1] + "…")
+    else:
+        write_all([frame], form)
+
+
+def write_all(frames: Iterable[Frame], form: str) -> None:
+    """Write tables with the same columns as one, in a format for programs."""
+    for piece in WRITERS[form](frames):
+        # A terminal would obey what a program that reads CSV must get as it is.
+        obeyed = form == "csv" and sys.stdout.isatty()
+        click.echo("\n".join(map(printable, piece.split("\n"))) if obeyed else piece, nl=False)

@@ -1,0 +1,53 @@
+"""`runner list`."""
+
+from __future__ import annotations
+
+import time
+
+import click
+
+from runner.cli.answers import format_option, write
+from runner.cli.databases import db_option
+from runner.database import ResultsDatabase
+from runner.frames import Column, Frame
+from runner.outcomes import OUTCOMES
+
+
+@click.command(short_help="List the experiments in the database.")
+@db_option
+@format_option
+def list(db: str, form: str) -> None:  # noqa: A001 - the command's name
+    """List the experiments in the database, the one that was run last at the end.
+
+    \b
+    Example:
+      runner list
+    """
+    with ResultsDatabase(db) as database:
+        frame = database.experiments()
+    write(_readable(frame) if form == "table" else frame, form)
+
+
+def _readable(frame: Frame) -> Frame:
+    """Return what people want to see: dates, and only outcomes that occur."""
+    columns = {column.name: column.listed() for column in frame.columns}
+    counts = [
+        ", ".join(f"{columns[outcome][place]:,} {outcome}" for outcome in OUTCOMES if columns[outcome][place])
+        for place in range(len(frame))
+    ]
+    return Frame(
+        [
+            Column("id", "integer", columns["id"]),
+            Column("name", "text", columns["name"]),
+            Column("runs", "integer", columns["runs"]),
+            Column("outcomes", "text", counts),
+            Column("first run", "text", [date(each) for each in columns["created_at"]]),
+            Column("last run", "text", [date(each) for each in columns["last_run_at"]]),
+            Column("description", "text", columns["description"]),
+        ]
+    )
+
+
+def date(seconds: float) -> str:
+    """Return a time as people read it, in UTC."""
+    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))

@@ -1,0 +1,78 @@
+"""`runner runs`."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import replace
+
+import click
+
+from runner.cli.answers import format_option, where_option, write
+from runner.cli.databases import db_option
+from runner.database import ResultsDatabase
+from runner.frames import Column, Frame
+
+SHOWN = 20
+IDENTITY = 10
+PLUGINS = ("gradient", "optimizer", "behaviour")
+RESULTS = ("outcome", "steps", "final_value", "final_gap")
+ALWAYS = ("id", "identity", "objective", *RESULTS)
+
+
+@click.command(short_help="Show runs as a table.")
+@db_option
+@where_option
+@click.option("--sort", metavar="NAMES", help="In which order, e.g. final_value,-steps; - puts the largest first.")
+@click.option("--columns", metavar="NAMES", help="Which columns and parameters, e.g. id,learning_rate,outcome.")
+@click.option(
+    "--limit", type=click.IntRange(min=0), metavar="N", help=f"How many at most.  [default: {SHOWN} as a table, else all]"
+)
+@format_option
+def runs(db: str, where: str | None, sort: str | None, columns: str | None, limit: int | None, form: str) -> None:
+    """Show runs: all, or those that a filter names.
+
+    As a table it shows the columns that tell the runs apart; the other formats write all.
+
+    \b
+    Examples:
+      runner runs --where 'optimizer = "gradient_descent" and learning_rate < 0.1'
+      runner runs --where 'not outcome in ("diverged", "failed")' --sort final_gap,steps --limit 5
+      runner runs --where 'experiment = "lr_sweep"' --columns id,learning_rate,outcome --format csv
+    """
+    most = SHOWN if limit is None and form == "table" else limit
+    with ResultsDatabase(db) as database:
+        frame = database.runs(where, sort=sort, columns=columns, limit=most if most is None else most + 1)
+    more = most is not None and len(frame) > most
+    frame = frame.head(most) if most is not None else frame
+    if form == "table" and columns is None:
+        frame = _telling(frame, f"{where or ''} {sort or ''}")
+    write(frame, form)
+    if more and limit is None:
+        click.echo(f"only the first {most:,}; --limit shows more", err=True)
+
+
+def _telling(frame: Frame, asked: str) -> Frame:
+    """Return the columns that tell runs apart: those that differ, those that were asked for, and what came out."""
+    words = set(re.findall(r"[\w.]+", asked))
+    shown = [column for column in frame.columns if column.name in ALWAYS or _tells(column, words)]
+    bare = Counter(column.name.partition(".")[2] or column.name for column in shown)
+    last = [column for column in shown if column.name in (*RESULTS, "behaviour")]
+    return Frame([_short(column, bare) for column in shown if column not in last] + last)
+
+
+def _tells(column: Column, words: set[str]) -> bool:
+    kind, _, parameter = column.name.partition(".")
+    if words & {column.name, parameter}:
+        return True
+    if kind == "optimizer" and parameter and column.kind == "number":
+        return True
+    return (bool(parameter) or kind in PLUGINS) and kind != "rules" and len(set(column.listed()) - {None}) > 1
+
+
+def _short(column: Column, bare: Mapping[str, int]) -> Column:
+    """Return a column with a short heading, and identities cut: so many characters name a run."""
+    name = column.name.partition(".")[2] or column.name
+    values = [each[:IDENTITY] for each in column.listed()] if name == "identity" else column.values
+    return replace(column, name=name if bare[name] == 1 else column.name, values=values)

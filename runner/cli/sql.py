@@ -1,0 +1,36 @@
+"""`runner sql`."""
+
+from __future__ import annotations
+
+import click
+
+from runner.cli.answers import format_option, write
+from runner.cli.databases import db_option
+from runner.database import ResultsDatabase
+
+ROWS = 1000
+SECONDS = 30.0
+
+
+@click.command(short_help="Ask the database in SQL that only reads.")
+@click.argument("query")
+@db_option
+@click.option("--limit", type=click.IntRange(min=1), default=ROWS, show_default=True, metavar="N", help="How many rows at most.")
+@click.option(
+    "--seconds", type=click.FloatRange(min=0, min_open=True), default=SECONDS, show_default=True, help="How long it may take."
+)
+@format_option
+def sql(query: str, db: str, limit: int, seconds: float, form: str) -> None:
+    """Ask the database in SQL: one statement that only reads, over the views runs, steps, parameters and experiments.
+
+    It can write nothing and attach nothing, and is stopped when it takes too long.
+
+    \b
+    Example:
+      runner sql "SELECT optimizer, outcome, count(*) FROM runs GROUP BY 1, 2"
+    """
+    with ResultsDatabase(db) as database:
+        answer = database.sql(query, limit=limit, seconds=seconds)
+    write(answer.frame, form)
+    if answer.more:
+        click.echo(f"only the first {limit:,} rows; --limit shows more", err=True)

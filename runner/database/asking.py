@@ -1,0 +1,190 @@
+"""Asking: what is stored, as tables, records and arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from runner.analysis.comparison import Comparison, compare
+from runner.database.questions import RunKey, Runs, question
+from runner.errors import QueryError, StoreError
+from runner.frames import Frame, joined
+from runner.records import RunHead, RunRecord
+from runner.store.asking import ask_runs
+from runner.store.connection import Database
+from runner.store.experiments import ask_experiments, find_experiment
+from runner.store.heads import ask_heads, read_heads
+from runner.store.one_run import read_run
+from runner.store.sql import Answer, ask_sql
+
+if TYPE_CHECKING:
+    from runner.contracts import Series
+
+
+class Asking:
+    """A results database that is there, opened for asking.
+
+    Nothing that only asks writes. Use it in a `with`, or close it.
+
+    Attributes:
+        name: the path or URL.
+    """
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self._database = Database(name)
+        if not self._database.exists():
+            self._database.close()
+            raise StoreError(f"database {name}: there is none; `runner run` makes it, --db or RUNNER_DB names another")
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        """Close it."""
+        self.close()
+
+    def close(self) -> None:
+        """Give back the connections."""
+        self._database.close()
+
+    def experiments(self) -> Frame:
+        """Return every experiment, the one that was run last at the end.
+
+        The columns are `id`, `name`, `description`, `created_at`, `last_run_at`, `runs`, and for each outcome how many runs ended
+        so.
+        """
+        return ask_experiments(self._database)
+
+    def runs(
+        self,
+        where: str | None = None,
+        *,
+        sort: str | None = None,
+        columns: str | Sequence[str] | None = None,
+        limit: int | None = None,
+    ) -> Frame:
+        """Return runs as a table, a row each.
+
+        Args:
+            where: a filter, e.g. `optimizer = "gradient_descent" and learning_rate < 0.1`.
+            sort: columns or parameters in the order of their weight, with `-` before one for the largest first.
+            columns: which columns and parameters; all, the parameters as `kind.name`, if None.
+            limit: how many at most; all if None.
+
+        Raises:
+            QueryError: one of these cannot be understood; the text points at the character.
+        """
+        return ask_runs(self._database, question(where, sort, columns, limit))
+
+    def run(self, run: RunKey) -> RunRecord:
+        """Return one run with everything that is known of it.
+
+        Args:
+            run: its row number, or the beginning of its identity, as in git.
+
+        Raises:
+            QueryError: there is none, or several begin so.
+        """
+        return read_run(self._database, run)
+
+    def steps(self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None) -> Frame:
+        """Return trajectories as one table: a row for each iterate, from the start (step 0) to the last.
+
+        The columns are `run`, `step`, `value`, `gradient_norm`, and the coordinates `x0`, `x1`, … and `gradient0`, … as far as
+        they are stored.
+
+        Args:
+            runs: a run, several, or a table of runs with their `id`; all that satisfy `where` if None.
+            where: a filter, instead.
+            series: which of `value`, `gradient_norm`, `x`, `gradient`; all if None.
+
+        Raises:
+            QueryError: there is no such run or series.
+            StoreError: a trajectory is damaged.
+        """
+        return joined(self.step_frames(runs, where=where, series=series))
+
+    def step_frames(
+        self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None
+    ) -> Iterator[Frame]:
+        """Give the table that `steps` returns in parts with the same columns; memory stays bounded however many there are.
+
+        Raises:
+            QueryError: there is no such run or series.
+            StoreError: a trajectory is damaged.
+        """
+        # NumPy takes longer to load than most questions to answer.
+        from runner.steps import StepTable, chosen_series
+
+        # Likewise.
+        from runner.store.reading import portions, read_series
+
+        heads, chosen = self._heads(runs, where), chosen_series(series)
+        table = StepTable(heads, chosen)
+        for some in portions(heads) if heads else [heads]:
+            yield table.frame(list(read_series(self._database, some)))
+
+    def sql(self, query: str, *, limit: int = 1000, seconds: float = 30.0) -> Answer:
+        """Answer one SQL statement that only reads, over the views `runs`, `steps`, `parameters` and `experiments`.
+
+        Args:
+            query: the statement.
+            limit: how many rows at most.
+            seconds: how long it may take.
+
+        Raises:
+            QueryError: it is wrong, takes too long, or would do more than read.
+        """
+        return ask_sql(self._database, query, limit, seconds)
+
+    def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunHead, Series]]:
+        """Give trajectories as arrays, one run after another; memory stays bounded however many there are.
+
+        Args:
+            runs: a run, several, or a table of runs with their `id`; all that satisfy `where` if None.
+            where: a filter, instead.
+
+        Raises:
+            QueryError: there is no such run.
+            StoreError: a trajectory is damaged.
+        """
+        # As above.
+        from runner.store.reading import read_series
+
+        return read_series(self._database, self._heads(runs, where))
+
+    def compare(self, a: int | str, b: int | str) -> Comparison:
+        """Set two experiments, or the runs of two filters, side by side.
+
+        Args:
+            a: an experiment's name or row number, or a filter.
+            b: likewise.
+
+        Raises:
+            QueryError: one is neither, or has no runs.
+        """
+        return compare(self._side(a), self._side(b))
+
+    def _side(self, side: int | str) -> Frame:
+        where = str(side)
+        with self._database.reading() as connection:
+            try:
+                where = f"experiment = {find_experiment(connection, side, self.name).id}"
+            except QueryError as error:
+                if isinstance(side, int) or not set(side) & set("=<>~ ≤≥≠"):
+                    raise error
+        frame = self.runs(where)
+        if not len(frame):
+            raise QueryError(f"compare: no run satisfies {side!r}")
+        return frame
+
+    def _heads(self, runs: Runs, where: str | None) -> list[RunHead]:
+        if runs is None:
+            return ask_heads(self._database, question(where, None, None, None))
+        if where is not None:
+            raise QueryError("runs: give runs or a filter, not both")
+        if isinstance(runs, int | str):
+            return read_heads(self._database, [runs])
+        return read_heads(self._database, [int(each) for each in runs["id"]] if isinstance(runs, Frame) else list(runs))

@@ -1,0 +1,66 @@
+"""What is asked, from the texts that people give."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.errors import QueryError
+from runner.filters.sorting import parse_columns, parse_sort
+from runner.frames import Frame
+from runner.store.asking import Question
+
+if TYPE_CHECKING:
+    from runner.filters.syntax import Filter
+    from runner.offers import Catalogue
+
+RunKey = int | str
+"""A run's row number, or the beginning of its identity."""
+Runs = RunKey | Iterable[RunKey] | Frame | None
+"""A run, several, or a table of runs with their `id`."""
+
+
+def question(where: str | None, sort: str | None, columns: str | Sequence[str] | None, limit: int | None) -> Question:
+    """Return what is asked, from texts.
+
+    Raises:
+        QueryError: one of them cannot be understood.
+    """
+    if columns is not None and not isinstance(columns, str):
+        columns = ", ".join(columns)
+    if limit is not None and limit < 0:
+        raise QueryError(f"limit: must be a whole number >= 0, not {limit}")
+    return Question(
+        None if where is None else read_filter(where),
+        None if sort is None else parse_sort(sort),
+        None if columns is None else parse_columns(columns),
+        limit,
+    )
+
+
+def read_filter(text: str) -> Filter:
+    """Return what a filter says.
+
+    Raises:
+        QueryError: it cannot be understood.
+    """
+    # The parsing library takes longer to load than most questions to answer.
+    from runner.filters.parsing import parse_filter
+
+    return parse_filter(text)
+
+
+def catalogue_with(plugins: Sequence[str | Path]) -> Catalogue:
+    """Return the installed plugins, and those in some files.
+
+    Raises:
+        PluginError: a file cannot be loaded.
+    """
+    # Plugins take longer to find than most questions to answer.
+    from runner.registry import Registry
+
+    catalogue = Registry()
+    for file in plugins:
+        catalogue.load_file(Path(file))
+    return catalogue

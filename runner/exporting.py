@@ -1,0 +1,122 @@
+"""Tables and trajectories as files, whole or not there, written in parts so that memory stays bounded."""
+
+from __future__ import annotations
+
+import os
+import zipfile
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from runner.contracts import Series
+from runner.errors import QueryError, ReportError
+from runner.formats import csv_pieces, json_lines
+from runner.frames import Frame
+from runner.records import RunHead
+from runner.rowwise import Array
+
+SUFFIXES = (".parquet", ".csv", ".jsonl", ".npz")
+EPOCH = (1980, 1, 1, 0, 0, 0)
+"""The date of every member of an archive, so that the same content gives the same bytes."""
+
+
+def checked_suffix(path: Path) -> str:
+    """Return how a file's name ends, which says its format.
+
+    Raises:
+        QueryError: no such format is known.
+    """
+    if path.suffix not in SUFFIXES:
+        raise QueryError(f"{path}: must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, which says the format")
+    return path.suffix
+
+
+def export_frames(path: Path, frames: Iterable[Frame]) -> int:
+    """Write tables with the same columns, at least one, as one file; return how many rows they have.
+
+    Raises:
+        QueryError: the file's name ends in no known format.
+        ReportError: the file cannot be written.
+    """
+    suffix = checked_suffix(path)
+    count = _Count()
+    with _part(path) as part:
+        if suffix == ".parquet":
+            # Loaded for those who want it.
+            from runner.arrow import write_parquet
+
+            write_parquet(part, (frame.columns for frame in count.of(frames)))
+        elif suffix == ".npz":
+            _write_arrays(part, _columns(count.of(frames)))
+        else:
+            pieces: Callable[[Iterable[Frame]], Iterator[str]] = csv_pieces if suffix == ".csv" else json_lines
+            with part.open("w", encoding="utf-8", newline="") as file:
+                file.writelines(pieces(count.of(frames)))
+    return count.rows
+
+
+def export_trajectories(path: Path, trajectories: Iterable[tuple[RunHead, Series]], series: Iterable[str]) -> int:
+    """Write trajectories as arrays into an NPZ archive, `RUN/value` and so on; return how many iterates they have.
+
+    Raises:
+        ReportError: the file cannot be written.
+    """
+    iterates = 0
+    wanted = tuple(series)
+
+    def arrays() -> Iterator[tuple[str, Array]]:
+        nonlocal iterates
+        for run, found in trajectories:
+            iterates += len(found.value)
+            for name in wanted:
+                array = getattr(found, name)
+                if array is not None:
+                    yield f"{run.id}/{name}", array
+
+    with _part(path) as part:
+        _write_arrays(part, arrays())
+    return iterates
+
+
+class _Count:
+    """Counts the rows of tables that pass."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+
+    def of(self, frames: Iterable[Frame]) -> Iterator[Frame]:
+        for frame in frames:
+            self.rows += len(frame)
+            yield frame
+
+
+def _columns(frames: Iterable[Frame]) -> Iterator[tuple[str, Array]]:
+    """Give each column as one array; texts as fixed-width text, for NumPy would pickle any other."""
+    parts = list(frames)
+    for column in parts[0].columns:
+        array = np.concatenate([part[column.name] for part in parts])
+        yield column.name, np.array(["" if text is None else text for text in array], np.str_) if column.kind == "text" else array
+
+
+def _write_arrays(path: Path, arrays: Iterable[tuple[str, Array]]) -> None:
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
+        for name, array in arrays:
+            member = zipfile.ZipInfo(f"{name}.npy", EPOCH)
+            with archive.open(member, "w", force_zip64=True) as file:
+                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
+
+
+@contextmanager
+def _part(path: Path) -> Iterator[Path]:
+    """Give a file beside, which takes the place of the file at the end, or goes."""
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        try:
+            yield part
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        raise ReportError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -1,0 +1,164 @@
+"""SQL that users write: it may read, and nothing else, for so long and so many rows."""
+
+from __future__ import annotations
+
+import itertools
+import sqlite3
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any, cast
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
+
+from runner.errors import QueryError
+from runner.frames import Column, ColumnKind, Frame
+from runner.store.connection import Database
+
+READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
+DESCRIBING = {"table_info", "table_xinfo", "table_list"}
+REFUSED_FUNCTIONS = {"load_extension"}
+STEPS_BETWEEN_LOOKS = 10_000
+LARGEST_VALUE = 2**24
+"""Bytes of one value: a chunk of a trajectory fits many times."""
+LARGEST_ANSWER = 2**28
+"""Bytes of all texts and blobs of an answer."""
+ALLOWED = "one SELECT over the views runs, steps, parameters and experiments is allowed, and nothing that writes"
+REFUSALS = ("one statement", "not authorized")
+WRONG = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH)
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What a query answers.
+
+    Attributes:
+        frame: the rows.
+        more: whether there would be more.
+    """
+
+    frame: Frame
+    more: bool
+
+
+def ask_sql(database: Database, text: str, limit: int, seconds: float) -> Answer:
+    """Answer a query.
+
+    Args:
+        database: where.
+        text: one statement that only reads.
+        limit: how many rows at most.
+        seconds: how long it may take.
+
+    Raises:
+        QueryError: it is wrong, takes too long, or would do more than read.
+        StoreError: the database cannot be read.
+    """
+    with database.reading() as connection:
+        if connection.dialect.name == "sqlite":
+            names, rows = _ask_sqlite(connection, text, limit, seconds)
+        else:
+            names, rows = _ask_server(connection, text, limit, seconds)
+    if not names:
+        raise QueryError(f"SQL: {text!r} asks for no rows: {ALLOWED}")
+    return Answer(_frame(names, rows[:limit]), len(rows) > limit)
+
+
+def _ask_sqlite(connection: Connection, text: str, limit: int, seconds: float) -> tuple[list[str], list[Any]]:
+    raw = cast(sqlite3.Connection, connection.connection.driver_connection)
+    end = time.monotonic() + seconds
+    raw.set_authorizer(_may)
+    raw.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+    raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
+    try:
+        cursor = raw.execute(text)
+        return [column[0] for column in cursor.description or ()], _fetched(cursor, limit)
+    except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeEncodeError) as error:
+        code = getattr(error, "sqlite_errorcode", None)
+        if code == sqlite3.SQLITE_INTERRUPT:
+            raise QueryError(f"SQL: takes longer than {seconds:g} s; ask for less, or allow more time") from error
+        if code == sqlite3.SQLITE_AUTH or any(words in str(error) for words in REFUSALS):
+            raise QueryError(f"SQL: {str(error).rstrip('.')}: {ALLOWED}") from error
+        if code is None or code & 0xFF in WRONG:
+            raise QueryError(f"SQL: {error}") from error
+        # Anything else is not the query's fault.
+        raise DBAPIError.instance(text, None, error, sqlite3.Error) from error
+    finally:
+        raw.set_authorizer(None)
+        raw.set_progress_handler(None, 0)
+
+
+def _fetched(rows: Iterable[Any], limit: int) -> list[Any]:
+    """Return rows, one more than the limit if there are more."""
+    fetched = []
+    size = 0
+    for row in itertools.islice(rows, limit + 1):
+        fetched.append(row)
+        size += sum(len(value) for value in row if isinstance(value, str | bytes))
+        if size > LARGEST_ANSWER:
+            raise QueryError(f"SQL: answers more than {LARGEST_ANSWER // 2**20} MiB; ask for less, or use `runner export`")
+    return fetched
+
+
+def _may(action: int, first: str | None, second: str | None, schema: str | None, inside: str | None) -> int:
+    """What SQLite asks before it prepares a statement."""
+    if action == sqlite3.SQLITE_FUNCTION:
+        return sqlite3.SQLITE_DENY if second in REFUSED_FUNCTIONS else sqlite3.SQLITE_OK
+    if action == sqlite3.SQLITE_PRAGMA:
+        return sqlite3.SQLITE_OK if first in DESCRIBING else sqlite3.SQLITE_DENY
+    return sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY
+
+
+def _ask_server(connection: Connection, text: str, limit: int, seconds: float) -> tuple[list[str], list[Any]]:
+    """Ask PostgreSQL, as a cursor in a read-only transaction: only what only reads can be one."""
+    raw: Any = connection.connection.driver_connection
+    connection.exec_driver_sql("SET TRANSACTION READ ONLY")
+    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(1000 * seconds))}")
+    try:
+        with raw.cursor() as cursor:
+            # Prepared, for then it must be one statement.
+            cursor.execute(f"DECLARE asked NO SCROLL CURSOR FOR {text}".encode(), prepare=True)
+            cursor.execute(f"FETCH {int(limit) + 1} FROM asked")
+            return [column.name for column in cursor.description or ()], _fetched(cursor, limit)
+    except connection.dialect.loaded_dbapi.Error as error:
+        raise _server_refusal(error, seconds) from error
+    finally:
+        connection.rollback()
+
+
+def _server_refusal(error: BaseException, seconds: float) -> QueryError:
+    reason = str(error).strip().partition("\n")[0]
+    state = getattr(error, "sqlstate", None)
+    if state == "57014":
+        return QueryError(f"SQL: takes longer than {seconds:g} s; ask for less, or allow more time")
+    hint = f": {ALLOWED}" if state in ("25006", "42601") else ""
+    return QueryError(f"SQL: {reason}{hint}")
+
+
+def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Frame:
+    columns: dict[str, Column] = {}
+    values = zip(*rows, strict=True) if rows else iter([()] * len(names))
+    for name, column in zip(names, values, strict=True):
+        unique, number = name, 1
+        while unique in columns:
+            number += 1
+            unique = f"{name}_{number}"
+        columns[unique] = _column(unique, list(column))
+    return Frame(list(columns.values()))
+
+
+def _column(name: str, values: list[Any]) -> Column:
+    """Return a column of the narrowest kind that holds its values; bytes are written in hexadecimal."""
+    types = {type(value) for value in values} - {type(None)}
+    kinds: list[tuple[set[type], ColumnKind]] = [({bool}, "truth"), ({int}, "integer"), ({int, float}, "number")]
+    for allowed, kind in kinds:
+        if types and types <= allowed:
+            return Column(
+                name, kind, [None if value is None else float(value) for value in values] if kind == "number" else values
+            )
+    return Column(name, "text", [value.hex() if isinstance(value, bytes | memoryview) else _text(value) for value in values])
+
+
+def _text(value: Any) -> str | None:
+    return None if value is None else repr(value) if isinstance(value, float) else str(value)
