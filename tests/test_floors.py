@@ -145,6 +145,13 @@ def test_heavy_libraries_stay_in_their_rooms(path: Path):
     assert {library for library in found if room_of(path) not in HOMES[library]} == set()
 
 
+def test_inspections_are_drawn_in_one_folder():
+    drawing = {
+        path for path in source_files(PACKAGE / "inspection") if any(name.startswith("matplotlib") for name in imported(path))
+    }
+    assert {path.parent.name for path in drawing} == {"pictures"}
+
+
 @pytest.mark.parametrize("path", source_files(PLUGINS), ids=lambda path: str(path.relative_to(ROOT)))
 def test_plugins_use_the_public_door_and_no_other_plugin(path: Path):
     ours = {name for name in imported(path) if name.partition(".")[0] in ("runner", "runner_plugins")}

@@ -263,6 +263,7 @@ LOST = "because ValueOnly.value loses the imaginary part of complex numbers; use
         (lambda x: np.vecdot(x, x), LOST),
         (lambda x: (x * x).sum(axis=-1) + np.abs(x).sum(axis=-1), LOST),
         (lambda x: x.astype(np.float64).sum(axis=-1), LOST),
+        (lambda x: np.abs(x - 0.5).sum(axis=-1), LOST),
         (
             lambda x: np.cbrt(x).sum(axis=-1),
             "because ValueOnly.value does not accept complex numbers (TypeError: ufunc 'cbrt' not supported for the input types, "
@@ -274,7 +275,7 @@ LOST = "because ValueOnly.value loses the imaginary part of complex numbers; use
         (lambda x: np.sin(1e6 * x).sum(axis=-1), None),
         (lambda x: np.exp(x).sum(axis=-1), None),
     ],
-    ids=["abs", "vecdot", "partly abs", "cast", "cbrt", "constant", "offset", "wild", "exp"],
+    ids=["abs", "vecdot", "partly abs", "cast", "slopes that cancel", "cbrt", "constant", "offset", "wild", "exp"],
 )
 def test_the_complex_step_refuses_what_does_not_compute_with_complex_numbers(function: Any, refusal: str | None) -> None:
     assert ComplexStep().refusal(ValueOnly(function), "gradient") == refusal

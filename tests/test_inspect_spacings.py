@@ -17,6 +17,7 @@ from runner.analysis.differentiation import SPACINGS, best_place, best_spacing, 
 from .conftest import Done
 from .test_bad_input import call_main
 from .test_inspect_point import STRANGER
+from .test_inspect_taylor import ONE
 
 EPSILON = float(np.finfo(float).eps)
 
@@ -65,7 +66,8 @@ class TestSchemes:
         done = call("inspect", "quadratic", "--spacings")
         assert "central: no slope, because rounding rules at every spacing: the scheme has no truncation error here" in done.out
         assert (
-            "central: no best spacing in theory, because f or its derivative of order 3 is zero here, within rounding" in done.out
+            "central: no best spacing in theory, because f or its derivative of order 3 is zero here within rounding, or not finite"
+            in done.out
         )
 
     def test_where_the_gradient_is_zero_the_error_is_absolute(self, call):
@@ -89,6 +91,23 @@ class TestComplexStep:
     def test_text(self, call):
         out = call("inspect", "sin_quadratic", "--at", "1", "--spacings").out
         assert "complex step: error at most 1.75e-16 at every h ≤ 1e-10; nothing cancels, so it stays at rounding" in out
+
+
+class TestWhatLooksWrong:
+    def test_a_gradient_that_no_difference_agrees_with(self, call, tmp_path):
+        wrong = "    def gradient(self, x):\n        return 3.0 * np.exp(x)\n"
+        plugin = ONE.format(body="pass", formula="np.exp(x[..., 0])").replace("@runner.hookimpl", wrong + "\n@runner.hookimpl")
+        (tmp_path / "mine.py").write_text(plugin, encoding="utf-8")
+        done = call("inspect", "mine", "--plugin", "mine.py", "--spacings")
+        assert "no difference comes closer to ∇f by analytic than 0.649: that gradient may be wrong" in done.out
+
+    def test_a_domain_that_ends_nearby(self, call, tmp_path):
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.log(x[..., 0])"), encoding="utf-8")
+        done = call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1e-3", "--json")
+        assert (done.code, done.err) == (0, "")
+        found = schemes(done.json)["central"]
+        assert found["errors"][0] is None, "x − h lies where log is not defined"
+        assert found["slope"]["value"] == pytest.approx(2, abs=0.05)
 
 
 class TestRefusals:

@@ -223,7 +223,7 @@ def smallest_curvature(
     points = generator.uniform(low, high, (tries, dimension))
     if dimension <= MOST_WITH_CORNERS:
         points = np.vstack([points, list(itertools.product((low, high), repeat=dimension))])
-    sampled = _smallest(hessian, points)
+    sampled = smallest_eigenvalues(hessian, points)
     order = np.argsort(sampled, kind="stable")[:SEEDS]
     tried = len(points)
     best, place = float("inf"), points[0]
@@ -239,7 +239,7 @@ def smallest_curvature(
     return CurvatureSearch(best, place, direction, tried, sampled)
 
 
-def _smallest(hessian: Function, points: Array) -> Array:
+def smallest_eigenvalues(hessian: Function, points: Array) -> Array:
     """Return the smallest eigenvalue at each point; infinite where the Hessian is not finite."""
     matrices = hessian(points)
     known = np.isfinite(matrices).all(axis=(-2, -1))
@@ -260,7 +260,7 @@ def _descend(
         if 2 * dimension > MOST_NEIGHBOURS:
             axes = axes[generator.choice(dimension, MOST_NEIGHBOURS // 2, replace=False)]
         trials = np.clip(place + step * np.vstack([axes, -axes]), low, high)
-        values = _smallest(hessian, trials)
+        values = smallest_eigenvalues(hessian, trials)
         spent += len(trials)
         lowest = int(np.argmin(values))
         if values[lowest] < value:

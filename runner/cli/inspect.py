@@ -32,7 +32,7 @@ TRIES = 10_000
 @click.argument("target", metavar="OBJECTIVE|RUN")
 @click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
 @click.option("--plugin", "files", multiple=True, type=click.Path(path_type=Path), help="Load a plugin file; may be repeated.")
-@click.option("--at", type=Numbers(), metavar="X", help="Where: 0.5, or 1,-2. [default: its known minimum, else its centre]")
+@click.option("--at", type=Numbers(), metavar="X", help="Where: 0.5, or 1,-2; without it a point is chosen, and told.")
 @click.option("--spacings", is_flag=True, help="Measure the error of finite differences against their spacing.")
 @click.option("--taylor", "order", type=click.IntRange(1, MOST_TERMS), metavar="N", help="Its Taylor series to order N.")
 @click.option("--around", type=Numbers(), metavar="A", help="Around where.  [default: 0]")

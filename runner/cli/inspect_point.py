@@ -45,6 +45,8 @@ def _draw(subject: Subject, facts: PointFacts) -> MatplotlibFigure:
 def _lines(facts: PointFacts) -> Iterator[str]:
     yield f"{facts.objective} at x = {vector(facts.place.x, as_given)}, {facts.place.why}"
     yield f"f(x) = {fifteen(facts.value)}"
+    if not math.isfinite(facts.value):
+        yield "f is not finite here, so what follows may mean nothing"
     yield ""
     yield from _gradient_lines(facts.gradients)
     yield from _steepest_lines(facts)

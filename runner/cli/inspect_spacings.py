@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 FLAT_BELOW = 1e-10
 """Where h² is far below rounding."""
+AT_ROUNDING = 1e-12
+SUSPICIOUS = 1e-3
 
 
 def show_spacings(subject: Subject, at: tuple[float, ...] | None) -> Shown:
@@ -46,9 +48,12 @@ def _lines(facts: SpacingFacts) -> Iterator[str]:
         if scheme.order is not None and scheme.predicted is None:
             yield (
                 f"{scheme.name}: no best spacing in theory, because f or its derivative of order {scheme.order + 1} "
-                "is zero here, within rounding"
+                "is zero here within rounding, or not finite"
             )
     yield _complex_line(facts)
+    closest = min((scheme.best_error for scheme in facts.schemes if scheme.best_error is not None), default=0.0)
+    if facts.relative and closest > SUSPICIOUS:
+        yield f"no difference comes closer to ∇f by {facts.reference} than {number(closest)}: that gradient may be wrong"
 
 
 def _row(scheme: Scheme) -> tuple[str, ...]:
@@ -72,6 +77,5 @@ def _complex_line(facts: SpacingFacts) -> str:
         return f"no complex step, {facts.without_complex_step}"
     flat = facts.complex_step[facts.spacings <= FLAT_BELOW]
     largest = float(np.max(flat))
-    return (
-        f"complex step: error at most {number(largest)} at every h ≤ {FLAT_BELOW:.0e}; nothing cancels, so it stays at rounding"
-    )
+    reason = "; nothing cancels, so it stays at rounding" if largest < AT_ROUNDING else ""
+    return f"complex step: error at most {number(largest)} at every h ≤ {FLAT_BELOW:.0e}{reason}"

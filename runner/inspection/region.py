@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -114,18 +115,24 @@ def _curvature(
     if best is None:
         return None, None, "because no backend computes the Hessian"
     name = best[0]
-    evaluated = subject.backends[name]
-
-    def hessian(x: Array) -> Array:
-        with told(f"objective {subject.name}, differentiated by {type(evaluated).__name__}"):
-            return by_rows(lambda some: Evaluator(subject.objective, evaluated, len(some)).hessian(some), x)
-
+    hessian = hessians(subject, name)
     points = min(tries, max(FEWEST_POINTS, MOST_POINTS // subject.dimension))
     try:
         found = smallest_curvature(hessian, low, high, subject.dimension, points, generator)
     except PluginError as error:
         return name, None, f"because it fails: {error}"
     return name, found, "" if found is not None else f"because it is finite at none of {points:,} points"
+
+
+def hessians(subject: Subject, name: str) -> Callable[[Array], Array]:
+    """Return what computes ∇²f at many points by one backend, as if at one at a time."""
+    backend = subject.backends[name]
+
+    def compute(x: Array) -> Array:
+        with told(f"objective {subject.name}, differentiated by {type(backend).__name__}"):
+            return by_rows(lambda some: Evaluator(subject.objective, backend, len(some)).hessian(some), x)
+
+    return compute
 
 
 def _stated(subject: Subject) -> StatedBounds | None:

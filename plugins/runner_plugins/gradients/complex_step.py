@@ -87,18 +87,23 @@ def _differences(function: Function, x: Array) -> Array:
 def _probe(objective: Objective) -> Array:
     """Return a point at which no derivative is likely to vanish by symmetry."""
     low, high = objective.start_region if isinstance(objective, HasStartRegion) else (0.0, 1.0)
-    fractions = GOLDEN * np.arange(1, objective.dimension + 1) % 1.0
-    return np.asarray(low + (high - low) * fractions, dtype=np.float64)[None]
+    return np.asarray(low + (high - low) * _fractions(objective.dimension), dtype=np.float64)[None]
+
+
+def _fractions(count: int) -> Array:
+    return np.asarray(GOLDEN * np.arange(1, count + 1) % 1.0, dtype=np.float64)
 
 
 def _problem(function: Function, x: Array) -> str | None:
-    """Say what is wrong with the complex step of a function along the diagonal at x; None if nothing is."""
+    """Say what is wrong with the complex step of a function at x, along one direction; None if nothing is."""
+    # Not the diagonal, along which the slopes of |x₁| + |x₂| may cancel.
+    direction = 1.0 + _fractions(x.shape[-1])
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
-            stepped = function(cast(Array, x + 1j * STEP))
+            stepped = function(cast(Array, x + 1j * STEP * direction))
             # Differences that agree at all spacings can be trusted; where they do not, f is too wild to be judged by them.
-            slopes = np.stack([_slope_along_diagonal(function, x, spacing * SPACING) for spacing in (1.0, 1.7, 4.3)])
+            slopes = np.stack([_slope_along(function, x, direction, spacing * SPACING) for spacing in (1.0, 1.7, 4.3)])
             doubt = np.ptp(slopes, axis=0) + SPACING * (np.abs(slopes[0]) + SPACING * np.abs(stepped))
             lost = np.abs(np.imag(stepped) / STEP - slopes[0]) > 100.0 * doubt
     except Exception as error:  # whatever a plugin raises on complex numbers is the reason
@@ -106,8 +111,8 @@ def _problem(function: Function, x: Array) -> str | None:
     return "loses the imaginary part of complex numbers" if lost.any() else None
 
 
-def _slope_along_diagonal(function: Function, x: Array, spacing: float) -> Array:
-    return (function(x + spacing) - function(x - spacing)) / (2.0 * spacing)
+def _slope_along(function: Function, x: Array, direction: Array, spacing: float) -> Array:
+    return (function(x + spacing * direction) - function(x - spacing * direction)) / (2.0 * spacing)
 
 
 @hookimpl

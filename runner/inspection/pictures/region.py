@@ -7,13 +7,11 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import MaxNLocator
 
-from runner.analysis.convexity import Chord
+from runner.analysis.convexity import Chord, smallest_eigenvalues
 from runner.errors import PluginError
-from runner.evaluation import Evaluator
 from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, contours, values
-from runner.inspection.region import RegionFacts
-from runner.inspection.rows import by_rows
-from runner.inspection.subject import Subject, told
+from runner.inspection.region import RegionFacts, hessians
+from runner.inspection.subject import Subject
 from runner.report.style import PALETTE, house_style, panels
 from runner.rowwise import Array
 
@@ -71,16 +69,11 @@ def _draw_chord(panel: Axes, subject: Subject, chord: Chord, first: float, secon
 def _smallest(subject: Subject, facts: RegionFacts, x: Array) -> Array:
     if facts.backend is None:
         return np.full(len(x), np.nan)
-    backend = subject.backends[facts.backend]
     try:
-        with told(f"objective {subject.name}"):
-            matrices = by_rows(lambda some: Evaluator(subject.objective, backend, len(some)).hessian(some), x)
+        smallest = smallest_eigenvalues(hessians(subject, facts.backend), x)
     except PluginError:  # the text says why there is no curvature
         return np.full(len(x), np.nan)
-    known = np.isfinite(matrices).all(axis=(-2, -1))
-    smallest = np.full(len(x), np.nan)
-    smallest[known] = np.linalg.eigvalsh(matrices[known])[:, 0] if known.any() else np.nan
-    return smallest
+    return np.where(np.isfinite(smallest), smallest, np.nan)
 
 
 def _draw_curve(panel: Axes, x: Array, smallest: Array) -> None:
