@@ -67,6 +67,7 @@ if TYPE_CHECKING:
     from runner.contracts import Results as Results
     from runner.contracts import Series as Series
     from runner.contracts import StoredRun as StoredRun
+    from runner.contracts import sign_of_life as sign_of_life
     from runner.database import ResultsDatabase as ResultsDatabase
     from runner.database import open as open  # noqa: A004 - people write runner.open
     from runner.datasets import DATA_SHAPES as DATA_SHAPES
@@ -158,6 +159,7 @@ _HOMES = {
         "Results",
         "Series",
         "StoredRun",
+        "sign_of_life",
     ),
     "runner.datasets": (
         "DATA_SHAPES",

@@ -20,6 +20,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, TypeVar, runtime_checkable
 
@@ -338,12 +339,20 @@ class Lost(Generic[Item]):
     Attributes:
         item: the item.
         reason: what happened, in a few words, e.g. `its process was killed by SIGSEGV`.
-        timed_out: whether it was stopped because it took too long.
+        timed_out: whether it was stopped because it gave no sign of life for too long.
     """
 
     item: Item
     reason: str
     timed_out: bool
+
+
+def _unheard() -> None:
+    """Be a sign of life that nobody listens to."""
+
+
+sign_of_life: ContextVar[Callable[[], None]] = ContextVar("sign_of_life", default=_unheard)
+"""What a computation calls at each iterate. An executor sets it where it computes, to know what still moves from what hangs."""
 
 
 class Executor(Plugin, ABC):
@@ -358,7 +367,8 @@ class Executor(Plugin, ABC):
         Args:
             function: what to compute; it can be pickled, and so can items and results.
             items: what to compute it for.
-            limit: the seconds an item may take, or None. An executor that can stop a computation does so beyond that.
+            limit: the seconds an item may go without a sign of life, or None. An executor that can stop a computation and hears
+                its signs, by setting `sign_of_life`, does so beyond that; how long an item takes in all is not limited.
 
         Yields:
             Each result as soon as it is there, in any order; `Lost` for an item that ended without one. What the function raises,

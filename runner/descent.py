@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from runner.behaviour import Behaviour, BehaviourState
-from runner.contracts import HasMinimum, Mask, Memory
+from runner.contracts import HasMinimum, Mask, Memory, sign_of_life
 from runner.errors import PluginError
 from runner.evaluation import EvaluatedPoint, Evaluator
 from runner.experiment import Batch, Descent, Evaluations, Trajectory, take_rows
@@ -114,6 +114,7 @@ def _first_steps(batch: Batch) -> Iterator[tuple[Array, Array, Array, Memory]]:
     for _ in range(REHEARSED_STEPS):
         value, gradient = evaluator.value_and_gradient(x)
         x, memory = _step(batch.optimizer, EvaluatedPoint(evaluator, x, value, gradient), memory)
+        sign_of_life.get()()
         yield value, gradient, x, memory
 
 
@@ -198,6 +199,7 @@ class _Loop:
         self.stopping: StoppingState | None = None
         self.moving: BehaviourState | None = None
         self.latest = _Latest(np.full(runs, np.nan), np.full(runs, np.nan), np.full(runs, np.inf), np.zeros(runs, np.int64))
+        self.sign_of_life = sign_of_life.get()
         self.seconds = 0.0
         self.clock = time.perf_counter()
 
@@ -236,6 +238,7 @@ class _Loop:
         else:
             self.moving.observe(step, value, gradient, gradient_norm, self.x)
         self._tick()
+        self.sign_of_life()
         codes = self.stopping.check(step, value, gradient_norm, self.x, self.previous, self.seconds)
         if codes is not None and (codes != RUNNING).any():
             going = codes == RUNNING

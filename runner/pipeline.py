@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import Generator, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from runner.analysis.learning_rates import CAPTION, rate_sweeps, rates_export, r
 from runner.analysis.summary import SUMMARY_CAPTION, settings_table, summarize, summarize_settings, summary_table
 from runner.config import read_experiment
 from runner.contracts import Executor, Figure, Lost, Results
-from runner.descent import descend, lost, rehearse
+from runner.descent import rehearse
 from runner.environment import environment
 from runner.errors import ExperimentError, Interrupted, PluginError
 from runner.execution import chosen_executor
@@ -23,14 +22,13 @@ from runner.grid import batches, expand
 from runner.landmarks import landmarks
 from runner.offers import Catalogue
 from runner.parcel import Opened, Parcel
+from runner.recovery import limit, recovered
 from runner.shares import Share
 from runner.stopping import Outcome
 from runner.store import Store, StoredState
 
 if TYPE_CHECKING:
     from runner.report.page import WrittenReport
-
-SECONDS_OF_GRACE = 2.0
 
 
 @runtime_checkable
@@ -184,7 +182,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     share = Share(recording, parcels, {run.identity: run for run in plan.todo}, plan.stored, observer)
     observer.began(plan)
     try:
-        with closing(recording), closing(_descents(experiment, share)) as descents:
+        with closing(recording), closing(recovered(cast(Executor, experiment.executor.plugin), share)) as descents:
             for descent in descents:
                 share.save(descent)
                 _note(descent, finished, observer)
@@ -212,7 +210,7 @@ def _rehearse(plan: Plan, work: Mapping[tuple[str, ...], Sequence[Run]], parcels
     executor = cast(Executor, plan.experiment.executor.plugin)
     fine = {_combination(run) for run in plan.runs if run.identity in plan.stored}
     problems: dict[str, str] = {}
-    for rehearsal in executor.map(Opened(rehearse), parcels, _limit):
+    for rehearsal in executor.map(Opened(rehearse), parcels, limit):
         if isinstance(rehearsal, Lost):
             fine.add(_combination(work[rehearsal.item.batch.identities][0]))
         elif rehearsal.problem is None:
@@ -231,24 +229,6 @@ def _rehearse(plan: Plan, work: Mapping[tuple[str, ...], Sequence[Run]], parcels
 
 def _combination(run: Run) -> str:
     return " × ".join(setting.name for setting in (run.objective, run.gradient, run.optimizer))
-
-
-def _descents(experiment: Experiment, share: Share) -> Generator[Descent]:
-    """Compute the batches; one that is lost is halved until the run that lost it stands alone, and that run has failed."""
-    executor = cast(Executor, experiment.executor.plugin)
-    halves: list[Parcel] = []
-    # Halves are claimed already, and nobody waits for others with a claim in hand: they might be waiting for this one.
-    while halves or share.more():
-        work, halves = itertools.chain(halves, share.parcels()), []
-        for descent in executor.map(Opened(descend), work, _limit):
-            if not isinstance(descent, Lost):
-                yield descent
-            elif len(batch := descent.item.batch) == 1:
-                yield lost(batch, descent.reason, descent.timed_out)
-            else:
-                middle = len(batch) // 2
-                parts = (range(middle), range(middle, len(batch)))
-                halves += [Parcel(batch.only(rows), descent.item.files) for rows in parts]
 
 
 def _largest_batch(experiment: Experiment, runs: int) -> int:
@@ -271,13 +251,6 @@ def _local_files(settings: Iterable[Setting], catalogue: Catalogue) -> tuple[Pat
             files[Path(offer.source).resolve()] = None
         files |= dict.fromkeys(_local_files(setting.wrapped.values(), catalogue))
     return tuple(files)
-
-
-def _limit(parcel: Parcel) -> float | None:
-    """The seconds after which a batch is stopped from outside: twice what its runs may take, for it stops by itself before."""
-    batch = parcel.batch
-    wall_time = batch.rules.stop.wall_time
-    return None if wall_time is None else 2 * wall_time * len(batch) + SECONDS_OF_GRACE
 
 
 def _note(descent: Descent, finished: Finished, observer: Observer) -> None:

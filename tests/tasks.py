@@ -6,6 +6,7 @@ import os
 import signal
 import time
 
+from runner.contracts import sign_of_life
 from runner.experiment import Chunk
 
 
@@ -44,6 +45,13 @@ class Deadly:
 
 def nap(seconds: float) -> float:
     time.sleep(seconds)
+    return seconds
+
+
+def nap_but_breathe(seconds: float) -> float:
+    for _ in range(10):
+        time.sleep(seconds / 10)
+        sign_of_life.get()()
     return seconds
 
 

@@ -48,7 +48,7 @@ FLOORS = [
     },
     {"config", "evaluation", "filters", "grid", "recording", "registry", "remaking"},
     {"analysis", "descent", "exporting", "parcel", "report", "scaffold", "store"},
-    {"database", "inspection", "landmarks", "pipeline", "redrawing", "replaying", "shares", "testing"},
+    {"database", "inspection", "landmarks", "pipeline", "recovery", "redrawing", "replaying", "shares", "testing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -71,7 +71,8 @@ RESTS_ON = {
     "starts": {"experiment"},
     "recording": set(),
     "database": {"redrawing", "replaying"},
-    "pipeline": {"landmarks", "shares"},
+    "pipeline": {"landmarks", "recovery", "shares"},
+    "recovery": {"shares"},
     "redrawing": {"pipeline"},
 }
 HOMES = {

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from runner import pipeline
+from runner import pipeline, recovery
 from runner.contracts import Lost
 from runner.errors import ExperimentError, RunnerError
 from runner.experiment import Chunk
@@ -28,6 +28,7 @@ from .tasks import (
     die_while_sending,
     double,
     nap,
+    nap_but_breathe,
     no_limit,
     pid_after,
     refuse,
@@ -38,7 +39,7 @@ from .tasks import (
 from .test_store import contents, opened, run_into
 
 TRAP = '''\
-import ctypes, os, signal, sys
+import ctypes, os, signal, sys, time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -68,6 +69,8 @@ class Trap(runner.Objective):
                 os.kill(os.getpid(), signal.SIGKILL)
             if self.how == "hang":
                 ctypes.PyDLL(None).sleep(600)  # in C, where no thread of Python and no signal handler runs any more
+        if self.how == "slow":
+            time.sleep(0.1)  # 21 iterates of 8 runs together: 2.1 s in all, more than a batch may be silent, 0.26 s for each
         return (x * x).sum(axis=-1)
 
     def gradient(self, x):
@@ -155,12 +158,48 @@ def test_a_run_that_ends_its_process_has_failed_and_no_other(tmp_path, trapped, 
 
 @needs_posix
 def test_a_run_that_hangs_is_a_timeout_and_no_other(tmp_path, trapped, monkeypatch):
-    monkeypatch.setattr(pipeline, "SECONDS_OF_GRACE", 0.5)
+    monkeypatch.setattr(recovery, "SECONDS_OF_GRACE", 0.5)
     path = trapped("hang", -1.0, more="wall_time = 0.5\n")
     run_into(path, tmp_path / "serial.db")
     path = trapped("hang", -1.0, 1.25, more="wall_time = 0.5\n")
     run_into(path, tmp_path / "p.db", executor="processes", jobs=1)
-    assert losses(tmp_path / "p.db") == [("timeout", "took longer than 1.5 s and was stopped", 0)]
+    assert losses(tmp_path / "p.db") == [("timeout", "gave no sign of life for 1.5 s and was stopped", 0)]
+    assert contents(tmp_path / "p.db") == contents(tmp_path / "serial.db")
+
+
+@pytest.mark.slow
+@needs_posix
+def test_a_run_that_hangs_among_many_is_a_timeout_and_no_other(tmp_path, trapped, monkeypatch):
+    monkeypatch.setattr(recovery, "SECONDS_OF_GRACE", 0.5)
+    starts = [2.0 + number / 100 for number in range(80)]
+    run_into(trapped("hang", *starts, more="wall_time = 1.0\n"), tmp_path / "serial.db")
+    run_into(
+        trapped("hang", *starts[:50], 1.25, *starts[50:], more="wall_time = 1.0\n"),
+        tmp_path / "p.db",
+        executor="processes",
+        jobs=1,
+    )
+    assert losses(tmp_path / "p.db") == [("timeout", "gave no sign of life for 2.5 s and was stopped", 0)]
+    assert contents(tmp_path / "p.db") == contents(tmp_path / "serial.db")
+
+
+@needs_posix
+def test_a_plugin_that_hangs_everywhere_leaves_timeouts(tmp_path, trapped, monkeypatch):
+    monkeypatch.setattr(recovery, "SECONDS_OF_GRACE", 0.5)
+    path = trapped("hang", 1.25, more="wall_time = 0.1\n")
+    path.write_text(path.read_text().replace("learning_rate = 0.3", "learning_rate = { values = [0.1, 0.2, 0.3] }"))
+    run_into(path, tmp_path / "p.db", executor="processes", jobs=2)
+    assert losses(tmp_path / "p.db") == [("timeout", "gave no sign of life for 0.7 s and was stopped", 0)] * 3
+
+
+@pytest.mark.slow
+def test_a_batch_that_is_slow_but_moves_is_not_stopped(tmp_path, trapped, monkeypatch):
+    monkeypatch.setattr(recovery, "SECONDS_OF_GRACE", 0.0)
+    starts = [2.0 + number for number in range(8)]
+    path = trapped("slow", *starts, more="wall_time = 0.75\n")
+    run_into(path, tmp_path / "serial.db")
+    run_into(path, tmp_path / "p.db", executor="processes", jobs=1)
+    assert losses(tmp_path / "p.db") == losses(tmp_path / "serial.db") == []
     assert contents(tmp_path / "p.db") == contents(tmp_path / "serial.db")
 
 
@@ -185,12 +224,13 @@ def test_a_process_that_dies_while_it_sends_takes_nothing_else_with_it():
     assert [each for each in results if isinstance(each, Lost)] == [Lost(1, "its process was killed by SIGKILL", timed_out=False)]
 
 
-def test_only_what_takes_too_long_is_stopped():
+def test_only_what_gives_no_sign_of_life_is_stopped():
     begun = time.perf_counter()
     results = list(Processes(3).map(nap, [0.0, 60.0, 0.01, 0.02], lambda item: 0.3 if item == 60.0 else None))
     assert sorted(each for each in results if isinstance(each, float)) == [0.0, 0.01, 0.02]
-    assert Lost(60.0, "took longer than 0.3 s and was stopped", timed_out=True) in results
+    assert Lost(60.0, "gave no sign of life for 0.3 s and was stopped", timed_out=True) in results
     assert time.perf_counter() - begun < 10
+    assert list(Processes(1).map(nap_but_breathe, [2.0], lambda item: 1.0)) == [2.0]
 
 
 def test_a_limit_longer_than_the_system_can_wait_is_none():

@@ -18,6 +18,7 @@ import signal
 import sys
 import tempfile
 import threading
+import time
 import traceback
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 if sys.platform != "win32":
     import fcntl
 
-from runner import Executor, Lost, RunnerError, hookimpl, parameter
+from runner import Executor, Lost, RunnerError, hookimpl, parameter, sign_of_life
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,6 +45,7 @@ AHEAD = 2
 LONGEST_LIMIT = 2e6
 """Seconds (23 days); the operating system cannot wait for much longer, and who may take longer is not stopped."""
 SECONDS_TO_DIE = 5.0
+SECONDS_BETWEEN_SIGNS = 0.05
 SPILLED_BYTES = 2**26
 """Results whose arrays are larger are kept in a temporary file, which the operating system may write out."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
@@ -55,7 +57,7 @@ _ONE_AT_A_TIME = threading.Lock()
 class Processes(Executor):
     """Computes batches in worker processes, `jobs` at a time.
 
-    A batch that takes too long is stopped. A batch whose process dies is lost alone; a new process takes its place. Workers use
+    A batch that hangs is stopped. A batch whose process dies is lost alone; a new process takes its place. Workers use
     one thread each for linear algebra, unless OMP_NUM_THREADS or its like says otherwise.
     """
 
@@ -156,7 +158,7 @@ class _Worker:
             result, error = self.answer(task, seconds)
         except TimeoutError:
             self.end(0.0)
-            return Lost(item, f"took longer than {seconds:g} s and was stopped", timed_out=True)
+            return Lost(item, f"gave no sign of life for {seconds:g} s and was stopped", timed_out=True)
         except (EOFError, OSError):
             return Lost(item, self.end(SECONDS_TO_DIE), timed_out=False)
         finally:
@@ -169,15 +171,21 @@ class _Worker:
         """Have a pickled task computed.
 
         Raises:
-            TimeoutError: there is no result after that many seconds.
+            TimeoutError: there was no sign of life for that many seconds.
             EOFError, OSError: the process has ended.
         """
         self.pipe.send_bytes(task)
         self.pipe.recv_bytes()  # it has understood the task and begins; its time counts from here
+        while not (announced := self.next_message(seconds)):
+            pass
+        head, buffers = _received(self.pipe, announced)
+        return cast(tuple[Any, Exception | None], pickle.loads(head, buffers=buffers))
+
+    def next_message(self, seconds: float | None) -> bytes:
+        """Return the next message: what `_send` sends first, or, empty, a sign of life."""
         if not self.pipe.poll(seconds):
             raise TimeoutError
-        head, buffers = _received(self.pipe)
-        return cast(tuple[Any, Exception | None], pickle.loads(head, buffers=buffers))
+        return cast(bytes, self.pipe.recv_bytes())
 
     def start(self, preloaded: str) -> None:
         try:
@@ -241,9 +249,9 @@ def _one_thread_each() -> Iterator[None]:
             os.environ.pop(name, None)
 
 
-def _received(pipe: Connection) -> tuple[bytes, list[memoryview]]:
-    """Receive what `_send` sent: a pickle and the buffers that belong to it."""
-    head, *sizes = pickle.loads(pipe.recv_bytes())
+def _received(pipe: Connection, announced: bytes) -> tuple[bytes, list[memoryview]]:
+    """Receive what `_send` announced: a pickle and the buffers that belong to it."""
+    head, *sizes = pickle.loads(announced)
     memory = _room(sum(sizes))
     ends = list(itertools.accumulate(sizes))
     buffers = [memory[end - size : end] for size, end in zip(sizes, ends, strict=True)]
@@ -264,6 +272,7 @@ def _serve(pipe: Connection) -> None:
     """Be a worker: compute what comes through the pipe until it is closed."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
+    sign_of_life.set(_SignOfLife(pipe))
     pipe.send_bytes(b"")
     while True:
         try:
@@ -282,6 +291,20 @@ def _serve(pipe: Connection) -> None:
             head, buffers = _packed(error), []
         del task, function, item
         _send(pipe, head, buffers)
+
+
+class _SignOfLife:
+    """Sends an empty message when it is called, but not too often."""
+
+    def __init__(self, pipe: Connection) -> None:
+        self.pipe = pipe
+        self.last = 0.0
+
+    def __call__(self) -> None:
+        now = time.monotonic()
+        if now - self.last > SECONDS_BETWEEN_SIGNS:
+            self.last = now
+            self.pipe.send_bytes(b"")
 
 
 def _send(pipe: Connection, head: bytes, buffers: list[pickle.PickleBuffer]) -> None:
