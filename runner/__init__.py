@@ -16,8 +16,12 @@ if TYPE_CHECKING:
     from runner.analysis.learning_rates import rate_sweeps as rate_sweeps
     from runner.analysis.learning_rates import with_uncertainty as with_uncertainty
     from runner.analysis.minima import Minima as Minima
+    from runner.analysis.minima import curving_downwards as curving_downwards
     from runner.analysis.minima import find_minima as find_minima
     from runner.analysis.minima import wilson_interval as wilson_interval
+    from runner.analysis.order import Order as Order
+    from runner.analysis.order import order_of_convergence as order_of_convergence
+    from runner.analysis.order import polished as polished
     from runner.analysis.quantiles import Band as Band
     from runner.analysis.quantiles import quantile_band as quantile_band
     from runner.analysis.rates import LinearRate as LinearRate
@@ -107,7 +111,8 @@ __version__ = "0.1.0"
 _HOMES = {
     "runner.analysis.curvature": ("stability_limit",),
     "runner.analysis.learning_rates": ("RateSweep", "interval", "rate_sweeps", "with_uncertainty"),
-    "runner.analysis.minima": ("Minima", "find_minima", "wilson_interval"),
+    "runner.analysis.minima": ("Minima", "curving_downwards", "find_minima", "wilson_interval"),
+    "runner.analysis.order": ("Order", "order_of_convergence", "polished"),
     "runner.analysis.quantiles": ("Band", "quantile_band"),
     "runner.analysis.rates": ("LinearRate", "best_learning_rate", "contraction"),
     "runner.analysis.selection": ("one_of_each_behaviour",),

@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 PAGES = (
     *("derivatives.md", "jacobian_and_hessian.md", "taylor.md", "convexity.md"),
-    *("learning_rate.md", "linear_regression.md", "local_minima.md"),
+    *("learning_rate.md", "linear_regression.md", "local_minima.md", "newton.md"),
     *("neural_networks.md", "exploding_gradients.md"),
 )
 LONG = PAGES[-2:]

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.contracts import HasHessian, Objective
 from runner.rowwise import Array
 
 NEARNESS = 1e-3
 """Iterates nearer to each other than this part of the region they lie in are at the same minimum."""
+ROUNDING = 1e-8
+"""An eigenvalue of a Hessian that is smaller than this part of the largest may be zero."""
 LEVEL = 1e-6
 """Values nearer to each other than this, relative to max(1, |f*|), are as low."""
 QUANTILE = 1.959963984540054
@@ -62,6 +65,21 @@ def find_minima(x: Array, value: Array, settled: NDArray[np.bool_], span: float)
             reached[run] = len(places)
             places.append(run)
     return Minima(x[places], value[places], reached)
+
+
+def curving_downwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
+    """Return at which points, `(points, dimension)`, f curves downwards along some direction: stationary, they are no minima.
+
+    False everywhere if the objective does not know its Hessian, or where that is not finite.
+    """
+    if not isinstance(objective, HasHessian) or not len(x):
+        return np.zeros(len(x), dtype=bool)
+    with np.errstate(all="ignore"):
+        hessians = objective.hessian(x)
+    finite = np.isfinite(hessians).all(axis=(-2, -1))
+    eigenvalues = np.linalg.eigvalsh(np.where(finite[:, None, None], hessians, 0.0))
+    downwards: NDArray[np.bool_] = eigenvalues[:, 0] < -ROUNDING * np.abs(eigenvalues).max(axis=-1)
+    return downwards
 
 
 def wilson_interval(successes: int, trials: int, quantile: float = QUANTILE) -> tuple[float, float]:

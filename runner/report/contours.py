@@ -62,6 +62,6 @@ def _draw_contours(panel: Axes, objective: Objective, frame: Frame) -> None:
         levels = np.unique(np.quantile(finite, shares))
         if len(levels) > 1:
             panel.contourf(x, y, f, levels=levels, cmap="Blues", alpha=0.75, zorder=0.5)
-            panel.contour(x, y, f, levels=levels, colors="#7C93A8", linewidths=0.4, zorder=0.6)
+            panel.contour(x, y, f, levels=levels, colors="#7C93A8", linewidths=0.4, linestyles="solid", zorder=0.6)
     panel.set_ylim(low[1], high[1])
     panel.grid(visible=False)

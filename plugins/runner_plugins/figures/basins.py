@@ -17,13 +17,13 @@ from runner import (
     Behaviour,
     Drawing,
     Figure,
-    HasHessian,
     Minima,
     Objective,
     Outcome,
     Results,
     Series,
     StoredRun,
+    curving_downwards,
     draw_height,
     find_minima,
     frame_of,
@@ -162,22 +162,7 @@ def _judged(
     known = all_runs[0].minimum_value
     as_low = minima.lowest(lowest if known is None else known)
     found = np.array([place >= 0 and bool(as_low[place]) for place in minima.reached.tolist()], dtype=bool)
-    return Ends(runs, objective, starts, minima, _curves_downwards(objective, minima), found)
-
-
-def _curves_downwards(objective: Objective | None, minima: Minima) -> NDArray[np.bool_]:
-    if not isinstance(objective, HasHessian) or not len(minima.x):
-        return np.zeros(len(minima.x), dtype=bool)
-    with np.errstate(all="ignore"):
-        hessians = objective.hessian(minima.x)
-    downwards = [np.isfinite(hessian).all() and _smallest(hessian) < -1e-8 for hessian in hessians]
-    return np.array(downwards, dtype=bool)
-
-
-def _smallest(hessian: Array) -> float:
-    """Return the smallest eigenvalue, as a part of the largest in size."""
-    eigenvalues = np.linalg.eigvalsh(hessian)
-    return float(eigenvalues[0] / max(np.abs(eigenvalues).max(), 1e-300))
+    return Ends(runs, objective, starts, minima, curving_downwards(objective, minima.x), found)
 
 
 def _colours(ends: Ends) -> list[str]:

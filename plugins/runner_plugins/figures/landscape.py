@@ -35,6 +35,8 @@ STARTS = 3
 """So many starts of each optimizer's best setting are drawn, where there are several optimizers."""
 FURTHEST = 2.0
 """A path that leaves is followed so many times as far from the minimum as the starts are."""
+MANY_ITERATES = 300
+"""A longer path is stored as pixels in an SVG, because so many dots make it slow to open."""
 LEGEND_LINE = 0.17
 """Inches of height for a line of a legend."""
 
@@ -119,7 +121,13 @@ def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> Non
     heights = {id(path): path.x[:, 1] if objective.dimension == 2 else objective.value(path.x) for path in paths}
     for path in paths:
         across, up = path.x[:, 0], heights[id(path)]
-        panel.plot(across, up, "o-", color=path.colour, linewidth=1.1, markersize=2.4, label=path.label or None, zorder=3)
+        look: dict[str, Any] = {
+            "color": path.colour,
+            "linewidth": 1.1,
+            "markersize": 2.4,
+            "rasterized": len(across) > MANY_ITERATES,
+        }
+        panel.plot(across, up, "o-", label=path.label or None, zorder=3, **look)
         panel.plot(across[:1], up[:1], "o", color="white", markeredgecolor=path.colour, markersize=6, zorder=4)
     if len(minimum):
         up = minimum[:, 1] if objective.dimension == 2 else objective.value(minimum)

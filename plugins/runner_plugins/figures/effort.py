@@ -1,0 +1,213 @@
+"""What a method's speed costs: the gap against steps, evaluations and seconds, and the order of convergence."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure as MatplotlibFigure
+
+from runner import (
+    LOST_OUTCOMES,
+    PALETTE,
+    Band,
+    Drawing,
+    Figure,
+    Order,
+    Outcome,
+    Results,
+    SettingSummary,
+    StoredRun,
+    curving_downwards,
+    hookimpl,
+    number,
+    order_of_convergence,
+    part,
+    polished,
+    quantile_band,
+    rounding_level,
+    summarize_settings,
+    with_uncertainty,
+    wrapped,
+)
+
+MOST_ROWS = 6
+WIDTH, HEIGHT = 11.0, 2.9
+"""Inches, of the figure and of a row."""
+ABOVE, BELOW = 100.0, 0.3
+SHORTEST = 1e-9
+"""Seconds: the least that a step is taken to cost, for zero has no place on a logarithmic axis."""
+AXES = ("step", "evaluations", "seconds")
+HEADER = (
+    *("objective", "optimizer", "setting", "runs", "converged", "at no minimum", "median steps", "evaluations a step"),
+    *("milliseconds a step", "order", "uncertainty", "pairs"),
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Course:
+    """The best setting of one optimizer on one objective.
+
+    Attributes:
+        setting: the setting and its runs.
+        band: the median gap (or gradient norm) over the starts at each step, and the middle half.
+        costs: what a step costs: 1, evaluations, seconds; each the median over the runs.
+        order: the order of convergence of its converged runs, or None.
+        at_no_minimum: how many converged where f curves downwards along some direction.
+    """
+
+    setting: SettingSummary
+    band: Band
+    costs: tuple[float, float, float]
+    order: Order | None
+    at_no_minimum: int
+
+    @property
+    def name(self) -> str:
+        """The optimizer, and the gradient backend it uses."""
+        return self.setting.optimizer
+
+
+@dataclass(frozen=True)
+class Effort(Figure):
+    """The median gap over the starts against steps, evaluations and seconds, for each optimizer's best setting."""
+
+    title: ClassVar[str] = "Effort"
+
+    def draw(self, results: Results) -> Drawing | None:
+        """Draw a row for each objective; None if no run took a step."""
+        groups = _courses(results)
+        if not groups:
+            return None
+        shown = dict(list(groups.items())[:MOST_ROWS])
+        figure = MatplotlibFigure(figsize=(WIDTH, HEIGHT * len(shown) + 0.4), layout="constrained")
+        grid = figure.add_gridspec(len(shown), len(AXES))
+        for row, (objective, courses) in enumerate(shown.items()):
+            for column, name in enumerate(AXES):
+                panel = figure.add_subplot(grid[row, column])
+                _draw_panel(panel, courses, column, name)
+                if column == 0:
+                    panel.set_title(wrapped(objective, 31, 2))
+        names = list(dict.fromkeys(course.name for courses in shown.values() for course in courses))
+        handles = {line.get_label(): line for panel in figure.axes for line in panel.lines}
+        figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=3, fontsize=9)
+        rows = [_cells(course) for courses in groups.values() for course in courses]
+        return Drawing(figure, _caption(groups), [HEADER, *rows])
+
+
+def _courses(results: Results) -> dict[str, list[Course]]:
+    groups: dict[tuple[str, str, str], list[SettingSummary]] = {}
+    for setting in summarize_settings([run for run in results.runs if run.steps > 0]):
+        groups.setdefault((setting.objective, setting.gradient, setting.optimizer), []).append(setting)
+    courses: dict[str, list[Course]] = {}
+    for (objective, _, _), settings in groups.items():
+        best = min(settings, key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
+        courses.setdefault(objective, []).append(_course(results, best))
+    return courses
+
+
+def _course(results: Results, setting: SettingSummary) -> Course:
+    runs = setting.runs
+    objective = results.objective(runs[0])
+    curves, paths, ends = [], [], []
+    for run, series in results.series(runs):
+        curves.append(series.gradient_norm if run.minimum_value is None else series.value - run.minimum_value)
+        if series.x is not None and run.outcome == Outcome.CONVERGED:
+            paths.append((series.x, polished(objective, series.x[-1])))
+            ends.append(series.x[-1])
+    lost = [run.outcome in LOST_OUTCOMES for run in runs]
+    band = quantile_band(curves, lost=lost, last_step=max(run.steps for run in runs))
+    downwards = int(curving_downwards(objective, np.array(ends)).sum()) if ends else 0
+    return Course(setting, band, _costs(runs, runs[0].dimension), order_of_convergence(paths), downwards)
+
+
+def _costs(runs: Sequence[StoredRun], dimension: int) -> tuple[float, float, float]:
+    evaluations = [_evaluations(run, dimension) / run.steps for run in runs]
+    return 1.0, float(np.median(evaluations)), max(SHORTEST, float(np.median([run.seconds / run.steps for run in runs])))
+
+
+def _evaluations(run: StoredRun, dimension: int) -> int:
+    counts = run.evaluations
+    return counts.get("value", 0) + counts.get("gradient", 0) + dimension * counts.get("hessian", 0)
+
+
+def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, name: str) -> None:
+    floor = rounding_level(courses[0].setting.runs[0].minimum_value)
+    tops = [course.band.high[0] for course in courses if np.isfinite(course.band.high[0])]
+    top = max([*tops, 10.0 * floor]) * ABOVE
+    for place, course in enumerate(courses):
+        # From step 1 on: on a logarithmic axis the start is infinitely far to the left.
+        x = np.maximum(course.band.steps, BELOW) * course.costs[column]
+        median, low, high = (np.clip(edge, floor, 1e3 * top) for edge in (course.band.median, course.band.low, course.band.high))
+        colour = PALETTE[place % len(PALETTE)]
+        panel.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
+        panel.plot(x, median, color=colour, label=course.name, marker="o" if len(x) < 40 else "", markersize=2.5)
+    panel.set_xscale("log")
+    panel.set_yscale("log")
+    panel.set_ylim(floor / 3.0, top)
+    panel.set_xlabel(name)
+    if column == 0:
+        known = courses[0].setting.runs[0].minimum_value is not None
+        panel.set_ylabel("f − f*" if known else "‖∇f‖")
+
+
+def _order_cells(order: Order | None) -> tuple[str, str, str]:
+    if order is None:
+        return "", "", ""
+    return f"{order.power:.3f}", f"{order.uncertainty:.1g}", str(order.pairs)
+
+
+def _cells(course: Course) -> tuple[str, ...]:
+    setting = course.setting
+    return (
+        setting.objective,
+        setting.optimizer,
+        setting.label,
+        str(len(setting.runs)),
+        str(setting.converged),
+        str(course.at_no_minimum),
+        "" if np.isnan(setting.median_steps) else number(setting.median_steps),
+        number(course.costs[1]),
+        number(1e3 * course.costs[2]),
+        *_order_cells(course.order),
+    )
+
+
+def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
+    reading = [
+        "The median gap to the known minimum over the starts (or ‖∇f‖, where that is unknown), with the middle half as a band: "
+        "against the step, against evaluations and against seconds, on logarithmic axes that begin before the first step.",
+        "An evaluation is one of f, one of ∇f, or one row of ∇²f; a second is the run's share of its batch's time. Both are the "
+        "steps multiplied by what one costs in the median, which is exact where all steps of a method cost the same.",
+        "What lies below the rounding level is drawn at it; a line that leaves through the top is lost.",
+        "The order p is fitted to eₖ₊₁ = C eₖᵖ, with the distances eₖ to the point where a run came to rest, over all converged "
+        "runs: 1 means a constant factor a step, 2 that the number of right digits doubles.",
+    ]
+    return "\n".join([" ".join(reading), *(_finding(objective, courses) for objective, courses in groups.items())])
+
+
+def _finding(objective: str, courses: Sequence[Course]) -> str:
+    return f"On {objective}: {'; '.join(map(_fate, courses))}."
+
+
+def _fate(course: Course) -> str:
+    setting = course.setting
+    name = f"{course.name} with {setting.label}" if setting.label else course.name
+    text = f"{name}: {part(setting.converged, len(setting.runs), 'run')} converged"
+    if setting.converged:
+        steps = setting.median_steps
+        text += f" in {number(steps)} {'step' if steps == 1 else 'steps'} or {number(steps * course.costs[1])} evaluations"
+    if course.at_no_minimum:
+        text += f", {course.at_no_minimum} of them at saddles or maxima"
+    if course.order is not None:
+        text += f", with order {with_uncertainty(course.order.power, course.order.uncertainty)}"
+    return text
+
+
+@hookimpl
+def runner_figures() -> Mapping[str, type[Figure]]:
+    """Offer the figure."""
+    return {"effort": Effort}

@@ -1,0 +1,93 @@
+"""The order of convergence: by which power of the error the next one is ruled."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from runner.contracts import HasGradient, HasHessian, Objective
+from runner.rowwise import Array
+
+NEAR = 1e-2
+"""So near to the limit, relative to max(1, ‖x*‖), the leading term is taken to rule."""
+ROUNDING = 1e3 * float(np.finfo(np.float64).eps)
+"""Errors below this, relative to max(1, ‖x*‖), are rounding for a good part."""
+FEWEST_PAIRS = 3
+LEAST_SPREAD = math.log(10.0)
+POLISHING_STEPS = 3
+
+
+@dataclass(frozen=True)
+class Order:
+    """The exponent p in eₖ₊₁ ≈ C eₖᵖ.
+
+    Attributes:
+        power: p.
+        uncertainty: the standard error of p.
+        factor: C.
+        pairs: how many pairs of errors were used.
+    """
+
+    power: float
+    uncertainty: float
+    factor: float
+    pairs: int
+
+
+def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
+    """Measure the order of convergence of several runs together.
+
+    A sequence converges with order p if eₖ₊₁/eₖᵖ tends to a limit C, with the distance eₖ = ‖xₖ − x*‖: gradient descent with
+    p = 1, Newton's method with p = 2 where the Hessian is invertible. So p is the slope of ln eₖ₊₁ against ln eₖ. A run of
+    Newton's method leaves two or three errors between the neighbourhood where that holds and rounding; the pairs of all runs are
+    fitted together, with one p and one C.
+
+    Source: Nocedal and Wright, Numerical Optimization, 2nd ed., appendix A.2 (the definition) and theorem 3.5 (Newton's method).
+
+    Args:
+        paths: for each run its iterates, `(steps + 1, dimension)`, and its limit x*, `(dimension,)`.
+
+    Returns:
+        The order; None if fewer than three pairs of errors can be used, or if they span less than a factor of ten.
+    """
+    pairs = np.concatenate([np.empty((0, 2)), *(_pairs(x, limit) for x, limit in paths)])
+    if len(pairs) < FEWEST_PAIRS or np.ptp(pairs[:, 0]) < LEAST_SPREAD:
+        return None
+    before, after = pairs.T
+    across = before - before.mean()
+    square = float((across * across).sum())
+    power = float((across * after).sum()) / square
+    residuals = after - after.mean() - power * across
+    error = math.sqrt(float((residuals * residuals).sum()) / (len(pairs) - 2) / square)
+    return Order(power, error, math.exp(float(after.mean() - power * before.mean())), len(pairs))
+
+
+def _pairs(x: Array, limit: Array) -> Array:
+    """Return ln eₖ and ln eₖ₊₁ for each usable k, `(pairs, 2)`."""
+    scale = max(1.0, float(np.linalg.norm(limit)))
+    with np.errstate(all="ignore"):
+        errors = np.linalg.norm(x - limit, axis=-1)
+        usable = (errors[:-1] <= NEAR * scale) & (errors[1:] >= ROUNDING * scale)
+        pairs: Array = np.log(np.column_stack([errors[:-1][usable], errors[1:][usable]]))
+    return pairs
+
+
+def polished(objective: Objective | None, x: Array) -> Array:
+    """Return the stationary point beside x, `(dimension,)`, to rounding, by a few steps of Newton's method.
+
+    Where these are not possible, or lead away, x itself is returned.
+    """
+    if not (isinstance(objective, HasGradient) and isinstance(objective, HasHessian)):
+        return x
+    point = x
+    with np.errstate(all="ignore"):
+        for _ in range(POLISHING_STEPS):
+            try:
+                point = point - np.linalg.solve(objective.hessian(point[None])[0], objective.gradient(point[None])[0])
+            except np.linalg.LinAlgError:
+                return x
+    scale = max(1.0, float(np.linalg.norm(x)))
+    return point if np.isfinite(point).all() and float(np.linalg.norm(point - x)) <= NEAR * scale else x
