@@ -121,13 +121,10 @@ def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> Non
     heights = {id(path): path.x[:, 1] if objective.dimension == 2 else objective.value(path.x) for path in paths}
     for path in paths:
         across, up = path.x[:, 0], heights[id(path)]
-        look: dict[str, Any] = {
-            "color": path.colour,
-            "linewidth": 1.1,
-            "markersize": 2.4,
-            "rasterized": len(across) > MANY_ITERATES,
-        }
-        panel.plot(across, up, "o-", label=path.label or None, zorder=3, **look)
+        (line,) = panel.plot(
+            across, up, "o-", color=path.colour, linewidth=1.1, markersize=2.4, label=path.label or None, zorder=3
+        )
+        line.set_rasterized(len(across) > MANY_ITERATES)
         panel.plot(across[:1], up[:1], "o", color="white", markeredgecolor=path.colour, markersize=6, zorder=4)
     if len(minimum):
         up = minimum[:, 1] if objective.dimension == 2 else objective.value(minimum)
