@@ -8,6 +8,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from runner.behaviour import GOLDEN, Behaviour, weight_of
 from runner.contracts import Array, Objective, Optimizer
@@ -145,6 +147,19 @@ class TestLabelledRuns:
     @staticmethod
     def slowest_root(momentum: float, product: float) -> float:
         return float(np.abs(np.roots([1, -(1 + momentum - product), momentum])).max())
+
+
+class TestAnyFraction:
+    @given(st.lists(st.floats(1e-3, 3.0), min_size=1, max_size=30), st.floats(1e-3, 1e3), st.booleans())
+    def test_on_a_square_the_fraction_of_the_limit_tells(self, fractions: list[float], start: float, records: bool):
+        """Whatever the start and the batch; only within rounding of a border, where γL itself is rounded, may it be either side."""
+        clear = [fraction for fraction in fractions if min(abs(fraction - 1), abs(fraction - 2)) > 1e-12] or [0.5]
+        batch = make_batch(Quadratic(), GradientDescent(column(clear) / 2), [[start]] * len(clear), records, max_steps=60)
+        for fraction, behaviour in zip(clear, behaviours(batch), strict=True):
+            if fraction < 1:
+                assert behaviour in (CRAWLING, MONOTONE), fraction
+            else:
+                assert behaviour == (OSCILLATING if fraction < 2 else DIVERGING), fraction
 
 
 class TestEnds:

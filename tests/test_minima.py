@@ -12,6 +12,8 @@ from scipy.stats import binomtest
 
 from runner import find_minima, wilson_interval
 from runner_plugins.figures.basins import HEADER, Basins
+from runner_plugins.figures.effort import Effort
+from runner_plugins.figures.landscape import Landscape
 
 from .experiments import compute, reported
 from .test_figures import draw, results, sweep
@@ -109,6 +111,16 @@ class TestBasins:
         slow = 'name = "gradient_descent", learning_rate = 1e-5'
         line, _ = row(write, tmp_path, objective='name = "rastrigin"', optimizer=slow, start="uniform = { count = 12, seed = 0 }")
         assert (line["came to rest"], line["found the global minimum"]) == ("0", "0.0 %")
+
+    def test_redrawn_it_is_the_same_bytes(self, write, tmp_path):
+        stored = compute(
+            write(EXPERIMENT.format(objective='name = "himmelblau"', optimizer=DESCENT, start="uniform = { count = 30 }"))
+        )
+        figures = (("basins", Basins()), ("effort", Effort()), ("landscape", Landscape()))
+        once, again = (reported(stored, tmp_path / name, *figures) for name in "ab")
+        files = sorted(path.relative_to(once) for path in (once / "figures").iterdir())
+        assert len(files) == 8
+        assert all((once / file).read_bytes() == (again / file).read_bytes() for file in files)
 
     def test_few_starts_show_no_basins(self):
         assert Basins().draw(results(sweep([0.1]))) is None

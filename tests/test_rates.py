@@ -198,6 +198,19 @@ class TestSweeps:
 
     def test_what_is_not_swept_has_no_row(self):
         assert rate_sweeps(results(sweep([0.1]), {"gradient_descent": ()})) == []
+        assert rate_sweeps(results(sweep([0.1]))) == []
+
+    def test_other_swept_parameters_are_kept_apart(self):
+        runs = []
+        for power, shrinks in ((0.5, 1.0), (0.9, 0.5)):
+            for rate in (0.1, 0.3):
+                run, series = descend(rate * shrinks, 0, optimizer="momentum")
+                parameters = {"optimizer.learning_rate": rate, "optimizer.momentum": power}
+                runs.append((replace(run, parameters=parameters), series))
+        found = rate_sweeps(results(runs, {"momentum": ("learning_rate", "momentum")}))
+        assert [sweep.optimizer for sweep in found] == ["momentum(momentum=0.5)", "momentum(momentum=0.9)"]
+        factors = [[point.rate and round(point.rate.factor, 6) for point in sweep.points] for sweep in found]
+        assert factors == [[0.8, 0.4], [0.9, 0.7]]
 
     def test_runs_that_swing_for_ever_do_not_settle(self):
         (found,) = rate_sweeps(results(sweep([0.5, 0.9, 1.0, 1.1])))

@@ -66,7 +66,7 @@ class RateSweep:
     Attributes:
         objective: the objective's label.
         gradient: the gradient backend's label.
-        optimizer: the optimizer's label.
+        optimizer: the optimizer's label, with the values of its other swept parameters.
         curvature: smallest and largest eigenvalue of the Hessian at the known minimiser; None where unknown, and for an optimizer
             that is not plain gradient descent, of which the theory does not speak.
         points: by learning rate, increasing.
@@ -111,13 +111,28 @@ class RateSweep:
 
 
 def rate_sweeps(results: Results) -> list[RateSweep]:
-    """Measure every sweep of learning rates of an experiment, in the order of the grid; those of one value are left out."""
-    groups: dict[tuple[str, str, str], list[StoredRun]] = {}
+    """Measure every sweep of learning rates of an experiment, in the order of the grid; those of one value are left out.
+
+    Where an optimizer's other parameters are swept as well, each combination of theirs is a sweep of its own.
+    """
+    groups: dict[tuple[str, ...], list[StoredRun]] = {}
     for run in results.runs:
-        if "learning_rate" in results.swept.get(run.optimizer, ()):
-            groups.setdefault((run.objective, run.gradient, run.optimizer), []).append(run)
-    small = [runs for runs in groups.values() if sum(run.steps + 1 for run in runs) <= MOST_ITERATES]
-    return [_sweep(results, runs) for runs in small]
+        swept = results.swept.get(run.optimizer, ())
+        if "learning_rate" in swept:
+            groups.setdefault((run.objective, run.gradient, _named(run, swept)), []).append(run)
+    return [_sweep(results, runs, key[-1]) for key, runs in groups.items() if _is_worth_it(runs)]
+
+
+def _named(run: StoredRun, swept: Sequence[str]) -> str:
+    """Return the optimizer's label, with the values of its other swept parameters in brackets."""
+    others = [(name, run.parameters.get(f"optimizer.{name}")) for name in swept if name != "learning_rate"]
+    told = ", ".join(f"{name}={value:.6g}" if isinstance(value, float) else f"{name}={value}" for name, value in others)
+    return f"{run.optimizer}({told})" if told else run.optimizer
+
+
+def _is_worth_it(runs: Sequence[StoredRun]) -> bool:
+    several = len({run.parameters.get(LEARNING_RATE) for run in runs}) > 1
+    return several and sum(run.steps + 1 for run in runs) <= MOST_ITERATES
 
 
 def is_plain(optimizer: str) -> bool:
@@ -158,7 +173,7 @@ def _exported(value: str | float) -> str:
     return value if isinstance(value, str) else repr(value)
 
 
-def _sweep(results: Results, runs: Sequence[StoredRun]) -> RateSweep:
+def _sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> RateSweep:
     first = runs[0]
     rates = {run.id: linear_rate(run, series) for run, series in results.series(runs)}
     groups: dict[float, list[StoredRun]] = {}
@@ -166,7 +181,7 @@ def _sweep(results: Results, runs: Sequence[StoredRun]) -> RateSweep:
         groups.setdefault(float(run.parameters[LEARNING_RATE] or 0.0), []).append(run)
     points = [_point(learning_rate, groups[learning_rate], rates) for learning_rate in sorted(groups)]
     curvature = first.curvature if is_plain(first.optimizer) else None
-    return RateSweep(first.objective, first.gradient, first.optimizer, curvature, tuple(points))
+    return RateSweep(first.objective, first.gradient, optimizer, curvature, tuple(points))
 
 
 def _point(learning_rate: float, runs: Sequence[StoredRun], rates: dict[int, LinearRate | None]) -> RatePoint:
