@@ -10,6 +10,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from runner.activations import Activation as Activation
     from runner.analysis.curvature import stability_limit as stability_limit
     from runner.analysis.learning_rates import RateSweep as RateSweep
     from runner.analysis.learning_rates import interval as interval
@@ -84,7 +85,6 @@ if TYPE_CHECKING:
     from runner.errors import RunnerError as RunnerError
     from runner.frames import Frame as Frame
     from runner.hookspecs import hookimpl as hookimpl
-    from runner.layers import Activation as Activation
     from runner.layers import Initialisation as Initialisation
     from runner.layers import Layers as Layers
     from runner.layers import Tape as Tape
@@ -109,6 +109,7 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
+    "runner.activations": ("Activation",),
     "runner.analysis.curvature": ("stability_limit",),
     "runner.analysis.learning_rates": ("RateSweep", "interval", "rate_sweeps", "with_uncertainty"),
     "runner.analysis.minima": ("Minima", "curving_downwards", "find_minima", "wilson_interval"),
@@ -179,7 +180,7 @@ _HOMES = {
     "runner.errors": ("RunnerError",),
     "runner.frames": ("Frame",),
     "runner.hookspecs": ("hookimpl",),
-    "runner.layers": ("Activation", "Initialisation", "Layers", "Tape"),
+    "runner.layers": ("Initialisation", "Layers", "Tape"),
     "runner.line_search": ("armijo", "wolfe"),
     "runner.parameters": ("parameter",),
     "runner.records": ("RunRecord",),

@@ -7,8 +7,9 @@ from typing import cast
 
 import numpy as np
 
+from runner.activations import slope_of
 from runner.contracts import LayerGradient
-from runner.layers import Layer, Layers, Tape, slope_of
+from runner.layers import Layer, Layers, Tape
 from runner.rowwise import Array, norm
 
 STEPS = 100

@@ -10,16 +10,16 @@ from __future__ import annotations
 import functools
 import itertools
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Literal, cast
 
 import numpy as np
 
+from runner.activations import ACTIVATIONS, DERIVATIVES, Activation
 from runner.rowwise import Array
 
-Activation = Literal["tanh", "relu", "sigmoid", "identity"]
 Initialisation = Literal["xavier", "he", "normal"]
 
 VARIANCE_FLOOR = 1e-5
@@ -158,7 +158,7 @@ class Layers:
                 here += x[:, layer.biases, None]
             else:
                 _times(np.concatenate([weights, x[:, layer.biases, None]], axis=-1), tape.inputs[place], here)
-            _ACTIVATIONS[layer.activation](here)
+            ACTIVATIONS[layer.activation](here)
         return tape.outputs[-1]
 
     def carried_back(self, x: Array, tape: Tape, slope: Array, gradient: Array) -> Iterator[tuple[Layer, Array]]:
@@ -176,7 +176,7 @@ class Layers:
         for place in reversed(range(len(self.layers))):
             layer, here = self.layers[place], tape.outputs[place]
             yield layer, slope
-            _DERIVATIVES[layer.activation](slope, here)
+            DERIVATIVES[layer.activation](slope, here)
             if layer.normalised:
                 scales = gradient[:, layer.scales] = _row_sums(slope, tape.normals[place])
                 biases = gradient[:, layer.biases] = slope.sum(axis=-1)
@@ -211,13 +211,6 @@ class Layers:
             spread = {"xavier": math.sqrt(6.0 / (layer.inputs + layer.units)), "he": math.sqrt(2.0 / layer.inputs), "normal": 1.0}
             x[:, layer.weights] = gain * spread[initialisation] * weights
         return x
-
-
-def slope_of(activation: Activation, a: Array) -> Array:
-    """Return σ'(z), given a = σ(z)."""
-    slope = np.ones_like(a)
-    _DERIVATIVES[activation](slope, a.copy())
-    return slope
 
 
 def _times(matrix: Array, columns: Array, out: Array) -> Array:
@@ -276,60 +269,3 @@ def _through_normalisation(slope: Array, normal: Array, stretch: Array, scales: 
     slope -= room
     slope -= biases[..., None] / samples
     slope *= stretch
-
-
-def _tanh(z: Array) -> None:
-    np.tanh(z, out=z)
-
-
-def _sigmoid(z: Array) -> None:
-    """1/(1 + e^−z) = (1 + tanh(z/2))/2, which cannot overflow."""
-    z *= 0.5
-    np.tanh(z, out=z)
-    z += 1.0
-    z *= 0.5
-
-
-def _relu(z: Array) -> None:
-    """max(z, 0); NumPy orders complex numbers by their real part first, so this is analytic on either side."""
-    np.maximum(z, 0.0, out=z)
-
-
-def _identity(z: Array) -> None:
-    pass
-
-
-def _through_tanh(slope: Array, a: Array) -> None:
-    np.multiply(a, a, out=a)
-    np.subtract(1.0, a, out=a)
-    slope *= a
-
-
-def _through_sigmoid(slope: Array, a: Array) -> None:
-    slope *= a
-    np.subtract(1.0, a, out=a)
-    slope *= a
-
-
-def _through_relu(slope: Array, a: Array) -> None:
-    slope *= a > 0
-
-
-def _through_identity(slope: Array, a: Array) -> None:
-    pass
-
-
-_ACTIVATIONS: dict[Activation, Callable[[Array], None]] = {
-    "tanh": _tanh,
-    "relu": _relu,
-    "sigmoid": _sigmoid,
-    "identity": _identity,
-}
-_DERIVATIVES: dict[Activation, Callable[[Array, Array], None]] = {
-    "tanh": _through_tanh,
-    "relu": _through_relu,
-    "sigmoid": _through_sigmoid,
-    "identity": _through_identity,
-}
-"""What each multiplies a slope by, from what the activation returned, which is used up. At 0, where relu has no derivative, it is
-0."""

@@ -14,6 +14,7 @@ PLUGINS = ROOT / "plugins" / "runner_plugins"
 
 FLOORS = [
     {
+        "activations",
         "backpropagation",
         "clipping",
         "contracts",
@@ -54,7 +55,8 @@ FLOORS = [
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
 # On the two lowest floors and among the loop's parts, files may rest on each other, but never in a circle.
 RESTS_ON = {
-    "backpropagation": {"contracts", "layers", "rowwise"},
+    "activations": {"rowwise"},
+    "backpropagation": {"activations", "contracts", "layers", "rowwise"},
     "clipping": {"rowwise"},
     "arrow": {"errors"},
     "frames": {"arrow"},
@@ -62,7 +64,7 @@ RESTS_ON = {
     "contracts": {"rowwise"},
     "fingerprint": {"errors"},
     "datasets": {"rowwise", "tables"},
-    "layers": {"rowwise"},
+    "layers": {"activations", "rowwise"},
     "tables": {"rowwise"},
     "line_search": {"contracts", "rowwise"},
     "execution": {"experiment", "offers"},

@@ -158,3 +158,10 @@ def test_the_penalty_pulls_towards_the_origin():
 
     sizes = [abs(float(minimiser(penalty)[0, 0])) for penalty in (0.0, 0.5, 2.0)]
     assert sizes == sorted(sizes, reverse=True)
+
+
+def test_what_it_offers_is_told_to_depend_on_what_it_wraps(runner_cli):
+    done = runner_cli("plugins", "show", "l2")
+    assert (done.code, done.err) == (0, "")
+    (line,) = [line for line in done.out.splitlines() if line.startswith("offers")]
+    assert line.split(maxsplit=1)[1] == "values; what it wraps decides whether more"

@@ -127,11 +127,17 @@ def _toml(value: Any) -> str:
     return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
 
 
+def _least(offer: Offer) -> str:
+    """Say what an objective offers whose class by itself offers nothing more than it must."""
+    wraps = any(known.plugin == "objective" for known in offer.parameters.values())
+    return "values; what it wraps decides whether more" if wraps else "nothing but values"
+
+
 def _facts(offer: Offer, question: Question) -> Iterator[tuple[str, str]]:
     if offer.kind in CAPABILITIES:
         # hasattr on the class: isinstance would compute properties, which may need parameters that nobody has given.
         has = [words for protocol, words in CAPABILITIES[offer.kind] if _has(offer.cls, protocol)]
-        yield "offers", ", ".join(has) or "nothing but values" if offer.kind == "objective" else ", ".join(["gradient", *has])
+        yield "offers", ", ".join(has) or _least(offer) if offer.kind == "objective" else ", ".join(["gradient", *has])
     if issubclass(offer.cls, Optimizer):
         needs = dict.fromkeys(("gradient", *offer.cls.needs))
         yield "needs", ", ".join("Hessian" if quantity == "hessian" else quantity for quantity in needs)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.figure import SubFigure
@@ -172,24 +173,12 @@ def _variant(run: StoredRun, varied: Sequence[str]) -> str:
 def _draw_gradients(figure: SubFigure, nets: Sequence[Net]) -> None:
     """Draw the gradients at the start against the depth, if there are several depths, and against the layer."""
     depths = {net.depth for net in nets}
-    variants = list(dict.fromkeys(net.variant for net in nets))
     axes = figure.subplots(1, 2 if len(depths) > 1 else 1, squeeze=False)[0]
-    for place, variant in enumerate(variants):
-        mine = sorted((net for net in nets if net.variant == variant), key=lambda net: net.depth)
-        style = {
-            "color": PALETTE[place % len(PALETTE)],
-            "linestyle": LINES[place // len(PALETTE) % len(LINES)],
-            "marker": ".",
-            "label": wrapped(variant, 34, 3),
-        }
-        if mine[-1].depth == max(depths):
-            axes[-1].plot(range(1, mine[-1].depth + 1), _shown(mine[-1].at_start), **style)
-        if len(depths) > 1:
-            axes[0].plot([net.depth for net in mine], _shown([net.whole for net in mine]), **style)
+    for place, variant in enumerate(dict.fromkeys(net.variant for net in nets)):
+        _draw_variant(axes, place, variant, [net for net in nets if net.variant == variant], max(depths))
     axes[-1].set_title(f"In {max(depths)} layers, by layer")
     axes[-1].set_xlabel("layer, from the first to the last")
-    handles, labels = axes[0].get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside right upper", fontsize=7.5)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right upper", fontsize=7.5)
     if len(depths) > 1:
         axes[0].set_title("Against the depth")
         axes[0].set_xlabel("number of layers")
@@ -197,6 +186,17 @@ def _draw_gradients(figure: SubFigure, nets: Sequence[Net]) -> None:
     for panel in axes:
         panel.set_yscale("log")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
+
+
+def _draw_variant(axes: Sequence[Axes], place: int, variant: str, nets: Sequence[Net], deepest: int) -> None:
+    """Draw a line of each panel: those of one variant, at any depth."""
+    mine = sorted(nets, key=lambda net: net.depth)
+    colour, line = PALETTE[place % len(PALETTE)], LINES[place // len(PALETTE) % len(LINES)]
+    style: dict[str, Any] = {"color": colour, "linestyle": line, "marker": ".", "label": wrapped(variant, 34, 3)}
+    if mine[-1].depth == deepest:
+        axes[-1].plot(range(1, deepest + 1), _shown(mine[-1].at_start), **style)
+    if len(axes) > 1:
+        axes[0].plot([net.depth for net in mine], _shown([net.whole for net in mine]), **style)
 
 
 def _shown(values: Array | Sequence[float]) -> Array:
@@ -318,25 +318,15 @@ def _spread(norms: Array) -> float:
     return max(first / last, last / first) if first > 0 and last > 0 else math.inf
 
 
+Cell = tuple[Net, str, Fate]
+
+
 def _survival_told(nets: Sequence[Net], fates: Fates) -> str:
     """Say how many survive, with which optimizer, which settings do not move, and which get furthest."""
-    deepest = max(net.depth for net in nets)
     cells = [(net, method, fate) for net in nets for method, fate in fates[net.variant, net.depth].items()]
-    survived, total = sum(fate.survived for *_, fate in cells), sum(fate.total for *_, fate in cells)
-    text = [f"{part(survived, total, 'run').capitalize()} survive."]
-    methods: dict[str, list[Fate]] = {}
-    for _, method, fate in cells:
-        methods.setdefault(method, []).append(fate)
-    if survived < total and len(methods) > 1:
-        told = [
-            f"{part(sum(fate.survived for fate in some), sum(fate.total for fate in some), 'run')} with {method}"
-            for method, some in methods.items()
-        ]
-        text.append(f"By optimizer: {listed(told)}.")
-    lost = [f"{net.variant} ({method}, {net.depth} layers)" for net, method, fate in cells if fate.survived < fate.total]
-    if lost:
-        text.append(f"Runs are lost with {_some(lost)}.")
+    deepest = max(net.depth for net in nets)
     deep = [cell for cell in cells if cell[0].depth == deepest and cell[2].survived]
+    text = [f"{_survivors([fate for *_, fate in cells]).capitalize()} survive.", *_losses_told(cells)]
     idle = list(dict.fromkeys(net.variant for net, _, fate in deep if abs(fate.final - net.began) <= CONSTANT * abs(net.began)))
     if idle:
         text.append(
@@ -345,11 +335,25 @@ def _survival_told(nets: Sequence[Net], fates: Fates) -> str:
         )
     if deep:
         net, method, fate = min(deep, key=lambda cell: cell[2].final)
-        text.append(
-            f"The lowest f there is reached with {net.variant} and {method}: {number(fate.final)}, from {number(net.began)} "
-            "at the start."
-        )
+        begun = f"from {number(net.began)} at the start"
+        text.append(f"The lowest f there is reached with {net.variant} and {method}: {number(fate.final)}, {begun}.")
     return " ".join(text)
+
+
+def _losses_told(cells: Sequence[Cell]) -> Iterator[str]:
+    """Say with which optimizers and settings runs are lost, if any are."""
+    methods: dict[str, list[Fate]] = {}
+    for _, method, fate in cells:
+        methods.setdefault(method, []).append(fate)
+    lost = [f"{net.variant} ({method}, {net.depth} layers)" for net, method, fate in cells if fate.survived < fate.total]
+    if lost and len(methods) > 1:
+        yield f"By optimizer: {listed([f'{_survivors(some)} with {method}' for method, some in methods.items()])}."
+    if lost:
+        yield f"Runs are lost with {_some(lost)}."
+
+
+def _survivors(fates: Sequence[Fate]) -> str:
+    return part(sum(fate.survived for fate in fates), sum(fate.total for fate in fates), "run")
 
 
 def _some(items: Sequence[str]) -> str:
