@@ -15,11 +15,9 @@ from scipy.stats import linregress
 from runner import Series, best_learning_rate, contraction
 from runner.analysis.learning_rates import interval, is_plain, rate_sweeps, rates_export, rates_table, with_uncertainty
 from runner.analysis.rates import fitted_rate, linear_rate
-from runner.pipeline import Choices, execute, make_plan, read, report
-from runner.registry import Registry
-from runner.store import Store, read_results
 from runner_plugins.figures.rates import Rates
 
+from .experiments import compute, reported
 from .test_figures import Memory, descend, draw, lines, results, sweep
 
 EXPERIMENT = """\
@@ -121,24 +119,13 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
         tables.append((condition, sorted(rates)))
     found = {}
     for condition, rates in tables:
-        path = folder / f"c{condition:g}.toml"
         grid = f'[[objective]]\nname = "quadratic"\ndimension = 3\ncondition_number = {condition}\n'
         grid += f'[[optimizer]]\nname = "gradient_descent"\nlearning_rate = {{ values = {rates} }}\n'
-        path.write_text(EXPERIMENT.replace("conditions", f"c{condition:g}") + grid, encoding="utf-8")
-        catalogue, store, choices = Registry(), Store(str(folder / "r.db")), Choices()
-        plan = make_plan(read(path, catalogue, choices), store, choices)
-        execute(plan, store, catalogue, choices, Silent())
-        stored = read_results(store.database, plan.experiment.name)
-        report(stored, [], folder / f"c{condition:g}", "runner run")
-        found[condition] = (stored, folder / f"c{condition:g}")
+        path = folder / f"c{condition:g}.toml"
+        path.write_text(EXPERIMENT + grid, encoding="utf-8")
+        stored = compute(path)
+        found[condition] = (stored, reported(stored, folder / f"c{condition:g}", ("rates", Rates())))
     return found
-
-
-class Silent:
-    def began(self, plan: Any) -> None: ...
-    def saved(self, trajectories: Any) -> None: ...
-    def warned(self, warning: str) -> None:
-        raise AssertionError(warning)
 
 
 @pytest.mark.parametrize("condition", [10.0, 100.0, 1000.0])

@@ -139,7 +139,7 @@ def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, name: str) 
     tops = [course.band.high[0] for course in courses if np.isfinite(course.band.high[0])]
     top = max([*tops, 10.0 * floor]) * ABOVE
     for place, course in enumerate(courses):
-        # From step 1 on: on a logarithmic axis the start is infinitely far to the left.
+        # Step 0 is infinitely far to the left on a logarithmic axis; it is drawn a little before step 1.
         x = np.maximum(course.band.steps, BELOW) * course.costs[column]
         median, low, high = (np.clip(edge, floor, 1e3 * top) for edge in (course.band.median, course.band.low, course.band.high))
         colour = PALETTE[place % len(PALETTE)]
