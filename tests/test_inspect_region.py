@@ -138,6 +138,23 @@ class TestRounding:
         assert chord.excess == -1
         assert chord.rounding > 1e-17 * offset
 
+    @settings(deadline=None, max_examples=60)
+    @given(st.integers(1, 4), st.integers(0, 4), st.floats(-6, 6), st.floats(-1e6, 1e6), st.integers(0, 2**32 - 1))
+    def test_no_convex_parabola_is_ever_refuted(self, dimension: int, rank: int, power: float, offset: float, seed: int):
+        drawn = np.random.Generator(np.random.PCG64(seed))
+        root = 10.0**power * drawn.standard_normal((min(rank, dimension), dimension))
+        slope = drawn.standard_normal(dimension)
+
+        def function(x):
+            return ((x @ root.T) ** 2).sum(axis=-1) + x @ slope + offset
+
+        def hessian(x):
+            return np.broadcast_to(2 * root.T @ root, (len(x), dimension, dimension))
+
+        assert try_chords(function, -3, 3, dimension, 1000, drawn).worst is None
+        found = smallest_curvature(hessian, -3, 3, dimension, 20, drawn)
+        assert chord_across(function, found.place, found.direction, -3, 3) is None
+
     def test_where_f_is_not_finite_chords_say_nothing(self):
         search = try_chords(lambda x: np.where(x[:, 0] > 0, x[:, 0] ** 2, np.nan), -1, 1, 1, 2000, generator())
         assert search.worst is None

@@ -180,6 +180,7 @@ class TestStrangers:
         done = call("inspect", "1")
         assert (done.code, done.out) == (3, "")
         assert done.err.startswith("error: there is no objective 'mine'; ")
+        assert done.err.endswith("; if a file offers it, name the file with --plugin\n")
 
     def test_code_that_has_changed_is_told(self, mine, call):
         mine.write_text(PLUGIN.replace("x**4", "x**4 + 1"), encoding="utf-8")

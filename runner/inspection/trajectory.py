@@ -10,7 +10,7 @@ import numpy as np
 
 from runner.analysis.definiteness import curvature_of
 from runner.contracts import Series
-from runner.errors import ExperimentError
+from runner.errors import ExperimentError, PluginError
 from runner.experiment import Setting
 from runner.inspection.subject import FORMULAS, Subject
 from runner.records import RunRecord, SettingRecord
@@ -91,6 +91,10 @@ def made_again(record: SettingRecord, registry: Registry) -> Setting:
     Raises:
         PluginError: the plugin is not there, or cannot be made again.
     """
+    try:
+        registry.find("objective", record.name)
+    except PluginError as error:
+        raise PluginError(f"{error}; if a file offers it, name the file with --plugin") from error
     texts = [value for value in record.parameters.values() if isinstance(value, str)]
     return remake("objective", record.canonical, registry, texts)
 
