@@ -55,6 +55,10 @@ class StoreError(RunnerError):
     exit_code = 4
 
 
+class OutdatedDatabase(UserWarning):
+    """A results database was made by an older version, and can be read but not written."""
+
+
 class ReportError(RunnerError):
     """The report cannot be drawn or written."""
 

@@ -31,8 +31,8 @@ class Deferred:
 
 
 @contextmanager
-def deferred() -> Iterator[Deferred]:
-    """Put Ctrl-C off to the end of the body.
+def deferred(wanted: bool = True) -> Iterator[Deferred]:
+    """Put Ctrl-C off to the end of the body, if that is wanted.
 
     Raised at any instant it may fall where it is lost: Python drops what is raised while it clears an object away.
 
@@ -42,7 +42,7 @@ def deferred() -> Iterator[Deferred]:
     pending = Deferred()
     usual = signal.getsignal(signal.SIGINT)
     # Only the main thread hears signals; and where Ctrl-C is ignored it stays so.
-    if threading.current_thread() is not threading.main_thread() or not callable(usual):
+    if not wanted or threading.current_thread() is not threading.main_thread() or not callable(usual):
         yield pending
         return
     signal.signal(signal.SIGINT, pending.note)

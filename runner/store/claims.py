@@ -49,6 +49,10 @@ class Claims:
         self._ended = threading.Event()
         self._signs: threading.Thread | None = None
 
+    def begin(self, connection: Connection) -> None:
+        """Be known as somebody who is computing."""
+        self._own_row(connection)
+
     def take(self, connection: Connection, identities: Sequence[str], expected: Mapping[str, StoredState]) -> Division:
         """Claim what is free of some runs.
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import logging
-import os
+import shlex
 import sqlite3
-import struct
 import time
-import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
 from sqlalchemy.engine import make_url
@@ -22,16 +20,14 @@ from sqlalchemy.pool import NullPool, QueuePool
 from runner.errors import StoreError
 from runner.interrupts import deferred
 from runner.store.causes import busy, is_busy, reason
-from runner.store.schema import SCHEMA_VERSION, SQLITE_STEPS_VIEW, VIEWS, metadata, schema_version
+from runner.store.older import OLDER, show_as_current
+from runner.store.schema import SCHEMA_VERSION, metadata, schema_version, views
+from runner.store.sqlite_files import PAGE_BYTES, is_sqlite_file, open_to_read, open_to_write, put_in_place
 
 BUSY_SECONDS = 60.0
 """How long one waits for another writer, unless told that it waits."""
-ONE_WAIT = 0.5
-"""So long SQLite itself waits: Ctrl-C is heard between two waits only."""
-PAGE_BYTES = 65536
 # Of a connection that an interruption closed halfway, it would print a traceback where no log is set up.
 logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
-SQLITE_HEADER = b"SQLite format 3\0"
 
 
 class Database:
@@ -40,6 +36,7 @@ class Database:
     Attributes:
         name: what the user called it.
         path: the file, for SQLite.
+        schema: the version of its layout, None if it has none or nobody has looked.
         told: who is told that another program keeps this one waiting. With it a writer waits for as long as it takes; without,
             it gives up in the end.
     """
@@ -53,22 +50,14 @@ class Database:
         if self._is_sqlite and self.path is None:
             raise StoreError(f"database {name}: results are kept in a file; give its path")
         self._file: tuple[int, int] | None = None
-        self._engine = self._sqlite_engine("rw") if self.path is not None else _server_engine(name, url)
-        self._reader = self._sqlite_engine("ro") if self.path is not None else self._engine
+        self.schema: str | None = None
+        self._engine = _server_engine(name, url) if self.path is None else self._sqlite_engine(self.path, "rw")
+        self._reader = self._engine if self.path is None else self._sqlite_engine(self.path, "ro")
 
-    def _sqlite_engine(self, mode: str) -> Engine:
-        uri = f"file://{quote(os.path.abspath(str(self.path)))}?mode={mode}"  # noqa: PTH100 - resolves no links
-
-        def connect() -> sqlite3.Connection:
-            patience = ONE_WAIT if mode == "rw" else BUSY_SECONDS
-            # The pool gives a connection to one thread at a time.
-            connection = sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
-            connection.execute("PRAGMA foreign_keys = ON")
-            connection.create_function("ieee754_from_blob", 1, _float_from_blob, deterministic=True)
-            return connection
-
+    def _sqlite_engine(self, path: Path, mode: str) -> Engine:
+        opener = open_to_write if mode == "rw" else open_to_read
         # The writer keeps its connection: closing the last one folds the write-ahead log into the file each time.
-        engine = create_engine("sqlite://", creator=connect, poolclass=QueuePool if mode == "rw" else NullPool)
+        engine = create_engine("sqlite://", creator=lambda: opener(path), poolclass=QueuePool if mode == "rw" else NullPool)
         # The driver would begin a transaction only before the first write, too late to keep another writer out.
         event.listen(engine, "begin", self._begin_writing if mode == "rw" else lambda c: c.exec_driver_sql("BEGIN"))
         return engine
@@ -91,74 +80,119 @@ class Database:
         """Whether there is anything to read.
 
         Raises:
-            StoreError: there is, and it is not a results database of this version.
+            StoreError: there is, and it is not a results database, or a newer one.
         """
-        if self.path is not None and not _is_sqlite_file(self.path, self.name):
+        if self.path is not None and not is_sqlite_file(self.path, self.name):
             return False
-        with self.reading() as connection:
-            return self._version(connection) is not None
+        with self.reading():
+            return self.schema is not None
+
+    def require(self) -> None:
+        """Look whether it is there.
+
+        Raises:
+            StoreError: it is not, or is no results database, or a newer one.
+        """
+        if not self.exists():
+            raise StoreError(f"database {self.name}: there is none; `runner run` makes it, --db or RUNNER_DB names another")
+
+    @property
+    def outdated(self) -> str | None:
+        """What to tell of a database of an older schema; None if it is of today's, or nobody has looked at it."""
+        if self.schema in (None, SCHEMA_VERSION):
+            return None
+        return f"database {self.name}: has schema {self.schema}, an older one; {self._advice}"
+
+    @property
+    def _advice(self) -> str:
+        return f"`runner db upgrade --db {shlex.quote(self.name)}` makes a backup and brings it to schema {SCHEMA_VERSION}"
 
     def create(self) -> None:
         """Make the tables, unless they are there.
 
         Raises:
-            StoreError: they cannot be made.
+            StoreError: they cannot be made, or are of an older schema.
         """
         if self.exists():
             return
         if self.path is None:
             self._make_tables_inside()
             return
-        # Made aside and linked into place whole: nobody ever sees half a database, nor makes it twice.
-        part = self.path.with_name(f".{self.path.name}.{uuid.uuid4().hex}")
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            _make_file(part)
-            os.link(part, self.path)
-        except FileExistsError:
-            if self.path.stat().st_size == 0:
-                part.replace(self.path)
-            else:
+            if not put_in_place(self.path, make_file):
                 self._make_tables_inside()
         except (OSError, DBAPIError) as error:
             cause = error.orig if isinstance(error, DBAPIError) else error
             raise StoreError(f"database {self.name}: cannot be created: {reason(cause)}") from error
-        finally:
-            part.unlink(missing_ok=True)
 
     def _make_tables_inside(self) -> None:
         """Make the tables in a database that is there, unless somebody else just did."""
         with self.writing() as connection:
-            if self._version(connection) is None:
-                _make_tables(connection)
+            if self.schema is None:
+                make_tables(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that cannot write.
+        """A connection that cannot write. A database of an older schema looks as if it were of today's.
 
         Raises:
             StoreError: with what the database said.
         """
         with self._explained(), self._reader.connect() as connection:
+            if self.schema != SCHEMA_VERSION:
+                self.schema = self._version(connection)
+            if self.schema in OLDER:
+                show_as_current(connection, self.schema)
             yield connection
 
     @contextmanager
-    def writing(self, patience: float | None = None) -> Iterator[Connection]:
-        """One transaction, committed at the end of the body, rolled back if that raises. Ctrl-C is put off to its end.
+    def writing(self, patience: float | None = None, calm: bool = True) -> Iterator[Connection]:
+        """One transaction, committed at the end of the body, rolled back if that raises.
 
         Args:
             patience: how many seconds to wait for another writer; for as long as is usual if None.
+            calm: put Ctrl-C off to the end.
+
+        Raises:
+            StoreError: with what the database said, or that it is of an older schema; nothing of the body is kept.
+        """
+        with self.migrating(patience, calm) as connection:
+            if self.schema in OLDER:
+                raise StoreError(f"database {self.name}: has schema {self.schema}, which can be read only; {self._advice}")
+            yield connection
+
+    @contextmanager
+    def migrating(self, patience: float | None = None, calm: bool = True) -> Iterator[Connection]:
+        """The same in a database of any schema.
 
         Raises:
             StoreError: with what the database said; nothing of the body is kept.
         """
-        with self._explained(), deferred() as interrupts:
+        with self._explained(), deferred(calm) as interrupts:
             engine = self._engine.execution_options(patience=patience, interrupts=interrupts)
             with engine.begin() as connection:
                 self._check_file()
                 if connection.dialect.name == "postgresql" and inspect(connection).has_table("run"):
                     connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
+                if self.schema != SCHEMA_VERSION:
+                    self.schema = self._version(connection)
                 yield connection
+
+    @contextmanager
+    def outside_transactions(self) -> Iterator[Connection]:
+        """A connection for commands that no transaction may hold, while there is no other writer.
+
+        Raises:
+            StoreError: with what the database said, or that it is of an older schema.
+        """
+        with self.writing():
+            pass
+        engine = self._engine
+        if self.path is not None:
+            opener = functools.partial(open_to_write, self.path, BUSY_SECONDS)
+            engine = create_engine("sqlite://", creator=opener, poolclass=NullPool)
+        with self._explained(), engine.connect() as connection:
+            yield connection if self.path else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def _check_file(self) -> None:
         """Refuse to write to a file that is no longer there: the system would keep it, nameless, until the process ends."""
@@ -196,9 +230,9 @@ class Database:
                 raise StoreError(f"database {self.name}: belongs to another program (its tables: {shown}); name another file")
             return None
         version = connection.execute(select(schema_version.c.version_num)).scalar_one_or_none()
-        if version != SCHEMA_VERSION:
+        if version != SCHEMA_VERSION and version not in OLDER:
             raise StoreError(
-                f"database {self.name}: has schema {version}, and this version of runner reads schema {SCHEMA_VERSION}; "
+                f"database {self.name}: has schema {version}, and this version of runner reads {SCHEMA_VERSION} and older ones; "
                 "use the version of runner that wrote it, or name another file"
             )
         return str(version)
@@ -231,42 +265,28 @@ def _server_engine(name: str, url: Any) -> Engine:
         raise StoreError(f"database {name}: its driver is not installed: {error}") from error
 
 
-def _is_sqlite_file(path: Path, name: str) -> bool:
-    try:
-        with path.open("rb") as file:
-            header = file.read(len(SQLITE_HEADER))
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise StoreError(f"database {name}: cannot be read: {error.strerror}") from error
-    if header and header != SQLITE_HEADER:
-        raise StoreError(f"database {name}: is not an SQLite database; name another file")
-    return bool(header)
-
-
-def _make_file(path: Path) -> None:
+def make_file(path: Path, fill: Callable[[Connection], object] = lambda connection: None) -> None:
+    """Make a file of our own, and fill it in the same transaction."""
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None))
     try:
         with engine.begin() as opened:
             # Nobody knows the file yet, so it is enough to wait for the disk once, at the end, and not after each table.
             for command in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", "BEGIN"):
                 opened.exec_driver_sql(command)
-            _make_tables(opened)
+            make_tables(opened)
+            fill(opened)
     finally:
         engine.dispose()
-    with path.open("r+b") as file:
-        os.fsync(file.fileno())
 
 
-def _make_tables(connection: Connection) -> None:
+def make_tables(connection: Connection) -> None:
+    """Make tables and views in an empty database."""
     metadata.create_all(connection)
-    views = dict(VIEWS)
-    if connection.dialect.name == "sqlite":
-        views["steps"] = SQLITE_STEPS_VIEW
-    for name, query in views.items():
-        connection.execute(text(f"CREATE VIEW {name} AS {query}"))
+    make_views(connection)
     connection.execute(schema_version.insert().values(version_num=SCHEMA_VERSION))
 
 
-def _float_from_blob(blob: bytes | None) -> float | None:
-    return struct.unpack(">d", blob)[0] if blob is not None and len(blob) == 8 else None
+def make_views(connection: Connection) -> None:
+    """Make the views of today's schema."""
+    for name, query in views(connection.dialect.name).items():
+        connection.execute(text(f"CREATE VIEW {name} AS {query}"))

@@ -18,6 +18,7 @@ The tables are the store's own. The views `experiments`, `runs`, `parameters` an
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy import (
@@ -124,9 +125,7 @@ run = Table(
     Column("environment_id", _Id, ForeignKey("environment.id"), nullable=False),
     Column("dimension", Integer, nullable=False),
     Column("records_x", Boolean, nullable=False),
-    Column("records_gradient", Boolean, nullable=False, server_default=false()),
     Column("outcome", String(16), nullable=False),
-    Column("behaviour", String(16), comment="how it moved; null where nobody measured it"),
     Column("error", Text, nullable=False),
     Column("steps", BigInteger, nullable=False),
     Column("value_evaluations", BigInteger, nullable=False),
@@ -142,6 +141,8 @@ run = Table(
     Column("seconds", Double, nullable=False, comment="the run's share of its batch's time"),
     Column("finished_at", Double, nullable=False, comment="seconds since 1970, UTC"),
     Column("superseded_by", _Id, ForeignKey("run.id", ondelete="SET NULL", **_LATER)),
+    Column("records_gradient", Boolean, nullable=False, server_default=false()),
+    Column("behaviour", String(16), comment="how it moved; null where nobody measured it"),
     CheckConstraint("superseded_by IS NULL OR superseded_by <> id", name="run_supersedes_another"),
 )
 _current = run.c.superseded_by.is_(None)
@@ -221,7 +222,7 @@ VIEWS = {
 }
 """What people query, in any database."""
 
-SQLITE_STEPS_VIEW = """
+_SQLITE_STEPS = """
     WITH RECURSIVE place(i) AS (
         SELECT 0 UNION ALL SELECT i + 1 FROM place WHERE i + 1 < (SELECT max(count) FROM chunk)
     )
@@ -235,3 +236,8 @@ SQLITE_STEPS_VIEW = """
     JOIN run r ON r.id = c.run_id AND r.superseded_by IS NULL
     JOIN place ON place.i < c.count"""
 """Every iterate as a row; `ieee754_from_blob` is built into the `sqlite3` shell."""
+
+
+def views(dialect: str) -> Mapping[str, str]:
+    """Return every view's query, by name."""
+    return {**VIEWS, "steps": _SQLITE_STEPS} if dialect == "sqlite" else VIEWS

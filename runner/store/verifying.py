@@ -73,11 +73,11 @@ def _pages(connection: Connection, check: Check) -> None:
 
 
 def _references(connection: Connection, check: Check) -> None:
-    for table, row, target, _ in connection.execute(text("PRAGMA foreign_key_check")):
+    for table, row, target, _ in connection.execute(text("PRAGMA main.foreign_key_check")):
         which = "a row" if row is None else f"row {row}"
         check.problems.append(f"{which} of table {table} refers to a row of {target} that is not there")
     tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
-    check.count = sum(len(connection.execute(text(f'PRAGMA foreign_key_list("{table}")')).all()) for table in tables)
+    check.count = sum(len(connection.execute(text(f'PRAGMA main.foreign_key_list("{table}")')).all()) for table in tables)
 
 
 def _settings(connection: Connection, check: Check) -> None:

@@ -99,6 +99,12 @@ class Worker:
         return bool(now - other.seen_at > LEASE_SECONDS)
 
 
+def described(connection: Connection) -> list[str]:
+    """Name the processes that are computing, or have died while they did."""
+    query = select(schema.worker.c.host, schema.worker.c.process).order_by(schema.worker.c.id)
+    return [words(row.host, row.process) for row in connection.execute(query)]
+
+
 def words(host: str, process: int) -> str:
     """Name a process for people."""
     return f"process {process}" if host == platform.node() else f"process {process} on {host}"

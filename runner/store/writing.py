@@ -86,7 +86,10 @@ class Store:
             member = schema.experiment_run
             connection.execute(delete(member).where(member.c.experiment_id == numbers.experiment))
             _put_members(connection, numbers, [(run, there[run.identity].id) for run in runs if run.identity in there])
-        return Recording(self.database, experiment.rules, numbers)
+            claims = Claims(self.database)
+            # From here on nobody takes the settings away, though no run may refer to them yet.
+            claims.begin(connection)
+        return Recording(self.database, experiment.rules, numbers, claims)
 
     def close(self) -> None:
         """Give back the connections."""
@@ -96,11 +99,11 @@ class Store:
 class Recording:
     """The writing of one experiment's runs."""
 
-    def __init__(self, database: Database, rules: Rules, numbers: Numbers) -> None:
+    def __init__(self, database: Database, rules: Rules, numbers: Numbers, claims: Claims) -> None:
         self._database = database
         self._rules = rules
         self._numbers = numbers
-        self._claims = Claims(database)
+        self._claims = claims
 
     @property
     def experiment(self) -> int:

@@ -1,0 +1,58 @@
+"""`runner delete`."""
+
+from __future__ import annotations
+
+import sys
+
+import click
+
+from runner.cli.databases import db_option, size_in_words
+from runner.cli.progress import many_runs
+from runner.database import ResultsDatabase
+
+
+@click.command(short_help="Delete runs or an experiment, after asking.")
+@click.argument("runs", nargs=-1, metavar="[RUN]...")
+@click.option("--where", metavar="FILTER", help="The runs that satisfy a filter, as for `runner runs`.")
+@click.option("--experiment", metavar="NAME", help="An experiment, and the runs that belong to no other.")
+@click.option("--superseded", is_flag=True, help="All runs that others took the place of.")
+@click.option("--dry-run", is_flag=True, help="Say what would be deleted, and delete nothing.")
+@click.option("--yes", "-y", is_flag=True, help="Do not ask.")
+@db_option
+def delete(
+    runs: tuple[str, ...], where: str | None, experiment: str | None, superseded: bool, dry_run: bool, yes: bool, db: str
+) -> None:
+    """Delete runs for good: by number or the beginning of their identity, by a filter, or a whole experiment.
+
+    A run goes with its trajectory, and with the superseded runs that it took the place of. The file keeps its size; `runner db
+    vacuum` makes it smaller.
+
+    \b
+    Examples:
+      runner delete 17 3f9a
+      runner delete --where 'outcome = "failed"' --dry-run
+      runner delete --experiment lr_sweep --yes
+      runner delete --superseded
+    """
+    if not (runs or where is not None or experiment is not None or superseded):
+        raise click.UsageError("nothing is named; give runs, --where, --experiment or --superseded")
+    with ResultsDatabase(db) as database:
+        deletion = database.plan_deletion(runs, where=where, experiment=experiment, superseded=superseded)
+        what = many_runs(len(deletion.runs)) + (f" ({deletion.superseded:,} superseded)" if deletion.superseded else "")
+        what += f" with {size_in_words(deletion.bytes)} of trajectories"
+        if deletion.experiments:
+            what += f", and experiment {experiment}"
+        if dry_run or not (deletion.runs or deletion.experiments):
+            click.echo(f"would delete {what}")
+            return
+        if not yes:
+            _ask(what, db)
+        database.delete(deletion)
+    click.echo(f"deleted {what}")
+
+
+def _ask(what: str, db: str) -> None:
+    """Go on only if somebody is there who says yes."""
+    if not sys.stdin.isatty():
+        raise click.UsageError(f"would delete {what} from {db}; nobody is there to ask, so say --yes")
+    click.confirm(f"Delete {what} from {db}?", abort=True)

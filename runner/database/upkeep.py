@@ -1,0 +1,144 @@
+"""Upkeep: whether all is whole, deleting, copies, upgrades."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from runner.database.asking import Asking
+from runner.database.questions import RunKey
+from runner.store.connection import Database
+
+if TYPE_CHECKING:
+    from runner.offers import Catalogue
+    from runner.replaying import Replay
+    from runner.store.deleting import Deletion
+    from runner.store.facts import Facts
+    from runner.store.verifying import Check
+
+
+class Upkeep(Asking):
+    """Looking after a results database."""
+
+    def verify(self) -> Iterator[Check]:
+        """Look whether everything that is stored is whole, one kind of thing after another.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        # NumPy takes longer to load than most questions to answer.
+        from runner.store.verifying import verify
+
+        return verify(self._database)
+
+    def replay(self, count: int, catalogue: Catalogue, seed: int | None = None) -> Iterator[Replay]:
+        """Compute runs again, and compare them with what is stored, bit for bit.
+
+        Args:
+            count: how many, chosen at random among those that ended by themselves.
+            catalogue: where their plugins are looked up.
+            seed: of the choice; another choice each time if None.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        # It loads NumPy and the engine.
+        from runner.replaying import replay
+
+        return replay(self._database, catalogue, count, seed)
+
+    def facts(self) -> Facts:
+        """Return what the database is, its size, what it holds and who is computing.
+
+        Raises:
+            StoreError: it cannot be read.
+        """
+        # Only who looks after a database needs it.
+        from runner.store.facts import facts
+
+        return facts(self._database)
+
+    def plan_deletion(
+        self, runs: Iterable[RunKey] = (), *, where: str | None = None, experiment: str | None = None, superseded: bool = False
+    ) -> Deletion:
+        """Return what `delete` would delete: nothing but what is asked for, and what the runs have superseded.
+
+        Args:
+            runs: some runs.
+            where: a filter; the runs that satisfy it.
+            experiment: an experiment by its name; it goes, and the runs that belong to no other.
+            superseded: every superseded run.
+
+        Raises:
+            QueryError: there is no such run, or the filter cannot be understood.
+            StoreError: there is no such experiment, or the database cannot be read.
+        """
+        # Only who looks after a database needs it.
+        from runner.store.deleting import plan_deletion
+
+        heads = self._heads(tuple(runs), None)
+        if where is not None:
+            heads += self._heads(None, where)
+        return plan_deletion(self._database, [head.id for head in heads], experiment, superseded)
+
+    def delete(self, deletion: Deletion) -> None:
+        """Delete for good.
+
+        Raises:
+            StoreError: the database cannot be written; nothing is deleted.
+        """
+        # Only who looks after a database needs it.
+        from runner.store.deleting import carry_out
+
+        carry_out(self._database, deletion)
+
+    def backup(self, path: str | None = None) -> str:
+        """Copy a file as of one instant, while others may be using it; return the copy's name.
+
+        Args:
+            path: the copy's name; beside the original, with the date, if None.
+
+        Raises:
+            StoreError: there is a file of that name, or no room; nothing is left of the copy.
+        """
+        # Only who looks after a database needs it.
+        from runner.store.backups import back_up
+
+        return str(back_up(self._database, None if path is None else Path(path)))
+
+    def copy(self, target: str) -> Mapping[str, int]:
+        """Copy everything into a new or empty database, a path or URL, and verify it; return how many rows each table has.
+
+        Raises:
+            StoreError: it holds something; or something cannot be read or written, and nothing is left of the copy.
+        """
+        # NumPy, with which the copy is verified, takes longer to load than most questions to answer.
+        from runner.store.copying import copy
+
+        with closing(Database(target)) as database:
+            return copy(self._database, database)
+
+    def upgrade(self) -> str | None:
+        """Bring the database to today's schema; return the name of the backup, None if there was nothing to do.
+
+        Raises:
+            StoreError: it cannot be written; it is as it was.
+        """
+        # Only who looks after a database needs it.
+        from runner.store.upgrading import upgrade
+
+        copy = upgrade(self._database)
+        return None if copy is None else str(copy)
+
+    def vacuum(self) -> tuple[int, int]:
+        """Give the room of what was deleted back to the disk; return how many bytes it took before, and takes now.
+
+        Raises:
+            StoreError: the database cannot be written; it is as it was.
+        """
+        # Only who looks after a database needs it.
+        from runner.store.facts import vacuum
+
+        return vacuum(self._database)

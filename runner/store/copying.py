@@ -1,0 +1,104 @@
+"""Copying a database into another one, a file or on a server, row for row and bit for bit."""
+
+from __future__ import annotations
+
+import sqlite3
+from contextlib import closing
+from pathlib import Path
+
+from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy.exc import DBAPIError
+
+from runner.errors import StoreError
+from runner.store import schema
+from runner.store.causes import reason
+from runner.store.connection import Database, make_file
+from runner.store.shared_rows import insert
+from runner.store.sqlite_files import put_in_place
+from runner.store.verifying import verify
+
+ROWS_AT_ONCE = 1000
+CHUNKS_AT_ONCE = 64
+"""At most 256 KiB each."""
+LEFT_OUT = (schema.schema_version, schema.worker, schema.claim)
+
+
+def copy(source: Database, target: Database) -> dict[str, int]:
+    """Copy everything into a database that is new or empty, and verify what was written. A copy has today's schema.
+
+    A copy in a file gets its name when it is whole; on a server it is one transaction.
+
+    Returns:
+        How many rows of each table were copied.
+
+    Raises:
+        StoreError: the target holds something; or one of them cannot be read or written, and then nothing is left of the copy.
+    """
+    if target.exists():
+        target.create()
+        _refuse_full(target)
+    elif target.path is not None:
+        return _copy_into_file(source, target, target.path)
+    else:
+        target.create()
+    with target.writing(calm=False) as connection:
+        counts = _fill(connection, source)
+    _check(target, target.name)
+    return counts
+
+
+def _copy_into_file(source: Database, target: Database, path: Path) -> dict[str, int]:
+    counts: dict[str, int] = {}
+
+    def make(part: Path) -> None:
+        make_file(part, lambda connection: counts.update(_fill(connection, source)))
+        with closing(Database(str(part))) as made:
+            _check(made, target.name)
+
+    try:
+        if not put_in_place(path, make):
+            raise StoreError(f"database {target.name}: somebody made it meanwhile; name a new one")
+    except (OSError, sqlite3.Error, DBAPIError) as error:
+        cause = error.orig if isinstance(error, DBAPIError) else error
+        raise StoreError(f"database {target.name}: cannot be written: {reason(cause)}") from error
+    return counts
+
+
+def _refuse_full(target: Database) -> None:
+    with target.reading() as connection:
+        held = {table.name: _count(connection, table) for table in (schema.experiment, schema.run)}
+    if any(held.values()):
+        raise StoreError(
+            f"database {target.name}: holds {held['run']:,} runs of {held['experiment']:,} experiments, and a copy goes only "
+            "where nothing is; name a new one"
+        )
+
+
+def _count(connection: Connection, table: Table) -> int:
+    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+
+
+def _fill(target: Connection, source: Database) -> dict[str, int]:
+    """Copy every table as of one instant; return how many rows each has."""
+    with source.reading() as connection:
+        if connection.dialect.name == "postgresql":
+            # Every writer asks for a lock on this table first. A file shows its reader one instant anyway.
+            connection.execute(text("LOCK TABLE run IN SHARE MODE"))
+        tables = [table for table in schema.metadata.sorted_tables if table not in LEFT_OUT]
+        return {table.name: _copy_table(table, connection, target) for table in tables}
+
+
+def _copy_table(table: Table, source: Connection, target: Connection) -> int:
+    copied = 0
+    portion = CHUNKS_AT_ONCE if table is schema.chunk else ROWS_AT_ONCE
+    query = select(table).order_by(*table.primary_key.columns)
+    for rows in source.execute(query, execution_options={"yield_per": portion}).mappings().partitions():
+        insert(target, table.insert(), [dict(row) for row in rows])
+        copied += len(rows)
+    return copied
+
+
+def _check(database: Database, name: str) -> None:
+    problems = [problem for check in verify(database) for problem in check.problems]
+    if problems:
+        raise StoreError(f"database {name}: the copy is not whole: {problems[0]}; see what `runner verify` says of the original")

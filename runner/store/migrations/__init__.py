@@ -1,0 +1,1 @@
+"""From one schema of the results database to the next."""

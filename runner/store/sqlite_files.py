@@ -1,0 +1,136 @@
+"""SQLite files: opening them to read or to write, making one whole, and telling them from others."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import struct
+import time
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from urllib.parse import quote
+
+from runner.errors import StoreError
+
+ONE_WAIT = 0.5
+"""So many seconds SQLite itself waits for other writers: Ctrl-C is heard between two waits only."""
+READER_WAIT = 60.0
+"""A reader waits for others only while they open or close the file, or make it anew."""
+PAGE_BYTES = 65536
+HEADER = b"SQLite format 3\0"
+
+
+def open_to_write(path: Path, patience: float = ONE_WAIT) -> sqlite3.Connection:
+    """Open a file that is there."""
+    return _opened(path, "mode=rw", patience)
+
+
+def open_to_read(path: Path) -> sqlite3.Connection:
+    """Open a file that is there, such that nothing can be written.
+
+    Raises:
+        StoreError: where nothing may be written a write-ahead log cannot be read.
+    """
+    connection = _opened(path, "mode=ro", READER_WAIT)
+    try:
+        connection.execute("PRAGMA schema_version")
+    except sqlite3.OperationalError as error:
+        connection.close()
+        if error.sqlite_errorname.partition("_")[2].split("_")[0] not in ("CANTOPEN", "READONLY"):
+            raise
+        log = path.with_name(path.name + "-wal")
+        if log.exists() and log.stat().st_size > 0:
+            raise StoreError(
+                f"database {path}: {log.name} beside it holds what is not in the file yet, and can be read only where one may "
+                "write; copy both files into a folder of your own and read them there"
+            ) from error
+        # Nobody has it open, or there would be a log; so nobody changes it while it is read.
+        return _opened(path, "mode=ro&immutable=1", READER_WAIT)
+    return connection
+
+
+def _opened(path: Path, how: str, patience: float) -> sqlite3.Connection:
+    uri = f"file://{quote(os.path.abspath(str(path)))}?{how}"  # noqa: PTH100 - resolves no links
+    # The pool gives a connection to one thread at a time.
+    connection = sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA foreign_keys = ON")
+    connection.create_function("ieee754_from_blob", 1, _float_from_blob, deterministic=True)
+    return connection
+
+
+def _float_from_blob(blob: bytes | None) -> float | None:
+    return struct.unpack(">d", blob)[0] if blob is not None and len(blob) == 8 else None
+
+
+def is_sqlite_file(path: Path, name: str) -> bool:
+    """Whether there is a file with something in it.
+
+    Raises:
+        StoreError: it cannot be read, or holds something else.
+    """
+    try:
+        with path.open("rb") as file:
+            header = file.read(len(HEADER))
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise StoreError(f"database {name}: cannot be read: {error.strerror}") from error
+    if header and header != HEADER:
+        raise StoreError(f"database {name}: is not an SQLite database; name another file")
+    return bool(header)
+
+
+def put_in_place(path: Path, make: Callable[[Path], None]) -> bool:
+    """Make a file aside and give it its name when it is whole: nobody ever sees half of it, nor is it made twice.
+
+    Args:
+        path: its name.
+        make: makes it under the name that it is given.
+
+    Returns:
+        Whether it was made; False if there was one by that name.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be made.
+    """
+    part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        make(part)
+        with part.open("r+b") as file:
+            os.fsync(file.fileno())
+        return _named(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _named(part: Path, path: Path) -> bool:
+    """Name a file, unless the name is taken by one that is not empty."""
+    try:
+        os.link(part, path)
+        return True
+    except FileExistsError:
+        taken = path.stat().st_size > 0
+    except OSError:
+        # Not every file system has hard links. There, who makes the empty file may fill the name; the others see it filled soon.
+        taken = not _reserved(path) and _filled_soon(path)
+    if not taken:
+        part.replace(path)
+    return not taken
+
+
+def _reserved(path: Path) -> bool:
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError:
+        return False
+    return True
+
+
+def _filled_soon(path: Path) -> bool:
+    for _ in range(100):
+        if path.stat().st_size:
+            return True
+        time.sleep(0.01)
+    return False
