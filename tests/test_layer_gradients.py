@@ -129,6 +129,20 @@ def test_a_penalty_and_one_depth_are_drawn_too(tmp_path, write):
     assert "Where there is a penalty, f includes it." in drawing.caption
 
 
+def test_networks_of_one_depth_and_other_widths_are_told_apart(tmp_path, write):
+    text = (
+        SMALL_NETS.replace("[[3], [3, 3, 3]]", "[[2, 2], [5, 5]]")
+        .replace("[0.01, 40.0]", "[1.0, 2.0]")
+        .replace("[false, true]", "[false]")
+    )
+    _, results, drawing = drawn(tmp_path, write, text)
+    by_layer, table = drawing.figure.axes
+    labels = [line.get_label() for line in by_layer.lines]
+    assert sorted(labels) == ["[2, 2], gain = 1", "[2, 2], gain = 2", "[5, 5], gain = 1", "[5, 5], gain = 2"]
+    assert len(table.texts) == 4 * 2
+    assert len(results.runs) == 4 * 2 * 3
+
+
 @pytest.mark.parametrize(
     "change",
     [

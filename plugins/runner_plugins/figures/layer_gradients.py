@@ -35,6 +35,7 @@ from runner import (
 )
 
 LINES = ("-", "--", ":", "-.")
+HIDDEN = "objective.hidden"
 CONSTANT = 0.01
 """A loss that ends within this part of where it began has not moved."""
 MOST_COLUMNS = 9
@@ -127,16 +128,22 @@ def _nets(results: Results) -> list[Net]:
         objective = results.objective(runs[0])
         if isinstance(objective, HasLayers):
             layers[label] = objective.layer_weights
-    varied = _varied([groups[label][0] for label in layers])
+    varied = _varied([(groups[label][0], len(weights)) for label, weights in layers.items()])
     found = (_net(results, groups[label], weights, varied) for label, weights in layers.items())
     return [net for net in found if net is not None]
 
 
-def _varied(runs: Sequence[StoredRun]) -> list[str]:
-    """Return the parameters of the objectives that differ among some runs, but for those that tell the depth."""
-    mine = [{key: value for key, value in run.parameters.items() if key.startswith("objective.")} for run in runs]
+def _varied(nets: Sequence[tuple[StoredRun, int]]) -> list[str]:
+    """Return the parameters in which the objectives of some runs differ, each given with its depth.
+
+    The sizes of the hidden layers are among them only if without them two would have the same name and depth.
+    """
+    mine = [{key: value for key, value in run.parameters.items() if key.startswith("objective.")} for run, _ in nets]
     keys = dict.fromkeys(key for parameters in mine for key in parameters)
-    return [key for key in keys if key != "objective.hidden" and len({repr(each.get(key)) for each in mine}) > 1]
+    varied = [key for key in keys if len({repr(each.get(key)) for each in mine}) > 1]
+    others = [key for key in varied if key != HIDDEN]
+    names = {(_variant(run, others), depth) for run, depth in nets}
+    return others if len(names) == len(nets) else varied
 
 
 def _net(results: Results, runs: Sequence[StoredRun], weights: Mapping[str, slice], varied: Sequence[str]) -> Net | None:
