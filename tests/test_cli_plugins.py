@@ -14,6 +14,7 @@ import pytest
 
 from runner import __version__
 from runner.cli import COMMANDS
+from runner.registry import Registry
 
 from .conftest import Done
 from .test_bad_input import call_main
@@ -57,6 +58,12 @@ class TestPlugins:
 
     def test_every_plugin_says_what_it_is(self, call):
         assert [plugin["name"] for plugin in call("plugins", "--json").json["plugins"] if len(plugin["summary"]) < 10] == []
+
+    @pytest.mark.parametrize("kind", ["objective", "optimizer"])
+    def test_every_formula_has_its_source(self, kind: str):
+        docstrings = {offer.name: offer.cls.__doc__ or "" for offer in Registry().offers() if offer.kind == kind}
+        assert len(docstrings) >= 10
+        assert [name for name, docstring in docstrings.items() if not re.search(r"Source: .*\d", docstring, re.DOTALL)] == []
 
 
 class TestEveryCommand:

@@ -23,6 +23,8 @@ class SinQuadratic(Objective):
 
     The global minimiser x* has a sin(ωx*) ≤ 0 and |ωx*| ≤ π/2: any x with |ωx| > π/2 lies higher than that one of ±π/(2ω) at
     which a sin(ωx) = −|a|. Between 0 and there, f″ ≥ 2 and f′ changes sign, so x* is the only stationary point, whatever a and ω.
+
+    Source: for convexity by f″, Boyd and Vandenberghe, Convex Optimization (2004), section 3.1.4; the rest is proved here.
     """
 
     a: float = parameter(1.0, doc="height of the ripple")
