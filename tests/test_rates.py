@@ -203,6 +203,15 @@ class TestSweeps:
         (found,) = rate_sweeps(results(sweep([0.5, 0.9, 1.0, 1.1])))
         assert found.measured_limit == (0.9, 1.0)
 
+    def test_the_best_is_one_at_which_all_settle(self):
+        """One start of the fastest learning rate is lost: what the others do does not make it the best."""
+        runs = sweep([0.1, 0.3, 0.45], starts=3)
+        run, series = runs[-1]
+        runs[-1] = replace(run, outcome="diverged"), series
+        (found,) = rate_sweeps(results(runs))
+        assert found.points[found.measured_best].learning_rate == 0.3
+        assert found.measured_limit == (0.3, 0.45)
+
     def test_no_limit_where_all_settle_or_none_does(self):
         assert rate_sweeps(results(sweep([0.1, 0.2])))[0].measured_limit is None
         assert rate_sweeps(results(sweep([1.1, 1.2])))[0].measured_limit is None

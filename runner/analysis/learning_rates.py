@@ -31,10 +31,10 @@ HEADER = (
 CAPTION = (
     "What theory says of a learning rate, from the smallest and the largest eigenvalue of the Hessian at the known minimiser, "
     "μ and L, beside what the runs show. Limit: 2/L, beyond which plain gradient descent cannot settle there; measured between "
-    "the largest learning rate up to which every run settles and the next one tried. Best: 2/(μ + L); measured, the one tried "
-    "whose error shrinks fastest, and in brackets between which neighbours the best may lie. Factor: by which the error shrinks "
-    "in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by a fit to the latter half of each trajectory, the "
-    "median over the starts."
+    "the largest learning rate up to which every run settles and the next one tried. Best: 2/(μ + L); measured, of those at "
+    "which every run settles the one whose error shrinks fastest, and in brackets between which neighbours the best may lie. "
+    "Factor: by which the error shrinks in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by a fit to the "
+    "latter half of each trajectory, the median over the starts."
 )
 COLUMNS = (
     *("objective", "gradient", "optimizer", "curvature_min", "curvature_max"),
@@ -98,8 +98,9 @@ class RateSweep:
 
     @property
     def measured_best(self) -> int | None:
-        """The place of the point of the smallest factor; None where none could be measured."""
-        measured = [(point.rate.factor, place) for place, point in enumerate(self.points) if point.rate is not None]
+        """The place of the smallest factor among the points that settle; None where none could be measured."""
+        settled = [(point.rate, place) for place, point in enumerate(self.points) if point.settles]
+        measured = [(rate.factor, place) for rate, place in settled if rate is not None]
         return min(measured)[1] if measured else None
 
     @property
