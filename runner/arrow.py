@@ -13,7 +13,7 @@ from runner.errors import ReportError
 if TYPE_CHECKING:
     from runner.frames import Column
 
-ROW_GROUP_VALUES = 2**23
+ROW_GROUP_VALUES = 2**21
 """So many values are held in memory until they are written together."""
 FEWEST_ROWS = 1000
 

@@ -417,6 +417,7 @@ def test_nothing_stored_is_obeyed_by_a_terminal(tmp_path, stored, call):
         ("compare", "experiment = 1", "experiment = 2"),
         ("plot", 1, "--figure", "convergence", "-o", "c.svg"),
         ("plot", "nothing", "--figure", "convergence"),
+        ("plot", EVIL[:-1], "--figure", "convergence"),
         ("runs", "--where", "error = '\x1b' and nothing = 1"),
     ]
     for command in commands:

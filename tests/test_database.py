@@ -138,6 +138,37 @@ def test_a_frame_as_arrays_rows_and_arrow():
     assert [table[name].null_count for name in frame.names] == [1, 0, 1, 0, 1]
 
 
+def test_pandas_and_polars_take_tables_as_they_are(stored):
+    polars, pandas = pytest.importorskip("polars"), pytest.importorskip("pandas")
+    runs, steps = stored.runs(), stored.steps([1, 2])
+    for frame in (runs, steps):
+        taken = polars.DataFrame(frame)
+        assert taken.columns == list(frame.names)
+        assert taken.rows() == list(frame.rows())
+        assert list(pandas.DataFrame(dict(frame)).columns) == list(frame.names)
+    assert polars.DataFrame(steps)["value"].to_numpy().tobytes() == steps["value"].tobytes()
+    assert pandas.DataFrame(dict(steps))["value"].to_numpy().tobytes() == steps["value"].tobytes()
+
+
+def test_steps_of_runs_of_different_dimension(stored):
+    frame = stored.steps()
+    assert frame.names == ("run", "step", "value", "gradient_norm", "x0", "x1")
+    wide = {run.id for run, series in stored.trajectories() if series.x.shape[1] == 2}
+    for run, _, _, _, x0, x1 in frame.rows():
+        assert x0 is not None
+        assert (x1 is not None) == (run in wide)
+    assert len(stored.steps(where="id < 0")) == 0
+    assert stored.steps([2, 1], series="x").names == ("run", "step", "x0")
+    assert stored.steps([2, 1])["run"][0] == 2
+    assert [frame.names for frame in stored.step_frames()] == [frame.names]
+
+
+def test_runs_or_a_filter(stored):
+    with pytest.raises(QueryError) as error:
+        stored.steps(1, where="id = 1")
+    assert str(error.value) == "runs: give runs or a filter, not both"
+
+
 def test_nothing_stored_reaches_a_page_or_a_terminal_as_it_is():
     frame = Frame([Column("<b>", "text", ["<script>", "\x1b[31m\u202e"])])
     assert "<th>&lt;b&gt;</th>" in frame._repr_html_()

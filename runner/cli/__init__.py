@@ -13,6 +13,7 @@ import click
 from runner import __version__
 from runner.cli.interrupts import calm_interrupts, ignore_interrupts
 from runner.errors import Interrupted, OutdatedDatabase, RunnerError
+from runner.frames import printable
 
 COMMANDS = {
     "run": "Run an experiment: compute what is missing, store every step, write the report.",
@@ -124,7 +125,9 @@ def main() -> NoReturn:
             raise
         if isinstance(error, Interrupted):
             ignore_interrupts()
-        click.echo(str(error) if isinstance(error, Interrupted) else f"error: {error}", err=True)
+        # A message may quote what is stored, and a terminal would obey some of it.
+        text = "\n".join(map(printable, str(error).split("\n")))
+        click.echo(text if isinstance(error, Interrupted) else f"error: {text}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:
         if debug:

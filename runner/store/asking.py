@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, TextClause, func, or_, select, text
 
 from runner.filters.sorting import Columns, Order
 from runner.filters.syntax import Filter
@@ -18,7 +18,7 @@ from runner.store import schema
 from runner.store.connection import Database
 from runner.store.filtering import filtered
 from runner.store.names import KINDS, Names, ParameterName
-from runner.store.run_columns import RUN_COLUMNS, RunColumn, from_class, joined, run
+from runner.store.run_columns import RUN_COLUMNS, RunColumn, among, from_class, joined, run
 
 LOOKUP = 5000
 """How many keys go into one query."""
@@ -86,17 +86,33 @@ def answers(database: Database, question: Question, portion: int | None) -> Iter
     """
     with database.reading() as connection:
         query = run_query(connection, question)
-        wanted = _named(connection, question.columns) if question.columns else _every(connection, query, question)
-        yield _frames(connection, query.add_columns(*_expressions(wanted)), wanted, portion)
+        if question.columns is not None:
+            wanted = _named(connection, question.columns)
+        elif portion is not None:
+            wanted = {**RUN_COLUMNS, **_used_by_all(connection, query)}
+        else:
+            yield iter([_whole(connection, query)])
+            return
+        yield _frames(connection, query, wanted, portion)
+
+
+def _whole(connection: Connection, query: Select[Any]) -> Frame:
+    """Return all columns of the runs of a query, and every parameter that they have."""
+    rows = connection.execute(query.add_columns(*_expressions(RUN_COLUMNS))).all()
+    return _frame(connection, rows, {**RUN_COLUMNS, **_used_by(connection, rows)})
 
 
 def _frames(connection: Connection, query: Select[Any], wanted: Wanted, portion: int | None) -> Iterator[Frame]:
     options = {} if portion is None else {"yield_per": portion}
-    result = connection.execute(query, execution_options=options)
+    result = connection.execute(query.add_columns(*_expressions(wanted)), execution_options=options)
     portions = iter([result.all()] if portion is None else result.partitions())
     for rows in itertools.chain([next(portions, [])], portions):
-        parameters = _parameters(connection, rows, wanted)
-        yield Frame([_column(name, what, rows, parameters) for name, what in wanted.items()])
+        yield _frame(connection, rows, wanted)
+
+
+def _frame(connection: Connection, rows: Sequence[Row[Any]], wanted: Wanted) -> Frame:
+    parameters = _parameters(connection, rows, wanted)
+    return Frame([_column(name, what, rows, parameters) for name, what in wanted.items()])
 
 
 def run_query(connection: Connection, question: Question) -> Select[Any]:
@@ -150,22 +166,36 @@ def _kind(connection: Connection, parameter: ParameterName) -> ColumnKind:
     return "number" if connection.execute(texts.limit(1)).first() is None else "text"
 
 
-def _every(connection: Connection, query: Select[Any], question: Question) -> Wanted:
-    """Return all columns, and every parameter that the runs of a query have."""
+def _used_by(connection: Connection, rows: Sequence[Row[Any]]) -> Wanted:
+    """Return every parameter that some runs have."""
+    settings = sorted({getattr(row, f"{kind}_id") for row in rows for kind in KINDS})
+    texts: Counter[tuple[str, str]] = Counter()
+    for first in range(0, len(settings), LOOKUP):
+        counted = _names_of(text(among("setting.id", settings[first : first + LOOKUP])))
+        texts.update({(kind, name): count for kind, name, count in connection.execute(counted)})
+    return _parameter_columns(texts)
+
+
+def _used_by_all(connection: Connection, query: Select[Any]) -> Wanted:
+    """Return every parameter that the runs of a query have, without reading them."""
+    some = query.order_by(None).subquery()
+    mine = or_(*(schema.setting.c.id.in_(select(some.c[f"{kind}_id"])) for kind in KINDS))
+    return _parameter_columns({(kind, name): count for kind, name, count in connection.execute(_names_of(mine))})
+
+
+def _names_of(which: ColumnElement[bool] | TextClause) -> Select[Any]:
+    """Return the query for the parameters of settings: kind, name, and how many of them are texts."""
     setting, table = schema.setting, schema.parameter
-    used = query.order_by(None) if question.limit is None else query
-    some = used.subquery()
-    mine = or_(*(setting.c.id.in_(select(some.c[f"{kind}_id"])) for kind in KINDS))
-    found = connection.execute(
-        select(setting.c.kind, table.c.name, func.count(table.c.text))
-        .join(setting, setting.c.id == table.c.setting_id)
-        .where(mine)
-        .group_by(setting.c.kind, table.c.name)
-    ).all()
-    wanted: dict[str, RunColumn | ParameterColumn] = dict(RUN_COLUMNS)
-    for kind, name, texts in sorted(found, key=lambda row: (KINDS.index(row[0]), row[1])):
-        wanted[f"{kind}.{name}"] = ParameterColumn(ParameterName(kind, name), "text" if texts else "number")
-    return wanted
+    joined_ = select(setting.c.kind, table.c.name, func.count(table.c.text)).join(setting, setting.c.id == table.c.setting_id)
+    return joined_.where(which).group_by(setting.c.kind, table.c.name)
+
+
+def _parameter_columns(texts: Mapping[tuple[str, str], int]) -> Wanted:
+    order = sorted(texts, key=lambda key: (KINDS.index(key[0]), key[1]))
+    return {
+        f"{kind}.{name}": ParameterColumn(ParameterName(kind, name), "text" if texts[kind, name] else "number")
+        for kind, name in order
+    }
 
 
 def _expressions(wanted: Wanted) -> Iterator[ColumnElement[Any]]:
@@ -188,8 +218,8 @@ def _parameters(connection: Connection, rows: Sequence[Row[Any]], wanted: Wanted
         settings = sorted({getattr(row, f"{kind}_id") for row in rows})
         query = select(table.c.setting_id, table.c.name, table.c.number, table.c.text).where(table.c.name.in_(some))
         for first in range(0, len(settings), LOOKUP):
-            values = connection.execute(query.where(table.c.setting_id.in_(settings[first : first + LOOKUP])))
-            found.update({(setting, name): (number, text) for setting, name, number, text in values})
+            values = connection.execute(query.where(text(among("setting_id", settings[first : first + LOOKUP]))))
+            found.update({(setting, name): (number, words) for setting, name, number, words in values})
     return found
 
 
@@ -204,4 +234,4 @@ def _column(name: str, what: RunColumn | ParameterColumn, rows: Sequence[Row[Any
     pairs = [parameters.get((getattr(row, setting), what.parameter.name), (None, None)) for row in rows]
     if what.kind == "number":
         return Column(name, "number", [number for number, _ in pairs])
-    return Column(name, "text", [text if number is None else repr(number) for number, text in pairs])
+    return Column(name, "text", [words if number is None else repr(number) for number, words in pairs])

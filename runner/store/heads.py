@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import fields
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from runner.errors import QueryError
 from runner.records import RunHead
@@ -13,6 +13,7 @@ from runner.store import schema
 from runner.store.asking import LOOKUP, Question, run_query
 from runner.store.connection import Database
 from runner.store.one_run import find_run
+from runner.store.run_columns import among, fetched
 
 COLUMNS = tuple(schema.run.c[field.name] for field in fields(RunHead))
 
@@ -32,8 +33,10 @@ def read_heads(database: Database, runs: Sequence[int | str]) -> list[RunHead]:
         numbers = [each if isinstance(each, int) else find_run(connection, each, database.name) for each in runs]
         found: dict[int, RunHead] = {}
         for first in range(0, len(numbers), LOOKUP):
-            query = select(*COLUMNS).where(schema.run.c.id.in_(numbers[first : first + LOOKUP]))
-            found.update({row[0]: RunHead(*row) for row in connection.execute(query)})
+            query = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM run WHERE "
+            rows = fetched(connection, query + among("id", numbers[first : first + LOOKUP]))
+            # SQLite has no truth values.
+            found.update({row[0]: RunHead(*row[:-2], *map(bool, row[-2:])) for row in rows})
         return [found[number] if number in found else _refuse(connection, number, database) for number in numbers]
 
 

@@ -17,14 +17,15 @@ from runner.filters.syntax import Filter
 from runner.labels import Labels, Scalar, label
 from runner.offers import Catalogue
 from runner.remaking import remake
+from runner.rowwise import Array
 from runner.stopping import Outcome
 from runner.store import schema
 from runner.store.asking import Question, run_query
 from runner.store.connection import Database
-from runner.store.run_columns import from_class
+from runner.store.run_columns import among, fetched, from_class
 from runner.store.run_rows import chunk_checksum
 
-RUNS_AT_ONCE = 200
+RUNS_AT_ONCE = 1000
 """How many runs' trajectories are read with one query, at most."""
 BYTES_AT_ONCE = 2**26
 """How many bytes of trajectories are read with one query, unless one run has more."""
@@ -285,23 +286,22 @@ def _stored_run(
 
 
 def _chunks(connection: Connection, run_ids: Sequence[int]) -> dict[int, list[Any]]:
-    table = schema.chunk
     chunks: dict[int, list[Any]] = defaultdict(list)
-    query = select(table).where(table.c.run_id.in_(run_ids)).order_by(table.c.run_id, table.c.first_step)
-    for row in connection.execute(query):
-        chunks[row.run_id].append(row)
+    query = "SELECT run_id, first_step, count, checksum, data FROM chunk WHERE {} ORDER BY run_id, first_step"
+    for row in fetched(connection, query.format(among("run_id", run_ids))):
+        chunks[row[0]].append(row)
     return chunks
 
 
 def _series(run: HasTrajectory, chunks: Sequence[Any], database: str) -> Series:
     pieces = []
     step = 0
-    for row in chunks:
-        damaged = row.first_step != step or row.checksum != chunk_checksum(run.identity, step, row.count, row.data)
-        if damaged or len(row.data) % (8 * row.count):
+    for _, first_step, count, checksum, data in chunks:
+        damaged = first_step != step or checksum != chunk_checksum(run.identity, step, count, data)
+        if damaged or len(data) % (8 * count):
             raise StoreError(f"database {database}: the trajectory of run {run.id} is damaged at step {step}")
-        pieces.append(np.frombuffer(row.data, ">f8").reshape(-1, row.count))
-        step += row.count
+        pieces.append(np.frombuffer(data, ">f8").reshape(-1, count))
+        step += count
     lost = run.outcome in (Outcome.FAILED, Outcome.TIMEOUT) and run.steps == step == 0
     if step != run.steps + 1 and not lost:
         raise StoreError(f"database {database}: run {run.id} took {run.steps} steps, but {step} iterates are stored")
@@ -310,11 +310,16 @@ def _series(run: HasTrajectory, chunks: Sequence[Any], database: str) -> Series:
     return assembled(pieces, run)
 
 
+def _joined(pieces: Sequence[NDArray[Any]]) -> Array:
+    whole = np.empty((len(pieces[0]), sum(piece.shape[1] for piece in pieces)))
+    np.concatenate(pieces, axis=1, out=whole)
+    return whole
+
+
 def assembled(pieces: Sequence[NDArray[Any]], run: HasTrajectory) -> Series:
     """Join the chunks of a trajectory, each `(series, iterates)`."""
     if not pieces:
         return Series(np.empty(0), np.empty(0), None)
-    whole = np.empty((len(pieces[0]), sum(piece.shape[1] for piece in pieces)))
-    np.concatenate(pieces, axis=1, out=whole)
+    whole = pieces[0].astype(float) if len(pieces) == 1 else _joined(pieces)
     x = whole[2 : 2 + run.dimension].T if run.records_x else None
     return Series(whole[0], whole[1], x, whole[-run.dimension :].T if run.records_gradient else None)

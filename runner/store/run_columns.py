@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, FromClause
+from sqlalchemy import ColumnElement, Connection, FromClause
 
 from runner.frames import ColumnKind
 from runner.store import schema
@@ -67,3 +67,15 @@ def joined() -> FromClause:
 def from_class(number: float | None, number_class: str) -> float:
     """Return a number as it was before the database, which has no NaN, took it."""
     return number if number is not None and number_class == "finite" else float(number_class)
+
+
+def among(column: str, numbers: Iterable[int]) -> str:
+    """Return the SQL for `column` being one of some row numbers, which are written out: thousands of parameters take long."""
+    return f"{column} IN ({','.join(str(int(number)) for number in numbers)})"
+
+
+def fetched(connection: Connection, query: str) -> list[tuple[Any, ...]]:
+    """Return the rows of a query as the driver gives them: what SQLAlchemy makes of each takes longer than the reading itself."""
+    cursor: Any = connection.exec_driver_sql(query).cursor
+    rows: list[tuple[Any, ...]] = cursor.fetchall()
+    return rows

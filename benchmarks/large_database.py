@@ -1,0 +1,147 @@
+"""A database of 100,000 runs × 100 steps: how long it takes to find runs in it, to read steps, and to delete runs.
+
+Each figure is a ratio to the least that must be done, measured in turn on one core. README.md says to what.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import json
+import os
+import sqlite3
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing
+from pathlib import Path
+
+import numpy as np
+
+import runner
+from runner.pipeline import Choices, execute, make_plan, read
+from runner.registry import Registry
+from runner.store import Store
+
+EXPERIMENT = Path(__file__).with_name("large_database.toml")
+RUNS_READ = 1000
+FILTER = 'optimizer = "momentum" and learning_rate < 0.1 and not outcome in ("diverged", "failed")'
+TARGETS = {"find": 3.0, "read": 3.0}
+
+
+class Silent:
+    """Hears how a sweep goes, and says nothing."""
+
+    def began(self, plan: object) -> None:
+        """It begins."""
+
+    def saved(self, trajectories: object) -> None:
+        """A batch is stored."""
+
+    def warned(self, warning: str) -> None:
+        """Something is wrong."""
+        print(f"warning: {warning}", file=sys.stderr)
+
+
+def make(path: Path) -> float:
+    """Compute and store every run, as `runner run` does; return how many seconds that took."""
+    begun = time.perf_counter()
+    catalogue, choices = Registry(), Choices()
+    with closing(Store(str(path))) as store:
+        execute(make_plan(read(EXPERIMENT, catalogue, choices), store, choices), store, catalogue, choices, Silent())
+    return time.perf_counter() - begun
+
+
+def seconds(body: Callable[[], object]) -> float:
+    """Return how long a call takes."""
+    begun = time.perf_counter()
+    body()
+    return time.perf_counter() - begun
+
+
+def process(command: Sequence[str]) -> Callable[[], object]:
+    """Return the call of a whole process."""
+    return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+
+
+def read_blobs(path: Path, runs: Sequence[int]) -> int:
+    """Read the bytes of some trajectories with plain sqlite3."""
+    with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
+        marks = ",".join("?" * len(runs))
+        query = f"SELECT data FROM chunk WHERE run_id IN ({marks}) ORDER BY run_id, first_step"
+        return sum(len(data) for (data,) in connection.execute(query, runs))
+
+
+def read_arrays(path: Path, runs: Sequence[int]) -> int:
+    """Read the same as arrays, checked and joined; return how many bytes they have."""
+    with runner.open(str(path)) as database:
+        return sum(
+            series.value.nbytes + series.gradient_norm.nbytes + (0 if series.x is None else series.x.nbytes)
+            for _, series in database.trajectories(runs)
+        )
+
+
+def pairs(path: Path) -> Iterator[tuple[str, str, Callable[[], object], str, Callable[[], object]]]:
+    """Give what is measured: its key, its name and call, and the name and call of what it is measured against."""
+    find = [str(Path(sys.executable).with_name("runner")), "runs", "--db", str(path), "--where", FILTER, "--limit", "20"]
+    numpy_rng = np.random.default_rng(0)
+    runs = sorted(numpy_rng.choice(np.arange(1, 100_001), RUNS_READ, replace=False).tolist())
+    assert read_blobs(path, runs) == read_arrays(path, runs)
+    yield (
+        "find",
+        "runner runs --where … --limit 20",
+        process(find),
+        "python -c 'import sqlalchemy'",
+        process([sys.executable, "-c", "import sqlalchemy"]),
+    )
+    yield (
+        "read",
+        f"{RUNS_READ:,} trajectories as arrays",
+        lambda: read_arrays(path, runs),
+        "the same bytes by sqlite3",
+        (lambda: read_blobs(path, runs)),
+    )
+
+
+def measured(path: Path, repeats: int) -> Mapping[str, tuple[str, float, str, float]]:
+    """Measure everything, in turn; return the medians."""
+    found = {}
+    for key, name, body, other_name, other in pairs(path):
+        # The first turn fills the file cache.
+        turns = [(seconds(body), seconds(other)) for _ in range(repeats + 1)][1:]
+        found[key] = (name, statistics.median(one for one, _ in turns), other_name, statistics.median(two for _, two in turns))
+    return found
+
+
+def main() -> int:
+    """Measure and report; 1 with `--check` if a target is missed, else 0."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--database", type=Path, help="keep the database there, and use it if it is there")
+    parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
+    options = parser.parse_args()
+    if hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
+    with contextlib.ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        path = options.database or folder / "large.db"
+        made = None if path.exists() else make(path)
+        found = measured(path, options.repeats)
+        size = path.stat().st_size
+    ratios = {key: one / other for key, (_, one, _, other) in found.items()}
+    missed = [key for key, ratio in ratios.items() if ratio > TARGETS[key]]
+    if options.json:
+        print(json.dumps({"made": made, "bytes": size, "seconds": found, "ratios": ratios, "targets": TARGETS}, indent=2))
+    else:
+        print(f"{size / 1e6:,.0f} MB" + ("" if made is None else f", made in {made:.1f} s"))
+        for key, (name, one, other_name, other) in found.items():
+            print(f"{name:36}{one:8.3f} s   {other_name:32}{other:8.3f} s   ratio {ratios[key]:.2f}, target <= {TARGETS[key]:g}")
+    return 1 if options.check and missed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

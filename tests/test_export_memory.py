@@ -1,0 +1,55 @@
+"""Exports hold a part of the trajectories in memory at a time, however many there are."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from .test_store import run_into
+
+# 8,000 runs × 1,001 iterates × 3 numbers: 192 MB of trajectories.
+LONG = """\
+objective = [{ name = "quadratic" }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.001, 0.002], num = 800 } }]
+start = { uniform = { low = 1.0, high = 2.0, count = 10, seed = 0 } }
+stop = { max_steps = 1000 }
+"""
+# Of a process of its own, for the peak of this one is that of all tests before.
+MEASURE = """\
+import resource, sys
+import runner
+database, file, where = sys.argv[1:]
+with runner.open(database) as opened:
+    opened.export_steps(file, where="id <= 40")
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    opened.export_steps(file, where=where)
+print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
+"""
+
+
+@pytest.fixture(scope="module")
+def long_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("long")
+    (folder / "long.toml").write_text(LONG, encoding="utf-8")
+    run_into(folder / "long.toml", folder / "r.db")
+    return folder / "r.db"
+
+
+def grown(database: Path, file: Path, where: str) -> float:
+    """How many MB more the process needed at its peak for an export than for a small one."""
+    command = [sys.executable, "-c", MEASURE, str(database), str(file), where]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
+    return int(done.stdout) / 1024
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is counted in other units elsewhere")
+@pytest.mark.parametrize("suffix", ["npz", "parquet", "csv"])
+def test_memory_stays_bounded(long_runs, tmp_path, suffix):
+    file = tmp_path / f"steps.{suffix}"
+    quarter, whole = (grown(long_runs, file, where) for where in ("id <= 2000", "id > 0"))
+    assert whole < 1.5 * quarter + 8, "four times the runs take no more memory"
