@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ColumnKind = Literal["integer", "number", "text", "truth"]
 SHOWN_ROWS = 20
+ROWS_AT_ONCE = 10_000
+"""So many rows of arrays become Python's own values at a time, which take several times the memory."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,6 +33,11 @@ class Column:
     kind: ColumnKind
     values: list[Any] | NDArray[Any]
     missing: NDArray[np.bool_] | None = None
+
+    def part(self, first: int, end: int) -> Column:
+        """Return some consecutive values."""
+        missing = None if self.missing is None else self.missing[first:end]
+        return Column(self.name, self.kind, self.values[first:end], missing)
 
     def listed(self) -> list[Any]:
         """Return the values as Python's own, None where one is missing."""
@@ -85,7 +92,8 @@ class Frame:
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Give the rows one after another, as Python's own values; None where one is missing."""
-        return zip(*(column.listed() for column in self.columns), strict=True)
+        for first in range(0, len(self), ROWS_AT_ONCE):
+            yield from zip(*(column.part(first, first + ROWS_AT_ONCE).listed() for column in self.columns), strict=True)
 
     def to_arrow(self) -> Table:
         """Return it as a table of `arro3.core`, a small reader and writer of Arrow."""
@@ -102,12 +110,7 @@ class Frame:
 
     def head(self, rows: int) -> Frame:
         """Return the first rows."""
-        return Frame(
-            [
-                Column(each.name, each.kind, each.values[:rows], None if each.missing is None else each.missing[:rows])
-                for each in self.columns
-            ]
-        )
+        return Frame([column.part(0, rows) for column in self.columns])
 
     def taken(self, places: Sequence[int]) -> Frame:
         """Return some rows, by their places, in that order."""
