@@ -176,6 +176,27 @@ def test_nothing_stored_reaches_a_page_or_a_terminal_as_it_is():
     assert repr(frame) == "<b>\n<script>\n\\x1b[31m\\u202e"
 
 
+def test_what_a_notebook_shows(small, stored):
+    assert "<td>small</td>" in stored._repr_html_()
+    assert repr(stored).startswith(f"<results database {small}>\nid  name ")
+    html = runner.open(str(small)).steps(1)._repr_html_()
+    assert html.startswith("<table><thead><tr><th>run</th><th>step</th>")
+    assert html.count("<tr>") == 21
+    assert html.endswith("<p>… 51 rows</p>")
+
+
+def test_runs_in_parts_are_the_same(stored, monkeypatch):
+    monkeypatch.setattr("runner.database.asking.RUNS_AT_ONCE", 5)
+    for question in ({}, {"where": "steps > 3", "sort": "-steps"}, {"limit": 7}, {"limit": 3}, {"columns": "id,learning_rate"}):
+        parts = list(stored.run_frames(**question))
+        whole = stored.runs(**question)
+        assert [list(map(repr, part)) for frame in parts for part in frame.rows()] == [
+            list(map(repr, row)) for row in whole.rows()
+        ]
+        assert {part.names for part in parts} == {whole.names}
+    assert [len(frame) for frame in stored.run_frames()] == [5, 5, 2]
+
+
 def test_only_asking_changes_nothing(small):
     before = small.read_bytes()
     with runner.open(str(small)) as database:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -122,6 +123,18 @@ def test_the_python_that_is_shown_runs(tmp_path, runner_cli):
     done = subprocess.run([sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert "gradient_descent" in done.stdout
+
+
+def test_the_questions_that_are_shown_are_answered(tmp_path, runner_cli):
+    runner_cli("run", ROOT / "experiments" / "lr_sweep.toml", "--no-report", cwd=tmp_path)
+    shown = [line.partition("  #")[0] for line in blocks(page("querying.md"), "console")[0].splitlines()]
+    assert len(shown) == 10
+    for line in shown:
+        dollar, program, *arguments = shlex.split(line)
+        assert (dollar, program) == ("$", "runner")
+        done = runner_cli(*arguments)
+        assert (done.code, done.out != "") == (0, True), line
+        assert done.err in ("", "only the first 20; --limit shows more\n"), line
 
 
 def test_every_method_of_a_database_is_in_the_documentation():

@@ -9,7 +9,7 @@ from dataclasses import replace
 
 import click
 
-from runner.cli.answers import format_option, where_option, write
+from runner.cli.answers import format_option, where_option, write, write_all
 from runner.cli.databases import db_option
 from runner.database import ResultsDatabase
 from runner.frames import Column, Frame
@@ -41,16 +41,15 @@ def runs(db: str, where: str | None, sort: str | None, columns: str | None, limi
       runner runs --where 'not outcome in ("diverged", "failed")' --sort final_gap,steps --limit 5
       runner runs --where 'experiment = "lr_sweep"' --columns id,learning_rate,outcome --format csv
     """
-    most = SHOWN if limit is None and form == "table" else limit
     with ResultsDatabase(db) as database:
-        frame = database.runs(where, sort=sort, columns=columns, limit=most if most is None else most + 1)
-    more = most is not None and len(frame) > most
-    frame = frame.head(most) if most is not None else frame
-    if form == "table" and columns is None:
-        frame = _telling(frame, f"{where or ''} {sort or ''}")
-    write(frame, form)
-    if more and limit is None:
-        click.echo(f"only the first {most:,}; --limit shows more", err=True)
+        if form != "table":
+            write_all(database.run_frames(where, sort=sort, columns=columns, limit=limit), form)
+            return
+        found = database.runs(where, sort=sort, columns=columns, limit=SHOWN + 1 if limit is None else limit)
+    frame = found.head(SHOWN) if limit is None else found
+    write(frame if columns is not None else _telling(frame, f"{where or ''} {sort or ''}"), form)
+    if len(found) > len(frame):
+        click.echo(f"only the first {SHOWN}; --limit shows more", err=True)
 
 
 def _telling(frame: Frame, asked: str) -> Frame:

@@ -12,7 +12,7 @@ from runner.database.questions import RunKey, Runs, question
 from runner.errors import OutdatedDatabase, QueryError, StoreError
 from runner.frames import Frame, joined
 from runner.records import RunHead, RunRecord
-from runner.store.asking import ask_runs
+from runner.store.asking import answers, ask_runs
 from runner.store.connection import Database
 from runner.store.experiments import ask_experiments, find_experiment
 from runner.store.heads import ask_heads, read_heads
@@ -21,6 +21,9 @@ from runner.store.sql import Answer, ask_sql
 
 if TYPE_CHECKING:
     from runner.contracts import Series
+
+RUNS_AT_ONCE = 1000
+"""So many runs are held in memory while they are given in parts."""
 
 
 class Asking:
@@ -49,6 +52,13 @@ class Asking:
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
         """Close it."""
         self.close()
+
+    def __repr__(self) -> str:
+        return f"<results database {self.name}>\n{self.experiments()!r}"
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the experiments."""
+        return self.experiments()._repr_html_()
 
     def close(self) -> None:
         """Give back the connections."""
@@ -82,6 +92,22 @@ class Asking:
             QueryError: one of these cannot be understood; the text points at the character.
         """
         return ask_runs(self._database, question(where, sort, columns, limit))
+
+    def run_frames(
+        self,
+        where: str | None = None,
+        *,
+        sort: str | None = None,
+        columns: str | Sequence[str] | None = None,
+        limit: int | None = None,
+    ) -> Iterator[Frame]:
+        """Give the table that `runs` returns in parts with the same columns; memory stays bounded however many there are.
+
+        Raises:
+            QueryError: one of these cannot be understood.
+        """
+        with answers(self._database, question(where, sort, columns, limit), RUNS_AT_ONCE) as frames:
+            yield from frames
 
     def run(self, run: RunKey) -> RunRecord:
         """Return one run with everything that is known of it.

@@ -6,11 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.database.asking import Asking
-from runner.database.questions import Runs, question
-from runner.store.asking import answers
-
-RUNS_AT_ONCE = 1000
-"""So many runs are held in memory while they are exported."""
+from runner.database.questions import Runs
 
 
 class Exporting(Asking):
@@ -32,8 +28,7 @@ class Exporting(Asking):
         from runner.exporting import checked_suffix, export_frames
 
         checked_suffix(Path(path))
-        with answers(self._database, question(where, None, columns, None), RUNS_AT_ONCE) as frames:
-            return export_frames(Path(path), frames)
+        return export_frames(Path(path), self.run_frames(where, columns=columns))
 
     def export_steps(
         self, path: str | Path, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None

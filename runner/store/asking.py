@@ -88,7 +88,7 @@ def answers(database: Database, question: Question, portion: int | None) -> Iter
         query = run_query(connection, question)
         if question.columns is not None:
             wanted = _named(connection, question.columns)
-        elif portion is not None:
+        elif portion is not None and (question.limit is None or question.limit > portion):
             wanted = {**RUN_COLUMNS, **_used_by_all(connection, query)}
         else:
             yield iter([_whole(connection, query)])
@@ -177,8 +177,8 @@ def _used_by(connection: Connection, rows: Sequence[Row[Any]]) -> Wanted:
 
 
 def _used_by_all(connection: Connection, query: Select[Any]) -> Wanted:
-    """Return every parameter that the runs of a query have, without reading them."""
-    some = query.order_by(None).subquery()
+    """Return every parameter that the runs of a query have, whatever its limit, without reading them."""
+    some = query.order_by(None).limit(None).subquery()
     mine = or_(*(schema.setting.c.id.in_(select(some.c[f"{kind}_id"])) for kind in KINDS))
     return _parameter_columns({(kind, name): count for kind, name, count in connection.execute(_names_of(mine))})
 
