@@ -3,44 +3,24 @@
 from __future__ import annotations
 
 import itertools
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, TextClause, func, or_, select, text
+from sqlalchemy import ColumnElement, Connection, Select, select
 
 from runner.filters.sorting import Columns, Order
 from runner.filters.syntax import Filter
-from runner.frames import Column, ColumnKind, Frame
+from runner.frames import ColumnKind, Frame
 from runner.store import schema
+from runner.store.answer_columns import ParameterColumn, Wanted, columnar, expressions, frame_of, used_by, used_by_all
 from runner.store.connection import Database
 from runner.store.filtering import filtered
 from runner.store.names import KINDS, Names, ParameterName
-from runner.store.run_columns import RUN_COLUMNS, RunColumn, among, from_class, joined, run
+from runner.store.run_columns import RUN_COLUMNS, RunColumn, joined, run
 
-LOOKUP = 5000
-"""How many keys go into one query."""
 MANY = "a run may belong to several experiments; ask for one with a filter"
-
-
-@dataclass(frozen=True)
-class ParameterColumn:
-    """A parameter as a column.
-
-    Attributes:
-        parameter: which.
-        kind: a number, or a text where some of its values are none.
-    """
-
-    parameter: ParameterName
-    kind: ColumnKind
-
-
-Wanted = Mapping[str, RunColumn | ParameterColumn]
-Parameters = Mapping[tuple[int, str], tuple[float | None, str | None]]
-"""Number and text of parameters, by the setting's row number and the parameter's name."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +69,7 @@ def answers(database: Database, question: Question, portion: int | None) -> Iter
         if question.columns is not None:
             wanted = _named(connection, question.columns)
         elif portion is not None and (question.limit is None or question.limit > portion):
-            wanted = {**RUN_COLUMNS, **_used_by_all(connection, query)}
+            wanted = {**RUN_COLUMNS, **used_by_all(connection, query)}
         else:
             yield iter([_whole(connection, query)])
             return
@@ -98,21 +78,18 @@ def answers(database: Database, question: Question, portion: int | None) -> Iter
 
 def _whole(connection: Connection, query: Select[Any]) -> Frame:
     """Return all columns of the runs of a query, and every parameter that they have."""
-    rows = connection.execute(query.add_columns(*_expressions(RUN_COLUMNS))).all()
-    return _frame(connection, rows, {**RUN_COLUMNS, **_used_by(connection, rows)})
+    result = connection.execute(query.add_columns(*expressions(RUN_COLUMNS)))
+    answer = columnar(list(result.keys()), result.all())
+    return frame_of(connection, answer, {**RUN_COLUMNS, **used_by(connection, answer)})
 
 
 def _frames(connection: Connection, query: Select[Any], wanted: Wanted, portion: int | None) -> Iterator[Frame]:
     options = {} if portion is None else {"yield_per": portion}
-    result = connection.execute(query.add_columns(*_expressions(wanted)), execution_options=options)
+    result = connection.execute(query.add_columns(*expressions(wanted)), execution_options=options)
+    labels = list(result.keys())
     portions = iter([result.all()] if portion is None else result.partitions())
     for rows in itertools.chain([next(portions, [])], portions):
-        yield _frame(connection, rows, wanted)
-
-
-def _frame(connection: Connection, rows: Sequence[Row[Any]], wanted: Wanted) -> Frame:
-    parameters = _parameters(connection, rows, wanted)
-    return Frame([_column(name, what, rows, parameters) for name, what in wanted.items()])
+        yield frame_of(connection, columnar(labels, rows), wanted)
 
 
 def run_query(connection: Connection, question: Question) -> Select[Any]:
@@ -164,74 +141,3 @@ def _kind(connection: Connection, parameter: ParameterName) -> ColumnKind:
         .where(table.c.name == parameter.name, table.c.text.is_not(None), setting.c.kind == parameter.kind)
     )
     return "number" if connection.execute(texts.limit(1)).first() is None else "text"
-
-
-def _used_by(connection: Connection, rows: Sequence[Row[Any]]) -> Wanted:
-    """Return every parameter that some runs have."""
-    settings = sorted({getattr(row, f"{kind}_id") for row in rows for kind in KINDS})
-    texts: Counter[tuple[str, str]] = Counter()
-    for first in range(0, len(settings), LOOKUP):
-        counted = _names_of(text(among("setting.id", settings[first : first + LOOKUP])))
-        texts.update({(kind, name): count for kind, name, count in connection.execute(counted)})
-    return _parameter_columns(texts)
-
-
-def _used_by_all(connection: Connection, query: Select[Any]) -> Wanted:
-    """Return every parameter that the runs of a query have, whatever its limit, without reading them."""
-    some = query.order_by(None).limit(None).subquery()
-    mine = or_(*(schema.setting.c.id.in_(select(some.c[f"{kind}_id"])) for kind in KINDS))
-    return _parameter_columns({(kind, name): count for kind, name, count in connection.execute(_names_of(mine))})
-
-
-def _names_of(which: ColumnElement[bool] | TextClause) -> Select[Any]:
-    """Return the query for the parameters of settings: kind, name, and how many of them are texts."""
-    setting, table = schema.setting, schema.parameter
-    joined_ = select(setting.c.kind, table.c.name, func.count(table.c.text)).join(setting, setting.c.id == table.c.setting_id)
-    return joined_.where(which).group_by(setting.c.kind, table.c.name)
-
-
-def _parameter_columns(texts: Mapping[tuple[str, str], int]) -> Wanted:
-    order = sorted(texts, key=lambda key: (KINDS.index(key[0]), key[1]))
-    return {
-        f"{kind}.{name}": ParameterColumn(ParameterName(kind, name), "text" if texts[kind, name] else "number")
-        for kind, name in order
-    }
-
-
-def _expressions(wanted: Wanted) -> Iterator[ColumnElement[Any]]:
-    for name, what in wanted.items():
-        if isinstance(what, RunColumn):
-            yield what.expression.label(f"column {name}")
-            if what.number_class is not None:
-                yield what.number_class.label(f"class of {name}")
-
-
-def _parameters(connection: Connection, rows: Sequence[Row[Any]], wanted: Wanted) -> Parameters:
-    """Read those parameters of the runs that are wanted, once for each setting."""
-    names: dict[str, list[str]] = defaultdict(list)
-    for what in wanted.values():
-        if isinstance(what, ParameterColumn):
-            names[what.parameter.kind].append(what.parameter.name)
-    table = schema.parameter
-    found: dict[tuple[int, str], tuple[float | None, str | None]] = {}
-    for kind, some in names.items():
-        settings = sorted({getattr(row, f"{kind}_id") for row in rows})
-        query = select(table.c.setting_id, table.c.name, table.c.number, table.c.text).where(table.c.name.in_(some))
-        for first in range(0, len(settings), LOOKUP):
-            values = connection.execute(query.where(text(among("setting_id", settings[first : first + LOOKUP]))))
-            found.update({(setting, name): (number, words) for setting, name, number, words in values})
-    return found
-
-
-def _column(name: str, what: RunColumn | ParameterColumn, rows: Sequence[Row[Any]], parameters: Parameters) -> Column:
-    if isinstance(what, RunColumn):
-        values = [getattr(row, f"column {name}") for row in rows]
-        if what.number_class is not None:
-            classes = [getattr(row, f"class of {name}") for row in rows]
-            values = list(map(from_class, values, classes))
-        return Column(name, what.kind, values)
-    setting = f"{what.parameter.kind}_id"
-    pairs = [parameters.get((getattr(row, setting), what.parameter.name), (None, None)) for row in rows]
-    if what.kind == "number":
-        return Column(name, "number", [number for number, _ in pairs])
-    return Column(name, "text", [words if number is None else repr(number) for number, words in pairs])

@@ -10,7 +10,8 @@ from sqlalchemy import Connection
 from runner.errors import QueryError
 from runner.records import RunHead
 from runner.store import schema
-from runner.store.asking import LOOKUP, Question, run_query
+from runner.store.answer_columns import LOOKUP
+from runner.store.asking import Question, run_query
 from runner.store.connection import Database
 from runner.store.one_run import find_run
 from runner.store.run_columns import among, fetched
