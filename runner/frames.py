@@ -176,3 +176,8 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text with every character written out that is not for reading, but for its line breaks."""
+    return "\n".join(map(printable, text.split("\n")))

@@ -163,7 +163,8 @@ def test_show(ask, stored):
     lines = done.out.splitlines()
     assert lines[0] == f"run 3  {run.identity}"
     told = {line[2:15].strip(): line[17:] for line in lines[1:] if line.startswith("  ")}
-    assert told["objective"].startswith("quadratic  condition_number = 1")
+    assert told["objective"] == "quadratic  condition_number = 1, dimension = 1"
+    assert told["optimizer"] == "gradient_descent  learning_rate = 0.3"
     assert told["outcome"].startswith(run.outcome)
     assert told["final value"].startswith(repr(run.final_value))
     assert "fifty (1), place 2" in done.out
@@ -275,6 +276,7 @@ def test_a_figure_is_the_same_bytes_each_time(ask, tmp_path, suffix):
         assert (done.code, done.err) == (0, "")
         assert done.out.endswith(f"\nwrote {name}.{suffix}\n")
         assert len(done.out) > 200, "the caption is printed"
+        assert "\\n" not in done.out
     content = (tmp_path / f"a.{suffix}").read_bytes()
     assert content == (tmp_path / f"b.{suffix}").read_bytes()
     assert content.startswith({"svg": b"<?xml", "png": b"\x89PNG", "pdf": b"%PDF"}[suffix])

@@ -13,7 +13,7 @@ import click
 from runner import __version__
 from runner.cli.interrupts import calm_interrupts, ignore_interrupts
 from runner.errors import Interrupted, OutdatedDatabase, RunnerError
-from runner.frames import printable
+from runner.frames import printable_lines
 
 COMMANDS = {
     "run": "Run an experiment: compute what is missing, store every step, write the report.",
@@ -126,7 +126,7 @@ def main() -> NoReturn:
         if isinstance(error, Interrupted):
             ignore_interrupts()
         # A message may quote what is stored, and a terminal would obey some of it.
-        text = "\n".join(map(printable, str(error).split("\n")))
+        text = printable_lines(str(error))
         click.echo(text if isinstance(error, Interrupted) else f"error: {text}", err=True)
         sys.exit(error.exit_code)
     except Exception as error:

@@ -10,7 +10,7 @@ from pathlib import Path
 import click
 
 from runner.formats import csv_pieces, json_lines, json_pieces
-from runner.frames import Frame, printable
+from runner.frames import Frame, printable_lines
 
 FORMATS = ("table", "json", "jsonl", "csv")
 WRITERS: dict[str, Callable[[Iterable[Frame]], Iterable[str]]] = {"json": json_pieces, "jsonl": json_lines, "csv": csv_pieces}
@@ -39,4 +39,4 @@ def write_all(frames: Iterable[Frame], form: str) -> None:
     for piece in WRITERS[form](frames):
         # A terminal would obey what a program that reads CSV must get as it is.
         obeyed = form == "csv" and sys.stdout.isatty()
-        click.echo("\n".join(map(printable, piece.split("\n"))) if obeyed else piece, nl=False)
+        click.echo(printable_lines(piece) if obeyed else piece, nl=False)

@@ -9,7 +9,7 @@ import click
 from runner.cli.answers import plugin_option, where_option
 from runner.cli.databases import db_option
 from runner.database import ResultsDatabase
-from runner.frames import printable
+from runner.frames import printable, printable_lines
 
 
 @click.command(short_help="Draw a figure of an experiment from the database.")
@@ -41,5 +41,5 @@ def plot(experiment: str, figure: str, output: Path | None, db: str, where: str 
         caption, *complaints = database.plot(path, figure, experiment, where=where, plugins=plugins)
     for complaint in complaints:
         click.echo(f"warning: {printable(complaint)}", err=True)
-    click.echo(printable(caption))
+    click.echo(printable_lines(caption))
     click.echo(f"wrote {path}")

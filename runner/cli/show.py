@@ -94,7 +94,7 @@ def _values(setting: SettingRecord) -> str:
 
 
 def _value(value: object) -> str:
-    return f"{value:.17g}" if isinstance(value, float) else str(value)
+    return f"{value:.0f}" if isinstance(value, float) and value.is_integer() and abs(value) < 2**53 else str(value)
 
 
 def _point(x: Sequence[float]) -> str:
