@@ -96,7 +96,7 @@ DAMAGE = {
         "run 2: final_value is nan in its row, and 3.8865295012900384e-10 in its trajectory"
     ],
     "UPDATE run SET final_gradient_norm_class = 'large' WHERE id = 2": [
-        "run 2: makes no sense: could not convert string to float: 'large'"
+        "run 2: makes no sense: the database is damaged: a number of a run is of the class 'large'; `runner verify` says of which"
     ],
     "UPDATE run SET best_value = 0.5 WHERE id = 2": [
         "run 2: best_value is 0.5 in its row, and 3.8865295012900384e-10 in its trajectory"

@@ -143,4 +143,7 @@ def _quiet(name: str) -> Iterator[ResultsDatabase]:
 
 
 def _day(seconds: float | None) -> str:
-    return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
+    except (OverflowError, OSError, ValueError):  # of a damaged database
+        return f"{seconds} seconds after 1970"

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import sqlite3
 
-_DAMAGED = "is damaged ({}); `runner verify` says where, and a backup is better than what is left"
+DAMAGED = "is damaged ({}); `runner verify` says where, and a backup is better than what is left"
+READ_ONLY = "cannot be written; the file or its folder is read-only"
 MEANINGS = {
     "SQLITE_BUSY": "another program keeps it locked; end that program or wait for it, then try again",
     "SQLITE_CANTOPEN": "{}; look whether the file and its folder may be read and written",
-    "SQLITE_CORRUPT": _DAMAGED,
+    "SQLITE_CORRUPT": DAMAGED,
     "SQLITE_FULL": "the disk is full; make room, then run the same command again: what was stored before is kept",
     "SQLITE_IOERR": "the disk cannot be read or written ({}); what was stored before is kept as far as the disk keeps it",
-    "SQLITE_NOTADB": _DAMAGED,
-    "SQLITE_READONLY": "cannot be written; the file or its folder is read-only",
+    "SQLITE_NOTADB": DAMAGED,
+    "SQLITE_READONLY": READ_ONLY,
 }
 """By the beginning of SQLite's name for the error, with SQLite's own words in between."""
 

@@ -19,10 +19,10 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from runner.errors import StoreError
 from runner.interrupts import deferred
-from runner.store.causes import busy, is_busy, reason
+from runner.store.causes import DAMAGED, READ_ONLY, busy, is_busy, reason
 from runner.store.older import OLDER, show_as_current
 from runner.store.schema import SCHEMA_VERSION, metadata, schema_version, views
-from runner.store.sqlite_files import PAGE_BYTES, is_sqlite_file, open_to_read, open_to_write, put_in_place
+from runner.store.sqlite_files import PAGE_BYTES, is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
 
 BUSY_SECONDS = 60.0
 """How long one waits for another writer, unless told that it waits."""
@@ -143,7 +143,13 @@ class Database:
                 self.schema = self._version(connection)
             if self.schema in OLDER:
                 show_as_current(connection, self.schema)
-            yield connection
+            try:
+                yield connection
+            except (TypeError, ValueError) as error:
+                raise StoreError(
+                    f"database {self.name}: holds what makes no sense ({type(error).__name__}: {error}); "
+                    "`runner verify` says whether it is damaged, and where"
+                ) from error
 
     @contextmanager
     def writing(self, patience: float | None = None, calm: bool = True) -> Iterator[Connection]:
@@ -168,6 +174,8 @@ class Database:
         Raises:
             StoreError: with what the database said; nothing of the body is kept.
         """
+        if self.path is not None and self.path.exists() and not may_write(self.path):
+            raise StoreError(f"database {self.name}: {READ_ONLY}")
         with self._explained(), deferred(calm) as interrupts:
             engine = self._engine.execution_options(patience=patience, interrupts=interrupts)
             with engine.begin() as connection:
@@ -221,6 +229,11 @@ class Database:
             raise StoreError(f"database {self.name}: {reason(error.orig)}") from error
         except SQLAlchemyError as error:
             raise StoreError(f"database {self.name}: {error}") from error
+        except sqlite3.Error as error:
+            # Of rows that are taken from the driver as they are.
+            raise StoreError(f"database {self.name}: {reason(error)}") from error
+        except UnicodeDecodeError as error:
+            raise StoreError(f"database {self.name}: {DAMAGED.format('a text in it is none')}") from error
 
     def _version(self, connection: Connection) -> str | None:
         tables = set(inspect(connection).get_table_names())

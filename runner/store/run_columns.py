@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, FromClause
 
+from runner.errors import StoreError
 from runner.frames import ColumnKind
 from runner.store import schema
 
@@ -65,8 +66,19 @@ def joined() -> FromClause:
 
 
 def from_class(number: float | None, number_class: str) -> float:
-    """Return a number as it was before the database, which has no NaN, took it."""
-    return number if number is not None and number_class == "finite" else float(number_class)
+    """Return a number as it was before the database, which has no NaN, took it.
+
+    Raises:
+        StoreError: the class is none.
+    """
+    if number is not None and number_class == "finite":
+        return number
+    try:
+        return float(number_class)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"the database is damaged: a number of a run is of the class {number_class!r}; `runner verify` says of which"
+        ) from error
 
 
 def among(column: str, numbers: Iterable[int]) -> str:

@@ -40,7 +40,7 @@ def run_row(numbers: Numbers, rules: Rules, run: Run, trajectory: Trajectory, ru
         "records_gradient": rules.record_gradient,
         "outcome": trajectory.outcome.value,
         "behaviour": trajectory.behaviour and trajectory.behaviour.value,
-        "error": trajectory.error,
+        "error": trajectory.error.replace("\0", "\\0"),  # which PostgreSQL has no place for in a text
         "steps": trajectory.steps,
         "value_evaluations": trajectory.evaluations.value,
         "gradient_evaluations": trajectory.evaluations.gradient,
@@ -75,7 +75,8 @@ def chunk_row(run_id: int, identity: str, chunk: Chunk) -> dict[str, Any]:
 
 
 def _number(value: float) -> float | None:
-    return None if math.isnan(value) else value
+    # SQLite has no NaN in a column, nor −0.0, and what is stored must not depend on the database.
+    return None if math.isnan(value) else value + 0.0
 
 
 def _number_class(value: float) -> str:

@@ -186,7 +186,7 @@ def _typed(value: ParameterValue) -> dict[str, float | str | None]:
 
 def _as_float(value: float) -> float | None:
     try:
-        return None if math.isnan(value) else float(value)
+        return None if math.isnan(value) else float(value) + 0.0
     except OverflowError:
         return math.copysign(math.inf, value)
 

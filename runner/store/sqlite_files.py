@@ -81,6 +81,11 @@ def is_sqlite_file(path: Path, name: str) -> bool:
     return bool(header)
 
 
+def may_write(path: Path) -> bool:
+    """Whether this user may write a file, and others beside it, as SQLite does."""
+    return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
+
+
 def put_in_place(path: Path, make: Callable[[Path], None]) -> bool:
     """Make a file aside and give it its name when it is whole: nobody ever sees half of it, nor is it made twice.
 

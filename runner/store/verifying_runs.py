@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from sqlalchemy import Connection, Row, text
 
+from runner.errors import StoreError
 from runner.experiment import canonical, identity
 from runner.outcomes import Outcome
 from runner.store.connection import Database
@@ -89,7 +90,7 @@ def _sensibly(problems: Iterator[str]) -> Iterator[str]:
     """Yield problems; what cannot even be looked at is one, for a damaged row may hold anything."""
     try:
         yield from problems
-    except (TypeError, ValueError, OverflowError, MemoryError) as error:
+    except (TypeError, ValueError, OverflowError, MemoryError, StoreError) as error:
         yield f"makes no sense: {error}"
 
 

@@ -1,0 +1,230 @@
+"""Disks that are full, files that are gone, read-only, cut off or damaged: one clear message, and nothing damaged further."""
+
+from __future__ import annotations
+
+import os
+import random
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from runner.cli import main
+from runner.store import sqlite_files
+from runner.store.sqlite_files import put_in_place
+
+from .conftest import Done
+from .test_contention import blocked_sweep
+from .test_crash import COMMAND, ONE_BY_ONE, damage
+from .test_store import contents, opened, run_into
+
+ASSET = Path(__file__).parent / "assets" / "schema_0002.db"
+# Some 100 kB for each of 12 runs.
+LARGE = ONE_BY_ONE.replace("max_steps = 1500", "max_steps = 4000")
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
+    """A small disk at `disk`; it is mounted again with other options when called."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
+    if done.returncode:
+        pytest.skip("only root may mount disks")
+    yield lambda options: subprocess.run(["mount", "-o", f"remount,{options}", folder], check=True) and None
+    subprocess.run(["umount", "-l", folder], check=True)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
+def test_a_full_disk_is_told_and_costs_only_what_is_not_stored(tmp_path, write, runner_cli, disk):
+    path = write(LARGE)
+    disk("size=4m")
+    done = runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report", "--quiet")
+    assert (done.code, done.out) == (4, "")
+    assert done.err == (
+        "error: database disk/r.db: the disk is full; make room, then run the same command again: what was stored before is kept\n"
+    )
+    assert damage(tmp_path / "disk" / "r.db") == []
+    before = contents(tmp_path / "disk" / "r.db")
+    assert before
+    disk("size=40m")
+    assert runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report").code == 0
+    run_into(path, tmp_path / "whole.db")
+    assert contents(tmp_path / "disk" / "r.db") == contents(tmp_path / "whole.db")
+    assert set(before) <= set(contents(tmp_path / "whole.db"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
+def test_a_disk_too_small_for_a_database_is_left_empty(tmp_path, write, runner_cli, disk):
+    write()
+    done = runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report", "--quiet")
+    assert (done.code, done.out) == (4, "")
+    assert done.err == (
+        "error: database disk/r.db: cannot be created: the disk is full; make room, then run the same command again: "
+        "what was stored before is kept\n"
+    )
+    assert list((tmp_path / "disk").iterdir()) == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
+class TestReadOnlyDisk:
+    MESSAGE = "error: database disk/r.db: cannot be written; the file or its folder is read-only\n"
+
+    def test_a_closed_file_can_be_read_and_not_written(self, tmp_path, runner_cli, write, disk):
+        shutil.copy(ASSET, tmp_path / "disk" / "r.db")
+        disk("ro")
+        assert runner_cli("verify", "--db", "disk/r.db").out.endswith("disk/r.db: whole\n")
+        assert runner_cli("runs", "--db", "disk/r.db").code == 0
+        write()
+        for command in (["delete", "1", "--yes"], ["run", "small.toml", "--no-report", "--quiet"], ["db", "vacuum"]):
+            done = runner_cli(*command, "--db", "disk/r.db")
+            assert (done.code, done.out, done.err) == (4, "", self.MESSAGE), command
+        assert (tmp_path / "disk" / "r.db").read_bytes() == ASSET.read_bytes()
+
+    def test_a_file_whose_log_was_left_behind_is_explained(self, tmp_path, runner_cli, disk):
+        shutil.copy(ASSET, tmp_path / "r.db")
+        with opened(tmp_path / "r.db") as connection:
+            connection.execute("DELETE FROM landmark")
+            connection.commit()
+            for name in ("r.db", "r.db-wal"):
+                shutil.copy(tmp_path / name, tmp_path / "disk" / name)
+        disk("ro")
+        done = runner_cli("runs", "--db", "disk/r.db")
+        assert (done.code, done.out) == (4, "")
+        assert done.err == (
+            "error: database disk/r.db: r.db-wal beside it holds what is not in the file yet, and can be read only where one may "
+            "write; copy both files into a folder of your own and read them there\n"
+        )
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
+def test_a_disk_that_refuses_is_told(tmp_path, write):
+    write(LARGE)
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))
+
+    done = subprocess.run(COMMAND, cwd=tmp_path, preexec_fn=limit, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (4, "")
+    assert done.stderr.splitlines()[-1] == (
+        "error: database results/runner.db: the disk cannot be read or written (disk I/O error); "
+        "what was stored before is kept as far as the disk keeps it"
+    )
+    assert damage(tmp_path / "results" / "runner.db") == []
+
+
+@pytest.mark.parametrize("replace", [False, True])
+def test_a_file_that_is_removed_or_replaced_meanwhile_is_told(tmp_path, write, replace):
+    database = tmp_path / "shared.db"
+    with blocked_sweep(tmp_path, write) as process:
+        for path in tmp_path.glob("shared.db*"):
+            path.unlink()
+        if replace:
+            shutil.copy(ASSET, database)
+        (tmp_path / "go").touch()
+        out, told = process.communicate(timeout=60)
+    assert (process.returncode, out) == (4, "")
+    assert told.splitlines()[-1] == (
+        "error: database shared.db: was removed or replaced while it was in use; run the same command again"
+    )
+    assert database.exists() == replace
+    if replace:
+        assert database.read_bytes() == ASSET.read_bytes()
+
+
+DAMAGED = (
+    "error: database r.db: is damaged (database disk image is malformed); "
+    "`runner verify` says where, and a backup is better than what is left\n"
+)
+
+
+@pytest.mark.parametrize("length", [10, 100, 1024, 20_000, 50_000])
+@pytest.mark.parametrize(
+    "command", [["runs"], ["verify"], ["run", "small.toml", "--no-report", "--quiet"], ["delete", "1", "--yes"]]
+)
+def test_a_file_that_was_cut_off_is_told(tmp_path, write, runner_cli, length, command):
+    write()
+    (tmp_path / "r.db").write_bytes(ASSET.read_bytes()[:length])
+    before = (tmp_path / "r.db").read_bytes()
+    done = runner_cli(*command, "--db", "r.db")
+    assert done.code == 4
+    if length == 10:
+        assert done.err == "error: database r.db: is not an SQLite database; name another file\n"
+    elif done.err or command != ["verify"]:
+        assert done.err in (DAMAGED, DAMAGED.replace("database disk image is malformed", "file is not a database"))
+    else:
+        assert done.out.endswith("r.db: damaged; see above\n")
+    assert (tmp_path / "r.db").read_bytes() == before
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_flipped_bits_end_in_a_message(tmp_path, monkeypatch, capsys, seed):
+    rng = random.Random(seed)
+    damaged = bytearray(ASSET.read_bytes())
+    for _ in range(rng.choice([1, 3, 30])):
+        damaged[rng.randrange(len(damaged))] ^= 1 << rng.randrange(8)
+    monkeypatch.chdir(tmp_path)
+    for command in (
+        ["verify"],
+        ["list"],
+        ["runs", "--format", "csv"],
+        ["show", "1"],
+        ["steps", "1"],
+        ["db", "info"],
+        ["db", "copy", "c.db"],
+    ):
+        for leftover in tmp_path.iterdir():
+            leftover.unlink()
+        Path("r.db").write_bytes(damaged)
+        done = call(monkeypatch, capsys, *command, "--db", "r.db")
+        assert done.code in (0, 2, 4), (command, done)
+        assert "Traceback" not in done.err
+        assert Path("r.db").read_bytes() == damaged
+
+
+def call(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
+    monkeypatch.setattr(sys, "argv", ["runner", *arguments])
+    with pytest.raises(SystemExit) as ended:
+        main()
+    return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+
+def test_another_programs_database_is_refused_by_every_command(tmp_path, write, runner_cli):
+    write()
+    with opened(tmp_path / "r.db") as connection:
+        connection.execute("CREATE TABLE bookmark (url TEXT)")
+    before = (tmp_path / "r.db").read_bytes()
+    for command in (["runs"], ["verify"], ["run", "small.toml"], ["delete", "1", "--yes"], ["db", "info"], ["db", "upgrade"]):
+        done = runner_cli(*command, "--db", "r.db")
+        assert (done.code, done.out) == (4, "")
+        assert done.err == "error: database r.db: belongs to another program (its tables: bookmark); name another file\n"
+    assert (tmp_path / "r.db").read_bytes() == before
+
+
+class TestWithoutHardLinks:
+    @pytest.fixture(autouse=True)
+    def no_links(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*arguments: object) -> None:
+            raise PermissionError(1, "Operation not permitted")
+
+        monkeypatch.setattr(os, "link", refuse)
+
+    def test_a_database_is_made(self, tmp_path, write):
+        run_into(write(), tmp_path / "r.db")
+        assert sorted(path.name for path in tmp_path.glob("*r.db*")) == ["r.db"]
+        assert damage(tmp_path / "r.db") == []
+
+    def test_a_file_that_is_there_is_left_alone(self, tmp_path):
+        (tmp_path / "r.db").write_text("mine")
+        assert not put_in_place(tmp_path / "r.db", lambda part: part.write_text("other") and None)
+        assert (tmp_path / "r.db").read_text() == "mine"
+
+    def test_a_name_that_nobody_fills_is_taken_over(self, tmp_path, monkeypatch):
+        monkeypatch.setattr(sqlite_files.time, "sleep", lambda seconds: None)
+        (tmp_path / "r.db").touch()
+        assert put_in_place(tmp_path / "r.db", lambda part: part.write_text("whole") and None)
+        assert (tmp_path / "r.db").read_text() == "whole"
