@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import shutil
 import subprocess
 import sys
@@ -104,6 +103,8 @@ class TestReadOnlyDisk:
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
 def test_a_disk_that_refuses_is_told(tmp_path, write):
     write(LARGE)
+
+    resource = pytest.importorskip("resource")
 
     def limit() -> None:
         resource.setrlimit(resource.RLIMIT_FSIZE, (4_000_000, 4_000_000))

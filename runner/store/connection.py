@@ -24,6 +24,8 @@ from runner.store.older import OLDER, show_as_current
 from runner.store.schema import SCHEMA_VERSION, metadata, schema_version, views
 from runner.store.sqlite_files import PAGE_BYTES, is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
 
+ADVISORY_LOCK = 5_717_340_216
+"""A number that nobody else is likely to lock."""
 BUSY_SECONDS = 60.0
 """How long one waits for another writer, unless told that it waits."""
 # Of a connection that an interruption closed halfway, it would print a traceback where no log is set up.
@@ -180,8 +182,8 @@ class Database:
             engine = self._engine.execution_options(patience=patience, interrupts=interrupts)
             with engine.begin() as connection:
                 self._check_file()
-                if connection.dialect.name == "postgresql" and inspect(connection).has_table("run"):
-                    connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
+                if connection.dialect.name == "postgresql":
+                    _keep_others_out(connection)
                 if self.schema != SCHEMA_VERSION:
                     self.schema = self._version(connection)
                 yield connection
@@ -249,6 +251,14 @@ class Database:
                 "use the version of runner that wrote it, or name another file"
             )
         return str(version)
+
+
+def _keep_others_out(connection: Connection) -> None:
+    """Let no one else write to a database on a server until the transaction ends."""
+    # Before the tables are there, there is nothing else to lock.
+    connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+    if inspect(connection).has_table("run"):
+        connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
 
 
 def _begun(connection: Connection) -> bool:
