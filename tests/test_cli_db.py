@@ -1,0 +1,180 @@
+"""`runner db` and `runner delete`, as processes on files."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from .test_crash import damage
+from .test_store import contents, opened
+
+ASSET = Path(__file__).parent / "assets" / "schema_0002.db"
+TODAY = time.strftime("%Y-%m-%d")
+
+
+@pytest.fixture
+def kept(tmp_path: Path) -> Path:
+    """24 runs and 2 superseded ones, of experiments `kept` and `again`."""
+    shutil.copy(ASSET, tmp_path / "r.db")
+    return tmp_path / "r.db"
+
+
+def runs_in(path: Path) -> int:
+    with opened(path) as connection:
+        return int(connection.execute("SELECT count(*) FROM run").fetchone()[0])
+
+
+class TestDelete:
+    def test_a_dry_run_deletes_nothing(self, kept, runner_cli):
+        before = kept.read_bytes()
+        done = runner_cli("delete", "--where", 'outcome = "failed"', "--dry-run", "--db", "r.db")
+        assert (done.code, done.out, done.err) == (0, "would delete 3 runs with 0 bytes of trajectories\n", "")
+        assert kept.read_bytes() == before
+
+    def test_runs_are_deleted(self, kept, runner_cli):
+        done = runner_cli("delete", "--where", 'outcome = "diverged"', "--yes", "--db", "r.db")
+        assert (done.code, done.err) == (0, "")
+        assert re.fullmatch(r"deleted 3 runs with 1\.\d kB of trajectories\n", done.out), done.out
+        assert runs_in(kept) == 23
+        assert damage(kept) == []
+
+    def test_numbers_and_identities_name_runs(self, kept, runner_cli):
+        with opened(kept) as connection:
+            (identity,) = connection.execute("SELECT identity FROM run WHERE id = 7").fetchone()
+        assert runner_cli("delete", "5", identity[:8], "--yes", "--db", "r.db").out.startswith("deleted 2 runs ")
+        assert runs_in(kept) == 24
+
+    def test_an_experiment_is_deleted_and_the_message_says_so(self, kept, runner_cli):
+        done = runner_cli("delete", "--experiment", "kept", "-y", "--db", "r.db")
+        assert re.fullmatch(r"deleted 22 runs with [\d.]+ kB of trajectories, and experiment kept\n", done.out), done.out
+        assert damage(kept) == []
+
+    def test_superseded_runs_are_deleted(self, kept, runner_cli):
+        done = runner_cli("delete", "--superseded", "--yes", "--db", "r.db")
+        assert re.fullmatch(r"deleted 2 runs \(2 superseded\) with [\d.]+ kB of trajectories\n", done.out), done.out
+
+    def test_where_nobody_can_be_asked_it_asks_for_yes(self, kept, runner_cli):
+        before = kept.read_bytes()
+        done = runner_cli("delete", "4", "--db", "r.db")
+        assert (done.code, done.out) == (2, "")
+        assert done.err.splitlines()[-1] == (
+            "Error: would delete 1 run with 744 bytes of trajectories from r.db; nobody is there to ask, so say --yes"
+        )
+        assert kept.read_bytes() == before
+
+    def test_nothing_named_is_told(self, kept, runner_cli):
+        done = runner_cli("delete", "--db", "r.db")
+        assert done.code == 2
+        assert done.err.splitlines()[-1] == "Error: nothing is named; give runs, --where, --experiment or --superseded"
+
+    @pytest.mark.parametrize(
+        ("arguments", "code", "message"),
+        [
+            (["--experiment", "none"], 4, "error: database r.db: holds no experiment 'none'"),
+            (["99"], 2, "error: database r.db: holds no run '99'; give a row number, or at least 4 characters of an identity "
+                        "as `runner runs` shows it"),
+        ],
+    )  # fmt: skip
+    def test_what_is_not_there_is_told(self, kept, runner_cli, arguments, code, message):
+        before = kept.read_bytes()
+        done = runner_cli("delete", *arguments, "--yes", "--db", "r.db")
+        assert (done.code, done.out, done.err) == (code, "", f"{message}\n")
+        assert kept.read_bytes() == before
+
+    @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+    @pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, 25), ("n", 130, 26)])
+    def test_somebody_at_a_terminal_is_asked(self, kept, answer, code, left):
+        pexpect = pytest.importorskip("pexpect")
+        command = ["-c", "from runner.cli import main; main()", "delete", "4", "--db", "r.db"]
+        child = pexpect.spawn(sys.executable, command, cwd=str(kept.parent), encoding="utf-8", timeout=60)
+        child.expect_exact("Delete 1 run with 744 bytes of trajectories from r.db? [y/N]: ")
+        child.sendline(answer)
+        child.expect(pexpect.EOF)
+        child.close()
+        assert (child.exitstatus, runs_in(kept)) == (code, left)
+
+
+class TestDb:
+    def test_info_tells_what_it_is(self, kept, runner_cli):
+        done = runner_cli("db", "info", "--db", "r.db")
+        assert (done.code, done.err) == (0, "")
+        told = dict(re.split(r"  +", line, maxsplit=1) for line in done.out.splitlines())
+        with opened(kept) as connection:
+            (iterates,) = connection.execute("SELECT sum(count) FROM chunk").fetchone()
+        assert told.pop("kept by").startswith("SQLite 3.")
+        assert told.pop("stored").count(" to ") == 1
+        assert told == {
+            "database": "r.db", "schema": "0002", "size": "57.3 kB", "experiments": "2", "runs": "24, and 2 superseded",
+            "iterates": str(iterates), "at work": "nobody",
+        }  # fmt: skip
+        assert runner_cli("db", "info", "--json", "--db", "r.db").json["superseded"] == 2
+
+    def test_a_backup_has_a_name_of_its_own(self, kept, runner_cli):
+        names = [f"r.schema_0002.{TODAY}{number}.db" for number in ("", ".2", ".3")]
+        for name in names:
+            assert runner_cli("db", "backup", "--db", "r.db").out == f"copied to {name}\n"
+            assert contents(kept.with_name(name)) == contents(kept)
+        named = runner_cli("db", "backup", names[0], "--db", "r.db")
+        assert (named.code, named.out) == (4, "")
+        assert named.err == f"error: database r.db: cannot be copied to {names[0]}: there is such a file; name another one\n"
+
+    def test_a_backup_is_of_one_instant_while_others_write(self, kept, runner_cli):
+        with opened(kept) as connection:
+            connection.execute("DELETE FROM chunk WHERE run_id = 2")
+            done = runner_cli("db", "backup", "copy.db", "--db", "r.db")
+            connection.rollback()
+        assert (done.code, done.out) == (0, "copied to copy.db\n")
+        assert damage(kept.with_name("copy.db")) == []
+
+    def test_a_copy_is_verified(self, kept, runner_cli):
+        done = runner_cli("db", "copy", "copy.db", "--db", "r.db")
+        assert (done.code, done.out, done.err) == (0, "copy.db: 26 runs copied, and verified\n", "")
+        assert contents(kept.with_name("copy.db")) == contents(kept)
+        again = runner_cli("db", "copy", "copy.db", "--db", "r.db")
+        assert (again.code, again.out) == (4, "")
+        assert again.err == (
+            "error: database copy.db: holds 26 runs of 2 experiments, and a copy goes only where nothing is; name a new one\n"
+        )
+
+    def test_a_copy_into_itself_is_refused(self, kept, runner_cli):
+        assert runner_cli("db", "copy", "r.db", "--db", "r.db").code == 4
+        assert damage(kept) == []
+
+    def test_a_vacuum_gives_room_back(self, kept, runner_cli):
+        runner_cli("delete", "--experiment", "kept", "--yes", "--db", "r.db")
+        assert "are free" in runner_cli("db", "info", "--db", "r.db").out
+        done = runner_cli("db", "vacuum", "--db", "r.db")
+        assert (done.code, done.err) == (0, "")
+        assert re.fullmatch(r"r\.db: [\d.]+ kB before, [\d.]+ kB now\n", done.out), done.out
+        assert kept.stat().st_size < ASSET.stat().st_size
+        assert damage(kept) == []
+
+    def test_an_upgrade_of_what_is_new_does_nothing(self, kept, runner_cli):
+        before = kept.read_bytes()
+        assert runner_cli("db", "upgrade", "--db", "r.db").out == "r.db: has schema 0002 already\n"
+        assert kept.read_bytes() == before
+
+    @pytest.mark.parametrize("command", ["info", "backup", "upgrade", "vacuum", "copy"])
+    def test_every_command_has_help_with_an_example(self, runner_cli, command):
+        assert f"runner db {command}" in runner_cli("db", command, "--help").out
+
+    def test_a_server_without_a_database_is_told(self, runner_cli, server_database):
+        done = runner_cli("db", "info", "--db", server_database())
+        assert done.code == 4
+        assert "there is none; `runner run` makes it" in done.err
+
+    def test_a_file_goes_to_a_server_and_back(self, kept, runner_cli, server_database):
+        url = server_database()
+        assert runner_cli("db", "copy", url, "--db", "r.db").out == f"{url}: 26 runs copied, and verified\n"
+        backup = runner_cli("db", "backup", "--db", url)
+        assert (backup.code, backup.out) == (4, "")
+        assert backup.err == f"error: database {url}: is on a server; use the server's own tools, or `runner db copy`\n"
+        assert runner_cli("db", "copy", "back.db", "--db", url).code == 0
+        assert contents(kept.with_name("back.db")) == contents(kept)
+        assert json.loads(runner_cli("db", "info", "--json", "--db", url).out)["system"].startswith("PostgreSQL")
