@@ -144,6 +144,15 @@ class TestLabelledRuns:
         )
         assert behaviours(batch) == labels
 
+    @pytest.mark.parametrize(("share", "label"), [(0.02, MONOTONE), (0.05, MONOTONE), (0.18, OSCILLATING), (0.3, OSCILLATING)])
+    def test_a_damped_oscillation_is_seen_from_a_tenth_of_its_steps_on(self, share: float, label: str):
+        """4 labelled runs e^(−ak) cos(θk), with e^(−a) = √β: arctan(θ/a)/π of their steps lead away from the minimum."""
+        momentum = 0.99
+        angle = -0.5 * np.log(momentum) * np.tan(np.pi * share)
+        product = 1 + momentum - 2 * np.sqrt(momentum) * np.cos(angle)
+        batch = make_batch(Quadratic(), Momentum(product / 2, momentum), [[2.5]], max_steps=50_000)
+        assert behaviours(batch) == [label]
+
     @staticmethod
     def slowest_root(momentum: float, product: float) -> float:
         return float(np.abs(np.roots([1, -(1 + momentum - product), momentum])).max())

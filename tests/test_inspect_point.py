@@ -40,6 +40,11 @@ def runner_objectives():
 '''
 
 
+ONE = STRANGER.replace("return 2", "return 1").replace(
+    "self.weight * (np.abs(x[..., 0]) ** 3 + x[..., 1] ** 2 - x[..., 0] * x[..., 1])", "{formula}"
+)
+
+
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """Call `runner` in this process."""
@@ -114,6 +119,33 @@ class TestFacts:
     def test_where_nothing_is_given_or_known_zeros_are_taken(self, call, stranger):
         facts = call("inspect", "mine", "--plugin", stranger(), "--json").json
         assert facts["place"] == {"x": [0.0, 0.0], "why": "zeros, for it knows neither a minimum nor a start region"}
+
+    @pytest.mark.parametrize("at", ["0", "3"])
+    def test_a_constant_that_is_added_hides_no_curvature_from_the_complex_step(self, call, tmp_path, at: str):
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="1e8 + x[..., 0] ** 2"), encoding="utf-8")
+        facts = call("inspect", "mine", "--plugin", "mine.py", "--at", at, "--json").json
+        assert facts["curvature"]["shape"] == "bowl"
+        assert facts["newton"]["direction"] == [pytest.approx(-float(at))]
+
+    def test_a_constant_that_is_added_hides_curvature_from_differences_of_values(self, call, tmp_path):
+        body = "x = x.astype(np.float64, casting='same_kind')"
+        (tmp_path / "mine.py").write_text(ONE.format(body=body, formula="1e8 + 1e-3 * x[..., 0] ** 2"), encoding="utf-8")
+        curvature = call("inspect", "mine", "--plugin", "mine.py", "--at", "3", "--json").json["curvature"]
+        assert curvature["shape"] == "flat"
+        assert curvature["tolerance"] == pytest.approx(10 * np.sqrt(np.finfo(float).eps) * 1e8)
+
+    def test_a_domain_that_ends_nearer_than_the_spacing_leaves_no_hessian(self, call, tmp_path):
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="-np.log(x[..., 0])"), encoding="utf-8")
+        done = call("inspect", "mine", "--plugin", "mine.py", "--at", "1e-6")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.endswith("no Newton direction, because the derivatives are not finite here\n")
+
+    @pytest.mark.parametrize("scale", ["1e200", "1e-200"])
+    def test_the_slope_of_what_has_no_square(self, call, tmp_path, scale: str):
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula=f"{scale} * x[..., 0] ** 2"), encoding="utf-8")
+        steepest = call("inspect", "mine", "--plugin", "mine.py", "--at", "1", "--json").json["steepest"]
+        assert steepest["predicted"] == pytest.approx(-2 * float(scale), rel=1e-9)
+        assert steepest["measured"] == pytest.approx(-2 * float(scale), rel=1e-9)
 
     def test_one_number_stands_for_all_coordinates(self, call):
         facts = call("inspect", "rastrigin", "--set", "dimension=4", "--at", "0.5", "--json").json
@@ -264,10 +296,19 @@ def test_the_shape_is_that_of_the_eigenvalues(signs: list[int], seed: int, power
         (False, False): Shape.FLAT,
     }[low, high]
     # Turned into another basis and back, the matrix itself carries rounding of a few ε‖H‖.
-    curvature = curvature_of(hessian, exact=False, value=0.0)
+    curvature = curvature_of(hessian, exact=False, scale=0.0)
     assert curvature is not None
     assert curvature.shape == expected
     assert curvature.signs == (sum(s < 0 for s in signs), sum(s == 0 for s in signs), sum(s > 0 for s in signs))
+
+
+@given(st.integers(2, 8), st.integers(0, 99), st.floats(-100, 100))
+def test_of_a_product_of_two_vectors_all_but_one_eigenvalue_is_zero(dimension: int, seed: int, power: float):
+    vector = 10.0**power * np.random.default_rng(seed).standard_normal(dimension)
+    curvature = curvature_of(np.outer(vector, vector), exact=True, scale=0.0)
+    assert curvature is not None
+    assert curvature.signs == (0, dimension - 1, 1)
+    assert curvature.shape == Shape.VALLEY
 
 
 @pytest.mark.parametrize(

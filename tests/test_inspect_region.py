@@ -18,14 +18,14 @@ import runner
 from runner.analysis.convexity import chord_across, measured_chord, smallest_curvature, try_chords
 from runner.cli.inspect_region import NONE_FOUND, NOT_CONVEX, verdict
 from runner.inspection.region import region_facts
+from runner.inspection.rows import ByRows
 from runner.inspection.subject import make_subject
 from runner.registry import Registry
 from runner.testing import checks
 
 from .conftest import Done
 from .test_bad_input import call_main
-from .test_inspect_point import STRANGER
-from .test_inspect_taylor import ONE
+from .test_inspect_point import ONE, STRANGER
 
 REGISTRY = Registry()
 
@@ -213,6 +213,7 @@ class TestText:
         out = call("inspect", "mine", "--plugin", "mine.py", "--region", "-1,1").out
         assert "say nothing, for f is not finite there" in out
         assert "no counterexample found" in out
+        assert "smallest curvature seen: 1 at x = 1," in out, "not 0, as it is of nothing"
 
     def test_a_formula_that_is_wrong_is_told(self, call, tmp_path):
         text = ONE.format(body="pass", formula="np.sin(x[..., 0])").replace(
@@ -280,6 +281,31 @@ class TestTheContract:
         assert self.finding(dataclass(frozen=True)(Swept)(1.0)) == text
 
 
+class TestByRows:
+    def test_one_at_a_time_is_compared_with_but_once(self):
+        sizes = []
+
+        def function(x):
+            sizes.append(len(x))
+            return x.sum(axis=-1)
+
+        by_rows = ByRows(function)
+        x = np.arange(4000.0).reshape(2000, 2)
+        for _ in range(3):
+            np.testing.assert_array_equal(by_rows(x), x.sum(axis=-1))
+        assert sizes == [1024, 1, 1, 1, 976, 1024, 976, 1024, 976]
+
+    @pytest.mark.parametrize("function", [
+        lambda x: x[:, 0] - x[0, 0] + 1.0 if len(x) > 1 else np.ones(1),
+        lambda x: np.ones(1),
+        lambda x: np.ones(1) if len(x) == 1 else 1 / 0,
+    ], ids=["other values", "one value for all", "raises"])  # fmt: skip
+    def test_what_is_wrong_for_many_is_asked_one_at_a_time(self, function):
+        by_rows = ByRows(function)
+        for size in (1, 5, 1500, 7):
+            np.testing.assert_array_equal(by_rows(np.arange(float(size))[:, None]), np.ones(size))
+
+
 class TestRefusals:
     USAGE = "Usage: runner inspect [OPTIONS] OBJECTIVE|RUN\nTry 'runner inspect --help' for help.\n\nError: "
 
@@ -287,6 +313,13 @@ class TestRefusals:
     def test_a_region_that_is_none(self, call, region: str):
         error = f"error: quadratic: --region {region}: must be the lowest and the highest value of each coordinate, as in -3,3\n"
         assert call("inspect", "quadratic", "--region", region) == Done(2, "", error)
+
+    def test_what_is_no_value_is_told(self, call, tmp_path):
+        (tmp_path / "mine.py").write_text(STRANGER.format(body="return x ** 2"), encoding="utf-8")
+        assert call("inspect", "mine", "--plugin", "mine.py", "--region", "-1,1") == Done(3, "", (
+            "error: Mine.value returned an array of shape (1, 2) and type float64 for x of shape (1, 2); it must return a float64 "
+            "array of shape (1,)\n"
+        ))  # fmt: skip
 
     def test_where_f_is_nowhere_finite(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.log(x[..., 0])"), encoding="utf-8")

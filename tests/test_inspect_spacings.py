@@ -16,8 +16,7 @@ from runner.analysis.differentiation import SPACINGS, best_place, best_spacing, 
 
 from .conftest import Done
 from .test_bad_input import call_main
-from .test_inspect_point import STRANGER
-from .test_inspect_taylor import ONE
+from .test_inspect_point import ONE, STRANGER
 
 EPSILON = float(np.finfo(float).eps)
 
@@ -70,6 +69,19 @@ class TestSchemes:
             in done.out
         )
 
+    @pytest.mark.parametrize("at", ["1,1", "0.3,-7", "-2,5"])
+    def test_rounding_is_never_taken_for_a_slope(self, call, at: str):
+        arguments = ("quadratic", "--set", "dimension=2", "--set", "condition_number=2", "--at", at)
+        found = schemes(call("inspect", *arguments, "--spacings", "--json").json)
+        assert found["central"]["slope"] is None, "central differences of a parabola are exact"
+        assert found["forward"]["slope"]["value"] == pytest.approx(1, abs=0.02)
+
+    def test_the_square_of_the_gradient_may_be_too_large_for_a_number(self, call, tmp_path):
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="1e200 * np.exp(x[..., 0])"), encoding="utf-8")
+        found = schemes(call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1", "--json").json)
+        assert found["forward"]["slope"]["value"] == pytest.approx(1, abs=0.02)
+        assert found["central"]["slope"]["value"] == pytest.approx(2, abs=0.02)
+
     def test_where_the_gradient_is_zero_the_error_is_absolute(self, call):
         facts = call("inspect", "quadratic", "--at", "0", "--spacings", "--json").json
         assert facts["relative"] is False
@@ -101,6 +113,13 @@ class TestWhatLooksWrong:
         done = call("inspect", "mine", "--plugin", "mine.py", "--spacings")
         assert "no difference comes closer to ∇f by analytic than 0.649: that gradient may be wrong" in done.out
 
+    def test_a_domain_of_one_point(self, call, tmp_path):
+        formula = "np.where(np.real(x[..., 0]) == 1.0, x[..., 0], np.nan)"
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula=formula), encoding="utf-8")
+        out = call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1").out
+        assert "forward: no slope, because its error is finite at no spacing" in out
+        assert "rounding rules" not in out
+
     def test_a_domain_that_ends_nearby(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.log(x[..., 0])"), encoding="utf-8")
         done = call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1e-3", "--json")
@@ -123,6 +142,11 @@ class TestRefusals:
     def test_a_gradient_that_is_not_finite(self, call):
         done = call("inspect", "quadratic", "--at", "1e308", "--set", "dimension=2", "--set", "condition_number=9", "--spacings")
         assert done == Done(2, "", "error: quadratic: its gradient is not finite at x = [1e+308, 1e+308]; choose another --at\n")
+
+    def test_a_point_beyond_the_domain(self, call, tmp_path):
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.log(x[..., 0])"), encoding="utf-8")
+        done = call("inspect", "mine", "--plugin", "mine.py", "--at", "-1", "--spacings")
+        assert done == Done(2, "", "error: mine: it is not finite at x = [-1.0]; choose another --at\n")
 
 
 def test_the_picture(call, tmp_path):
@@ -149,7 +173,7 @@ def test_the_best_spacing_minimises_the_sum(order: int, truncation: float, round
     assert t * best**order + r / best <= total.min() * (1 + 1e-12)
     if 1e-14 < best < 1e-2:
         assert abs(math.log10(SPACINGS[best_place(total)] / best)) <= 0.5
-        slope = truncation_slope(SPACINGS, total)
+        slope = truncation_slope(SPACINGS, total, r / SPACINGS)
         if best < 1e-4:
             assert slope.value == pytest.approx(order, abs=0.02)
 

@@ -18,7 +18,7 @@ from runner.analysis.taylor import asymptotic_window, coefficients_on_circles, c
 
 from .conftest import Done
 from .test_bad_input import call_main
-from .test_inspect_point import STRANGER
+from .test_inspect_point import ONE
 
 ORDER = 10
 FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], float]] = {
@@ -129,11 +129,6 @@ class TestSeries:
         assert "behind n = 2 a later term is the larger one at every distance at which rounding is not" in out
 
 
-ONE = STRANGER.replace("return 2", "return 1").replace(
-    "self.weight * (np.abs(x[..., 0]) ** 3 + x[..., 1] ** 2 - x[..., 0] * x[..., 1])", "{formula}"
-)
-
-
 class TestStrangers:
     def write(self, folder: Path, formula: str, body: str = "pass") -> Path:
         (folder / "mine.py").write_text(ONE.format(body=body, formula=formula), encoding="utf-8")
@@ -168,6 +163,30 @@ class TestStrangers:
         done = call("inspect", "mine", "--plugin", self.write(tmp_path, "np.abs(x[..., 0])"), "--taylor", "3")
         assert done == Done(2, "", (
             "error: mine: --around 0: f has no Taylor series there: it is neither analytic around that point, nor smooth on the real line\n"
+        ))  # fmt: skip
+
+    def test_beyond_the_reach_of_the_series_terms_are_larger_than_f(self, call, tmp_path):
+        plugin = self.write(tmp_path, "1 / (1 + 25 * x[..., 0] ** 2)")
+        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "6", "--json").json
+        for remainder in facts["remainders"]:
+            assert remainder["slope"]["value"] == pytest.approx(remainder["expected"], abs=0.05), remainder["order"]
+
+    def test_a_late_term_is_not_taken_for_none(self, call, tmp_path):
+        plugin = self.write(tmp_path, "x[..., 0] ** 2 + x[..., 0] ** 20")
+        out = call("inspect", "mine", "--plugin", plugin, "--taylor", "2").out
+        assert out.endswith("20.000 ± 0.001  more than 6\n")
+        assert "none: Pₙ is f" not in out
+
+    def test_one_that_is_flat_as_far_as_the_series_reaches(self, call, tmp_path):
+        plugin = self.write(tmp_path, "np.exp(-1.0 / (x[..., 0] ** 2 + 1e-300))")
+        out = call("inspect", "mine", "--plugin", plugin, "--taylor", "2").out
+        assert out.splitlines()[-1].endswith("0.368                   – (too far away)  more than 6")
+
+    def test_what_is_no_value_is_told(self, call, tmp_path):
+        plugin = self.write(tmp_path, "x")
+        assert call("inspect", "mine", "--plugin", plugin, "--taylor", "2") == Done(3, "", (
+            "error: Mine.value returned an array of shape (1, 1) and type float64 for x of shape (1, 1); it must return a float64 "
+            "array of shape (1,)\n"
         ))  # fmt: skip
 
     def test_one_that_is_not_finite_there(self, call, tmp_path):
@@ -247,3 +266,15 @@ def test_the_next_order_is_that_of_the_next_coefficient_that_is_heard():
 def test_a_remainder_that_is_rounding_has_no_window():
     t = np.geomspace(1e-4, 1, 50)
     assert not asymptotic_window(t, np.full(50, 1e-16), np.full(50, 1e-16), 1.0).any()
+
+
+def test_the_window_ends_halfway_to_where_the_series_does():
+    t = np.geomspace(1e-2, 1, 201)
+    window = asymptotic_window(t, t**2, np.full(201, 1e-18), 0.08)
+    assert t[window].min() == t[0]
+    assert t[window].max() == pytest.approx(0.04, rel=0.03)
+
+
+def test_what_is_heard_only_beyond_the_series_has_no_window():
+    t = np.geomspace(1e-4, 1, 50)
+    assert not asymptotic_window(t, np.where(t > 0.1, 1.0, 0.0), np.full(50, 1e-16), 0.01).any()

@@ -468,6 +468,12 @@ def test_a_csv_file_of_classes_and_of_numbers(tmp_path: Path):
     np.testing.assert_allclose(numbers.features[0], (np.array([1, 2, 3, 6]) - 3) / np.sqrt(3.5))
 
 
+def test_a_feature_that_varies_little_is_no_constant(tmp_path: Path):
+    path = tmp_path / "data.csv"
+    path.write_text("year,y\n2001,0\n2002,1\n2003,2\n", encoding="utf-8")
+    np.testing.assert_allclose(NeuralNetwork(csv=path).examples.features, [np.array([-1, 0, 1]) * np.sqrt(1.5)])
+
+
 @pytest.mark.parametrize(
     "network",
     [

@@ -12,7 +12,7 @@ from runner.rowwise import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 DIFFERENCE_ERROR = 10.0 * math.sqrt(EPSILON)
-"""How exact second differences of f are, relative to f and to the Hessian: their error is near √ε."""
+"""How exact differences are, relative to what they are taken of and to the Hessian: the error of second ones is near √ε."""
 
 
 class Shape(enum.StrEnum):
@@ -70,18 +70,18 @@ class Curvature:
         return f"{self.shape}, {DEFINITENESS[self.shape]}"
 
 
-def curvature_of(hessian: Array, exact: bool, value: float) -> Curvature | None:
+def curvature_of(hessian: Array, exact: bool, scale: float) -> Curvature | None:
     """Return the eigenvalues of a Hessian and what they say.
 
     An eigenvalue λ counts as zero where |λ| ≤ d ε max |λ|, the rounding of the computed eigenvalues of a d × d matrix, whose
     error is at most a small multiple of ε‖H‖ (Golub and Van Loan, Matrix Computations, 4th ed., section 8.1). Where the Hessian
-    does not come from a formula, it counts as zero up to 10 √ε max(max |λ|, |f|), the error of second differences; by Weyl's
+    does not come from a formula, it counts as zero up to 10 √ε max(max |λ|, scale), the error of second differences; by Weyl's
     inequality an error of that norm moves no eigenvalue by more.
 
     Args:
         hessian: second derivatives, `(dimension, dimension)`.
         exact: whether they come from a formula.
-        value: f there.
+        scale: the size of what differences were taken of.
 
     Returns:
         None if an entry is not finite.
@@ -94,7 +94,7 @@ def curvature_of(hessian: Array, exact: bool, value: float) -> Curvature | None:
     largest = float(sizes.max())
     tolerance = len(eigenvalues) * EPSILON * largest
     if not exact:
-        tolerance = max(tolerance, DIFFERENCE_ERROR * max(largest, abs(value) if math.isfinite(value) else 0.0))
+        tolerance = max(tolerance, DIFFERENCE_ERROR * max(largest, scale if math.isfinite(scale) else 0.0))
     smallest = float(sizes.min())
     condition_number = largest / smallest if smallest > tolerance else math.inf
     return Curvature(eigenvalues, tolerance, _shape(eigenvalues, tolerance), condition_number)

@@ -60,7 +60,7 @@ def best_place(errors: Array) -> int | None:
     return int(np.argmin(around)) if np.isfinite(around).any() else None
 
 
-def truncation_slope(spacings: Array, errors: Array) -> Slope | None:
+def truncation_slope(spacings: Array, errors: Array, rounding: Array) -> Slope | None:
     """Return the slope of the error where truncation rules: between ten and a thousand times the best spacing.
 
     Ten times beyond it, rounding is less than a hundredth of the error of a first-order scheme, and a thousandth of that of a
@@ -69,6 +69,7 @@ def truncation_slope(spacings: Array, errors: Array) -> Slope | None:
     Args:
         spacings: falling.
         errors: at each.
+        rounding: what it makes of the error at each, about; errors of less than ten times that do not count.
 
     Returns:
         None where rounding rules at every spacing, because the scheme has no truncation error here.
@@ -78,7 +79,8 @@ def truncation_slope(spacings: Array, errors: Array) -> Slope | None:
         return None
     best = float(spacings[place])
     window = (spacings >= 9.99 * best) & (spacings <= 1001.0 * best)
-    return fitted_slope(spacings[window], errors[window])
+    heard = window & (errors > 10.0 * rounding)
+    return fitted_slope(spacings[heard], errors[heard])
 
 
 def best_spacing(order: int, truncation: float, rounding: float) -> float | None:

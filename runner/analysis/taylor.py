@@ -22,6 +22,8 @@ BEHIND = 2
 SMOOTH = 1e-9
 """What the last coefficients on a circle or an interval may be, relative to the largest value, for f to count as analytic."""
 AGREEING = 1e-8
+ABOVE_ROUNDING = 1e3
+"""So many times rounding a remainder must be to show its order."""
 
 Complex = NDArray[np.complex128]
 
@@ -201,11 +203,11 @@ def asymptotic_window(distances: Array, remainders: Array, floor: Array, reach: 
         floor: of rounding, at each.
         reach: how far f is known to be analytic; half of it is the limit.
     """
-    heard = (remainders > 1e3 * floor) & np.isfinite(remainders)
-    # The last distance from which on all are heard, up to where values overflow.
-    silent = np.flatnonzero(~heard & np.isfinite(remainders))
+    heard = (remainders > ABOVE_ROUNDING * floor) & np.isfinite(remainders)
+    # The last distance from which on all are heard, up to where values overflow or terms grow that f does not follow.
+    silent = np.flatnonzero(~heard & np.isfinite(remainders) & (distances <= reach))
     first = int(silent[-1]) + 1 if len(silent) else 0
-    if first >= len(distances):
+    if first >= len(distances) or distances[first] > reach:
         return np.zeros(len(distances), dtype=bool)
     start = float(distances[first])
     return np.asarray(heard & (distances >= start) & (distances <= min(5.0 * start, max(0.5 * reach, 2.0 * start))))

@@ -43,7 +43,9 @@ def _lines(facts: SpacingFacts) -> Iterator[str]:
     heading = ("scheme", "slope measured", "theory", "best h measured", "its error", "theory here", "rule of thumb")
     yield from aligned([heading, *map(_row, facts.schemes)])
     for scheme in facts.schemes:
-        if scheme.slope is None:
+        if scheme.best is None:
+            yield f"{scheme.name}: no slope, because its error is finite at no spacing"
+        elif scheme.slope is None:
             yield f"{scheme.name}: no slope, because rounding rules at every spacing: the scheme has no truncation error here"
         if scheme.order is not None and scheme.predicted is None:
             yield (

@@ -16,7 +16,6 @@ from runner.inspection.models import Direction, ModelFacts, model_facts
 from runner.inspection.point import place_at
 from runner.inspection.series import CIRCLES, Remainder, SeriesFacts, series_facts
 from runner.inspection.subject import Subject
-from runner.rowwise import Array
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -69,7 +68,7 @@ def _series_lines(facts: SeriesFacts) -> Iterator[str]:
     yield from aligned([heading, *(_coefficient_row(n, *row) for n, row in enumerate(rows))])
     yield ""
     columns = ("n", *(f"|f − Pₙ| at distance {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
-    yield from aligned([columns, *(_remainder_row(each, facts.distances) for each in facts.remainders)])
+    yield from aligned([columns, *(_remainder_row(each, facts) for each in facts.remainders)])
     yield from _remarks(facts)
 
 
@@ -78,7 +77,8 @@ def _remarks(facts: SeriesFacts) -> Iterator[str]:
     if skipping:
         orders = ", ".join(skipping)
         yield f"behind n = {orders} the next coefficient is zero within its error, so the remainder shrinks faster than n + 1"
-    ruled = [str(each.order) for each in facts.remainders if each.slope and abs(each.slope.value - (each.expected or 0)) > OFF]
+    ruled = [str(each.order) for each in facts.remainders
+             if each.slope and each.expected is not None and abs(each.slope.value - each.expected) > OFF]  # fmt: skip
     if ruled:
         yield f"behind n = {', '.join(ruled)} a later term is the larger one at every distance at which rounding is not"
 
@@ -87,14 +87,18 @@ def _coefficient_row(n: int, value: float, error: float, radius: float) -> tuple
     return str(n), to_error(value, error), f"{error:.0e}", f"{radius:.3g}"
 
 
-def _remainder_row(remainder: Remainder, distances: Array) -> tuple[str, ...]:
-    sizes = [remainder.sizes[int(np.argmin(np.abs(distances - t)))] for t in SHOWN_DISTANCES]
-    expected = "none: Pₙ is f" if remainder.expected is None else str(remainder.expected)
-    return str(remainder.order), *(number(float(size)) for size in sizes), _slope(remainder.slope), expected
+def _remainder_row(remainder: Remainder, facts: SeriesFacts) -> tuple[str, ...]:
+    sizes = [remainder.sizes[int(np.argmin(np.abs(facts.distances - t)))] for t in SHOWN_DISTANCES]
+    known = len(facts.coefficients.values) - 1
+    beyond = "none: Pₙ is f" if remainder.vanishes else f"more than {known}"
+    expected = beyond if remainder.expected is None else str(remainder.expected)
+    return str(remainder.order), *(number(float(size)) for size in sizes), _slope(remainder.slope, remainder.vanishes), expected
 
 
-def _slope(slope: Slope | None) -> str:
-    return "– (rounding only)" if slope is None else slope_text(slope)
+def _slope(slope: Slope | None, rounding: bool = True) -> str:
+    if slope is None:
+        return "– (rounding only)" if rounding else "– (too far away)"
+    return slope_text(slope)
 
 
 def _model_lines(facts: ModelFacts) -> Iterator[str]:

@@ -11,8 +11,7 @@ from runner.analysis.differentiation import EPSILON, Slope, fitted_slope
 from runner.analysis.taylor import asymptotic_window, both_sides, polynomial
 from runner.errors import ExperimentError
 from runner.inspection.point import Place, point_facts
-from runner.inspection.rows import by_rows
-from runner.inspection.subject import Subject, told
+from runner.inspection.subject import Subject
 from runner.rowwise import Array
 
 DISTANCES: Array = 10.0 ** np.linspace(-6.0, 1.0, 281)
@@ -104,8 +103,7 @@ def _direction(
         terms.append(0.5 * float(unit @ hessian @ unit))
 
     def function(t: Array) -> Array:
-        with told(f"objective {subject.name}"):
-            return by_rows(subject.objective.value, x + t[:, None] * unit)
+        return subject.values(x + t[:, None] * unit)
 
     models = tuple(_model(function, np.array(terms[: order + 1]), order) for order in range(1, len(terms)))
     return Direction(name, unit, models, value - function(np.array(SHOWN)))

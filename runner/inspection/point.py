@@ -179,8 +179,9 @@ def point_facts(subject: Subject, place: Place) -> PointFacts:
     gradients = subject.answers("gradient", x)
     hessians = _hessians(subject, x)
     gradient, hessian = first(gradients), first(hessians)
-    exact = next((answer.backend == FORMULAS for answer in hessians if answer.result is not None), False)
-    curvature = None if hessian is None else curvature_of(hessian, exact, value)
+    backend = next((answer.backend for answer in hessians if answer.result is not None), "")
+    scale = subject.hessian_scale(backend, value, gradient)
+    curvature = None if hessian is None else curvature_of(hessian, backend == FORMULAS, scale)
     newton = _newton(subject, x, value, gradient, hessian, curvature)
     step, because = (newton, "") if isinstance(newton, NewtonStep) else (None, newton)
     return PointFacts(
@@ -208,7 +209,7 @@ def _hessians(subject: Subject, x: Array) -> tuple[Answer, ...]:
 def _steepest(subject: Subject, x: Array, gradient: Array | None) -> Steepest | None:
     if gradient is None:
         return None
-    length = float(np.linalg.norm(gradient))
+    length = math.hypot(*gradient)
     if not 0 < length < math.inf:
         return None
     spacing = EPSILON ** (1 / 3) * max(1.0, float(np.abs(x).max()))

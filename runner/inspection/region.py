@@ -13,7 +13,7 @@ from runner.analysis.definiteness import DIFFERENCE_ERROR
 from runner.contracts import HasCurvatureBounds
 from runner.errors import ExperimentError, PluginError
 from runner.evaluation import Evaluator
-from runner.inspection.rows import by_rows
+from runner.inspection.rows import ByRows
 from runner.inspection.subject import FORMULAS, Subject, told
 from runner.rowwise import Array
 
@@ -76,20 +76,15 @@ def region_facts(subject: Subject, low: float, high: float, tries: int, seed: in
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     dimension = subject.dimension
-
-    def function(x: Array) -> Array:
-        with told(f"objective {subject.name}"):
-            return by_rows(subject.objective.value, x)
-
     with np.errstate(all="ignore"):
-        chords = try_chords(function, low, high, dimension, tries, generator)
+        chords = try_chords(subject.values, low, high, dimension, tries, generator)
         if chords.unknown == tries:
             text = f"--region {low:g},{high:g}: f is finite on none of {tries:,} chords; choose another"
             raise ExperimentError(subject.name, [text])
         backend, curvature, because = _curvature(subject, low, high, tries, generator)
         counterexample = chords.worst
         if counterexample is None and curvature is not None and curvature.smallest < 0:
-            counterexample = chord_across(function, curvature.place, curvature.direction, low, high)
+            counterexample = chord_across(subject.values, curvature.place, curvature.direction, low, high)
     stated = _stated(subject)
     return RegionFacts(
         objective=subject.name,
@@ -125,12 +120,15 @@ def _curvature(
 
 
 def hessians(subject: Subject, name: str) -> Callable[[Array], Array]:
-    """Return what computes ∇²f at many points by one backend, as if at one at a time."""
+    """Return what computes ∇²f at many points by one backend, as if at one at a time; NaN where f itself is not finite."""
     backend = subject.backends[name]
+    by_rows = ByRows(lambda some: Evaluator(subject.objective, backend, len(some)).hessian(some))
 
     def compute(x: Array) -> Array:
         with told(f"objective {subject.name}, differentiated by {type(backend).__name__}"):
-            return by_rows(lambda some: Evaluator(subject.objective, backend, len(some)).hessian(some), x)
+            matrices = by_rows(x)
+        matrices[~np.isfinite(subject.values(x))] = np.nan
+        return matrices
 
     return compute
 

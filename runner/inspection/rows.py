@@ -13,32 +13,41 @@ BLOCK = 1024
 Function = Callable[[Array], Array]
 
 
-def by_rows(function: Function, x: Array) -> Array:
-    """Return a function at each row of x, together where that gives what one row at a time gives.
+class ByRows:
+    """A function at each row of x, computed together if that gives what one row at a time gives.
 
-    Args:
-        function: of `(runs, dimension)`; it may be wrong or raise for more than one run, as plugins may that are not batch-safe.
-        x: the points, real or complex, `(points, dimension)`.
-
-    Returns:
-        The results, with a row for each point.
+    That is seen once, by comparing some rows of the first block of several, as a run does with the first steps of a batch.
     """
-    blocks = [_block(function, x[first : first + BLOCK]) for first in range(0, len(x), BLOCK)]
-    return np.concatenate(blocks)
 
+    def __init__(self, function: Function) -> None:
+        """Take a function of `(runs, dimension)`.
 
-def _block(function: Function, x: Array) -> Array:
-    compared = sorted({0, len(x) // 2, len(x) - 1})
-    try:
-        together = np.asarray(function(x.copy()))
-    except Exception:  # a plugin that raises for many may answer for one
-        return _alone(function, x)
-    if together.shape[:1] != (len(x),):
-        return _alone(function, x)
-    singles = _alone(function, x[compared])
-    same = together[compared].shape == singles.shape and np.allclose(together[compared], singles, rtol=1e-12, equal_nan=True)
-    return together if same else _alone(function, x)
+        It may be wrong or raise for more than one run, as plugins may that are not batch-safe.
+        """
+        self._function = function
+        self._agrees: bool | None = None
 
+    def __call__(self, x: Array) -> Array:
+        """Return the results, with a row for each point of x, real or complex, `(points, dimension)`."""
+        return np.concatenate([self._block(x[first : first + BLOCK]) for first in range(0, len(x), BLOCK)])
 
-def _alone(function: Function, x: Array) -> Array:
-    return np.concatenate([np.asarray(function(row[None].copy())) for row in x])
+    def _block(self, x: Array) -> Array:
+        if self._agrees is False or len(x) == 1:
+            return self._alone(x)
+        try:
+            together = np.asarray(self._function(x.copy()))
+        except Exception:  # a plugin that raises for many may answer for one
+            return self._alone(x)
+        if self._agrees is None:
+            self._agrees = self._compared(x, together)
+        return together if self._agrees and together.shape[:1] == (len(x),) else self._alone(x)
+
+    def _compared(self, x: Array, together: Array) -> bool:
+        rows = sorted({0, len(x) // 2, len(x) - 1})
+        if together.shape[:1] != (len(x),):
+            return False
+        singles = self._alone(x[rows])
+        return together[rows].shape == singles.shape and np.allclose(together[rows], singles, rtol=1e-12, equal_nan=True)
+
+    def _alone(self, x: Array) -> Array:
+        return np.concatenate([np.asarray(self._function(row[None].copy())) for row in x])

@@ -10,6 +10,7 @@ import numpy as np
 
 from runner.analysis.differentiation import Slope, fitted_slope
 from runner.analysis.taylor import (
+    ABOVE_ROUNDING,
     Coefficients,
     asymptotic_window,
     both_sides,
@@ -20,8 +21,8 @@ from runner.analysis.taylor import (
     rounding_floor,
 )
 from runner.errors import ExperimentError
-from runner.inspection.rows import by_rows
-from runner.inspection.subject import Subject, told
+from runner.inspection.rows import ByRows
+from runner.inspection.subject import Subject
 from runner.rowwise import Array
 
 MORE = 4
@@ -40,12 +41,14 @@ class Remainder:
         sizes: |f − Pₙ| at each distance, the geometric mean of both sides.
         slope: of its logarithm against that of the distance, where it is far above rounding and the distance small; or None.
         expected: the order of the next coefficient that is not zero, mostly n + 1; None where none is known to be.
+        vanishes: whether it is rounding at every distance, so that Pₙ is f as far as can be seen.
     """
 
     order: int
     sizes: Array
     slope: Slope | None
     expected: int | None
+    vanishes: bool
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,7 @@ def series_facts(subject: Subject, around: float, order: int) -> SeriesFacts:
     method = CIRCLES
     if coefficients is None:
         method = INTERVALS
-        coefficients = coefficients_on_intervals(lambda t: _values(subject, t), around, order + MORE)
+        coefficients = coefficients_on_intervals(lambda t: subject.values(t[:, None]), around, order + MORE)
     if coefficients is None:
         raise ExperimentError(subject.name, [f"--around {around:g}: f has no Taylor series there: it is neither analytic around "
                                              "that point, nor smooth on the real line"])  # fmt: skip
@@ -102,17 +105,14 @@ def series_facts(subject: Subject, around: float, order: int) -> SeriesFacts:
     return SeriesFacts(subject.name, around, order, method, because, coefficients, DISTANCES, remainders)
 
 
-def _values(subject: Subject, t: Array) -> Array:
-    with told(f"objective {subject.name}"):
-        return by_rows(subject.objective.value, t[:, None])
-
-
 def _on_circles(subject: Subject, around: float, order: int) -> tuple[Coefficients | None, str]:
     """Return the coefficients by complex values, or None and why."""
     name = type(subject.objective).__name__
 
+    by_rows = ByRows(subject.objective.value)
+
     def function(z: Any) -> Any:
-        return by_rows(subject.objective.value, cast(Array, z[:, None]))
+        return by_rows(cast(Array, z[:, None]))
 
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
@@ -127,8 +127,10 @@ def _on_circles(subject: Subject, around: float, order: int) -> tuple[Coefficien
 
 def _remainder(subject: Subject, around: float, coefficients: Coefficients, heard: Array, order: int) -> Remainder:
     sizes = both_sides(
-        lambda t: _values(subject, around + t), lambda t: polynomial(heard[: order + 1], t), DISTANCES
+        lambda t: subject.values(around + t[:, None]), lambda t: polynomial(heard[: order + 1], t), DISTANCES
     )  # fmt: skip
-    window = asymptotic_window(DISTANCES, sizes, rounding_floor(heard, DISTANCES), coefficients.reach)
+    floor = rounding_floor(heard, DISTANCES)
+    window = asymptotic_window(DISTANCES, sizes, floor, coefficients.reach)
     slope = fitted_slope(DISTANCES[window], sizes[window])
-    return Remainder(order, sizes, slope, next_order(coefficients, order))
+    vanishes = not (sizes > ABOVE_ROUNDING * floor).any()
+    return Remainder(order, sizes, slope, next_order(coefficients, order), vanishes)

@@ -91,16 +91,19 @@ def spacing_facts(subject: Subject, place: Place) -> SpacingFacts:
     """Measure the error of every scheme at every spacing.
 
     Raises:
-        ExperimentError: no backend gives an exact gradient, the gradient is not finite, or there is no finite_difference.
+        ExperimentError: no backend gives an exact gradient, f or the gradient is not finite, or there is no finite_difference.
         PluginError: the objective fails.
     """
     reference, compute = _reference(subject)
     gradient = compute(place.x)
-    if not np.isfinite(gradient).all():
-        raise ExperimentError(subject.name, [f"its gradient is not finite at x = {place.x.tolist()}; choose another --at"])
-    length = float(np.linalg.norm(gradient))
+    value = subject.value(place.x)
+    if not (np.isfinite(gradient).all() and math.isfinite(value)):
+        what = "it" if np.isfinite(gradient).all() else "its gradient"
+        raise ExperimentError(subject.name, [f"{what} is not finite at x = {place.x.tolist()}; choose another --at"])
+    length = math.hypot(*gradient)
     scale = length if length > 0 else 1.0
-    schemes = tuple(_scheme(subject, name, place.x, gradient, scale, compute) for name in _names(subject))
+    rounding = EPSILON * (abs(value) / SPACINGS + length) / scale
+    schemes = tuple(_scheme(subject, name, place.x, gradient, scale, rounding, compute) for name in _names(subject))
     errors, because = _complex_step(subject, place.x, gradient, scale)
     return SpacingFacts(
         objective=subject.name,
@@ -134,8 +137,14 @@ def _names(subject: Subject) -> tuple[str, ...]:
 
 
 def _scheme(
-    subject: Subject, name: str, x: Array, gradient: Array, scale: float, compute: Callable[[Array], Array]
-) -> Scheme:  # fmt: skip
+    subject: Subject,
+    name: str,
+    x: Array,
+    gradient: Array,
+    scale: float,
+    rounding: Array,
+    compute: Callable[[Array], Array],
+) -> Scheme:
     errors = np.array([_error(subject, name, float(spacing), x, gradient) for spacing in SPACINGS]) / scale
     place = best_place(errors)
     order = ORDERS.get(name)
@@ -143,7 +152,7 @@ def _scheme(
         name=name,
         errors=errors,
         order=order,
-        slope=truncation_slope(SPACINGS, errors),
+        slope=truncation_slope(SPACINGS, errors, rounding),
         best=None if place is None else float(SPACINGS[place]),
         best_error=None if place is None else float(errors[place]),
         rule=None if order is None else float(EPSILON ** (1.0 / (order + 1))),
@@ -159,7 +168,7 @@ def _error(subject: Subject, scheme: str, spacing: float, x: Array, gradient: Ar
             found = Evaluator(subject.objective, backend, 1).gradient(x[None].copy())[0]
     except PluginError:  # x + h may lie where f is not defined
         return math.nan
-    return float(np.linalg.norm(found - gradient))
+    return math.hypot(*(found - gradient))
 
 
 def _predicted(subject: Subject, order: int, x: Array, compute: Callable[[Array], Array]) -> float | None:
@@ -173,10 +182,10 @@ def _predicted(subject: Subject, order: int, x: Array, compute: Callable[[Array]
             derivatives[i] = (ahead - behind) / (2.0 * spacing[i])
         else:
             derivatives[i] = (ahead - 2.0 * compute(x)[i] + behind) / spacing[i] ** 2
-    truncation = float(np.linalg.norm(derivatives * sizes**order)) / math.factorial(order + 1)
-    rounding = UNIT_ROUNDOFF * abs(subject.value(x)) * float(np.linalg.norm(1.0 / sizes)) * (2.0 if order == 1 else 1.0)
+    truncation = math.hypot(*(derivatives * sizes**order)) / math.factorial(order + 1)
+    rounding = UNIT_ROUNDOFF * abs(subject.value(x)) * math.hypot(*(1.0 / sizes)) * (2.0 if order == 1 else 1.0)
     # Differences of rounding errors are no derivative.
-    noise = EPSILON * float(np.linalg.norm(compute(x))) / float(spacing.min()) ** order
+    noise = EPSILON * math.hypot(*compute(x)) / float(spacing.min()) ** order
     return best_spacing(order, truncation, rounding) if truncation > noise else None
 
 
@@ -193,5 +202,5 @@ def _complex_step(subject: Subject, x: Array, gradient: Array, scale: float) -> 
         for place, spacing in enumerate(SPACINGS):
             steps = [cast(Array, (x + 1j * spacing * sizes * axis)[None]) for axis in np.eye(len(x))]
             slopes = np.array([float(np.imag(subject.objective.value(step))[0]) for step in steps]) / (spacing * sizes)
-            errors[place] = float(np.linalg.norm(slopes - gradient)) / scale
+            errors[place] = math.hypot(*(slopes - gradient)) / scale
     return errors, ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +16,7 @@ from runner.contracts import (
     ComputesJacobian,
     DrawsStarts,
     GradientBackend,
+    HasGradient,
     HasMinimum,
     HasStartRegion,
     Objective,
@@ -23,6 +25,7 @@ from runner.contracts import (
 from runner.errors import ExperimentError, PluginError, RunnerError
 from runner.evaluation import Evaluator
 from runner.experiment import Setting
+from runner.inspection.rows import ByRows
 from runner.overrides import apply_overrides
 from runner.registry import Registry
 from runner.rowwise import Array
@@ -92,6 +95,22 @@ class Subject:
         """
         with told(f"objective {self.name}"):
             return float(Evaluator(self.objective, Unused(), 1).value(x[None].copy())[0])
+
+    def values(self, x: Array) -> Array:
+        """Return f at many points, `(points, dimension) -> (points,)`, as if at one at a time.
+
+        Raises:
+            PluginError: the objective raises, or what it returns are no values.
+        """
+        self.value(x[0])  # says what is wrong with the shape, if anything is
+        with told(f"objective {self.name}"):
+            return ByRows(self.objective.value)(x)
+
+    def hessian_scale(self, backend: str, value: float, gradient: Array | None) -> float:
+        """Return the size of what a backend takes differences of for ∇²f, if it does: f itself, or first derivatives."""
+        if backend == LAST and not isinstance(self.objective, HasGradient):
+            return abs(value)
+        return 0.0 if gradient is None else math.hypot(*gradient)
 
     def answers(self, quantity: Quantity, x: Array) -> tuple[Answer, ...]:
         """Ask every backend for a derivative at one point, `(dimension,)`."""

@@ -115,7 +115,7 @@ def trajectory_facts(subject: Subject, record: RunRecord, series: Series) -> Tra
         raise ExperimentError(f"run {record.id}", [f"no gradient backend can differentiate {subject.name}"])
     hessian = subject.best("hessian") if record.dimension <= LARGEST else None
     places = np.unique(np.linspace(0, record.steps - 1, min(record.steps, MOST_STEPS)).round().astype(int)).tolist()
-    visits = tuple(_visit(series, step, gradient[1], hessian) for step in places)
+    visits = tuple(_visit(subject, series, step, gradient[1], hessian) for step in places)
     rate = record.optimizer.parameters.get("learning_rate") if record.optimizer.name == PLAIN else None
     return TrajectoryFacts(
         run=record.id,
@@ -133,8 +133,12 @@ def trajectory_facts(subject: Subject, record: RunRecord, series: Series) -> Tra
 
 
 def _visit(
-    series: Series, step: int, gradient: Callable[[Array], Array], hessian: tuple[str, Callable[[Array], Array]] | None
-) -> Visit:  # fmt: skip
+    subject: Subject,
+    series: Series,
+    step: int,
+    gradient: Callable[[Array], Array],
+    hessian: tuple[str, Callable[[Array], Array]] | None,
+) -> Visit:
     assert series.x is not None
     x, moved = series.x[step], series.x[step + 1] - series.x[step]
     value, actual = float(series.value[step]), float(series.value[step] - series.value[step + 1])
@@ -146,7 +150,7 @@ def _visit(
             return Visit(step, value, math.nan, math.nan, "", None, step_size, first_order, math.nan, actual)
         matrix = hessian[1](x)
         second_order = first_order - 0.5 * float(moved @ matrix @ moved)
-    curvature = curvature_of(matrix, hessian[0] == FORMULAS, value)
+    curvature = curvature_of(matrix, hessian[0] == FORMULAS, subject.hessian_scale(hessian[0], value, slope))
     if curvature is None:
         return Visit(step, value, math.nan, math.nan, "", None, step_size, first_order, second_order, actual)
     descends = None

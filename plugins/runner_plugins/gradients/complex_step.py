@@ -28,9 +28,11 @@ class ComplexStep(GradientBackend):
     evaluation for each coordinate.
 
     The Hessian is the symmetric part of the same step applied to ∇f, where the objective offers a gradient. Where it offers none,
-    central differences of complex steps, with kᵢ = ε^(1/3) max(1, |xᵢ|) and an error near ε^(2/3), at 2 d² evaluations:
+    central differences of complex steps, with kᵢ = ε^(1/3) max(1, |xᵢ|) and an error near ε^(2/3), at 2 d (d + 1) evaluations:
 
         ∂²f/∂xᵢ∂xⱼ ≈ Im (f(x + ih eⱼ + kᵢeᵢ) − f(x + ih eⱼ − kᵢeᵢ)) / 2hkᵢ.
+
+    It is NaN where f(x ± kᵢeᵢ) is, for beyond the end of a domain √ and ln go on in the complex numbers, to no derivative of f.
 
     Source: Martins, Sturdza and Alonso, The complex-step derivative approximation, ACM TOMS 29 (2003) 245-262,
     doi:10.1145/838250.838251; Lai and Crassidis, Extensions of the first and second complex-step derivative approximations,
@@ -64,7 +66,7 @@ class ComplexStep(GradientBackend):
         if isinstance(objective, HasGradient):
             slopes = _slopes(objective.gradient, x)
         else:
-            slopes = _differences(lambda z: _slopes(objective.value, z), x)
+            slopes = _differences(lambda z: _slopes_inside(objective.value, z), x)
         return 0.5 * (slopes + slopes.swapaxes(-2, -1))
 
 
@@ -72,6 +74,11 @@ def _slopes(function: Function, x: Array) -> Array:
     """Return ∂function/∂xᵢ on a new last axis, by complex steps."""
     slopes = [function(cast(Array, x + 1j * STEP * axis)).imag / STEP for axis in np.eye(x.shape[-1])]
     return np.ascontiguousarray(np.stack(slopes, axis=-1))
+
+
+def _slopes_inside(function: Function, x: Array) -> Array:
+    """Return the same, but NaN where the function has no value."""
+    return np.where(np.isnan(function(x))[..., None], np.nan, _slopes(function, x))
 
 
 def _differences(function: Function, x: Array) -> Array:

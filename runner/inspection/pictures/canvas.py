@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
-from runner.inspection.rows import by_rows
-from runner.inspection.subject import Subject, told
+from runner.inspection.subject import Subject
 from runner.rowwise import Array
 
 CURVE_POINTS = 401
@@ -22,15 +21,9 @@ def half_width(subject: Subject, x: Array) -> float:
     return max(1.0, size) if region is None else max(0.25 * (region[1] - region[0]), NARROWEST * size)
 
 
-def values(subject: Subject, x: Array) -> Array:
-    """Return f at points `(points, dimension)`."""
-    with told(f"objective {subject.name}"):
-        return by_rows(subject.objective.value, x)
-
-
 def along(subject: Subject, x: Array, direction: Array, t: Array) -> Array:
     """Return f(x + t p) for each t."""
-    return values(subject, x + t[:, None] * direction)
+    return subject.values(x + t[:, None] * direction)
 
 
 def fit_height(panel: Axes, heights: Array) -> None:
@@ -44,7 +37,7 @@ def fit_height(panel: Axes, heights: Array) -> None:
 def contours(panel: Axes, subject: Subject, horizontal: Array, vertical: Array) -> None:
     """Draw the contours of an objective of two coordinates, closer together where f is low."""
     x, y = np.meshgrid(horizontal, vertical)
-    f = values(subject, np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    f = subject.values(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
     finite = f[np.isfinite(f)]
     if len(finite) and np.ptp(finite) > 0:
         low, high = float(finite.min()), float(finite.max())

@@ -9,7 +9,7 @@ from matplotlib.ticker import MaxNLocator
 
 from runner.analysis.convexity import Chord, smallest_eigenvalues
 from runner.errors import PluginError
-from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, contours, values
+from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, contours
 from runner.inspection.region import RegionFacts, hessians
 from runner.inspection.subject import Subject
 from runner.report.style import PALETTE, house_style, panels
@@ -31,7 +31,7 @@ def draw_region(subject: Subject, facts: RegionFacts) -> MatplotlibFigure:
         figure, (left, right) = panels([f"{facts.objective}: {found}", "smallest eigenvalue of ∇²f"], height=4.0)
         grid = np.linspace(facts.low, facts.high, CURVE_POINTS)
         if subject.dimension == 1:
-            left.plot(grid, values(subject, grid[:, None]), color=FUNCTION, label="f")
+            left.plot(grid, subject.values(grid[:, None]), color=FUNCTION, label="f")
             if facts.counterexample is not None:
                 _draw_chord(left, subject, facts.counterexample, *_ends(facts.counterexample)[:, 0])
             _draw_curve(right, grid, _smallest(subject, facts, grid[:, None]))
@@ -60,7 +60,7 @@ def _ends(chord: Chord) -> Array:
 
 
 def _draw_chord(panel: Axes, subject: Subject, chord: Chord, first: float, second: float, point: float) -> None:
-    f_first, f_second, f_point = values(subject, _ends(chord)).tolist()
+    f_first, f_second, f_point = subject.values(_ends(chord)).tolist()
     height = chord.weight * f_first + (1.0 - chord.weight) * f_second
     panel.plot([first, second], [f_first, f_second], "o-", color=CHORD, label="chord")
     panel.plot([point, point], [height, f_point], color=CHORD, linewidth=3.0, alpha=0.5, label="f above it")
@@ -118,7 +118,7 @@ def _draw_line(panel: Axes, subject: Subject, facts: RegionFacts) -> None:
     else:
         start, end = np.full(dimension, facts.low), np.full(dimension, facts.high)
     t = np.linspace(-0.2, 1.2, CURVE_POINTS)
-    panel.plot(t, values(subject, start + t[:, None] * (end - start)), color=FUNCTION, label="f")
+    panel.plot(t, subject.values(start + t[:, None] * (end - start)), color=FUNCTION, label="f")
     if chord is not None:
         _draw_chord(panel, subject, chord, 0.0, 1.0, 1.0 - chord.weight)
 

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from runner.analysis.differentiation import Slope
 from runner.analysis.taylor import polynomial
 from runner.inspection.models import ModelFacts
-from runner.inspection.pictures.canvas import CURVE_POINTS, fit_height, half_width, values
+from runner.inspection.pictures.canvas import CURVE_POINTS, fit_height, half_width
 from runner.inspection.series import SeriesFacts
 from runner.inspection.subject import Subject
 from runner.report.style import PALETTE, house_style, panels
@@ -42,7 +42,7 @@ def _orders(order: int) -> list[int]:
 def _draw_polynomials(panel: Axes, subject: Subject, facts: SeriesFacts, orders: list[int]) -> None:
     width = 2.0 * half_width(subject, np.array([facts.around]))
     t = np.linspace(-width, width, CURVE_POINTS)
-    f = values(subject, (facts.around + t)[:, None])
+    f = subject.values((facts.around + t)[:, None])
     panel.plot(facts.around + t, f, color="#333333", linewidth=2.4, label="f")
     for order, colour in zip(orders, PALETTE, strict=False):
         panel.plot(facts.around + t, polynomial(facts.shown[: order + 1], t), "--", color=colour, label=f"n = {order}")
