@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from runner.analysis.order import Order as Order
     from runner.analysis.order import order_of_convergence as order_of_convergence
     from runner.analysis.order import polished as polished
+    from runner.analysis.parameter_sweeps import MedianLine as MedianLine
+    from runner.analysis.parameter_sweeps import ParameterSweep as ParameterSweep
+    from runner.analysis.parameter_sweeps import parameter_sweeps as parameter_sweeps
     from runner.analysis.quantiles import Band as Band
     from runner.analysis.quantiles import quantile_band as quantile_band
     from runner.analysis.rates import LinearRate as LinearRate
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     from runner.analysis.summary import count_outcomes as count_outcomes
     from runner.analysis.summary import rounding_level as rounding_level
     from runner.analysis.summary import summarize_settings as summarize_settings
+    from runner.analysis.sweep_findings import sweep_finding as sweep_finding
     from runner.analysis.words import counted as counted
     from runner.analysis.words import listed as listed
     from runner.analysis.words import number as number
@@ -95,8 +99,10 @@ if TYPE_CHECKING:
     from runner.report.contours import draw_height as draw_height
     from runner.report.contours import frame_of as frame_of
     from runner.report.style import BEHAVIOUR_COLOURS as BEHAVIOUR_COLOURS
+    from runner.report.style import LEGEND_LINE as LEGEND_LINE
     from runner.report.style import OUTCOME_COLOURS as OUTCOME_COLOURS
     from runner.report.style import PALETTE as PALETTE
+    from runner.report.style import legend_below as legend_below
     from runner.report.style import panels as panels
     from runner.report.style import wrapped as wrapped
     from runner.rowwise import Array as Array
@@ -114,6 +120,7 @@ _HOMES = {
     "runner.analysis.learning_rates": ("RateSweep", "interval", "rate_sweeps", "with_uncertainty"),
     "runner.analysis.minima": ("Minima", "curving_downwards", "find_minima", "wilson_interval"),
     "runner.analysis.order": ("Order", "order_of_convergence", "polished"),
+    "runner.analysis.parameter_sweeps": ("MedianLine", "ParameterSweep", "parameter_sweeps"),
     "runner.analysis.quantiles": ("Band", "quantile_band"),
     "runner.analysis.rates": ("LinearRate", "best_learning_rate", "contraction"),
     "runner.analysis.selection": ("one_of_each_behaviour",),
@@ -125,6 +132,7 @@ _HOMES = {
         "rounding_level",
         "summarize_settings",
     ),
+    "runner.analysis.sweep_findings": ("sweep_finding",),
     "runner.analysis.words": (
         "counted",
         "listed",
@@ -187,8 +195,10 @@ _HOMES = {
     "runner.report.contours": ("draw_height", "frame_of"),
     "runner.report.style": (
         "BEHAVIOUR_COLOURS",
+        "LEGEND_LINE",
         "OUTCOME_COLOURS",
         "PALETTE",
+        "legend_below",
         "panels",
         "wrapped",
     ),

@@ -13,6 +13,7 @@ from typing import Any
 import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.transforms import ScaledTranslation
 
 from runner.behaviour import Behaviour
 from runner.stopping import Outcome
@@ -85,6 +86,8 @@ FIGURE_WIDTH = {1: 7.5, 2: 9.5, 3: 11.0}
 TITLE_WIDTH = {1: 70, 2: 44, 3: 31}
 """Characters of a panel's title on one line, by the number of columns."""
 TITLE_LINES = 4
+LEGEND_LINE = 0.17
+"""Inches of height for a line of a legend below a panel."""
 
 
 class _Wrapper(textwrap.TextWrapper):
@@ -125,6 +128,25 @@ def panels(titles: Sequence[str], height: float = 3.3) -> tuple[MatplotlibFigure
     for panel, title in zip(axes, titles, strict=True):
         panel.set_title(wrapped(title, TITLE_WIDTH[columns], TITLE_LINES))
     return figure, axes
+
+
+def legend_below(panel: Axes, handlelength: float | None = None) -> None:
+    """Put a panel's legend below its axis, one entry under the other.
+
+    Args:
+        panel: whose; its row must be higher by `LEGEND_LINE` for each line of the legend.
+        handlelength: of the drawn lines, in units of the letters' height; as in all figures if None.
+    """
+    # An inch is an inch below the axis, however high the panel is.
+    below = panel.transAxes + ScaledTranslation(-0.05, -0.48, panel.figure.dpi_scale_trans)
+    panel.legend(
+        loc="upper left",
+        bbox_to_anchor=(0, 0),
+        bbox_transform=below,
+        fontsize=8,
+        borderaxespad=0,
+        handlelength=handlelength,
+    )
 
 
 def wrapped(text: str, width: int = 40, lines: int = 2) -> str:

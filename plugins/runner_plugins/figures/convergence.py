@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.transforms import ScaledTranslation
 
 from runner import (
+    LEGEND_LINE,
     LOST_OUTCOMES,
     PALETTE,
     Array,
@@ -24,6 +24,7 @@ from runner import (
     StoredRun,
     counted,
     hookimpl,
+    legend_below,
     listed,
     number,
     panels,
@@ -37,8 +38,6 @@ from runner import (
 MOST_CURVES = 5
 LEGEND_WIDTH = 46
 """Characters on one line of a legend; more would make the panel narrower."""
-LEGEND_LINE = 0.17
-"""Inches of height for a line of a legend."""
 TOLD_OBJECTIVES = 4
 ROUNDING_ERRORS = 1e6
 """So many rounding levels below the stated minimum, f cannot be there by rounding."""
@@ -98,9 +97,7 @@ class Convergence(Figure):
         figure, axes = panels(list(curves), height=3.1 + LEGEND_LINE * lines)
         for panel, group in zip(axes, curves.values(), strict=True):
             _draw_panel(panel, group, log_steps)
-            # An inch is an inch below the axis, however high the panel is.
-            below = panel.transAxes + ScaledTranslation(-0.05, -0.48, figure.dpi_scale_trans)
-            panel.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, fontsize=8, borderaxespad=0)
+            legend_below(panel)
         return Drawing(figure, _caption(settings, curves, log_steps))
 
 

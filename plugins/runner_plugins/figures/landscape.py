@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 
 from runner import (
     BEHAVIOUR_COLOURS,
+    LEGEND_LINE,
     PALETTE,
     Array,
     Drawing,
@@ -37,8 +38,6 @@ FURTHEST = 2.0
 """A path that leaves is followed so many times as far from the minimum as the starts are."""
 MANY_ITERATES = 300
 """A longer path is stored as pixels in an SVG, because so many dots make it slow to open."""
-LEGEND_LINE = 0.17
-"""Inches of height for a line of a legend."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,9 +9,9 @@ from typing import ClassVar
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.transforms import ScaledTranslation
 
 from runner import (
+    LEGEND_LINE,
     PALETTE,
     Array,
     Drawing,
@@ -22,6 +22,7 @@ from runner import (
     counted,
     hookimpl,
     interval,
+    legend_below,
     number,
     panels,
     rate_sweeps,
@@ -33,8 +34,6 @@ THEORY = "#6A3D9A"
 CURVE_POINTS = 600
 LEAST_BAR = 0.02
 """A bar shorter than this share of its height would not be seen beside its dot."""
-LEGEND_LINE = 0.17
-"""Inches of height for a line of a legend."""
 TOLD_PANELS = 4
 SMALLEST_SHARE = 1e-6
 ROUNDING = 1e-12
@@ -57,8 +56,7 @@ class Rates(Figure):
         figure, axes = panels(list(groups), height=3.2 + LEGEND_LINE * (4 + max(map(len, groups.values()))))
         for panel, sweeps in zip(axes, groups.values(), strict=True):
             _draw_panel(panel, sweeps)
-            below = panel.transAxes + ScaledTranslation(-0.05, -0.48, figure.dpi_scale_trans)
-            panel.legend(loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, fontsize=8, borderaxespad=0)
+            legend_below(panel)
         return Drawing(figure, _caption(groups))
 
 

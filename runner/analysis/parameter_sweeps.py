@@ -1,0 +1,195 @@
+"""Where the runs of a swept parameter end: the last gap against the parameter's value, and its medians over the starts."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+
+from runner.analysis.curvature import stability_limit
+from runner.analysis.learning_rates import is_plain
+from runner.analysis.summary import LEARNING_RATE, LOST_OUTCOMES, Value, rounding_level
+from runner.analysis.words import listed, number
+from runner.contracts import Results, StoredRun
+from runner.rowwise import Array
+
+MOST_LINES = 4
+"""So many combinations of further swept parameters get a line each; more share one."""
+
+
+@dataclass(frozen=True)
+class MedianLine:
+    """The median over some runs at each value of the swept parameter.
+
+    Attributes:
+        method: the optimizer, and the gradient backend where there are several.
+        combination: the values of the further swept parameters, in words; empty if there are none or all are in the line.
+        pooled: the further swept parameters over which the median is taken too.
+        place: its number among the lines of the same method.
+        runs: its runs.
+    """
+
+    method: str
+    combination: str
+    pooled: tuple[str, ...]
+    place: int
+    runs: tuple[StoredRun, ...]
+
+    def label(self, several_methods: bool) -> str:
+        """What a legend calls it; the method is left out where there is only one."""
+        over = f"median over the starts and {listed(self.pooled)}" if self.pooled else ""
+        return ", ".join(filter(None, (self.method if several_methods or not self.combination else "", self.combination, over)))
+
+
+@dataclass(frozen=True)
+class ParameterSweep:
+    """An objective's runs, by the value of one swept parameter.
+
+    Attributes:
+        objective: the objective's label.
+        parameter: the swept parameter, as `optimizer.name`.
+        runs: the runs that have it, all optimizers together.
+    """
+
+    objective: str
+    parameter: str
+    runs: tuple[StoredRun, ...]
+
+    @property
+    def name(self) -> str:
+        """The parameter's name without its kind."""
+        return self.parameter.partition(".")[2]
+
+    @cached_property
+    def methods(self) -> dict[str, list[StoredRun]]:
+        """The runs of each optimizer; of each optimizer and gradient backend, where there are several of these."""
+        several = len({run.gradient for run in self.runs}) > 1
+        methods: dict[str, list[StoredRun]] = {}
+        for run in self.runs:
+            methods.setdefault(f"{run.optimizer} × {run.gradient}" if several else run.optimizer, []).append(run)
+        return methods
+
+    @cached_property
+    def lines(self) -> list[MedianLine]:
+        """The medians, one line for each method and each combination of its further swept parameters if these are few."""
+        return [line for method, runs in self.methods.items() for line in _lines(method, runs, self.parameter)]
+
+    @property
+    def limits(self) -> list[float]:
+        """2/L for each L among the runs, smallest first; empty unless the learning rate is swept and L is known."""
+        curvatures = {run.curvature[1] for run in self.runs if run.curvature is not None}
+        limits = {stability_limit(curvature) for curvature in curvatures}
+        return sorted(limit for limit in limits if limit is not None) if self.parameter == LEARNING_RATE else []
+
+    @property
+    def near_limits(self) -> list[float]:
+        """Those limits that are near enough to the values tried to be drawn beside them."""
+        values = self.values(self.runs)
+        return [limit for limit in self.limits if values.min() / 3 <= limit <= values.max() * 3]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether every run is one of gradient descent itself, to which 2/L applies."""
+        return all(is_plain(run.optimizer) for run in self.runs)
+
+    @property
+    def is_log_spaced(self) -> bool:
+        """Whether the values are spread more evenly on a logarithmic axis than on a linear one."""
+        points = np.unique(self.values(self.runs))
+        if len(points) < 2 or points[0] <= 0:
+            return False
+        if len(points) == 2:
+            return bool(points[1] / points[0] >= 10)
+        linear, logarithmic = np.diff(points), np.diff(np.log(points))
+        return bool(np.std(logarithmic) / np.mean(logarithmic) < np.std(linear) / np.mean(linear))
+
+    @property
+    def known(self) -> bool:
+        """Whether the minimum is known, so that it is the gap that is measured; else the gradient norm."""
+        return self.runs[0].minimum_value is not None
+
+    @property
+    def floor(self) -> float:
+        """The rounding level of the gap."""
+        return rounding_level(self.runs[0].minimum_value)
+
+    @property
+    def touches_floor(self) -> bool:
+        """Whether a run ends at the rounding level or below."""
+        return any(_last(run) <= self.floor for run in self.runs)
+
+    def values(self, runs: Sequence[StoredRun]) -> Array:
+        """The swept parameter of some runs, `(runs,)`."""
+        return np.array([float(run.parameters[self.parameter] or 0.0) for run in runs])
+
+    def last(self, runs: Sequence[StoredRun]) -> Array:
+        """The last gap or gradient norm of some runs, at least the rounding level, `(runs,)`; +inf for those lost."""
+        return np.array([math.inf if _is_lost(run) else max(_last(run), self.floor) for run in runs])
+
+    def lost(self, runs: Sequence[StoredRun]) -> list[StoredRun]:
+        """Those of some runs whose last gap says nothing but that they are lost."""
+        return [run for run in runs if _is_lost(run)]
+
+    def medians(self, runs: Sequence[StoredRun]) -> tuple[Array, Array]:
+        """Return each value of the swept parameter, and the median over all its runs; NaN where that is lost."""
+        values, last = self.values(runs), self.last(runs)
+        points = np.unique(values)
+        medians = np.array([np.median(last[values == point]) for point in points])
+        return points, np.where(np.isfinite(medians), medians, np.nan)
+
+
+def parameter_sweeps(results: Results) -> list[ParameterSweep]:
+    """Return a sweep for each objective and parameter: of each optimizer the learning rate, else what it sweeps first.
+
+    Sweeps of what is no number are left out.
+    """
+    keys = {}
+    for optimizer, names in results.swept.items():
+        if names:
+            keys[optimizer] = "optimizer." + ("learning_rate" if "learning_rate" in names else names[0])
+    groups: dict[tuple[str, str], list[StoredRun]] = {}
+    for run in results.runs:
+        key = keys.get(run.optimizer, "")
+        if isinstance(run.parameters.get(key), int | float):
+            groups.setdefault((run.objective, key), []).append(run)
+    return [ParameterSweep(objective, key, tuple(runs)) for (objective, key), runs in groups.items()]
+
+
+def _lines(method: str, runs: Sequence[StoredRun], parameter: str) -> list[MedianLine]:
+    further = [key for key in runs[0].parameters if key != parameter and len({run.parameters.get(key) for run in runs}) > 1]
+    combinations: dict[tuple[Value, ...], list[StoredRun]] = {}
+    for run in runs:
+        combinations.setdefault(tuple(run.parameters.get(key) for key in further), []).append(run)
+    settings = {(run.parameters[parameter], *(run.parameters.get(key) for key in further)) for run in runs}
+    if len(settings) == len({run.parameters[parameter] for run in runs}):
+        # The further parameters move together with this one, so that nothing is mixed.
+        return [MedianLine(method, "", (), 0, tuple(runs))]
+    names = tuple(key.partition(".")[2] for key in further)
+    if len(combinations) > MOST_LINES:
+        return [MedianLine(method, "", names, 0, tuple(runs))]
+    columns = [[value for value in column if isinstance(value, float)] for column in zip(*combinations, strict=True)]
+    return [
+        MedianLine(
+            method,
+            ", ".join(f"{name} = {_text(value, column)}" for name, value, column in zip(names, values, columns, strict=True)),
+            (),
+            place,
+            tuple(group),
+        )
+        for place, (values, group) in enumerate(combinations.items())
+    ]
+
+
+def _text(value: Value, beside: Sequence[float]) -> str:
+    return number(value, beside) if isinstance(value, float) else str(value)
+
+
+def _is_lost(run: StoredRun) -> bool:
+    return run.outcome in LOST_OUTCOMES or not math.isfinite(_last(run))
+
+
+def _last(run: StoredRun) -> float:
+    return run.final_gradient_norm if run.minimum_value is None else run.final_gap

@@ -1,0 +1,101 @@
+"""What a sweep of a parameter shows, in sentences: which value did best, and how the runs stand to the theory of 2/L."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from runner.analysis.learning_rates import is_plain
+from runner.analysis.parameter_sweeps import ParameterSweep
+from runner.analysis.summary import LEARNING_RATE, summarize_settings
+from runner.analysis.words import counted, number, part
+from runner.contracts import StoredRun
+from runner.stopping import Outcome
+
+
+def sweep_finding(sweep: ParameterSweep) -> str:
+    """Say at which value each method did best, and set what was measured on both sides of 2/L beside what theory says."""
+    return " ".join([_best(sweep), *_theory(sweep)])
+
+
+def _best(sweep: ParameterSweep) -> str:
+    text = []
+    for name, runs in sweep.methods.items():
+        best = min(summarize_settings(runs), key=lambda setting: setting.rank)
+        if not best.converged:
+            text.append(f"{name} converged in none of its {counted(len(runs), 'run')}")
+            continue
+        steps = f"{number(best.median_steps)} {'step' if best.median_steps == 1 else 'steps'}"
+        steps = steps if best.converged == 1 else f"a median of {steps}"
+        fate = f"{part(best.converged, len(best.runs), 'run')} converged in {steps}"
+        if best.lost:
+            fate += f" and {best.lost} {'was' if best.lost == 1 else 'were'} lost"
+        text.append(f"{name} did best at {best.label or sweep.name}, where {fate}")
+    return f"On {sweep.objective}, {'; '.join(text)}."
+
+
+def _theory(sweep: ParameterSweep) -> list[str]:
+    if len(sweep.limits) != 1:
+        return []
+    limit = sweep.limits[0]
+    shown = number(limit, sweep.values(sweep.runs))
+    text = []
+    for name, runs in sweep.methods.items():
+        below, at, above = ([run for run in runs if _side(run, limit) == side] for side in (-1, 0, 1))
+        sides = [(side, words) for side, words in ((below, "below"), (at, "at"), (above, "above")) if side]
+        counts = "; ".join(f"{words} it, {_fate(sweep, side)}" for side, words in sides)
+        if is_plain(runs[0].optimizer):
+            text.append(f"For {name}, 2/L is {shown}: {counts}.")
+            text += _exceptions(below, above)
+            text += _unfinished(sweep, below, limit)
+        else:
+            text.append(f"{name} is not plain gradient descent, and 2/L = {shown} is no promise for it: {counts}.")
+    return text
+
+
+def _rate(run: StoredRun) -> float:
+    return float(run.parameters[LEARNING_RATE] or 0.0)
+
+
+def _side(run: StoredRun, limit: float) -> int:
+    rate = _rate(run)
+    return 0 if math.isclose(rate, limit, rel_tol=1e-12) else 1 if rate > limit else -1
+
+
+def _fate(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:
+    lost, converged = len(sweep.lost(runs)), sum(run.outcome == Outcome.CONVERGED for run in runs)
+    if lost == len(runs):
+        return f"{part(lost, lost, 'run')} {'was' if lost == 1 else 'were'} lost"
+    if converged == len(runs):
+        return f"{part(converged, converged, 'run')} converged"
+    return f"{part(converged, len(runs), 'run')} converged and {lost or 'none'} {'were' if lost > 1 else 'was'} lost"
+
+
+def _exceptions(below: Sequence[StoredRun], above: Sequence[StoredRun]) -> list[str]:
+    lost = sum(run.outcome in (Outcome.DIVERGED, Outcome.NON_FINITE) for run in below)
+    settled = sum(run.outcome == Outcome.CONVERGED for run in above)
+    text = []
+    if lost:
+        text.append(f"{counted(lost, 'run')} diverged below it, which theory does not exclude far from the minimiser.")
+    if settled:
+        elsewhere = "which theory allows only elsewhere than at that minimiser, or by chance"
+        text.append(f"{counted(settled, 'run')} converged above it, {elsewhere}.")
+    return text if text or not (below and above) else ["No run is at odds with the theory."]
+
+
+def _unfinished(sweep: ParameterSweep, below: Sequence[StoredRun], limit: float) -> list[str]:
+    """Say which runs below the limit did not converge, and whether crawling explains it."""
+    waiting = [run for run in below if run.outcome == Outcome.MAX_STEPS]
+    if not waiting:
+        return []
+    rates = [_rate(run) for run in waiting]
+    done = [_rate(run) for run in below if run.outcome == Outcome.CONVERGED]
+    tried = [limit, *np.unique(sweep.values(sweep.runs)).tolist()]
+    low, high = (number(rate, tried) for rate in (min(rates), max(rates)))
+    where = f"= {low}" if low == high else f"from {low} to {high}"
+    steps = max(run.steps for run in waiting)
+    text = f"{counted(len(waiting), 'run')} below it, at {sweep.name} {where}, had not converged after {counted(steps, 'step')}"
+    slow = bool(done) and max(rates) < min(done)
+    return [text + (": every learning rate that converged is larger, and too small a one crawls." if slow else ".")]
