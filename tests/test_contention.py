@@ -25,7 +25,7 @@ from runner.registry import Registry
 from runner.store import Store, claims, connection, read_results, workers
 
 from .conftest import SMALL
-from .test_crash import ONE_BY_ONE, stored_runs
+from .test_crash import ONE_BY_ONE, damage, stored_runs
 from .test_store import AROUND, Watcher, contents, opened, run_into, trajectory_of
 
 COMMAND = [sys.executable, "-c", "from runner.cli import main; main()", "run"]
@@ -86,6 +86,7 @@ def test_eight_processes_compute_each_run_once(tmp_path, write):
         run_into(tmp_path / f"grid{number}.toml", whole)
     assert sum(computed) == stored_runs(whole) == stored_runs(tmp_path / "shared.db")
     assert contents(tmp_path / "shared.db") == contents(whole)
+    assert damage(tmp_path / "shared.db") == []
     with opened(tmp_path / "shared.db") as database:
         assert database.execute("SELECT name, runs FROM experiments ORDER BY name").fetchall() == [
             (f"grid{number}", 36) for number in range(4)

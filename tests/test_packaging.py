@@ -26,6 +26,7 @@ def test_the_wheel_holds_runner_and_its_plugins_and_nothing_else(tmp_path: Path)
     assert {name for name in top if not name.endswith(".dist-info")} == {"runner", "runner_plugins"}
     assert "runner/report/page.html.jinja" in names
     assert "runner/py.typed" in names
+    assert {"runner/store/migrations/env.py", "runner/store/migrations/versions/v0002.py"} <= set(names)
 
 
 def test_every_plugin_file_has_its_entry_point():
@@ -56,7 +57,7 @@ def test_help_loads_nothing_heavy():
         "from runner.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'sqlalchemy', 'matplotlib', 'pluggy', 'rich', 'jinja2', 'importlib.metadata'}\n"
+        "heavy = {'numpy', 'sqlalchemy', 'matplotlib', 'pluggy', 'rich', 'jinja2', 'importlib.metadata', 'alembic', 'psutil'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -16,7 +16,7 @@ from runner.store.verifying import Check, verify
 
 from .test_store import bowl, opened, run_into
 
-KINDS = ["pages", "references", "settings", "starts", "environments", "runs", "trajectories", "memberships"]
+KINDS = ["pages", "references", "layout", "settings", "starts", "environments", "runs", "trajectories", "memberships"]
 # 816 learning rates × 10 starts; two numbers at each of two iterates: 32 bytes for each run.
 FLIPPED = """\
 objective = [{ name = "quadratic" }]
@@ -51,7 +51,7 @@ def test_a_whole_database_is_told_line_by_line(database, runner_cli):
     lines = done.out.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == KINDS
     assert [line.split()[-1] for line in lines[:-1]] == ["ok"] * len(KINDS)
-    assert lines[5].split() == ["runs", "12", "ok"]
+    assert lines[6].split() == ["runs", "12", "ok"]
     assert lines[-1] == "r.db: whole"
 
 
@@ -140,6 +140,9 @@ DAMAGE = {
         "a row of table experiment_run refers to a row of run that is not there",
         "experiment 1: run 99 of it is not there",
     ],
+    "DROP INDEX run_current": ["index run_current is missing"],
+    "DROP VIEW steps": ["view steps is missing"],
+    "DROP TABLE claim": ["column claim.identity is missing", "column claim.worker_id is missing", "table claim is missing"],
 }
 """What is done to a database, and what is found."""
 

@@ -20,9 +20,10 @@ from sqlalchemy.pool import NullPool, QueuePool
 from runner.errors import StoreError
 from runner.interrupts import deferred
 from runner.store.causes import DAMAGED, READ_ONLY, busy, is_busy, reason
+from runner.store.making import make_file, make_tables
 from runner.store.older import OLDER, show_as_current
-from runner.store.schema import SCHEMA_VERSION, metadata, schema_version, views
-from runner.store.sqlite_files import PAGE_BYTES, is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
+from runner.store.schema import SCHEMA_VERSION, schema_version
+from runner.store.sqlite_files import is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
 
 ADVISORY_LOCK = 5_717_340_216
 """A number that nobody else is likely to lock."""
@@ -286,30 +287,3 @@ def _server_engine(name: str, url: Any) -> Engine:
         return create_engine(url)
     except (NoSuchModuleError, ImportError) as error:
         raise StoreError(f"database {name}: its driver is not installed: {error}") from error
-
-
-def make_file(path: Path, fill: Callable[[Connection], object] = lambda connection: None) -> None:
-    """Make a file of our own, and fill it in the same transaction."""
-    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None))
-    try:
-        with engine.begin() as opened:
-            # Nobody knows the file yet, so it is enough to wait for the disk once, at the end, and not after each table.
-            for command in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", "BEGIN"):
-                opened.exec_driver_sql(command)
-            make_tables(opened)
-            fill(opened)
-    finally:
-        engine.dispose()
-
-
-def make_tables(connection: Connection) -> None:
-    """Make tables and views in an empty database."""
-    metadata.create_all(connection)
-    make_views(connection)
-    connection.execute(schema_version.insert().values(version_num=SCHEMA_VERSION))
-
-
-def make_views(connection: Connection) -> None:
-    """Make the views of today's schema."""
-    for name, query in views(connection.dialect.name).items():
-        connection.execute(text(f"CREATE VIEW {name} AS {query}"))

@@ -12,7 +12,8 @@ from sqlalchemy.exc import DBAPIError
 from runner.errors import StoreError
 from runner.store import schema
 from runner.store.causes import reason
-from runner.store.connection import Database, make_file
+from runner.store.connection import Database
+from runner.store.making import make_file
 from runner.store.shared_rows import insert
 from runner.store.sqlite_files import put_in_place
 from runner.store.verifying import verify

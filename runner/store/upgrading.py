@@ -7,7 +7,8 @@ from pathlib import Path
 from sqlalchemy import text
 
 from runner.store.backups import back_up
-from runner.store.connection import Database, make_views
+from runner.store.connection import Database
+from runner.store.making import make_views
 from runner.store.schema import SCHEMA_VERSION, views
 
 MIGRATIONS = Path(__file__).parent / "migrations"

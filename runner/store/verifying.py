@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, inspect, text
 
 from runner.errors import StoreError
 from runner.experiment import canonical
 from runner.store.connection import Database
+from runner.store.schema import SCHEMA_VERSION, metadata, views
 from runner.store.shared_rows import digest_of_environment, digest_of_setting
 from runner.store.verifying_runs import examine_runs
 
@@ -43,6 +44,8 @@ def verify(database: Database) -> Iterator[Check]:
     if database.path is not None:
         yield _guarded(database, "pages", _pages)
         yield _guarded(database, "references", _references)
+    if database.exists() and database.schema == SCHEMA_VERSION:
+        yield _guarded(database, "layout", _layout)
     yield _guarded(database, "settings", _settings)
     yield _guarded(database, "starts", _starts)
     yield _guarded(database, "environments", _environments)
@@ -78,6 +81,21 @@ def _references(connection: Connection, check: Check) -> None:
         check.problems.append(f"{which} of table {table} refers to a row of {target} that is not there")
     tables = connection.execute(text("SELECT name FROM sqlite_master WHERE type = 'table'")).scalars().all()
     check.count = sum(len(connection.execute(text(f'PRAGMA main.foreign_key_list("{table}")')).all()) for table in tables)
+
+
+def _layout(connection: Connection, check: Check) -> None:
+    """Look for all that belongs to today's schema; what somebody added is theirs."""
+    looked = inspect(connection)
+    there = {("view", name) for name in looked.get_view_names()}
+    for table in looked.get_table_names():
+        there |= {("table", table), *(("column", f"{table}.{column['name']}") for column in looked.get_columns(table))}
+        there |= {("index", str(index["name"])) for index in looked.get_indexes(table)}
+    wanted = {("view", name) for name in views(connection.dialect.name)}
+    for each in metadata.sorted_tables:
+        wanted |= {("table", each.name), *(("column", str(column)) for column in each.columns)}
+        wanted |= {("index", str(index.name)) for index in each.indexes}
+    check.count = len(wanted)
+    check.problems += [f"{kind} {name} is missing" for kind, name in sorted(wanted - there)]
 
 
 def _settings(connection: Connection, check: Check) -> None:
