@@ -24,12 +24,13 @@ from standard_job import Silent
 
 from runner.config import read_experiment
 from runner.descent import descend
-from runner.experiment import Experiment, Run, Trajectory
+from runner.experiment import Experiment, Run
 from runner.grid import batches, expand
 from runner.pipeline import Choices, execute, make_plan
 from runner.registry import Registry
 from runner.rowwise import Array
 from runner.store import Store
+from runner.trajectories import Trajectory
 from runner_plugins.objectives.neural_network import NeuralNetwork
 
 EXPERIMENT = Path(__file__).with_suffix(".toml")

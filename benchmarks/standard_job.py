@@ -28,10 +28,11 @@ from numpy.typing import NDArray
 
 from runner import Array
 from runner.config import read_experiment
-from runner.experiment import Experiment, Trajectory
+from runner.experiment import Experiment
 from runner.pipeline import Choices, Plan, execute, make_plan, read
 from runner.registry import Registry
 from runner.store import Store, read_results
+from runner.trajectories import Trajectory
 
 EXPERIMENT = Path(__file__).with_name("standard_job.toml")
 OBJECTIVES = ("quadratic", "sin_quadratic", "linear_regression")

@@ -14,14 +14,15 @@ from typing import Any
 
 import numpy as np
 
+from runner.batches import Batch, take_rows
 from runner.behaviour import Behaviour, BehaviourState
 from runner.contracts import HasMinimum, Mask, Memory, sign_of_life
 from runner.errors import PluginError
 from runner.evaluation import EvaluatedPoint, Evaluator
-from runner.experiment import Batch, Descent, Evaluations, Trajectory, take_rows
 from runner.recording import Recorder
 from runner.rowwise import Array, norm
 from runner.stopping import OUTCOMES, RUNNING, Outcome, StoppingState
+from runner.trajectories import Descent, Evaluations, Trajectory
 
 REHEARSED_STEPS = 2
 

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from runner.batches import take_rows
 from runner.contracts import (
     ComputesHessian,
     ComputesJacobian,
@@ -19,7 +20,6 @@ from runner.contracts import (
     Point,
 )
 from runner.errors import PluginError
-from runner.experiment import take_rows
 from runner.rowwise import Array
 
 COUNTED = {

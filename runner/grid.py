@@ -10,6 +10,7 @@ from typing import Any, cast
 
 import numpy as np
 
+from runner.batches import Batch, with_columns
 from runner.contracts import (
     ComputesHessian,
     ComputesJacobian,
@@ -21,8 +22,9 @@ from runner.contracts import (
     Quantity,
 )
 from runner.errors import PluginError
-from runner.experiment import Batch, Experiment, Rules, Run, Setting, Skipped, Start, chunk_steps, identities, with_columns
+from runner.experiment import Experiment, Rules, Run, Setting, Skipped, Start, identities
 from runner.parameters import parameters_of
+from runner.trajectories import chunk_steps
 
 BATCH_BYTES = 2**27
 """The most memory for the part of a batch's trajectories that is being filled."""

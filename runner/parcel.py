@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
 
+from runner.batches import Batch
 from runner.errors import PluginError
-from runner.experiment import Batch
 from runner.registry import Registry
 
 Result = TypeVar("Result")

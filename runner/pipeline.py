@@ -17,7 +17,7 @@ from runner.descent import rehearse
 from runner.environment import environment
 from runner.errors import ExperimentError, Interrupted, PluginError
 from runner.execution import chosen_executor
-from runner.experiment import Descent, Experiment, Run, Setting, Skipped, Trajectory
+from runner.experiment import Experiment, Run, Setting, Skipped
 from runner.grid import batches, expand
 from runner.landmarks import landmarks
 from runner.offers import Catalogue
@@ -26,6 +26,7 @@ from runner.recovery import limit, recovered
 from runner.shares import Share
 from runner.stopping import Outcome
 from runner.store import Store, StoredState
+from runner.trajectories import Descent, Trajectory
 
 if TYPE_CHECKING:
     from runner.report.page import WrittenReport

@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.experiment import Chunk, Rules, chunk_steps
+from runner.experiment import Rules
 from runner.rowwise import Array
+from runner.trajectories import Chunk, chunk_steps
 
 MEMORY_BYTES = 2**28
 """How many bytes of full chunks a batch keeps in memory; what comes later goes to a temporary file."""

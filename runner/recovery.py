@@ -7,9 +7,9 @@ from collections.abc import Generator
 
 from runner.contracts import Executor, Lost
 from runner.descent import descend, lost
-from runner.experiment import Descent
 from runner.parcel import Opened, Parcel
 from runner.shares import Share
+from runner.trajectories import Descent
 
 PARTS = 4
 """Into how many a lost batch is cut: half the stops of halves, and no more to compute even where any size costs the same."""

@@ -11,11 +11,12 @@ from typing import Any, Literal, cast
 
 import numpy as np
 
+from runner.batches import Batch
 from runner.contracts import GradientBackend, Objective, Optimizer, Series
 from runner.descent import descend
 from runner.environment import environment
 from runner.errors import PluginError
-from runner.experiment import Batch, Rules, Setting
+from runner.experiment import Rules, Setting
 from runner.offers import Catalogue
 from runner.outcomes import Outcome
 from runner.records import RunRecord, SettingRecord

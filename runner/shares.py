@@ -7,9 +7,10 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from runner.experiment import Descent, Run
+from runner.experiment import Run
 from runner.parcel import Parcel
 from runner.store import Division, Recording, StoredState
+from runner.trajectories import Descent
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0

@@ -9,7 +9,8 @@ from typing import Any, cast
 import numpy as np
 
 from runner.contracts import DrawsStarts, HasStartRegion, Objective
-from runner.experiment import Start, canonical
+from runner.experiment import Start
+from runner.identity import canonical
 from runner.parameters import shown
 from runner.rowwise import Array
 

@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from runner.contracts import Figure
-from runner.experiment import Trajectory
 from runner.pipeline import Choices, Plan, execute, make_plan, read, report
 from runner.registry import Registry
 from runner.store import Store, read_results
 from runner.store.reading import StoredResults
+from runner.trajectories import Trajectory
 
 
 class Silent:

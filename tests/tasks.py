@@ -7,7 +7,7 @@ import signal
 import time
 
 from runner.contracts import sign_of_life
-from runner.experiment import Chunk
+from runner.trajectories import Chunk
 
 
 def double(item: int) -> int:

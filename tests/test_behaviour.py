@@ -11,10 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from runner.batches import Batch
 from runner.behaviour import GOLDEN, Behaviour, weight_of
 from runner.contracts import Array, Objective, Optimizer
 from runner.descent import descend
-from runner.experiment import Batch, Rules
+from runner.experiment import Rules
 from runner.stopping import Outcome, StoppingRules
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.objectives.linear_regression import LinearRegression

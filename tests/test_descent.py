@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from runner import recording
+from runner.batches import Batch
 from runner.contracts import Array, GradientBackend, Minimum, Objective, Optimizer, Point
 from runner.descent import descend, rehearse, take_memory
-from runner.experiment import Batch, Rules, Trajectory
+from runner.experiment import Rules
 from runner.parameters import parameter
 from runner.stopping import Outcome, StoppingRules
+from runner.trajectories import Trajectory
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.gradients.finite_difference import FiniteDifference
 from runner_plugins.objectives.quadratic import Quadratic

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,12 +34,14 @@ FLOORS = [
         "tables",
     },
     {
+        "batches",
         "behaviour",
         "environment",
         "execution",
         "experiment",
         "formats",
         "hookspecs",
+        "identity",
         "labels",
         "offers",
         "overrides",
@@ -46,6 +49,7 @@ FLOORS = [
         "steps",
         "stopping",
         "sweeps",
+        "trajectories",
     },
     {"config", "evaluation", "filters", "grid", "recording", "registry", "remaking"},
     {"analysis", "descent", "exporting", "parcel", "report", "scaffold", "store"},
@@ -68,9 +72,11 @@ RESTS_ON = {
     "tables": {"rowwise"},
     "line_search": {"contracts", "rowwise"},
     "execution": {"experiment", "offers"},
+    "batches": {"experiment"},
     "behaviour": {"stopping"},
-    "experiment": {"behaviour", "stopping"},
-    "starts": {"experiment"},
+    "experiment": {"identity", "stopping"},
+    "starts": {"experiment", "identity"},
+    "trajectories": {"behaviour", "experiment", "stopping"},
     "recording": set(),
     "database": {"redrawing", "replaying"},
     "pipeline": {"landmarks", "recovery", "shares"},
@@ -130,6 +136,11 @@ def rooms_imported(path: Path) -> set[str]:
 def test_every_room_has_a_floor():
     rooms = {room_of(path) for path in source_files(PACKAGE)} - {"__init__"}
     assert rooms == set(FLOOR)
+
+
+def test_the_table_of_floors_in_the_guide_is_that_of_the_tests():
+    rows = re.findall(r"^\| (\d) \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
+    assert {int(floor): set(re.findall(r"`(\w+)(?:\.py|/)`", rooms)) for floor, rooms in rows} == dict(enumerate(FLOORS))
 
 
 @pytest.mark.parametrize("path", source_files(PACKAGE), ids=lambda path: str(path.relative_to(ROOT)))

@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from runner.config import read_experiment
 from runner.contracts import Optimizer
 from runner.errors import ExperimentError, PluginError
-from runner.experiment import canonical
 from runner.fingerprint import fingerprint
 from runner.grid import expand
+from runner.identity import canonical
 from runner.offers import Offer
 from runner.parameters import Parameter, parameters_of
 from runner.registry import Registry

@@ -16,10 +16,10 @@ import pytest
 from runner import pipeline, recovery
 from runner.contracts import Lost
 from runner.errors import ExperimentError, RunnerError
-from runner.experiment import Chunk
 from runner.pipeline import Choices, read
 from runner.registry import Registry
 from runner.testing import check_executor
+from runner.trajectories import Chunk
 from runner_plugins.executors import processes
 from runner_plugins.executors.processes import AHEAD, Processes
 

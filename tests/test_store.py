@@ -17,13 +17,14 @@ import pytest
 from runner.contracts import HasGradient
 from runner.environment import Environment
 from runner.errors import StoreError
-from runner.experiment import Chunk, Descent, Evaluations, Landmark, Run, Trajectory
+from runner.experiment import Landmark, Run
 from runner.pipeline import Choices, Plan, execute, make_plan, read
 from runner.registry import Registry
 from runner.rowwise import norm
 from runner.stopping import Outcome
 from runner.store import Store, read_results
 from runner.store.connection import Database
+from runner.trajectories import Chunk, Descent, Evaluations, Trajectory
 
 from .conftest import SMALL
 

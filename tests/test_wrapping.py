@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from runner.batches import take_rows
 from runner.config import read_experiment
 from runner.descent import descend
-from runner.experiment import take_rows
 from runner.grid import batches, expand
 from runner.registry import Registry
 from runner.store import Store, read_results

@@ -20,9 +20,9 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from runner.experiment import Trajectory
 from runner.pipeline import Plan
 from runner.stopping import Outcome
+from runner.trajectories import Trajectory
 
 SECONDS_BETWEEN_LINES = 2.0
 

@@ -9,7 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from runner.experiment import Chunk, Rules, Run, Setting, Trajectory
+from runner.experiment import Rules, Run, Setting
+from runner.trajectories import Chunk, Trajectory
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from sqlalchemy import Connection, inspect, text
 
 from runner.errors import StoreError
-from runner.experiment import canonical
+from runner.identity import canonical
 from runner.store.connection import Database
 from runner.store.schema import SCHEMA_VERSION, metadata, views
 from runner.store.shared_rows import digest_of_environment, digest_of_setting

@@ -11,7 +11,7 @@ import numpy as np
 from sqlalchemy import Connection, Row, text
 
 from runner.errors import StoreError
-from runner.experiment import canonical, identity
+from runner.identity import canonical, identity
 from runner.outcomes import Outcome
 from runner.store.connection import Database
 from runner.store.run_columns import from_class

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
 from runner.environment import Environment
-from runner.experiment import Experiment, Landmark, Rules, Run, Setting, Trajectory
+from runner.experiment import Experiment, Landmark, Rules, Run, Setting
 from runner.store import schema
 from runner.store.claims import Claims, Division
 from runner.store.connection import Database
@@ -25,6 +25,7 @@ from runner.store.shared_rows import (
     put_settings,
     put_starts,
 )
+from runner.trajectories import Trajectory
 
 
 class Store:

@@ -7,13 +7,15 @@ from typing import Any
 
 import numpy as np
 
+from runner.batches import Batch
 from runner.contracts import Executor, Lost
 from runner.descent import descend
-from runner.experiment import Batch, Descent, Rules, Trajectory
+from runner.experiment import Rules
 from runner.stopping import StoppingRules
 from runner.testing.check import Check, Failure, in_order, require
 from runner.testing.declarations import declared
 from runner.testing.samples import BOTTOM, Bowl, Downhill, Own
+from runner.trajectories import Descent, Trajectory
 
 BATCHES = 4
 

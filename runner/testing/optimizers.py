@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from runner.batches import take_rows
 from runner.contracts import Mask, Optimizer, Point
 from runner.descent import take_memory
 from runner.evaluation import EvaluatedPoint, Evaluator
-from runner.experiment import take_rows
 from runner.rowwise import Array
 from runner.testing.check import Check, Failure, Skip, called, check_array, in_order, require, same
 from runner.testing.declarations import declared, not_swept, sweeps
