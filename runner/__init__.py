@@ -106,6 +106,7 @@ if TYPE_CHECKING:
     from runner.report.style import panels as panels
     from runner.report.style import wrapped as wrapped
     from runner.rowwise import Array as Array
+    from runner.rowwise import ByRows as ByRows
     from runner.rowwise import dot as dot
     from runner.rowwise import matvec as matvec
     from runner.rowwise import norm as norm
@@ -202,7 +203,7 @@ _HOMES = {
         "panels",
         "wrapped",
     ),
-    "runner.rowwise": ("Array", "dot", "matvec", "norm"),
+    "runner.rowwise": ("Array", "ByRows", "dot", "matvec", "norm"),
     "runner.stopping": ("Outcome",),
     "runner.tables": ("read_table",),
 }

@@ -1,4 +1,4 @@
-"""Linear algebra on one vector or matrix per run, the same bits for one run as for a thousand.
+"""Functions of many rows, and linear algebra on one vector or matrix per run, the same for one row as for a thousand.
 
 A BLAS call on a whole batch may add in another order than on a single row, which changes last bits with the shape. These
 operations treat each row by itself, so a run's numbers do not depend on its neighbours.
@@ -6,12 +6,14 @@ operations treat each row by itself, so a run's numbers do not depend on its nei
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+BLOCK = 1024
 
 
 def dot(a: Array, b: Array) -> Array:
@@ -29,3 +31,43 @@ def norm(a: Array) -> Array:
 def matvec(matrix: Array, vector: Array) -> Array:
     """Matrix times vector for each run: `(runs, m, n), (runs, n) -> (runs, m)`; one `(m, n)` matrix serves all runs."""
     return cast(Array, np.vecdot(matrix, vector[..., None, :]))
+
+
+class ByRows:
+    """A function at each row of x, computed together if that gives what one row at a time gives.
+
+    That is seen once, by comparing some rows of the first block of several, as a run does with the first steps of a batch.
+    """
+
+    def __init__(self, function: Callable[[Array], Array]) -> None:
+        """Take a function of `(runs, dimension)`.
+
+        It may be wrong or raise for more than one run, as plugins may that are not batch-safe.
+        """
+        self._function = function
+        self._agrees: bool | None = None
+
+    def __call__(self, x: Array) -> Array:
+        """Return the results, with a row for each point of x, real or complex, `(points, dimension)`."""
+        return np.concatenate([self._block(x[first : first + BLOCK]) for first in range(0, len(x), BLOCK)])
+
+    def _block(self, x: Array) -> Array:
+        if self._agrees is False or len(x) == 1:
+            return self._alone(x)
+        try:
+            together = np.asarray(self._function(x.copy()))
+        except Exception:  # a plugin that raises for many may answer for one
+            return self._alone(x)
+        if self._agrees is None:
+            self._agrees = self._compared(x, together)
+        return together if self._agrees and together.shape[:1] == (len(x),) else self._alone(x)
+
+    def _compared(self, x: Array, together: Array) -> bool:
+        rows = sorted({0, len(x) // 2, len(x) - 1})
+        if together.shape[:1] != (len(x),):
+            return False
+        singles = self._alone(x[rows])
+        return together[rows].shape == singles.shape and np.allclose(together[rows], singles, rtol=1e-12, equal_nan=True)
+
+    def _alone(self, x: Array) -> Array:
+        return np.concatenate([np.asarray(self._function(row[None].copy())) for row in x])

@@ -18,9 +18,9 @@ import runner
 from runner.analysis.convexity import chord_across, measured_chord, smallest_curvature, try_chords
 from runner.cli.inspect_region import NONE_FOUND, NOT_CONVEX, verdict
 from runner.inspection.region import region_facts
-from runner.inspection.rows import ByRows
 from runner.inspection.subject import make_subject
 from runner.registry import Registry
+from runner.rowwise import ByRows
 from runner.testing import checks
 
 from .conftest import Done

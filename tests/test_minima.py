@@ -29,6 +29,29 @@ stop = {{ max_steps = 800, gradient_norm = 1e-8 }}
 DESCENT = 'name = "gradient_descent", learning_rate = 0.004'
 
 
+ONE_AT_A_TIME = """\
+from dataclasses import dataclass
+import runner
+
+@dataclass(frozen=True)
+class Wells(runner.Objective):
+    dimension = 1
+    def value(self, x):
+        assert len(x) == 1
+        return (x[..., 0] ** 2 - 1) ** 2
+    def gradient(self, x):
+        assert len(x) == 1
+        return 4 * x * (x**2 - 1)
+    def hessian(self, x):
+        assert len(x) == 1
+        return (12 * x**2 - 4)[..., None]
+
+@runner.hookimpl
+def runner_objectives():
+    return {"wells": Wells}
+"""
+
+
 class TestWilson:
     @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 1), (57, 300), (0, 1)])
     def test_it_is_that_of_scipy(self, successes: int, trials: int):
@@ -124,3 +147,15 @@ class TestBasins:
 
     def test_few_starts_show_no_basins(self):
         assert Basins().draw(results(sweep([0.1]))) is None
+
+
+def test_an_objective_that_takes_one_point_at_a_time_is_drawn(runner_cli, write, tmp_path):
+    (tmp_path / "wells.py").write_text(ONE_AT_A_TIME, encoding="utf-8")
+    starts = "uniform = { low = -2.0, high = 2.0, count = 20, seed = 0 }"
+    text = EXPERIMENT.format(objective='name = "wells"', optimizer='name = "newton"', start=starts)
+    write(text + 'plugins = ["wells.py"]\nreport = { figures = ["basins", "effort", "landscape"] }\n')
+    done = runner_cli("run", "small.toml")
+    assert done.code == 0
+    assert "could not be drawn" not in done.err
+    figures = tmp_path / "results" / "minima" / "figures"
+    assert {path.name for path in figures.glob("*.png")} == {"basins.png", "effort.png", "landscape.png"}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.contracts import HasHessian, Objective
-from runner.rowwise import Array
+from runner.rowwise import Array, ByRows
 
 NEARNESS = 1e-3
 """Iterates nearer to each other than this part of the region they lie in are at the same minimum."""
@@ -75,7 +75,7 @@ def curving_downwards(objective: Objective | None, x: Array) -> NDArray[np.bool_
     if not isinstance(objective, HasHessian) or not len(x):
         return np.zeros(len(x), dtype=bool)
     with np.errstate(all="ignore"):
-        hessians = objective.hessian(x)
+        hessians = ByRows(objective.hessian)(x)
     finite = np.isfinite(hessians).all(axis=(-2, -1))
     eigenvalues = np.linalg.eigvalsh(np.where(finite[:, None, None], hessians, 0.0))
     downwards: NDArray[np.bool_] = eigenvalues[:, 0] < -ROUNDING * np.abs(eigenvalues).max(axis=-1)

@@ -13,9 +13,8 @@ from runner.analysis.definiteness import DIFFERENCE_ERROR
 from runner.contracts import HasCurvatureBounds
 from runner.errors import ExperimentError, PluginError
 from runner.evaluation import Evaluator
-from runner.inspection.rows import ByRows
 from runner.inspection.subject import FORMULAS, Subject, told
-from runner.rowwise import Array
+from runner.rowwise import Array, ByRows
 
 MOST_POINTS = 4000
 FEWEST_POINTS = 20

@@ -21,9 +21,8 @@ from runner.analysis.taylor import (
     rounding_floor,
 )
 from runner.errors import ExperimentError
-from runner.inspection.rows import ByRows
 from runner.inspection.subject import Subject
-from runner.rowwise import Array
+from runner.rowwise import Array, ByRows
 
 MORE = 4
 """So many coefficients beyond the last are computed, to know the order of the remainder."""

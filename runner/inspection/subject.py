@@ -25,10 +25,9 @@ from runner.contracts import (
 from runner.errors import ExperimentError, PluginError, RunnerError
 from runner.evaluation import Evaluator
 from runner.experiment import Setting
-from runner.inspection.rows import ByRows
 from runner.overrides import apply_overrides
 from runner.registry import Registry
-from runner.rowwise import Array
+from runner.rowwise import Array, ByRows
 
 FORMULAS = "analytic"
 PREFERRED = (FORMULAS, "complex_step")

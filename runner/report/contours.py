@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from runner.contracts import Objective
-from runner.rowwise import Array
+from runner.rowwise import Array, ByRows
 
 CURVE_POINTS = 601
 GRID_POINTS = 141
@@ -45,7 +45,7 @@ def draw_height(panel: Axes, objective: Objective, frame: Frame) -> None:
     with np.errstate(all="ignore"):
         if len(low) == 1:
             x = np.linspace(low[0], high[0], CURVE_POINTS)
-            panel.plot(x, objective.value(x[:, None]), color="#8A99A8", linewidth=1.4, zorder=1.5)
+            panel.plot(x, ByRows(objective.value)(x[:, None]), color="#8A99A8", linewidth=1.4, zorder=1.5)
         else:
             _draw_contours(panel, objective, frame)
     panel.set_xlim(low[0], high[0])
@@ -54,7 +54,7 @@ def draw_height(panel: Axes, objective: Objective, frame: Frame) -> None:
 def _draw_contours(panel: Axes, objective: Objective, frame: Frame) -> None:
     low, high = frame
     x, y = np.meshgrid(np.linspace(low[0], high[0], GRID_POINTS), np.linspace(low[1], high[1], GRID_POINTS))
-    f = objective.value(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    f = ByRows(objective.value)(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
     finite = f[np.isfinite(f)]
     if len(finite) and np.ptp(finite) > 0:
         # Quantiles of equal steps, but from the lowest value up by squares, so that a valley's floor is told from its sides.

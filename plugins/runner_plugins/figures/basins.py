@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from runner import (
     Array,
     Behaviour,
+    ByRows,
     Drawing,
     Figure,
     Minima,
@@ -192,7 +193,7 @@ def _draw_panel(panel: Axes, ends: Ends) -> None:
     colours = [*_colours(ends), NOWHERE]
     own = [colours[place] for place in ends.minima.reached.tolist()]
     if ends.starts.shape[1] == 1:
-        heights = np.zeros(len(ends.starts)) if ends.objective is None else ends.objective.value(ends.starts)
+        heights = np.zeros(len(ends.starts)) if ends.objective is None else ByRows(ends.objective.value)(ends.starts)
         if ends.objective is not None:
             draw_height(panel, ends.objective, frame)
             panel.set_ylim(panel.get_ylim())

@@ -14,6 +14,7 @@ from runner import (
     LEGEND_LINE,
     PALETTE,
     Array,
+    ByRows,
     Drawing,
     Figure,
     HasMinimum,
@@ -117,7 +118,7 @@ def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> Non
     starts = np.array([path.x[0] for path in paths])
     near = _nearby(paths, starts, minimum)
     draw_height(panel, objective, frame_of([near, minimum]))
-    heights = {id(path): path.x[:, 1] if objective.dimension == 2 else objective.value(path.x) for path in paths}
+    heights = {id(path): path.x[:, 1] if objective.dimension == 2 else ByRows(objective.value)(path.x) for path in paths}
     for path in paths:
         across, up = path.x[:, 0], heights[id(path)]
         (line,) = panel.plot(
@@ -145,7 +146,7 @@ def _nearby(paths: Sequence[Path], starts: Array, minimum: Array) -> Array:
 
 
 def _fit_height(panel: Axes, objective: Objective, frame: tuple[Array, Array]) -> None:
-    heights = objective.value(np.linspace(frame[0], frame[1], 200))
+    heights = ByRows(objective.value)(np.linspace(frame[0], frame[1], 200))
     finite = heights[np.isfinite(heights)]
     if len(finite) and np.ptp(finite) > 0:
         margin = 0.08 * float(np.ptp(finite))

@@ -8,13 +8,14 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from runner.analysis.definiteness import Curvature
 from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, along, contours, fit_height, half_width
 from runner.inspection.point import PointFacts
 from runner.inspection.subject import Subject
 from runner.report.style import PALETTE, house_style, panels
 from runner.rowwise import Array
 
-FUNCTION, FIRST, SECOND, DOWNHILL = "#333333", PALETTE[0], PALETTE[5], PALETTE[2]
+FUNCTION, FLAT, FIRST, SECOND, DOWNHILL = "#333333", "#888888", PALETTE[0], PALETTE[5], PALETTE[2]
 ARROW = 0.3
 """The length of the arrow of steepest descent, as a part of the half width."""
 
@@ -35,7 +36,7 @@ def draw_point(subject: Subject, facts: PointFacts) -> MatplotlibFigure:
             _draw_models(panel, subject, facts)
         else:
             figure, (left, right) = panels([f"{facts.objective}: eigenvalues of ∇²f", "f along the steepest descent"], height=3.6)
-            _draw_spectrum(left, facts.curvature.eigenvalues)
+            _draw_spectrum(left, facts.curvature)
             _draw_models(right, subject, facts)
     return figure
 
@@ -91,12 +92,18 @@ def _arrow(panel: Axes, x: Array, step: Array, colour: str, label: str) -> None:
     panel.plot([], [], color=colour, label=label)
 
 
-def _draw_spectrum(panel: Axes, eigenvalues: Array) -> None:
+def _draw_spectrum(panel: Axes, curvature: Curvature) -> None:
+    eigenvalues = curvature.eigenvalues
     places = np.arange(1, len(eigenvalues) + 1)
-    sizes = np.abs(eigenvalues[eigenvalues != 0])
+    up, down = eigenvalues > curvature.tolerance, eigenvalues < -curvature.tolerance
+    sizes = np.abs(eigenvalues[up | down])
     if len(sizes) and sizes.max() > 100 * sizes.min():
-        panel.set_yscale("symlog", linthresh=max(float(sizes.min()), 1e-12 * float(sizes.max())))
-    for part, colour, label in ((eigenvalues > 0, FIRST, "upwards"), (eigenvalues <= 0, SECOND, "downwards or flat")):
+        panel.set_yscale("symlog", linthresh=float(sizes.min()))
+    for part, colour, label in (
+        (up, FIRST, "upwards"),
+        (~(up | down), FLAT, "flat within rounding"),
+        (down, SECOND, "downwards"),
+    ):
         if part.any():
             panel.plot(places[part], eigenvalues[part], "o", color=colour, markersize=4, label=label)
     panel.axhline(0.0, color="#888888", linewidth=0.9)
