@@ -13,7 +13,7 @@ import pytest
 
 from runner.cli import COMMANDS, commands
 from runner.database import ResultsDatabase
-from runner.registry import HOOKS
+from runner.registry import HOOKS, Registry
 from runner.stopping import Outcome, StoppingRules
 from runner.store.schema import metadata, views
 
@@ -70,6 +70,23 @@ def test_every_rule_and_outcome_is_explained():
     text = page("experiments.md")
     for name in [*StoppingRules.__dataclass_fields__, *Outcome]:
         assert f"`{name}`" in text, name
+
+
+def built_in(kind: str) -> set[str]:
+    return {offer.name for offer in Registry().offers() if offer.kind == kind and offer.distribution == "gradient-runner"}
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"), [("objective",) * 2, ("gradient", "gradient backend"), ("optimizer",) * 2, ("executor",) * 2]
+)
+def test_the_readme_names_all_that_can_be_swept(kind: str, line: str):
+    (names,) = re.findall(rf"^\| {line} \| (.*) \|$", README, re.MULTILINE)
+    assert {name for name in re.findall(r"`([^`]+)`", names) if not name.startswith("--")} == built_in(kind)
+
+
+def test_every_figure_is_described():
+    section = page("experiments.md").partition("\n## Pictures\n")[2].partition("\n## ")[0]
+    assert set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)) == built_in("figure")
 
 
 def test_every_hook_is_explained():
