@@ -97,6 +97,7 @@ if TYPE_CHECKING:
     from runner.parameters import parameter as parameter
     from runner.records import RunRecord as RunRecord
     from runner.report.contours import draw_height as draw_height
+    from runner.report.contours import fit_height as fit_height
     from runner.report.contours import frame_of as frame_of
     from runner.report.style import BEHAVIOUR_COLOURS as BEHAVIOUR_COLOURS
     from runner.report.style import LEGEND_LINE as LEGEND_LINE
@@ -193,7 +194,7 @@ _HOMES = {
     "runner.line_search": ("armijo", "wolfe"),
     "runner.parameters": ("parameter",),
     "runner.records": ("RunRecord",),
-    "runner.report.contours": ("draw_height", "frame_of"),
+    "runner.report.contours": ("draw_height", "fit_height", "frame_of"),
     "runner.report.style": (
         "BEHAVIOUR_COLOURS",
         "LEGEND_LINE",

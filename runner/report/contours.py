@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -51,10 +51,33 @@ def draw_height(panel: Axes, objective: Objective, frame: Frame) -> None:
     panel.set_xlim(low[0], high[0])
 
 
+def fit_height(panel: Axes, heights: Array, margin: float = 0.15) -> None:
+    """Show the finite heights of a curve whole, with a margin as a part of their range, whatever else is drawn beside it."""
+    finite = heights[np.isfinite(heights)]
+    if len(finite) and np.ptp(finite) > 0:
+        space = margin * float(np.ptp(finite))
+        panel.set_ylim(float(finite.min()) - space, float(finite.max()) + space)
+
+
+def on_grid(function: Callable[[Array], Array], across: Array, up: Array) -> tuple[Array, Array, Array]:
+    """Compute a function of two coordinates on a grid.
+
+    Args:
+        function: of points `(points, 2)`, with values `(points,)`.
+        across: the first coordinates, `(columns,)`.
+        up: the second, `(rows,)`.
+
+    Returns:
+        Both coordinates and the function, `(rows, columns)` each.
+    """
+    x, y = np.meshgrid(across, up)
+    return x, y, function(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+
+
 def _draw_contours(panel: Axes, objective: Objective, frame: Frame) -> None:
     low, high = frame
-    x, y = np.meshgrid(np.linspace(low[0], high[0], GRID_POINTS), np.linspace(low[1], high[1], GRID_POINTS))
-    f = ByRows(objective.value)(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    across, up = (np.linspace(low[axis], high[axis], GRID_POINTS) for axis in range(2))
+    x, y, f = on_grid(ByRows(objective.value), across, up)
     finite = f[np.isfinite(f)]
     if len(finite) and np.ptp(finite) > 0:
         # Quantiles of equal steps, but from the lowest value up by squares, so that a valley's floor is told from its sides.

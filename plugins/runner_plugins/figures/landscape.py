@@ -23,6 +23,7 @@ from runner import (
     StoredRun,
     counted,
     draw_height,
+    fit_height,
     frame_of,
     hookimpl,
     listed,
@@ -130,7 +131,8 @@ def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> Non
         up = minimum[:, 1] if objective.dimension == 2 else objective.value(minimum)
         panel.plot(minimum[:, 0], up, "*", color="#000000", markersize=9, zorder=5)
     if objective.dimension == 1:
-        _fit_height(panel, objective, frame_of([near, minimum]))
+        low, high = frame_of([near, minimum])
+        fit_height(panel, ByRows(objective.value)(np.linspace(low, high, 200)), margin=0.08)
     panel.set_xlabel("x" if objective.dimension == 1 else "x₁")
     panel.set_ylabel("f" if objective.dimension == 1 else "x₂")
     panel.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.16), fontsize=8, borderaxespad=0)
@@ -143,14 +145,6 @@ def _nearby(paths: Sequence[Path], starts: Array, minimum: Array) -> Array:
     together = np.concatenate([path.x for path in paths])
     with np.errstate(invalid="ignore"):
         return np.concatenate([starts, together[(np.abs(together - centre) <= reach).all(axis=-1)]])
-
-
-def _fit_height(panel: Axes, objective: Objective, frame: tuple[Array, Array]) -> None:
-    heights = ByRows(objective.value)(np.linspace(frame[0], frame[1], 200))
-    finite = heights[np.isfinite(heights)]
-    if len(finite) and np.ptp(finite) > 0:
-        margin = 0.08 * float(np.ptp(finite))
-        panel.set_ylim(float(finite.min()) - margin, float(finite.max()) + margin)
 
 
 def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives: int) -> str:

@@ -6,6 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from runner.inspection.subject import Subject
+from runner.report.contours import on_grid
 from runner.rowwise import Array
 
 CURVE_POINTS = 401
@@ -26,18 +27,9 @@ def along(subject: Subject, x: Array, direction: Array, t: Array) -> Array:
     return subject.values(x + t[:, None] * direction)
 
 
-def fit_height(panel: Axes, heights: Array) -> None:
-    """Show the finite values of a curve whole, whatever else is drawn beside it."""
-    finite = heights[np.isfinite(heights)]
-    if len(finite) and np.ptp(finite) > 0:
-        margin = 0.15 * float(np.ptp(finite))
-        panel.set_ylim(float(finite.min()) - margin, float(finite.max()) + margin)
-
-
 def contours(panel: Axes, subject: Subject, horizontal: Array, vertical: Array) -> None:
     """Draw the contours of an objective of two coordinates, closer together where f is low."""
-    x, y = np.meshgrid(horizontal, vertical)
-    f = subject.values(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    x, y, f = on_grid(subject.values, horizontal, vertical)
     finite = f[np.isfinite(f)]
     if len(finite) and np.ptp(finite) > 0:
         low, high = float(finite.min()), float(finite.max())

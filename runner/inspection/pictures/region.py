@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
@@ -12,6 +14,7 @@ from runner.errors import PluginError
 from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, contours
 from runner.inspection.region import RegionFacts, hessians
 from runner.inspection.subject import Subject
+from runner.report.contours import on_grid
 from runner.report.style import PALETTE, house_style, panels
 from runner.rowwise import Array
 
@@ -90,8 +93,7 @@ def _draw_plane(left: Axes, right: Axes, subject: Subject, facts: RegionFacts) -
         left.plot(*ends[:2].T, "o-", color=CHORD, label="chord")
         left.plot(*ends[2:].T, "X", color=FUNCTION, label="here f lies above it")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
-    x, y = np.meshgrid(axis, axis)
-    smallest = _smallest(subject, facts, np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
+    x, y, smallest = on_grid(partial(_smallest, subject, facts), axis, axis)
     finite = np.abs(smallest[np.isfinite(smallest)])
     largest = float(finite.max(initial=0.0))
     if largest > 0:
