@@ -28,7 +28,7 @@ from runner.store.schema import metadata
 from runner.store.verifying import verify
 
 from .conftest import SMALL
-from .test_store import AROUND, SPECIAL, Watcher, bowl, store_series
+from .test_store import AROUND, SPECIAL, Watcher, bowl, store_series, trajectory_of
 
 PAYLOADS = [0x7FF0000000000001, 0x7FF8000000000000, 0x7FFFFFFFFFFFFFFF, 0xFFF8DEADBEEF0001, 0xFFF0000000000001]
 """NaN has many bits."""
@@ -291,6 +291,35 @@ class TestDeleting:
         store.close()
         filled.delete(filled.plan_deletion(experiment="a"))
         assert problems(name) == []
+
+    def test_what_changed_since_it_was_planned_stays(self, filled, name, write):
+        newest = int(max(filled.runs()["id"]))
+        planned = [filled.plan_deletion([newest]), filled.plan_deletion(experiment="a")]
+        filled.delete(filled.plan_deletion([newest]))
+        run_into(bowl(write, "b", starts="[7.0]"), name)
+        assert newest in filled.runs('experiment = "b"')["id"], "another run has got the number"
+        run_into(bowl(write, "c", starts="[1.0, 2.0]"), name)
+        before = rows(name)
+        for plan in planned:
+            with pytest.raises(StoreError) as caught:
+                filled.delete(plan)
+            assert str(caught.value) == (
+                f"database {name}: what was to be deleted has changed meanwhile; look at it and try again"
+            )
+        assert rows(name) == before
+
+    def test_a_run_that_was_to_be_superseded_and_is_deleted_leaves_its_number_free(self, filled, name, write):
+        store, rerun = Store(name), Choices(rerun=True)
+        plan = make_plan(read(bowl(write, "a"), Registry(), rerun), store, rerun)
+        recording = store.begin(plan.experiment, plan.runs, {}, AROUND)
+        recording.claim(plan.runs, plan.stored)
+        filled.delete(filled.plan_deletion(filled.runs()["id"].tolist()))
+        for run in reversed(plan.runs):
+            recording.save([run], [trajectory_of(run)], plan.stored)
+        recording.close()
+        store.close()
+        assert sorted(filled.runs('experiment = "a"')["identity"]) == sorted(run.identity for run in plan.runs)
+        assert filled.facts().superseded == 0
 
 
 class TestCopying:

@@ -15,20 +15,39 @@ from runner.store.workers import Worker, described
 
 
 @dataclass(frozen=True)
+class Wish:
+    """What somebody wants to be deleted.
+
+    Attributes:
+        runs: row numbers of runs.
+        experiment: the name of an experiment, which goes with the runs that belong to no other.
+        superseded: every superseded run too.
+    """
+
+    runs: tuple[int, ...]
+    experiment: str | None
+    superseded: bool
+
+
+@dataclass(frozen=True)
 class Deletion:
     """What is deleted, or would be.
 
     Attributes:
+        wish: what it was asked for.
         runs: the row numbers of the runs, superseded ones too.
         superseded: how many of them are superseded.
         experiments: the row numbers of the experiments.
         bytes: how many bytes of trajectories go with them.
+        identities: of the runs, in the same order: the number of a run that is gone may become another's.
     """
 
+    wish: Wish
     runs: tuple[int, ...]
     superseded: int
     experiments: tuple[int, ...]
     bytes: int
+    identities: tuple[str, ...]
 
 
 def plan_deletion(database: Database, runs: Sequence[int], experiment: str | None = None, superseded: bool = False) -> Deletion:
@@ -43,27 +62,34 @@ def plan_deletion(database: Database, runs: Sequence[int], experiment: str | Non
     Raises:
         StoreError: there is no such experiment, or the database cannot be read.
     """
-    run, table = schema.run, schema.experiment
     with database.reading() as connection:
-        chosen = set(runs)
-        experiments: list[int] = []
-        if experiment is not None:
-            experiments = list(connection.execute(select(table.c.id).where(table.c.name == experiment)).scalars())
-            if not experiments:
-                raise StoreError(f"database {database.name}: holds no experiment {experiment!r}")
-            chosen |= set(_only_of(connection, experiments))
-        if superseded:
-            chosen |= set(connection.execute(select(run.c.id).where(run.c.superseded_by.is_not(None))).scalars())
-        chosen |= _superseded_by(connection, chosen)
-        counts = [_weigh(connection, some) for some in _portions(sorted(chosen))]
-    return Deletion(tuple(sorted(chosen)), sum(count for count, _ in counts), tuple(experiments), sum(size for _, size in counts))
+        return _planned(connection, database.name, Wish(tuple(runs), experiment, superseded))
+
+
+def _planned(connection: Connection, name: str, wish: Wish) -> Deletion:
+    run, table = schema.run, schema.experiment
+    chosen = set(wish.runs)
+    experiments: list[int] = []
+    if wish.experiment is not None:
+        experiments = list(connection.execute(select(table.c.id).where(table.c.name == wish.experiment)).scalars())
+        if not experiments:
+            raise StoreError(f"database {name}: holds no experiment {wish.experiment!r}")
+        chosen |= set(_only_of(connection, experiments))
+    if wish.superseded:
+        chosen |= set(connection.execute(select(run.c.id).where(run.c.superseded_by.is_not(None))).scalars())
+    chosen |= _superseded_by(connection, chosen)
+    runs = tuple(sorted(chosen))
+    counts = [_weigh(connection, some) for some in _portions(runs)]
+    superseded, size = sum(count for count, _ in counts), sum(size for _, size in counts)
+    return Deletion(wish, runs, superseded, tuple(experiments), size, tuple(_identities(connection, runs)))
 
 
 def carry_out(database: Database, deletion: Deletion) -> None:
     """Delete, in one transaction, with all settings, starts and environments that nothing refers to any more.
 
     Raises:
-        StoreError: an experiment is to go while somebody computes; or the database cannot be written, and nothing is deleted.
+        StoreError: what was planned is no longer what it was; an experiment is to go while somebody computes; or the database
+            cannot be written. Nothing is deleted then.
     """
     with database.writing() as connection:
         here = Worker.here()
@@ -74,6 +100,9 @@ def carry_out(database: Database, deletion: Deletion) -> None:
                 f"database {database.name}: {', '.join(described(connection))} may be computing runs of the experiment; "
                 "wait for its end or stop it, then try again"
             )
+        # Somebody may have thought about it for long.
+        if _planned(connection, database.name, deletion.wish) != deletion:
+            raise StoreError(f"database {database.name}: what was to be deleted has changed meanwhile; look at it and try again")
         for some in _portions(deletion.runs):
             connection.execute(delete(schema.run).where(schema.run.c.id.in_(some)))
         if deletion.experiments:
@@ -103,6 +132,12 @@ def _superseded_by(connection: Connection, runs: set[int]) -> set[int]:
         latest = older - runs - found
         found |= latest
     return found
+
+
+def _identities(connection: Connection, runs: Sequence[int]) -> Iterator[str]:
+    run = schema.run
+    for some in _portions(runs):
+        yield from connection.execute(select(run.c.identity).where(run.c.id.in_(some)).order_by(run.c.id)).scalars()
 
 
 def _weigh(connection: Connection, runs: Sequence[int]) -> tuple[int, int]:

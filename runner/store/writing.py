@@ -166,9 +166,9 @@ class Recording:
     def _there(
         self, connection: Connection, identities: Sequence[str], replaced: Mapping[str, StoredState]
     ) -> dict[str, StoredState]:  # fmt: skip
-        if self._claims.holds(connection, identities):
-            # Looked up when they were claimed.
-            return {identity: replaced[identity] for identity in identities if identity in replaced}
+        # What is to be replaced is looked up again: it may be deleted by now, and its number another run's.
+        if self._claims.holds(connection, identities) and replaced.keys().isdisjoint(identities):
+            return {}
         return current(connection, identities)
 
     def _divide(self, connection: Connection, runs: Sequence[Run], replaced: Mapping[str, StoredState]) -> Division:
