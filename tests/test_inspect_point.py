@@ -138,6 +138,7 @@ class TestFacts:
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="-np.log(x[..., 0])"), encoding="utf-8")
         done = call("inspect", "mine", "--plugin", "mine.py", "--at", "1e-6")
         assert (done.code, done.err) == (0, "")
+        assert "it is not finite here, so it has no eigenvalues\n" in done.out
         assert done.out.endswith("no Newton direction, because the derivatives are not finite here\n")
 
     @pytest.mark.parametrize("scale", ["1e200", "1e-200"])
@@ -182,10 +183,13 @@ class TestText:
         assert "the gradient is zero: there is no direction of steepest descent" in out
         assert "it does not move: the gradient is zero" in out
 
-    def test_infinite_derivatives_are_told(self, call):
+    def test_a_kink_is_told_and_its_curvature_is_not(self, call):
         out = call("inspect", "ackley", "--at", "0").out
-        assert "it is not finite here, so it has no eigenvalues" in out
-        assert "no Newton direction, because the derivatives are not finite here" in out
+        assert "kink along coordinate 1: the slopes on its two sides differ by 5.65685, however near\n" in out
+        assert "kink along coordinate 2: the slopes on its two sides differ by 5.65685, however near\n" in out
+        assert "so f has no derivative here, and the numbers that backends give for it say nothing of its shape\n" in out
+        assert out.endswith("no Newton direction, because f has no derivative here\n")
+        assert "shape:" not in out
 
     @pytest.mark.parametrize("objective", ["sin_quadratic", "rosenbrock"])
     def test_what_overflows_is_told_without_a_warning(self, call, objective: str):

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runner.analysis.definiteness import Curvature
+from runner.analysis.kinks import Kink
 from runner.analysis.words import counted, number, to_error
 from runner.cli.inspect_options import MOST_COORDINATES, Shown, as_given, difference, fifteen, plain, six, vector
 from runner.cli.plugins_table import aligned
@@ -109,10 +110,20 @@ def _hessian_lines(facts: PointFacts) -> Iterator[str]:
             apart = float(np.abs(_result(answer) - _result(given[0])).max())
             yield f"that by {answer.backend} differs by {difference(apart)}"
     yield from _refusals("Hessian", facts.hessians)
-    if facts.curvature is not None:
+    if facts.kinks:
+        yield from _kink_lines(facts.kinks)
+    elif facts.curvature is not None:
         yield from curvature_lines(facts.curvature)
     elif given:
         yield "it is not finite here, so it has no eigenvalues"
+
+
+def _kink_lines(kinks: Sequence[Kink]) -> Iterator[str]:
+    for kink in kinks[:MOST_ROWS]:
+        yield f"kink along coordinate {kink.coordinate + 1}: the slopes on its two sides differ by {six(kink.jump)}, however near"
+    if len(kinks) > MOST_ROWS:
+        yield f"… and along {len(kinks) - MOST_ROWS:,} more"
+    yield "so f has no derivative here, and the numbers that backends give for it say nothing of its shape"
 
 
 def _result(answer: Answer) -> Array:

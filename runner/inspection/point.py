@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runner.analysis.definiteness import EPSILON, Curvature, curvature_of
+from runner.analysis.kinks import Kink, kinks_of
 from runner.contracts import HasResiduals
 from runner.errors import ExperimentError, PluginError
 from runner.inspection.chain import Link, chain_of
@@ -104,7 +105,8 @@ class PointFacts:
         gradients: by every backend; the first that answers is what the others are compared with.
         steepest: the slope along the steepest descent; None where there is no gradient, or it is zero or not finite.
         hessians: by every backend, likewise.
-        curvature: of the first Hessian; None where there is none, or it is not finite.
+        kinks: along which coordinates f has no derivative here, so that what backends say of it means little.
+        curvature: of the first Hessian; None where there is none, or it is not finite, or f has a kink.
         newton: Newton's step; None where it is not defined.
         without_newton: why there is none, beginning with `because`; empty where there is one.
         gauss_newton: for a sum of squares.
@@ -117,6 +119,7 @@ class PointFacts:
     gradients: Sequence[Answer]
     steepest: Steepest | None
     hessians: Sequence[Answer]
+    kinks: tuple[Kink, ...]
     curvature: Curvature | None
     newton: NewtonStep | None
     without_newton: str
@@ -181,8 +184,9 @@ def point_facts(subject: Subject, place: Place) -> PointFacts:
     gradient, hessian = first(gradients), first(hessians)
     backend = next((answer.backend for answer in hessians if answer.result is not None), "")
     scale = subject.hessian_scale(backend, value, gradient)
-    curvature = None if hessian is None else curvature_of(hessian, backend == FORMULAS, scale)
-    newton = _newton(subject, x, value, gradient, hessian, curvature)
+    kinks = kinks_of(subject.values, x) if len(x) <= LARGEST else ()
+    curvature = None if hessian is None or kinks else curvature_of(hessian, backend == FORMULAS, scale)
+    newton = "because f has no derivative here" if kinks else _newton(subject, x, value, gradient, hessian, curvature)
     step, because = (newton, "") if isinstance(newton, NewtonStep) else (None, newton)
     return PointFacts(
         objective=subject.name,
@@ -191,6 +195,7 @@ def point_facts(subject: Subject, place: Place) -> PointFacts:
         gradients=gradients,
         steepest=_steepest(subject, x, gradient),
         hessians=hessians,
+        kinks=kinks,
         curvature=curvature,
         newton=step,
         without_newton=because,
