@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Iterator, Mapping, Sequence, Set
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-import numpy as np
-
-from runner.contracts import HasMinimum, HasStartRegion, Kind, Objective, Plugin
-from runner.errors import ExperimentError, PluginError
+from runner.contracts import HasMinimum, Kind, Objective, Plugin
+from runner.errors import ExperimentError
 from runner.experiment import Exclusion, Experiment, Rules, Setting, Start
+from runner.making import make_setting
 from runner.offers import RESERVED, Catalogue, Offer, suggestion
 from runner.overrides import AXES, apply_overrides
 from runner.parameters import Parameter, ParameterValue, parameter, parameters_of, shown
+from runner.problems import Problems
 from runner.starts import starts_of
 from runner.stopping import StoppingRules
 from runner.sweeps import combine, sweep_values
@@ -26,7 +25,6 @@ KINDS = cast(tuple[Kind, ...], AXES)
 KEYS = ("name", "description", "plugins", *AXES, "start", "stop", "record", "exclude", "execution", "report")
 MAX_BATCH = 2048
 LONGEST_NAME = 200
-MOST_AT_A_PATH = 5
 DEFAULT_FIGURES = ["convergence", "learning_rate", "outcomes"]
 
 
@@ -36,43 +34,6 @@ class RecordTable:
 
     x: bool = parameter(True, doc="whether the iterates are recorded beside f and ‖∇f‖")
     gradient: bool = parameter(False, doc="whether the gradients are recorded too, component by component")
-
-
-@dataclass
-class Problems:
-    """The problems found so far, each with its path, and each once."""
-
-    found: dict[str, None] = field(default_factory=dict)
-
-    def add(self, path: str, text: str) -> None:
-        """Note a problem at a path."""
-        self.note(f"{path}: {text}")
-
-    def note(self, problem: str) -> None:
-        """Note a problem that names its path itself."""
-        self.found[problem] = None
-
-    def told(self) -> list[str]:
-        """The problems, but of many with one path only the first, for a sweep can be wrong a thousand times."""
-        places: dict[str, list[str]] = {}
-        for problem in self.found:
-            places.setdefault(problem.partition(": ")[0], []).append(problem)
-        told = []
-        for path, some in places.items():
-            told += some[:MOST_AT_A_PATH]
-            if len(some) > MOST_AT_A_PATH:
-                told.append(f"{path}: and {len(some) - MOST_AT_A_PATH:,} more like this")
-        return told
-
-    @contextmanager
-    def at(self, path: str) -> Iterator[None]:
-        """Note what the body refuses, and go on behind it."""
-        try:
-            yield
-        except (ValueError, PluginError) as error:
-            self.add(path, str(error))
-        except OverflowError:
-            self.add(path, "the number is too large")
 
 
 def read_experiment(path: Path, catalogue: Catalogue, overrides: Sequence[str] = ()) -> Experiment:
@@ -273,7 +234,7 @@ class _Reader:
             wrapped = {key: value for key, value in values.items() if isinstance(value, Setting)}
             plain = {key: value for key, value in values.items() if not isinstance(value, Setting)}
             with self.problems.at(path):
-                settings.append(_described(offer, _instance(offer, plain, wrapped), wrapped))
+                settings.append(make_setting(offer, plain, wrapped))
         return settings
 
     def _starts(self, objectives: Sequence[Setting]) -> tuple[tuple[Start, ...], ...]:
@@ -354,43 +315,6 @@ class _Reader:
         return tuple(figures)
 
 
-def _instance(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Mapping[str, Setting]) -> Plugin:
-    """Make a plugin, and ask it what the grid is made from; whatever it raises then is its refusal."""
-    try:
-        inside = {key: setting.plugin for key, setting in wrapped.items()}
-        plugin = offer.cls(**{**_defaults(offer, {*values, *wrapped}), **values, **inside})
-        plugin.validate()
-        if isinstance(plugin, Objective):
-            _check_objective(plugin)
-    except (ValueError, PluginError):
-        raise
-    except Exception as error:
-        raise ValueError(f"{offer.name} cannot be made: {type(error).__name__}: {error}") from error
-    return plugin
-
-
-def _defaults(offer: Offer, given: Set[str]) -> dict[str, ParameterValue]:
-    """Return the other parameters' defaults, each as its own type: a default of 1 for a float is the number 1.0."""
-    defaults = {}
-    for name, known in offer.parameters.items():
-        if name not in given:
-            try:
-                defaults[name] = known.convert(known.default)
-            except ValueError as error:
-                raise ValueError(f"the default of {offer.name}'s {name} {error}") from error
-    return defaults
-
-
-def _check_objective(objective: Objective) -> None:
-    dimension: object = objective.dimension
-    if not isinstance(dimension, int | np.integer) or dimension < 1:
-        raise ValueError(f"its dimension must be a whole number >= 1, not {shown(dimension)}")
-    if isinstance(objective, HasStartRegion):
-        region: object = objective.start_region
-        if not (isinstance(region, tuple) and len(region) == 2):
-            raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {shown(region)}")
-
-
 def _knows_minimum(plugin: Plugin) -> bool:
     try:
         return isinstance(plugin, HasMinimum)
@@ -403,10 +327,3 @@ def _zip_groups(groups: object) -> list[list[str]]:
     if not listed or not all(isinstance(name, str) for group in cast(list[list[str]], groups) for name in group):
         raise ValueError(f"zip must be a list of lists of parameters, e.g. [['learning_rate', 'max_norm']], not {shown(groups)}")
     return cast(list[list[str]], groups)
-
-
-def _described(offer: Offer, plugin: Plugin, wrapped: Mapping[str, Setting]) -> Setting:
-    try:
-        return Setting.of(offer.kind, offer.name, plugin, offer.fingerprint, wrapped)
-    except OSError as error:
-        raise ValueError(f"{error.filename}: cannot be read: {error.strerror}") from error
