@@ -12,6 +12,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from runner.activations import Activation as Activation
     from runner.analysis.curvature import stability_limit as stability_limit
+    from runner.analysis.initial_gradients import InitialGradients as InitialGradients
+    from runner.analysis.initial_gradients import Survival as Survival
+    from runner.analysis.initial_gradients import Survivals as Survivals
+    from runner.analysis.initial_gradients import initial_gradients as initial_gradients
+    from runner.analysis.initial_gradients import survivals as survivals
     from runner.analysis.learning_rates import RateSweep as RateSweep
     from runner.analysis.learning_rates import interval as interval
     from runner.analysis.learning_rates import rate_sweeps as rate_sweeps
@@ -119,6 +124,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "runner.activations": ("Activation",),
     "runner.analysis.curvature": ("stability_limit",),
+    "runner.analysis.initial_gradients": ("InitialGradients", "Survival", "Survivals", "initial_gradients", "survivals"),
     "runner.analysis.learning_rates": ("RateSweep", "interval", "rate_sweeps", "with_uncertainty"),
     "runner.analysis.minima": ("Minima", "curving_downwards", "find_minima", "wilson_interval"),
     "runner.analysis.order": ("Order", "order_of_convergence", "polished"),

@@ -15,27 +15,27 @@ from matplotlib.figure import SubFigure
 from matplotlib.ticker import MaxNLocator
 
 from runner import (
-    LOST_OUTCOMES,
     OUTCOME_COLOURS,
     PALETTE,
     Array,
     Drawing,
     Figure,
-    HasLayers,
+    InitialGradients,
     Outcome,
     Results,
-    StoredRun,
+    Survival,
+    Survivals,
     counted,
     hookimpl,
+    initial_gradients,
     listed,
-    norm,
     number,
     part,
+    survivals,
     wrapped,
 )
 
 LINES = ("-", "--", ":", "-.")
-HIDDEN = "objective.hidden"
 CONSTANT = 0.01
 """A loss that ends within this part of where it began has not moved."""
 MOST_COLUMNS = 9
@@ -49,48 +49,7 @@ DARK = 0.6
 """From here on the scale of colours is too dark for black ink."""
 
 
-@dataclass(frozen=True, eq=False)
-class Net:
-    """The runs of one objective.
-
-    Attributes:
-        variant: the parameters in which it differs from the others, but for its depth, in words.
-        names: its layers, from the first to the last.
-        runs: the runs.
-        at_start: the median norm of the gradient by each layer's weights at the start, `(layers,)`.
-        began: the median of f at the start.
-        whole: the median norm of the gradient by all weights at the start.
-    """
-
-    variant: str
-    names: tuple[str, ...]
-    runs: tuple[StoredRun, ...]
-    at_start: Array
-    began: float
-    whole: float
-
-    @property
-    def depth(self) -> int:
-        """How many layers it has."""
-        return len(self.names)
-
-
-@dataclass(frozen=True)
-class Fate:
-    """What became of the runs of one objective with one optimizer.
-
-    Attributes:
-        survived: how many were not lost.
-        total: how many there are.
-        final: the median of the last f of the survivors; NaN if there is none.
-    """
-
-    survived: int
-    total: int
-    final: float
-
-
-NONE = Fate(0, 0, math.nan)
+NONE = Survival(0, 0, math.nan)
 
 
 @dataclass(frozen=True)
@@ -104,10 +63,10 @@ class LayerGradients(Figure):
 
     def draw(self, results: Results) -> Drawing | None:
         """Draw the gradients by layer, by depth if there are several, and a table of survivors; None without such runs."""
-        nets = _nets(results)
+        nets = initial_gradients(results)
         if not nets:
             return None
-        fates = _fates(nets, results.swept)
+        fates = survivals(nets, results.swept)
         rows, columns = _table(fates)
         table_height = 0.3 * len(rows) + 1.3
         figure = MatplotlibFigure(figsize=(WIDTH, UPPER + table_height), layout="constrained")
@@ -117,67 +76,7 @@ class LayerGradients(Figure):
         return Drawing(figure, _caption(nets, fates))
 
 
-def _nets(results: Results) -> list[Net]:
-    """Return the objectives whose gradients are stored and whose layers are known."""
-    groups: dict[str, list[StoredRun]] = {}
-    for run in results.runs:
-        if run.records_gradient:
-            groups.setdefault(run.objective, []).append(run)
-    layers: dict[str, Mapping[str, slice]] = {}
-    for label, runs in groups.items():
-        objective = results.objective(runs[0])
-        if isinstance(objective, HasLayers):
-            layers[label] = objective.layer_weights
-    varied = _varied([(groups[label][0], len(weights)) for label, weights in layers.items()])
-    found = (_net(results, groups[label], weights, varied) for label, weights in layers.items())
-    return [net for net in found if net is not None]
-
-
-def _varied(nets: Sequence[tuple[StoredRun, int]]) -> list[str]:
-    """Return the parameters in which the objectives of some runs differ, each given with its depth.
-
-    The sizes of the hidden layers are among them only if without them two would have the same name and depth.
-    """
-    mine = [{key: value for key, value in run.parameters.items() if key.startswith("objective.")} for run, _ in nets]
-    keys = dict.fromkeys(key for parameters in mine for key in parameters)
-    varied = [key for key in keys if len({repr(each.get(key)) for each in mine}) > 1]
-    others = [key for key in varied if key != HIDDEN]
-    names = {(_variant(run, others), depth) for run, depth in nets}
-    return others if len(names) == len(nets) else varied
-
-
-def _net(results: Results, runs: Sequence[StoredRun], weights: Mapping[str, slice], varied: Sequence[str]) -> Net | None:
-    firsts = [(series.gradient[0], series.value[0]) for _, series in results.series(runs)
-              if series.gradient is not None and len(series.gradient)]  # fmt: skip
-    if not firsts:
-        return None
-    gradients = np.array([gradient for gradient, _ in firsts])
-    by_layer = np.array([norm(gradients[:, place]) for place in weights.values()])
-    return Net(
-        _variant(runs[0], varied),
-        tuple(weights),
-        tuple(runs),
-        np.median(by_layer, axis=1),
-        float(np.median([value for _, value in firsts])),
-        float(np.median(norm(by_layer.T))),
-    )
-
-
-def _variant(run: StoredRun, varied: Sequence[str]) -> str:
-    """Return some parameters in words, names before numbers; what is switched off is not told, nor what is wrapped."""
-    words, numbers = [], []
-    for key in varied:
-        name, value = key.partition(".")[2], run.parameters.get(key)
-        if value is None or value in (False, "false") or name == "objective":
-            continue
-        if isinstance(value, str) or value is True:
-            words.append(name if value in (True, "true") else str(value))
-        else:
-            numbers.append(f"{name} = {number(value)}")
-    return ", ".join([*words, *numbers]) or run.objective
-
-
-def _draw_gradients(figure: SubFigure, nets: Sequence[Net]) -> None:
+def _draw_gradients(figure: SubFigure, nets: Sequence[InitialGradients]) -> None:
     """Draw the gradients at the start against the depth, if there are several depths, and against the layer."""
     depths = {net.depth for net in nets}
     axes = figure.subplots(1, 2 if len(depths) > 1 else 1, squeeze=False)[0]
@@ -195,7 +94,7 @@ def _draw_gradients(figure: SubFigure, nets: Sequence[Net]) -> None:
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
 
 
-def _draw_variant(axes: Sequence[Axes], place: int, variant: str, nets: Sequence[Net], deepest: int) -> None:
+def _draw_variant(axes: Sequence[Axes], place: int, variant: str, nets: Sequence[InitialGradients], deepest: int) -> None:
     """Draw a line of each panel: those of one variant, at any depth."""
     mine = sorted(nets, key=lambda net: net.depth)
     colour, line = PALETTE[place % len(PALETTE)], LINES[place // len(PALETTE) % len(LINES)]
@@ -212,35 +111,7 @@ def _shown(values: Array | Sequence[float]) -> Array:
     return np.where(np.isfinite(array) & (array > 0), array, np.nan)
 
 
-Fates = dict[tuple[str, int], dict[str, Fate]]
-
-
-def _fates(nets: Sequence[Net], swept: Mapping[str, tuple[str, ...]]) -> Fates:
-    """Return what became of the runs, for each variant and depth and each optimizer."""
-    fates: Fates = {}
-    for net in nets:
-        groups: dict[str, list[StoredRun]] = {}
-        for run in net.runs:
-            groups.setdefault(_method(run, swept.get(run.optimizer, ())), []).append(run)
-        fates[net.variant, net.depth] = {method: _fate(runs) for method, runs in groups.items()}
-    return fates
-
-
-def _fate(runs: Sequence[StoredRun]) -> Fate:
-    finals = [run.final_value for run in runs if run.outcome not in LOST_OUTCOMES]
-    return Fate(len(finals), len(runs), float(np.median(finals)) if finals else math.nan)
-
-
-def _method(run: StoredRun, swept: Sequence[str]) -> str:
-    """Return the optimizer and its swept parameters, but for bounds that are infinite."""
-    values = {name: run.parameters.get(f"optimizer.{name}") for name in swept}
-    told = [
-        f"{name} = {number(value)}" for name, value in values.items() if isinstance(value, int | float) and math.isfinite(value)
-    ]
-    return ", ".join([run.optimizer, *told])
-
-
-def _table(fates: Fates) -> tuple[list[tuple[str, int]], list[str]]:
+def _table(fates: Survivals) -> tuple[list[tuple[str, int]], list[str]]:
     """Return the rows and columns that there is room for: of too many networks the deepest, of too many optimizers the first."""
     deepest = max(depth for _, depth in fates)
     rows = sorted(fates, key=lambda row: -row[1])
@@ -249,7 +120,7 @@ def _table(fates: Fates) -> tuple[list[tuple[str, int]], list[str]]:
     return rows, columns[:MOST_COLUMNS]
 
 
-def _draw_table(figure: SubFigure, fates: Fates, rows: Sequence[tuple[str, int]], columns: Sequence[str]) -> None:
+def _draw_table(figure: SubFigure, fates: Survivals, rows: Sequence[tuple[str, int]], columns: Sequence[str]) -> None:
     panel = figure.subplots()
     cells = [[fates[row].get(column, NONE) for column in columns] for row in rows]
     finals = _shown(np.array([[cell.final for cell in line] for line in cells]))
@@ -274,7 +145,7 @@ def _draw_table(figure: SubFigure, fates: Fates, rows: Sequence[tuple[str, int]]
     panel.spines[["left", "bottom"]].set_visible(False)
 
 
-def _caption(nets: Sequence[Net], fates: Fates) -> str:
+def _caption(nets: Sequence[InitialGradients], fates: Survivals) -> str:
     several = len({net.depth for net in nets}) > 1
     reading = (
         "The lines show the gradient by the weights before the first step, the median over the starts: "
@@ -287,7 +158,7 @@ def _caption(nets: Sequence[Net], fates: Fates) -> str:
     return "\n".join([reading, _gradients_told(nets), _survival_told(nets, fates)])
 
 
-def _gradients_told(nets: Sequence[Net]) -> str:
+def _gradients_told(nets: Sequence[InitialGradients]) -> str:
     """Say how far apart the gradients are, and how much each added layer multiplies them."""
     deepest = max(net.depth for net in nets)
     deep = sorted((net for net in nets if net.depth == deepest and net.whole > 0), key=lambda net: net.whole)
@@ -299,36 +170,22 @@ def _gradients_told(nets: Sequence[Net]) -> str:
     ]
     if len(deep) > 1:
         text.append(f", and {number(least.whole)} with {least.variant}, {number(most.whole / least.whole)} times less")
-    factors = {net.variant: _factor(net, nets) for net in (most, least)}
+    factors = {net.variant: net.growth(nets) for net in (most, least)}
     grown = [f"{number(factor)} with {variant}" for variant, factor in factors.items() if factor is not None]
     if grown:
         text.append(f". Each layer that is added multiplies it by {listed(grown)}")
-    within = max(deep, key=lambda net: _spread(net.at_start))
+    within = max(deep, key=lambda net: net.spread)
     text.append(
-        f". Within one network the layers differ most with {within.variant}: by a factor of {number(_spread(within.at_start))} "
+        f". Within one network the layers differ most with {within.variant}: by a factor of {number(within.spread)} "
         f"from {number(float(within.at_start[0]))} in the first to {number(float(within.at_start[-1]))} in the last."
     )
     return "".join(text)
 
 
-def _factor(net: Net, nets: Sequence[Net]) -> float | None:
-    """Return by how much a layer multiplies the gradient at the start, from the shallowest to the deepest network."""
-    shallow = min((other for other in nets if other.variant == net.variant), key=lambda other: other.depth)
-    if shallow.depth == net.depth or not shallow.whole > 0:
-        return None
-    return float((net.whole / shallow.whole) ** (1.0 / (net.depth - shallow.depth)))
+Cell = tuple[InitialGradients, str, Survival]
 
 
-def _spread(norms: Array) -> float:
-    """Return the larger of the first by the last and the last by the first."""
-    first, last = float(norms[0]), float(norms[-1])
-    return max(first / last, last / first) if first > 0 and last > 0 else math.inf
-
-
-Cell = tuple[Net, str, Fate]
-
-
-def _survival_told(nets: Sequence[Net], fates: Fates) -> str:
+def _survival_told(nets: Sequence[InitialGradients], fates: Survivals) -> str:
     """Say how many survive, with which optimizer, which settings do not move, and which get furthest."""
     cells = [(net, method, fate) for net in nets for method, fate in fates[net.variant, net.depth].items()]
     deepest = max(net.depth for net in nets)
@@ -349,7 +206,7 @@ def _survival_told(nets: Sequence[Net], fates: Fates) -> str:
 
 def _losses_told(cells: Sequence[Cell]) -> Iterator[str]:
     """Say with which optimizers and settings runs are lost, if any are."""
-    methods: dict[str, list[Fate]] = {}
+    methods: dict[str, list[Survival]] = {}
     for _, method, fate in cells:
         methods.setdefault(method, []).append(fate)
     lost = [f"{net.variant} ({method}, {net.depth} layers)" for net, method, fate in cells if fate.survived < fate.total]
@@ -359,7 +216,7 @@ def _losses_told(cells: Sequence[Cell]) -> Iterator[str]:
         yield f"Runs are lost with {_some(lost)}."
 
 
-def _survivors(fates: Sequence[Fate]) -> str:
+def _survivors(fates: Sequence[Survival]) -> str:
     return part(sum(fate.survived for fate in fates), sum(fate.total for fate in fates), "run")
 
 
