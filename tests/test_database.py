@@ -14,18 +14,14 @@ from runner.errors import QueryError, StoreError
 from runner.frames import Column, Frame
 from runner.store.run_columns import RUN_COLUMNS
 
-from .test_store import SPECIAL, opened, run_into, store_series
+from .conftest import SMALL
+from .test_store import SPECIAL, opened, store_series, stored_in
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with the twelve runs of the small experiment."""
-    from .conftest import SMALL
-
-    folder = tmp_path_factory.mktemp("small")
-    (folder / "small.toml").write_text(SMALL, encoding="utf-8")
-    run_into(folder / "small.toml", folder / "r.db")
-    return folder / "r.db"
+    return stored_in(tmp_path_factory.mktemp("small"), SMALL)
 
 
 @pytest.fixture

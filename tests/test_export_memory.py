@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from .test_store import run_into
+from .test_store import stored_in
 
 # 8,000 runs × 1,001 iterates × 3 numbers: 192 MB of trajectories.
 LONG = """\
@@ -38,10 +38,7 @@ print(peak() - before)
 
 @pytest.fixture(scope="module")
 def long_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("long")
-    (folder / "long.toml").write_text(LONG, encoding="utf-8")
-    run_into(folder / "long.toml", folder / "r.db")
-    return folder / "r.db"
+    return stored_in(tmp_path_factory.mktemp("long"), LONG)
 
 
 def grown(database: Path, file: Path, where: str) -> float:

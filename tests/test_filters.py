@@ -18,7 +18,7 @@ from runner.filters.sorting import parse_columns, parse_sort
 from runner.filters.syntax import Comparison, Literal, Name, Not
 
 from .conftest import SMALL
-from .test_store import opened, run_into
+from .test_store import opened, run_into, stored_in
 
 TWO_OPTIMIZERS = SMALL.replace(
     "[start]",
@@ -34,14 +34,12 @@ TEXTUAL = ("objective", "optimizer", "outcome", "behaviour", "error", "optimizer
 @pytest.fixture(scope="module")
 def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with three optimizers, and a few numbers that are not finite."""
-    folder = tmp_path_factory.mktemp("many")
-    (folder / "many.toml").write_text(TWO_OPTIMIZERS, encoding="utf-8")
-    run_into(folder / "many.toml", folder / "r.db")
-    with opened(folder / "r.db") as connection:
+    database = stored_in(tmp_path_factory.mktemp("many"), TWO_OPTIMIZERS)
+    with opened(database) as connection:
         connection.execute("UPDATE run SET final_value = NULL, final_value_class = 'nan' WHERE id IN (2, 7)")
         connection.execute("UPDATE run SET best_value = 9e999, best_value_class = 'inf' WHERE id = 3")
         connection.execute("UPDATE run SET behaviour = CASE id % 3 WHEN 0 THEN 'oscillating' END")
-    return folder / "r.db"
+    return database
 
 
 @pytest.fixture(scope="module")

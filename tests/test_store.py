@@ -73,6 +73,13 @@ def run_into(path: Path, database: Path, **choices: bool) -> tuple[Plan, list[st
     return plan, watcher.saved_runs
 
 
+def stored_in(folder: Path, text: str) -> Path:
+    """Run an experiment, given as text, into a database in a folder; return the database."""
+    (folder / "experiment.toml").write_text(text, encoding="utf-8")
+    run_into(folder / "experiment.toml", folder / "r.db")
+    return folder / "r.db"
+
+
 def contents(database: Path) -> list[tuple[object, ...]]:
     """Everything that decides the numbers of the current runs, bytes and all."""
     with opened(database) as connection:
