@@ -146,6 +146,7 @@ COMMANDS = [
     ["list"],
     ["runs"],
     ["runs", "--where", "learning_rate < 0.2 and behaviour is null"],
+    ["runs", "--where", "record_gradient = false"],
     ["show", "1"],
     ["steps", "1"],
     ["sql", "SELECT * FROM runs"],

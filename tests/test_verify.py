@@ -16,7 +16,18 @@ from runner.store.verifying import Check, verify
 
 from .test_store import bowl, opened, run_into
 
-KINDS = ["pages", "references", "layout", "settings", "starts", "environments", "runs", "trajectories", "memberships"]
+KINDS = [
+    "pages",
+    "references",
+    "layout",
+    "settings",
+    "parameters",
+    "starts",
+    "environments",
+    "runs",
+    "trajectories",
+    "memberships",
+]
 # 816 learning rates × 10 starts; two numbers at each of two iterates: 32 bytes for each run.
 FLIPPED = """\
 objective = [{ name = "quadratic" }]
@@ -25,6 +36,13 @@ optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.01, 0.
 start = { uniform = { low = 1.0, high = 2.0, count = 10, seed = 0 } }
 stop = { max_steps = 1 }
 record = { x = false }
+"""
+WRAPPING = """\
+objective = [{ name = "l2", penalty = 0.01, objective = { name = "neural_network", data_set = "moons", hidden = [8, 8] } }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = 0.1 }]
+start = { initialisation = { count = 1, seed = 0 } }
+stop = { max_steps = 1, divergence_limit = inf }
 """
 
 
@@ -51,7 +69,7 @@ def test_a_whole_database_is_told_line_by_line(database, runner_cli):
     lines = done.out.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == KINDS
     assert [line.split()[-1] for line in lines[:-1]] == ["ok"] * len(KINDS)
-    assert lines[6].split() == ["runs", "12", "ok"]
+    assert lines[7].split() == ["runs", "12", "ok"]
     assert lines[-1] == "r.db: whole"
 
 
@@ -125,6 +143,26 @@ DAMAGE = {
         "run 99: is not there, but has a trajectory",
     ],
     "UPDATE setting SET fingerprint = 'x' WHERE id = 1": ["setting 1 (objective quadratic): does not match its checksum"],
+    "UPDATE setting SET name = 'other' WHERE id = 1": [
+        "setting 1 (objective other): is named 'other' in its row, and 'quadratic' in its canonical text"
+    ],
+    "UPDATE parameter SET number = 0.2 WHERE setting_id = 3": [
+        "setting 3 (optimizer gradient_descent): its parameter learning_rate is not what its canonical text says"
+    ],
+    "UPDATE parameter SET number = NULL, text = '0x1.999999999999ap-4' WHERE setting_id = 4": [
+        "setting 4 (optimizer gradient_descent): its parameter learning_rate is not what its canonical text says"
+    ],
+    "UPDATE parameter SET text = 'false' WHERE name = 'record_x'": [
+        "setting 7 (rules rules): its parameter record_x is not what its canonical text says"
+    ],
+    "UPDATE parameter SET name = 'rate' WHERE setting_id = 3": [
+        "setting 3 (optimizer gradient_descent): its parameter learning_rate is not there",
+        "setting 3 (optimizer gradient_descent): its parameter rate is none of its",
+    ],
+    "DELETE FROM parameter WHERE name = 'samples'": [
+        "setting 6 (objective linear_regression): its parameter samples is not there"
+    ],
+    "UPDATE run SET superseded_by = 2 WHERE id = 1": ["run 1: is superseded by run 2, which is not the same one computed again"],
     "UPDATE start SET x = x'00' WHERE id = 2": [
         "start 2: does not match its checksum",
         "run 2: makes no sense: buffer size must be a multiple of element size",
@@ -147,6 +185,15 @@ DAMAGE = {
 """What is done to a database, and what is found."""
 
 
+def test_the_parameters_of_wrapped_plugins_and_of_every_type_are_told_from_damage(tmp_path, write):
+    write(WRAPPING, "wrapping.toml")
+    run_into(tmp_path / "wrapping.toml", tmp_path / "r.db")
+    assert problems(tmp_path / "r.db") == []
+    with opened(tmp_path / "r.db") as connection:
+        connection.execute("UPDATE parameter SET text = '[8, 9]' WHERE name = 'hidden'")
+    assert problems(tmp_path / "r.db") == ["setting 1 (objective l2): its parameter hidden is not what its canonical text says"]
+
+
 @pytest.mark.parametrize("command", DAMAGE)
 def test_each_kind_of_damage_is_named(database, command):
     with opened(database) as connection:
@@ -154,6 +201,15 @@ def test_each_kind_of_damage_is_named(database, command):
         row = connection.execute("SELECT rowid FROM chunk WHERE run_id = 99").fetchone()
     found = "\n".join(problems(database))
     assert found == "\n".join(DAMAGE[command]).replace("{row}", str(row and row[0]))
+
+
+def test_a_terminal_obeys_nothing_of_what_is_damaged(database, runner_cli):
+    with opened(database) as connection:
+        connection.execute("UPDATE experiment SET name = ?", ("evil\x07\u202ename\r",))
+        connection.execute("UPDATE experiment_run SET position = 1 WHERE run_id = 1")
+    done = runner_cli("verify", "--db", "r.db")
+    assert done.code == 4
+    assert done.out.splitlines()[-2] == "  experiment evil\\x07\\u202ename\\r: 2 runs stand at place 1 of its grid"
 
 
 TOO_DAMAGED = (

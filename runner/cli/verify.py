@@ -13,6 +13,7 @@ from runner.cli.databases import db_option
 from runner.cli.progress import many_runs
 from runner.database import ResultsDatabase
 from runner.errors import StoreError
+from runner.frames import printable
 
 MOST_SHOWN = 20
 DAMAGED = StoreError.exit_code
@@ -50,7 +51,7 @@ def _say(name: str, count: int, problems: list[str]) -> int:
     """Say a line of what was looked at, and one for each problem; return how many problems there are."""
     click.echo(f"{name:14}{count:>10,}  {f'{len(problems):,} damaged' if problems else 'ok'}")
     for problem in problems[:MOST_SHOWN]:
-        click.echo(f"  {problem}")
+        click.echo(f"  {printable(problem)}")
     if len(problems) > MOST_SHOWN:
         click.echo(f"  and {len(problems) - MOST_SHOWN:,} more")
     return len(problems)
@@ -69,7 +70,7 @@ def _replay(database: ResultsDatabase, count: int, seed: int | None, files: tupl
     for replay in database.replay(count, catalogue, seed):
         verdicts[replay.verdict] += 1
         if replay.words:
-            lines.append(f"  run {replay.run}: {replay.words}")
+            lines.append(f"  run {replay.run}: {printable(replay.words)}")
     words = {
         "same": "with the same bits",
         "different": "with other bits",

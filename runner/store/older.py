@@ -9,6 +9,8 @@ from runner.store.schema import views
 OLDER = {
     "0001": {
         "run": "SELECT r.*, {false} AS records_gradient, CAST(NULL AS VARCHAR(16)) AS behaviour FROM {schema}.run r",
+        "parameter": "SELECT setting_id, name, number, text FROM {schema}.parameter UNION ALL "
+        "SELECT id, 'record_gradient', NULL, 'false' FROM {schema}.setting WHERE kind = 'rules'",
         "worker": "SELECT 0 AS id, '' AS host, 0 AS process, 0.0 AS seen_at WHERE 1 = 0",
         "claim": "SELECT '' AS identity, 0 AS worker_id WHERE 1 = 0",
     }

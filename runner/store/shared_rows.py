@@ -79,7 +79,7 @@ def put_settings(connection: Connection, settings: Sequence[SettingRow]) -> list
     ]
     insert(connection, schema.setting.insert(), rows)
     parameters = [
-        {"setting_id": ids[digest], "name": name, **_typed(value)}
+        {"setting_id": ids[digest], "name": name, **typed(value)}
         for digest in new
         for name, value in by_digest[digest].parameters.items()
     ]
@@ -140,6 +140,17 @@ def digest_of_environment(values: Mapping[str, str]) -> str:
     return _sha256(json.dumps(values, sort_keys=True).encode())
 
 
+def typed(value: ParameterValue) -> dict[str, float | str | None]:
+    """Return the columns that hold a parameter's value."""
+    if isinstance(value, bool):
+        return {"number": None, "text": "true" if value else "false"}
+    if isinstance(value, int | float):
+        return {"number": _as_float(value), "text": None}
+    if isinstance(value, tuple):
+        return {"number": None, "text": json.dumps(value)}
+    return {"number": None, "text": None if value is None else str(value)}
+
+
 def insert(connection: Connection, statement: Insert, rows: Sequence[Mapping[str, Any]]) -> None:
     """Insert rows, if there are any.
 
@@ -172,16 +183,6 @@ def _put(connection: Connection, table: Table, digests: Sequence[str]) -> tuple[
     first_id = next_id(connection, table)
     ids.update((digest, first_id + offset) for offset, digest in enumerate(new))
     return ids, new
-
-
-def _typed(value: ParameterValue) -> dict[str, float | str | None]:
-    if isinstance(value, bool):
-        return {"number": None, "text": "true" if value else "false"}
-    if isinstance(value, int | float):
-        return {"number": _as_float(value), "text": None}
-    if isinstance(value, tuple):
-        return {"number": None, "text": json.dumps(value)}
-    return {"number": None, "text": None if value is None else str(value)}
 
 
 def _as_float(value: float) -> float | None:

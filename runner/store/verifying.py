@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+from collections import defaultdict
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import cast
 
 import numpy as np
 from sqlalchemy import Connection, inspect, text
@@ -15,6 +17,7 @@ from runner.store.connection import Database
 from runner.store.schema import SCHEMA_VERSION, metadata, views
 from runner.store.shared_rows import digest_of_environment, digest_of_setting
 from runner.store.verifying_runs import examine_runs
+from runner.store.verifying_settings import Stored, wrong_with_setting
 
 AT_MOST = 100
 """How many problems of the file itself are listed."""
@@ -47,6 +50,7 @@ def verify(database: Database) -> Iterator[Check]:
     if database.exists() and database.schema == SCHEMA_VERSION:
         yield _guarded(database, "layout", _layout)
     yield _guarded(database, "settings", _settings)
+    yield _guarded(database, "parameters", _parameters)
     yield _guarded(database, "starts", _starts)
     yield _guarded(database, "environments", _environments)
     runs, trajectories = Check("runs"), Check("trajectories")
@@ -105,6 +109,20 @@ def _settings(connection: Connection, check: Check) -> None:
         check.count += 1
         if digest != digest_of_setting(kind, fingerprint, words):
             check.problems.append(f"setting {number} ({kind} {name}): does not match its checksum")
+
+
+def _parameters(connection: Connection, check: Check) -> None:
+    """Look whether the parameters, by which runs are found, are those of their settings."""
+    stored: dict[int, dict[str, Stored]] = defaultdict(dict)
+    for number, name, *value in connection.execute(text("SELECT setting_id, name, number, text FROM parameter")):
+        check.count += 1
+        stored[number][name] = cast(Stored, tuple(value))
+    for number, kind, name, words in connection.execute(text("SELECT id, kind, name, canonical FROM setting ORDER BY id")):
+        try:
+            problems = list(wrong_with_setting(kind, name, words, stored[number]))
+        except (TypeError, ValueError, KeyError, AttributeError):
+            problems = ["its canonical text makes no sense"]
+        check.problems += [f"setting {number} ({kind} {name}): {problem}" for problem in problems]
 
 
 def _starts(connection: Connection, check: Check) -> None:

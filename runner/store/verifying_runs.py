@@ -23,8 +23,10 @@ RUNS = """
     SELECT r.id, r.identity, r.dimension, r.records_x, r.records_gradient, r.outcome, r.steps,
            r.final_value, r.final_value_class, r.final_gradient_norm, r.final_gradient_norm_class,
            r.best_value, r.best_value_class, r.best_step, s.dimension AS start_dimension, s.x AS start,
+           r.superseded_by, n.identity AS successor,
            o.canonical AS objective, g.canonical AS gradient, p.canonical AS optimizer, u.canonical AS rules
     FROM run r
+    LEFT JOIN run n ON n.id = r.superseded_by
     LEFT JOIN start s ON s.id = r.start_id
     LEFT JOIN setting o ON o.id = r.objective_id
     LEFT JOIN setting g ON g.id = r.gradient_id
@@ -106,6 +108,8 @@ def _wrong_with_run(row: Row[Any]) -> Iterator[str]:
         yield f"has {row.dimension} coordinates, and its start {row.start_dimension}"
     if row.outcome not in tuple(Outcome):
         yield f"its outcome is {row.outcome!r}"
+    if row.superseded_by is not None and row.successor != row.identity:
+        yield f"is superseded by run {row.superseded_by}, which is not the same one computed again"
 
 
 def _wrong_with_trajectory(row: Row[Any], chunks: Iterable[Row[Any]]) -> Iterator[str]:
