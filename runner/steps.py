@@ -41,6 +41,11 @@ class StepTable:
             "gradient": max((run.dimension for run in runs if run.records_gradient), default=0) if "gradient" in series else 0,
         }
 
+    @property
+    def width(self) -> int:
+        """How many columns it has."""
+        return 2 + len(self._series) + sum(self._wide.values())
+
     def frame(self, trajectories: Sequence[tuple[RunHead, Series]]) -> Frame:
         """Return the iterates of some runs, one run after another, from step 0 on."""
         lengths = [len(series.value) for _, series in trajectories]

@@ -8,6 +8,9 @@ from pathlib import Path
 
 import pytest
 
+import runner
+from runner.store import reading
+
 from .test_store import stored_in
 
 # 8,000 runs × 1,001 iterates × 3 numbers: 192 MB of trajectories.
@@ -17,6 +20,14 @@ gradient = [{ name = "analytic" }]
 optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.001, 0.002], num = 800 } }]
 start = { uniform = { low = 1.0, high = 2.0, count = 10, seed = 0 } }
 stop = { max_steps = 1000 }
+"""
+# Half of the runs are wide, and so is the table of all of them.
+WIDE = """\
+objective = [{ name = "quadratic" }, { name = "quadratic", dimension = 100 }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.001, 0.002], num = 20 } }]
+start = { points = [1.0] }
+stop = { max_steps = 9 }
 """
 # Of a process of its own, for the peak of this one is that of all tests before.
 MEASURE = """\
@@ -55,3 +66,12 @@ def test_memory_stays_bounded(long_runs, tmp_path, suffix):
     file = tmp_path / f"steps.{suffix}"
     half, whole = (grown(long_runs, file, where) for where in ("id <= 4000", "id > 0"))
     assert whole < 1.25 * half + 8, "twice the runs take no more memory"
+
+
+def test_a_part_of_a_wide_table_is_no_larger(tmp_path, monkeypatch):
+    stored = stored_in(tmp_path, WIDE)
+    monkeypatch.setattr(reading, "BYTES_AT_ONCE", 2**15)
+    with runner.open(str(stored)) as database:
+        parts = list(database.step_frames())
+    assert sum(len(part) for part in parts) == 400
+    assert max(8 * len(part) * len(part.names) for part in parts) <= 2**15

@@ -154,7 +154,7 @@ class Asking:
 
         heads, chosen = self._heads(runs, where), chosen_series(series)
         table = StepTable(heads, chosen)
-        for some in portions(heads) if heads else [heads]:
+        for some in portions(heads, table.width) if heads else [heads]:
             yield table.frame(list(read_series(self._database, some)))
 
     def sql(self, query: str, *, limit: int = 1000, seconds: float = 30.0) -> Answer:

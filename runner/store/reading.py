@@ -161,11 +161,16 @@ def read_series(database: Database, runs: Sequence[RunT]) -> Iterator[tuple[RunT
             yield run, _series(run, chunks.pop(run.id, []), database.name)
 
 
-def portions(runs: Sequence[RunT]) -> Iterator[Sequence[RunT]]:
-    """Cut runs into portions whose trajectories together take little memory."""
+def portions(runs: Sequence[RunT], width: int = 0) -> Iterator[Sequence[RunT]]:
+    """Cut runs into portions whose trajectories together take little memory.
+
+    Args:
+        runs: the runs.
+        width: how many numbers an iterate takes at least, as in a table that is as wide as the widest run needs.
+    """
     first = size = 0
     for place, run in enumerate(runs):
-        added = 8 * (run.steps + 1) * (2 + run.dimension * (run.records_x + run.records_gradient))
+        added = 8 * (run.steps + 1) * max(width, 2 + run.dimension * (run.records_x + run.records_gradient))
         if place > first and (size + added > BYTES_AT_ONCE or place - first == RUNS_AT_ONCE):
             yield runs[first:place]
             first, size = place, 0
