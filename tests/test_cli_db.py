@@ -73,6 +73,21 @@ class TestDelete:
         assert done.code == 2
         assert done.err.splitlines()[-1] == "Error: nothing is named; give runs, --where, --experiment or --superseded"
 
+    @pytest.mark.parametrize("other", [["7"], ["--where", 'outcome = "failed"'], ["--superseded"]])
+    def test_runs_named_in_two_ways_are_refused(self, kept, runner_cli, other):
+        before = kept.read_bytes()
+        done = runner_cli("delete", "--experiment", "kept", *other, "--yes", "--db", "r.db")
+        assert (done.code, done.out) == (2, "")
+        assert done.err.splitlines()[-1] == (
+            "Error: runs are named in 2 ways, and all of them would go; give one, such as "
+            '--where \'experiment = "lr_sweep" and outcome = "failed"\''
+        )
+        assert kept.read_bytes() == before
+
+    def test_nothing_to_delete_is_told(self, kept, runner_cli):
+        done = runner_cli("delete", "--where", "steps > 1e6", "--db", "r.db")
+        assert (done.code, done.out, done.err) == (0, "there is nothing to delete\n", "")
+
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [

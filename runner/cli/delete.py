@@ -36,13 +36,21 @@ def delete(
     """
     if not (runs or where is not None or experiment is not None or superseded):
         raise click.UsageError("nothing is named; give runs, --where, --experiment or --superseded")
+    if (named := bool(runs) + (where is not None) + (experiment is not None) + superseded) > 1:
+        raise click.UsageError(
+            f"runs are named in {named} ways, and all of them would go; give one, such as "
+            '--where \'experiment = "lr_sweep" and outcome = "failed"\''
+        )
     with ResultsDatabase(db) as database:
         deletion = database.plan_deletion(runs, where=where, experiment=experiment, superseded=superseded)
         what = many_runs(len(deletion.runs)) + (f" ({deletion.superseded:,} superseded)" if deletion.superseded else "")
         what += f" with {size_in_words(deletion.bytes)} of trajectories"
         if deletion.experiments:
             what += f", and experiment {experiment}"
-        if dry_run or not (deletion.runs or deletion.experiments):
+        if not (deletion.runs or deletion.experiments):
+            click.echo("there is nothing to delete")
+            return
+        if dry_run:
             click.echo(f"would delete {what}")
             return
         if not yes:
