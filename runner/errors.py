@@ -3,7 +3,7 @@
     RunnerError                exit code 1
     ├── ExperimentError        exit code 2   the experiment file, a plugin that it names, or an option is wrong
     ├── QueryError             exit code 2   a question to the results database is wrong: a filter, a column, a run, SQL
-    ├── PluginError            exit code 3   a plugin breaks its contract
+    ├── PluginError            exit code 3   a plugin is not there or cannot be loaded, or breaks its contract
     ├── StoreError             exit code 4   the results database cannot be opened, read or written
     ├── ReportError            exit code 5   the report cannot be written
     └── Interrupted            exit code 130 the user pressed Ctrl-C; what was finished is kept

@@ -334,6 +334,20 @@ def test_compare_two_filters(ask):
     assert lines[4] == "4 combinations have several runs on one side, and are left out; a filter may tell them apart"
 
 
+def test_compare_counts_one_as_one(ask):
+    done = ask("compare", "id = 1", "id = 2")
+    assert done.out.splitlines()[2:4] == [
+        "1 pair; 0 runs only in A, 0 only in B",
+        "the final value is lower in A 1 time, in B 0 times, in neither 0 times",
+    ]
+
+
+def test_no_run_at_all_is_told(ask):
+    done = ask("runs", "--where", "steps > 1e6")
+    assert (done.code, done.err) == (0, "there are no such runs\n")
+    assert ask("runs", "--where", "steps > 1e6", "--format", "csv").err == ""
+
+
 def test_every_bit_survives_an_export(tmp_path, write, runner_cli):
     payload = struct.unpack(">d", bytes.fromhex("7ff8000000000123"))[0]
     values = [*SPECIAL, payload]

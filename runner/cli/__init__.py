@@ -39,7 +39,7 @@ Exit codes:
   0    done
   1    done, but some runs failed (their errors are stored)
   2    the experiment file, a plugin that it names, a filter or an option is wrong
-  3    a plugin breaks its contract
+  3    a plugin is not there or cannot be loaded, or breaks its contract
   4    the results database cannot be opened, read or written, or is damaged
   5    the report cannot be written
   70   a bug in runner; --debug shows where

@@ -55,14 +55,21 @@ def _summary(comparison: Comparison, a: str, b: str) -> Iterator[str]:
         if name != "start_id":
             yield f"they differ in {text_of(name)}: {_few(left)} | {_few(right)}"
     counts = (len(comparison.matched), len(comparison.only_a), len(comparison.only_b))
-    yield f"{counts[0]:,} pairs; {counts[1]:,} runs only in A, {counts[2]:,} only in B"
+    yield f"{_many(counts[0], 'pair')}; {_many(counts[1], 'run')} only in A, {counts[2]:,} only in B"
     if comparison.several:
-        yield f"{comparison.several:,} combinations have several runs on one side, and are left out; a filter may tell them apart"
+        have, are = ("has", "is") if comparison.several == 1 else ("have", "are")
+        several = _many(comparison.several, "combination")
+        yield f"{several} {have} several runs on one side, and {are} left out; a filter may tell them apart"
     if len(comparison.matched):
         lower_a, lower_b, neither = comparison.lower
-        yield f"the final value is lower in A {lower_a:,} times, in B {lower_b:,} times, in neither {neither:,} times"
+        times = [_many(count, "time") for count in (lower_a, lower_b, neither)]
+        yield f"the final value is lower in A {times[0]}, in B {times[1]}, in neither {times[2]}"
         for (one, other), count in sorted(comparison.outcomes.items(), key=lambda item: -item[1]):
             yield f"  {count:>8,}  {text_of(one)}" + (" in both" if one == other else f" in A, {text_of(other)} in B")
+
+
+def _many(count: int, what: str) -> str:
+    return f"{count:,} {what}{'' if count == 1 else 's'}"
 
 
 def _few(values: tuple[object, ...]) -> str:

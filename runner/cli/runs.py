@@ -48,6 +48,8 @@ def runs(db: str, where: str | None, sort: str | None, columns: str | None, limi
         found = database.runs(where, sort=sort, columns=columns, limit=SHOWN + 1 if limit is None else limit)
     frame = found.head(SHOWN) if limit is None else found
     write(frame if columns is not None else _telling(frame, f"{where or ''} {sort or ''}"), form)
+    if not len(frame) and limit != 0:
+        click.echo("there are no such runs" if where else "there are no runs", err=True)
     if len(found) > len(frame):
         click.echo(f"only the first {SHOWN}; --limit shows more", err=True)
 
