@@ -350,3 +350,13 @@ def test_names_are_drawn_as_they_are() -> None:
 def test_every_outcome_has_a_colour_of_its_own() -> None:
     assert set(OUTCOME_COLOURS) == set(Outcome)
     assert len(set(OUTCOME_COLOURS.values())) == len(Outcome)
+
+
+def test_last_bits_of_the_layout_leave_no_trace():
+    pictures = []
+    for noise in (0.0, 1e-13):
+        figure = MatplotlibFigure()
+        panel = figure.add_axes((0.1 + noise, 0.1, 0.8 - noise, 0.8))
+        panel.plot([0.0, 1.0], [0.0, 2.0])
+        pictures.append(render(figure))
+    assert pictures[0] == pictures[1]

@@ -43,11 +43,20 @@ def _rendered(figure: MatplotlibFigure, suffixes: Sequence[str]) -> dict[str, by
         # Placing the panels is most of the work, and would be done anew for each file.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
+        _settle(figure)
         for suffix in suffixes:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH, metadata=_METADATA[suffix])
             pictures[suffix] = buffer.getvalue()
     return pictures
+
+
+def _settle(figure: MatplotlibFigure) -> None:
+    """Round where the panels lie: the solver of the layout differs in last bits from call to call, and names in SVG hash them."""
+    for panel in figure.axes:
+        for which in ("original", "active"):
+            left, bottom, width, height = panel.get_position(original=which == "original").bounds
+            panel.set_position([round(edge, 9) for edge in (left, bottom, width, height)], which=which)
 
 
 def write_file(folder: Path, name: str, content: bytes) -> Path:
