@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -29,11 +30,12 @@ Both = tuple[runner.ResultsDatabase, runner.ResultsDatabase]
 
 @pytest.fixture(scope="module")
 def url(server_url: str) -> Iterator[str]:
+    name = f"asked{uuid.uuid4().hex}"  # all processes of the tests share the server
     with psycopg_connection(server_url) as connection:
-        connection.execute("CREATE DATABASE asked")
-    yield server_url.replace("/postgres?", "/asked?")
+        connection.execute(f"CREATE DATABASE {name}")
+    yield server_url.replace("/postgres?", f"/{name}?")
     with psycopg_connection(server_url) as connection:
-        connection.execute("DROP DATABASE asked WITH (FORCE)")
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")
