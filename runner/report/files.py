@@ -9,7 +9,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from matplotlib.figure import Figure as MatplotlibFigure
+from matplotlib.transforms import Bbox
 
 from runner.errors import ReportError
 from runner.report.style import house_style
@@ -54,9 +56,13 @@ def _rendered(figure: MatplotlibFigure, suffixes: Sequence[str]) -> dict[str, by
 def _settle(figure: MatplotlibFigure) -> None:
     """Round where the panels lie: the solver of the layout differs in last bits from call to call, and names in SVG hash them."""
     for panel in figure.axes:
-        for which in ("original", "active"):
-            left, bottom, width, height = panel.get_position(original=which == "original").bounds
-            panel.set_position([round(edge, 9) for edge in (left, bottom, width, height)], which=which)
+        original, active = (panel.get_position(original=which) for which in (True, False))
+        panel.set_position(_rounded(original), which="original")
+        panel.set_position(_rounded(active), which="active")
+
+
+def _rounded(box: Bbox) -> Bbox:
+    return Bbox(np.round(box.get_points(), 9))
 
 
 def write_file(folder: Path, name: str, content: bytes) -> Path:
