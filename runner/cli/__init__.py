@@ -134,6 +134,7 @@ def main() -> NoReturn:
             raise
         if isinstance(error.__cause__, KeyboardInterrupt):  # while a class was being made, and wrapped by Python
             sys.exit(INTERRUPTED)
-        click.echo(f"internal error: {type(error).__name__}: {error}; run with `runner --debug ...` to see where", err=True)
+        text = printable_lines(str(error))
+        click.echo(f"internal error: {type(error).__name__}: {text}; run with `runner --debug ...` to see where", err=True)
         sys.exit(INTERNAL_ERROR)
     sys.exit(result if isinstance(result, int) else 0)
