@@ -35,6 +35,7 @@ class StepTable:
     """The columns of a table of iterates: wide enough for every run in it."""
 
     def __init__(self, runs: Sequence[RunHead], series: Sequence[str]) -> None:
+        self._rows = sum(run.steps + 1 for run in runs)
         self._series = [name for name in ("value", "gradient_norm") if name in series]
         self._wide = {
             "x": max((run.dimension for run in runs if run.records_x), default=0) if "x" in series else 0,
@@ -45,6 +46,18 @@ class StepTable:
     def width(self) -> int:
         """How many columns it has."""
         return 2 + len(self._series) + sum(self._wide.values())
+
+    def require_at_most(self, numbers: int) -> None:
+        """Refuse to be held in memory as one piece if that takes more numbers than these.
+
+        Raises:
+            QueryError: it does.
+        """
+        if self._rows * self.width > numbers:
+            raise QueryError(
+                f"steps: {self._rows:,} rows × {self.width:,} columns are more than the {numbers:,} numbers that one table "
+                "may have; name fewer runs, choose columns with series=, or take the table in parts with step_frames"
+            )
 
     def frame(self, trajectories: Sequence[tuple[RunHead, Series]]) -> Frame:
         """Return the iterates of some runs, one run after another, from step 0 on."""

@@ -159,6 +159,20 @@ def test_steps_of_runs_of_different_dimension(stored):
     assert [frame.names for frame in stored.step_frames()] == [frame.names]
 
 
+def test_steps_that_fill_the_memory_are_refused(stored, monkeypatch):
+    rows = len(stored.steps())
+    monkeypatch.setattr("runner.database.asking.MOST_NUMBERS", 6 * rows - 1)
+    with pytest.raises(QueryError) as error:
+        stored.steps()
+    assert str(error.value) == (
+        f"steps: {rows} rows × 6 columns are more than the {6 * rows - 1:,} numbers that one table may have; "
+        "name fewer runs, choose columns with series=, or take the table in parts with step_frames"
+    )
+    assert sum(len(frame) for frame in stored.step_frames()) == rows
+    assert len(stored.steps(series="value")) == rows
+    assert len(stored.steps(1)) == 51
+
+
 def test_runs_or_a_filter(stored):
     with pytest.raises(QueryError) as error:
         stored.steps(1, where="id = 1")

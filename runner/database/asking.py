@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 RUNS_AT_ONCE = 1000
 """So many runs are held in memory while they are given in parts."""
+MOST_NUMBERS = 50_000_000
+"""So many numbers, rows times columns, has a table of iterates at most: 400 MB, and as much again while it is made."""
 
 
 class Asking:
@@ -132,10 +134,10 @@ class Asking:
             series: which of `value`, `gradient_norm`, `x`, `gradient`; all if None.
 
         Raises:
-            QueryError: there is no such run or series.
+            QueryError: there is no such run or series, or the table would have more than 50 million numbers.
             StoreError: a trajectory is damaged.
         """
-        return joined(self.step_frames(runs, where=where, series=series))
+        return joined(self._step_frames(runs, where, series, MOST_NUMBERS))
 
     def step_frames(
         self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None
@@ -146,6 +148,12 @@ class Asking:
             QueryError: there is no such run or series.
             StoreError: a trajectory is damaged.
         """
+        return self._step_frames(runs, where, series, None)
+
+    def _step_frames(
+        self, runs: Runs, where: str | None, series: str | Sequence[str] | None, most: int | None
+    ) -> Iterator[Frame]:
+        """Give the table in parts, unless it has more numbers than the most."""
         # NumPy takes longer to load than most questions to answer.
         from runner.steps import StepTable, chosen_series
 
@@ -154,6 +162,8 @@ class Asking:
 
         heads, chosen = self._heads(runs, where), chosen_series(series)
         table = StepTable(heads, chosen)
+        if most is not None:
+            table.require_at_most(most)
         for some in portions(heads, table.width) if heads else [heads]:
             yield table.frame(list(read_series(self._database, some)))
 
