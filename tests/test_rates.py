@@ -13,12 +13,12 @@ import pytest
 from scipy.stats import linregress
 
 from runner import Series, best_learning_rate, contraction
-from runner.analysis.learning_rates import interval, is_plain, rate_sweeps, rates_export, rates_table, with_uncertainty
+from runner.analysis.learning_rates import RateSweep, interval, is_plain, rate_sweeps, rates_export, rates_table, with_uncertainty
 from runner.analysis.rates import fitted_rate, linear_rate
 from runner_plugins.figures.rates import Rates
 
 from .experiments import compute, reported
-from .test_figures import Memory, descend, draw, lines, results, sweep
+from .test_figures import descend, draw, lines, results, sweep
 
 EXPERIMENT = """\
 name = "conditions"
@@ -51,6 +51,38 @@ class TestTheory:
     @pytest.mark.parametrize("curvature", [(0.0, 1.0), (-1.0, 1.0), (1.0, math.inf), (math.nan, 1.0)])
     def test_no_best_without_a_bowl(self, curvature: tuple[float, float]):
         assert best_learning_rate(curvature) is None
+
+
+class TestManyMinima:
+    TEXT = """\
+name = "many_minima"
+gradient = [{ name = "analytic" }]
+objective = [{ name = "styblinski_tang" }]
+optimizer = [{ name = "gradient_descent", learning_rate = { values = [0.002, 0.02] } }]
+start = { points = [POINTS] }
+stop = { max_steps = 1500, gradient_norm = 1e-11 }
+"""
+
+    def test_runs_that_settle_in_another_minimum_are_left_out_and_counted(self, tmp_path: Path):
+        """f″ is the same along both axes, λ = 6x² − 16 at x* = −2.9035, so the factor is 1 − γλ."""
+        sweep = self.measured(tmp_path, "[-2.0, -1.0], [2.0, 2.0], [1.5, -2.0]")
+        place = sweep.measured_best
+        assert place is not None
+        best = sweep.points[place]
+        curvature = 6 * 2.903534**2 - 16
+        assert best.rate is not None
+        assert best.rate.factor == pytest.approx(abs(1 - best.learning_rate * curvature), abs=1e-3)
+        assert rates_table([sweep])[1][0][-1].endswith(" (2 of 3 runs settled elsewhere)")
+
+    def test_nothing_is_measured_where_all_do(self, tmp_path: Path):
+        sweep = self.measured(tmp_path, "[2.0, 2.0], [1.5, -2.0]")
+        assert rates_table([sweep])[1][0][-1] == "not measured (4 of 4 runs settled elsewhere)"
+
+    def measured(self, folder: Path, points: str) -> RateSweep:
+        path = folder / "many_minima.toml"
+        path.write_text(self.TEXT.replace("POINTS", points), encoding="utf-8")
+        (sweep,) = rate_sweeps(compute(path))
+        return sweep
 
 
 class TestFit:
@@ -98,10 +130,10 @@ class TestFit:
     def test_gap_or_gradient_norm(self):
         run, series = descend(0.1, 0)
         expected = linear_rate(run, series)
-        by_norm = linear_rate(Memory([(run, series)], {}).runs[0], Series(series.value + 1e9, series.gradient_norm, None))
+        elsewhere = linear_rate(run, Series(series.value + 1e9, series.gradient_norm, None))
         assert expected is not None
         assert expected.factor == pytest.approx(0.8, rel=1e-6)
-        assert by_norm is not None, "a gap far above zero is no rounding"
+        assert elsewhere is None, "a gap that stays says nothing of the known minimum"
         unknown = linear_rate(replace(run, minimum_value=None), series)
         assert unknown is not None
         assert unknown.factor == pytest.approx(0.8, rel=1e-9)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from runner.analysis.curvature import stability_limit
-from runner.analysis.rates import LinearRate, best_learning_rate, linear_rate
+from runner.analysis.rates import LinearRate, best_learning_rate, linear_rate, settled_elsewhere
 from runner.analysis.summary import LEARNING_RATE
 from runner.analysis.words import number
 from runner.behaviour import Behaviour
@@ -34,7 +34,8 @@ CAPTION = (
     "the largest learning rate up to which every run settles and the next one tried. Best: 2/(μ + L); measured, of those at "
     "which every run settles the one whose error shrinks fastest, and in brackets between which neighbours the best may lie. "
     "Factor: by which the error shrinks in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by a fit to the "
-    "latter half of each trajectory, the median over the starts."
+    "latter half of each trajectory, the median over the starts; runs that settled elsewhere than at the known minimum are left "
+    "out and counted."
 )
 COLUMNS = (
     *("objective", "gradient", "optimizer", "curvature_min", "curvature_max"),
@@ -52,11 +53,15 @@ class RatePoint:
         learning_rate: γ.
         rate: the median over the starts of the factor by which the error shrinks in each step; None where none can be measured.
         settles: whether every run converged, or was still coming closer.
+        runs: how many runs there are.
+        elsewhere: how many of them settled elsewhere than at the known minimum, and so have no rate.
     """
 
     learning_rate: float
     rate: LinearRate | None
     settles: bool
+    runs: int = 1
+    elsewhere: int = 0
 
 
 @dataclass(frozen=True)
@@ -176,19 +181,27 @@ def _exported(value: str | float) -> str:
 
 def _sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> RateSweep:
     first = runs[0]
-    rates = {run.id: linear_rate(run, series) for run, series in results.series(runs)}
+    rates: dict[int, LinearRate | None] = {}
+    elsewhere: set[int] = set()
+    for run, series in results.series(runs):
+        rates[run.id] = linear_rate(run, series)
+        if settled_elsewhere(run, series):
+            elsewhere.add(run.id)
     groups: dict[float, list[StoredRun]] = {}
     for run in runs:
         groups.setdefault(float(run.parameters[LEARNING_RATE] or 0.0), []).append(run)
-    points = [_point(learning_rate, groups[learning_rate], rates) for learning_rate in sorted(groups)]
+    points = [_point(learning_rate, groups[learning_rate], rates, elsewhere) for learning_rate in sorted(groups)]
     curvature = first.curvature if is_plain(first.optimizer) else None
     return RateSweep(first.objective, first.gradient, optimizer, curvature, tuple(points))
 
 
-def _point(learning_rate: float, runs: Sequence[StoredRun], rates: dict[int, LinearRate | None]) -> RatePoint:
+def _point(
+    learning_rate: float, runs: Sequence[StoredRun], rates: dict[int, LinearRate | None], elsewhere: set[int]
+) -> RatePoint:
     measured = sorted((rate for run in runs if (rate := rates[run.id]) is not None), key=lambda rate: rate.factor)
     middle = measured[len(measured) // 2] if measured else None
-    return RatePoint(learning_rate, middle, all(_settles(run, rates[run.id]) for run in runs))
+    settles = all(_settles(run, rates[run.id]) for run in runs)
+    return RatePoint(learning_rate, middle, settles, len(runs), sum(run.id in elsewhere for run in runs))
 
 
 def _settles(run: StoredRun, rate: LinearRate | None) -> bool:
@@ -209,11 +222,18 @@ def _cells(sweep: RateSweep) -> tuple[str, ...]:
     bracket = "none found" if measured is None else interval(*measured)
     place = sweep.measured_best
     if place is None:
-        return *names, limit, bracket, theory[0], "not measured", theory[1], "not measured"
+        return *names, limit, bracket, theory[0], "not measured", theory[1], "not measured" + _left_out(sweep.points)
     rate = sweep.points[place].rate
     assert rate is not None
     best = f"{number(tried[place], tried)} ({interval(*sweep.beside_best)})"
-    return *names, limit, bracket, theory[0], best, theory[1], with_uncertainty(rate.factor, rate.uncertainty)
+    factor = with_uncertainty(rate.factor, rate.uncertainty) + _left_out([sweep.points[place]])
+    return *names, limit, bracket, theory[0], best, theory[1], factor
+
+
+def _left_out(points: Sequence[RatePoint]) -> str:
+    """Return in brackets how many runs settled elsewhere than at the known minimum; nothing if none did."""
+    elsewhere = sum(point.elsewhere for point in points)
+    return f" ({elsewhere:,} of {sum(point.runs for point in points):,} runs settled elsewhere)" if elsewhere else ""
 
 
 def interval(low: float, high: float) -> str:

@@ -23,6 +23,10 @@ FEWEST_POINTS = 4
 ABOVE_ROUNDING = 1e3
 """So many times its rounding level a measured quantity must be for its logarithm to be worth fitting."""
 EPSILON = float(np.finfo(np.float64).eps)
+STILL = 0.01
+"""By no more than this share f − f* changes over the latter half of a run that has settled where it is above zero."""
+SLACK = 10.0
+"""So many times ‖∇f‖²/2μ f − f* must be before the known minimiser counts as far away."""
 
 
 @dataclass(frozen=True)
@@ -71,13 +75,37 @@ def linear_rate(run: StoredRun, series: Series) -> LinearRate | None:
     within a thousand times its rounding level.
 
     Returns:
-        The rate, see `fitted_rate`.
+        The rate, see `fitted_rate`; None for a run that settled elsewhere, see `settled_elsewhere`.
     """
+    if settled_elsewhere(run, series):
+        return None
     if run.minimum_value is None:
-        norms = series.gradient_norm
-        return fitted_rate(norms, ABOVE_ROUNDING * EPSILON * float(np.max(norms, initial=0.0, where=np.isfinite(norms))))
+        return fitted_rate(series.gradient_norm, _least_norm(series.gradient_norm))
     gap = series.value - run.minimum_value
     return fitted_rate(np.sqrt(np.maximum(gap, 0.0)), math.sqrt(ABOVE_ROUNDING * rounding_level(run.minimum_value)))
+
+
+def settled_elsewhere(run: StoredRun, series: Series) -> bool:
+    """Whether a run came to rest away from the known minimum: in another one, or at a saddle.
+
+    Its f − f* then stands still above rounding, which says nothing of the rate at the known minimum, while ‖∇f‖ goes to zero: it
+    falls a hundredfold over the latter half, is rounding, or is smaller than f − f* ≤ ‖∇f‖²/2μ allows near the known minimiser.
+    """
+    last = len(series.value) - 1
+    if run.minimum_value is None or last < 1:
+        return False
+    middle = last // 2
+    gaps, norms = series.value[[middle, last]] - run.minimum_value, series.gradient_norm[[middle, last]]
+    if not (np.isfinite(gaps).all() and gaps[1] > ABOVE_ROUNDING * rounding_level(run.minimum_value)):
+        return False
+    near = run.curvature is None or run.curvature[0] <= 0.0 or gaps[1] <= SLACK * norms[1] ** 2 / (2.0 * run.curvature[0])
+    arrived = norms[1] <= max(STILL * norms[0], _least_norm(series.gradient_norm))
+    return bool(abs(gaps[0] - gaps[1]) <= STILL * gaps[1] and (arrived or not near))
+
+
+def _least_norm(norms: Array) -> float:
+    """Return what ‖∇f‖ must exceed to be worth fitting."""
+    return ABOVE_ROUNDING * EPSILON * float(np.max(norms, initial=0.0, where=np.isfinite(norms)))
 
 
 def fitted_rate(curve: Array, floor: float) -> LinearRate | None:
