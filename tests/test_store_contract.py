@@ -268,9 +268,9 @@ class TestDeleting:
         assert problems(name) == []
 
     def test_what_is_not_there_is_told(self, filled, name):
-        with pytest.raises(StoreError) as caught:
+        with pytest.raises(QueryError) as caught:
             filled.plan_deletion(experiment="none")
-        assert str(caught.value) == f"database {name}: holds no experiment 'none'"
+        assert str(caught.value) == f"database {name}: holds no experiment 'none'; `runner list` shows what there is"
         with pytest.raises(QueryError, match="holds no run 99"):
             filled.plan_deletion([99])
 

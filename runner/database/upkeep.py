@@ -72,8 +72,8 @@ class Upkeep(Asking):
             superseded: every superseded run.
 
         Raises:
-            QueryError: there is no such run, or the filter cannot be understood.
-            StoreError: there is no such experiment, or the database cannot be read.
+            QueryError: there is no such run or experiment, or the filter cannot be understood.
+            StoreError: the database cannot be read.
         """
         # Only who looks after a database needs it.
         from runner.store.deleting import plan_deletion

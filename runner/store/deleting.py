@@ -10,6 +10,7 @@ from sqlalchemy import Connection, delete, func, select, union
 from runner.errors import StoreError
 from runner.store import schema
 from runner.store.connection import Database
+from runner.store.experiments import no_experiment
 from runner.store.shared_rows import LOOKUP
 from runner.store.workers import Worker, described
 
@@ -60,7 +61,8 @@ def plan_deletion(database: Database, runs: Sequence[int], experiment: str | Non
         superseded: every superseded run too.
 
     Raises:
-        StoreError: there is no such experiment, or the database cannot be read.
+        QueryError: there is no such experiment.
+        StoreError: the database cannot be read.
     """
     with database.reading() as connection:
         return _planned(connection, database.name, Wish(tuple(runs), experiment, superseded))
@@ -73,7 +75,7 @@ def _planned(connection: Connection, name: str, wish: Wish) -> Deletion:
     if wish.experiment is not None:
         experiments = list(connection.execute(select(table.c.id).where(table.c.name == wish.experiment)).scalars())
         if not experiments:
-            raise StoreError(f"database {name}: holds no experiment {wish.experiment!r}")
+            raise no_experiment(connection, wish.experiment, name)
         chosen |= set(_only_of(connection, experiments))
     if wish.superseded:
         chosen |= set(connection.execute(select(run.c.id).where(run.c.superseded_by.is_not(None))).scalars())

@@ -72,8 +72,14 @@ def find_experiment(connection: Connection, key: int | str, database: str) -> Ex
     if found is None and text.isascii() and text.isdigit() and len(text) < len(str(2**63)):
         found = connection.execute(query.where(table.c.id == int(text))).one_or_none()
     if found is None:
-        names = list(connection.execute(select(table.c.name).distinct().order_by(table.c.name)).scalars())
-        close = difflib.get_close_matches(text, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`runner list` shows what there is"
-        raise QueryError(f"database {database}: holds no experiment {key!r}; {hint}")
+        raise no_experiment(connection, key, database)
     return ExperimentKey(found.id, found.name)
+
+
+def no_experiment(connection: Connection, key: int | str, database: str) -> QueryError:
+    """Return the error that there is no such experiment, with the name that comes closest."""
+    table = schema.experiment
+    names = list(connection.execute(select(table.c.name).distinct().order_by(table.c.name)).scalars())
+    close = difflib.get_close_matches(str(key), names, n=1)
+    hint = f"did you mean {close[0]}?" if close else "`runner list` shows what there is"
+    return QueryError(f"database {database}: holds no experiment {key!r}; {hint}")
