@@ -382,6 +382,7 @@ class TestVerifying:
         run_into(write(), name)
         with runner.open(name) as database:
             assert {replay.verdict for replay in database.replay(12, Registry())} == {"same"}
+            assert [replay.verdict for replay in database.replay(3)] == ["same"] * 3
 
     def test_facts_are_told(self, name, write):
         run_into(write(), name)

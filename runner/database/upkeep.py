@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.database.asking import Asking
-from runner.database.questions import RunKey
+from runner.database.questions import RunKey, catalogue_with
 from runner.store.connection import Database
 
 if TYPE_CHECKING:
@@ -33,21 +33,25 @@ class Upkeep(Asking):
 
         return verify(self._database)
 
-    def replay(self, count: int, catalogue: Catalogue, seed: int | None = None) -> Iterator[Replay]:
+    def replay(
+        self, count: int, catalogue: Catalogue | None = None, seed: int | None = None, *, plugins: Sequence[str | Path] = ()
+    ) -> Iterator[Replay]:
         """Compute runs again, and compare them with what is stored, bit for bit.
 
         Args:
             count: how many, chosen at random among those that ended by themselves.
-            catalogue: where their plugins are looked up.
+            catalogue: where their plugins are looked up; among the installed ones and `plugins` if None.
             seed: of the choice; another choice each time if None.
+            plugins: files with plugins to load first, without a catalogue.
 
         Raises:
+            PluginError: a file cannot be loaded.
             StoreError: the database cannot be read.
         """
         # It loads NumPy and the engine.
         from runner.replaying import replay
 
-        return replay(self._database, catalogue, count, seed)
+        return replay(self._database, catalogue_with(plugins) if catalogue is None else catalogue, count, seed)
 
     def facts(self) -> Facts:
         """Return what the database is, its size, what it holds and who is computing.
