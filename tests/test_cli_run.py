@@ -375,6 +375,24 @@ def test_a_terminal_shows_a_bar(tmp_path, write):
     assert f"12 runs computed, 0 stored already; database: {STORED}" in text
 
 
+@pytest.mark.parametrize(("options", "where"), [((), "the report has them all"), (("--no-report",), "--json has them all")])
+def test_a_long_table_is_cut_in_the_terminal_and_nowhere_else(tmp_path, write, call, options, where):
+    """27 rows: the first 24 in the order of the grid."""
+    dimensions = ", ".join(str(dimension) for dimension in range(1, 28))
+    write(
+        'name = "many"\ngradient = [{ name = "analytic" }]\noptimizer = [{ name = "gradient_descent" }]\n'
+        f'objective = [{{ name = "quadratic", dimension = {{ values = [{dimensions}] }} }}]\n'
+        "start = { uniform = { low = -1.0, high = 1.0, count = 1, seed = 0 } }\nstop = { max_steps = 2 }\nreport = { figures = [] }\n",
+        "many.toml",
+    )
+    done = call("run", "many.toml", *options)
+    head, _, rest = done.out.partition(f"\n… and 3 more rows; {where}\n\n27 runs: ")
+    assert rest
+    assert [f"dimension={dimension})" in line for dimension, line in enumerate(head.splitlines())] == [False, *[True] * 24]
+    assert len(call("run", "many.toml", "--json").json["summary"]) == 27
+    assert (tmp_path / "results/many/summary.csv").read_text().count("\n") == 28
+
+
 @pytest.mark.parametrize(
     ("width", "missing"), [(300, set()), (80, {"behaviour", "median value", "outcomes", "runs", "median gap"})]
 )

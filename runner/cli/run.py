@@ -17,7 +17,7 @@ from runner.analysis.learning_rates import rate_sweeps
 from runner.analysis.summary import count_outcomes, summarize
 from runner.cli.databases import RESULTS, db_option
 from runner.cli.progress import Bar, Lines, Silence, many_runs
-from runner.cli.summary import as_dict, changed_lines, plan_lines, rates_as_dict, row_as_dict, table_of
+from runner.cli.summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_of
 from runner.contracts import Results
 from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, read, report
 from runner.registry import Registry
@@ -136,7 +136,11 @@ def _say_results(
     elif not told.quiet:
         console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_PIPES)
         console.print(table_of(rows, console.width))
-        click.echo("\n".join(_closing_lines(plan, finished, stored, written, database)))
+        click.echo(
+            "\n".join(
+                more_rows(rows, written.page if written else None) + _closing_lines(plan, finished, stored, written, database)
+            )
+        )
 
 
 def _closing_lines(plan: Plan, finished: Finished, stored: Results, written: WrittenReport | None, database: str) -> list[str]:

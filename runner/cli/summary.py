@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 from rich.table import Table
 
@@ -12,6 +13,8 @@ from runner.cli.progress import many_runs
 from runner.pipeline import Finished, Plan
 
 GAP = "  "
+MOST_ROWS = 24
+"""More rows than these would scroll the end of the run out of sight."""
 MISSABLE = ("behaviour", "median value", "outcomes", "runs", "median gap")
 NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 
@@ -19,9 +22,10 @@ NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 def table_of(rows: Sequence[SummaryRow], width: int) -> Table:
     """Return the table of the best settings: a line for each objective, gradient backend and optimizer.
 
-    Columns that can be missed are left out where the terminal is too narrow for all; the report has them.
+    Columns that can be missed are left out where the terminal is too narrow for all, and all rows but the first few where there
+    are many (see `more_rows`); the report has them.
     """
-    header, cells = summary_table(rows)
+    header, cells = summary_table(rows[:MOST_ROWS])
     # With one gradient backend the column says nothing.
     shown = [place for place, name in enumerate(header) if name != "gradient" or len({row.gradient for row in rows}) > 1]
     widths = [max(len(cell) for cell in column) + len(GAP) for column in zip(header, *cells, strict=True)]
@@ -34,6 +38,13 @@ def table_of(rows: Sequence[SummaryRow], width: int) -> Table:
     for row in cells:
         table.add_row(*(row[place] for place in shown))
     return table
+
+
+def more_rows(rows: Sequence[SummaryRow], page: Path | None) -> list[str]:
+    """Return a line that says how many rows the table leaves out and where they are; none if it has all."""
+    left = len(rows) - MOST_ROWS
+    where = "--json has them all" if page is None else "the report has them all"
+    return [f"… and {left:,} more {'row' if left == 1 else 'rows'}; {where}"] if left > 0 else []
 
 
 def plan_lines(plan: Plan, database: str) -> list[str]:
