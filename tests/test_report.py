@@ -210,6 +210,16 @@ def test_an_experiment_without_runs_has_a_page(tmp_path: Path) -> None:
     assert report.warnings == ()
 
 
+@pytest.mark.parametrize(("rows", "folded"), [(30, 0), (31, 1)])
+def test_a_long_table_is_folded_for_the_pictures_to_stay_in_sight(tmp_path: Path, rows: int, folded: int) -> None:
+    table = Table(("a",), [(f"row {number}",) for number in range(rows)])
+    report = write_report(tmp_path, Fixed([stored()]), [("line", Drawn(line))], summary(table), "x")
+    page = page_of(report)
+    assert len(page.all("details")) == folded
+    assert ("31 rows " in page.text) == bool(folded)
+    assert f"row {rows - 1} " in page.text
+
+
 def test_a_figure_that_cannot_be_drawn_costs_its_own_place_alone(tmp_path: Path) -> None:
     broken = Drawn(raises(ZeroDivisionError("by <zero>")))
     late = Drawn(lambda: Drawing(line("$x_{$").figure, ""))

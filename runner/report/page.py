@@ -24,6 +24,8 @@ from runner.report.style import OUTCOME_COLOURS, house_style
 PAGE = "index.html"
 FIGURES = "figures"
 SHOWN_ERRORS = 25
+MOST_ROWS = 30
+"""A table with more is folded, for the pictures to stay in sight."""
 
 
 @dataclass(frozen=True)
@@ -205,6 +207,7 @@ def render_page(
         behaviours=[f"{behaviours[behaviour]} {behaviour}" for behaviour in BEHAVIOURS if behaviour in behaviours],
         colours=OUTCOME_COLOURS,
         sections=[section for section in sections if section.table.rows],
+        most_rows=MOST_ROWS,
         pictures=pictures,
         errors=errors[:SHOWN_ERRORS],
         more_errors=len(errors[SHOWN_ERRORS:]),
