@@ -12,10 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import runner
+from runner.behaviour import BEHAVIOURS
 from runner.errors import QueryError
 from runner.filters.parsing import DEEPEST, LONGEST, MOST_CONDITIONS, parse_filter
 from runner.filters.sorting import parse_columns, parse_sort
 from runner.filters.syntax import Comparison, Literal, Name, Not
+from runner.outcomes import OUTCOMES
 
 from .conftest import SMALL
 from .test_store import opened, run_into, stored_in
@@ -26,6 +28,7 @@ TWO_OPTIMIZERS = SMALL.replace(
     '[[optimizer]]\nname = "clipped"\nmax_norm = 1.0\noptimizer = { name = "gradient_descent", learning_rate = 0.2 }\n\n[start]',
 )
 TEXTS = ("quadratic", "gradient_descent", "momentum", "converged", "diverged", "max_steps", "")
+WORDED = {"outcome": tuple(map(str, OUTCOMES)), "behaviour": tuple(map(str, BEHAVIOURS))}
 NUMBERS = (0, 1, 3, 50, 0.1, 0.3, 1.1, -0.0, math.inf, -math.inf, math.nan, 1e-300, 2**70)
 NUMERIC = ("id", "steps", "final_value", "final_gap", "best_value", "learning_rate", "optimizer.momentum", "rules.max_steps")
 TEXTUAL = ("objective", "optimizer", "outcome", "behaviour", "error", "optimizer.optimizer", "optimizer.name", "identity")
@@ -88,18 +91,16 @@ def written(value: float | str) -> str:
 @st.composite
 def comparisons(draw: st.DrawFn) -> Meant:
     names, values = draw(st.sampled_from([(NUMERIC, NUMBERS), (TEXTUAL, TEXTS)]))
-    name, operator, value = (
-        draw(st.sampled_from(names)),
-        draw(st.sampled_from(["=", "!=", "<", "<=", ">", ">="])),
-        draw(st.sampled_from(values)),
-    )
+    name, operator = draw(st.sampled_from(names)), draw(st.sampled_from(["=", "!=", "<", "<=", ">", ">="]))
+    value = draw(st.sampled_from(WORDED.get(name, values)))
     return f"{name} {operator} {written(value)}", lambda row: holds(operator, value_of(row, name), value)
 
 
 @st.composite
 def memberships(draw: st.DrawFn) -> Meant:
     names, values = draw(st.sampled_from([(NUMERIC, NUMBERS), (TEXTUAL, TEXTS)]))
-    name, some = draw(st.sampled_from(names)), draw(st.lists(st.sampled_from(values), min_size=1, max_size=4))
+    name = draw(st.sampled_from(names))
+    some = draw(st.lists(st.sampled_from(WORDED.get(name, values)), min_size=1, max_size=4))
     text = f"{name} in ({', '.join(map(written, some))})"
     return text, lambda row: any(holds("=", value_of(row, name), value) for value in some)
 
@@ -213,7 +214,7 @@ def test_no_text_reaches_the_database_as_sql(many, stored, text):
 
 
 def test_quotes_inside_a_text_are_part_of_it(stored):
-    assert ids(stored, "outcome = '\\' or 1=1 or outcome = \\''") == []
+    assert ids(stored, "error = '\\' or 1=1 or error = \\''") == []
 
 
 @pytest.mark.parametrize(
@@ -295,9 +296,9 @@ def test_a_parameter_of_two_plugins_must_be_qualified(tmp_path):
 
 def test_spellings(stored):
     same = [
-        "steps >= 3 and outcome != 'x'",
-        "steps ≥ 3 AND outcome <> 'x'",
-        '3 ≤ steps And outcome ≠ "x"',
+        "steps >= 3 and outcome != 'failed'",
+        "steps ≥ 3 AND outcome <> 'failed'",
+        '3 ≤ steps And outcome ≠ "failed"',
         "not not (3 <= steps)",
     ]
     assert len({tuple(ids(stored, text)) for text in same}) == 1
@@ -330,7 +331,34 @@ def test_experiments(stored):
         == everything
     )
     assert ids(stored, 'experiment like "sm%"') == everything
-    assert ids(stored, 'experiment != "small"') == ids(stored, 'experiment = "other"') == ids(stored, "experiment = 1.5") == []
+    assert ids(stored, 'experiment != "small"') == ids(stored, "experiment = 7") == ids(stored, "experiment = 1.5") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ('experiment = "smalls"', "character 14: there is no experiment 'smalls'; did you mean small?\n"
+         '  experiment = "smalls"\n               ^'),
+        ('experiment != "zzz"', "character 15: there is no experiment 'zzz'; there are small\n"
+         '  experiment != "zzz"\n                ^'),
+        ('experiment in (1, "smal")', "character 19: there is no experiment 'smal'; did you mean small?\n"
+         '  experiment in (1, "smal")\n                    ^'),
+        ('outcome = "convergd"', "character 11: there is no outcome 'convergd'; did you mean converged?\n"
+         '  outcome = "convergd"\n            ^'),
+        ('outcome != ""', "character 12: there is no outcome ''; there are converged, max_steps, stalled, diverged, non_finite, "
+         'timeout, failed\n  outcome != ""\n             ^'),
+        ('behaviour not in ("oscilating")', "character 19: there is no behaviour 'oscilating'; did you mean oscillating?\n"
+         '  behaviour not in ("oscilating")\n                    ^'),
+    ],
+)  # fmt: skip
+def test_words_that_no_run_can_have_are_refused(stored, text, message):
+    with pytest.raises(QueryError) as error:
+        stored.runs(text)
+    assert str(error.value) == "filter: " + message
+
+
+def test_patterns_may_fit_nothing(stored):
+    assert ids(stored, 'outcome like "conv_"') == ids(stored, 'experiment like "x%"') == ids(stored, 'outcome < ""') == []
 
 
 def test_an_experiment_of_that_name_is_the_one_that_was_run_last(tmp_path, write):

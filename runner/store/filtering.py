@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Double, Select, Text, and_, false, func, literal, not_, or_, select
 
 from runner.filters.syntax import All, Comparison, Condition, Either, Filter, Literal, Membership, Not, Pattern, Presence
+from runner.outcomes import OUTCOMES
 from runner.store import schema
 from runner.store.names import Meaning, Names, ParameterName
 from runner.store.run_columns import RunColumn, run
@@ -102,7 +103,23 @@ def _of_column(leaf: Leaf, column: RunColumn, names: Names) -> Clause:
         if not isinstance(each.value, wanted) or isinstance(each.value, bool):
             kind = "a text; compare it with a text in quotes" if wanted is str else "a number; compare it with one"
             raise names.wrong(each.position, f"{leaf.name.text} is {kind}")
+    if _is_exact(leaf) and leaf.name.text in ("outcome", "behaviour"):
+        names.require_known(_literals(leaf), leaf.name.text, _words(leaf.name.text))
     return _test(leaf, _comparable(_literals(leaf)))(column.expression)
+
+
+def _is_exact(leaf: Leaf) -> bool:
+    """Whether it asks for texts as they are, of which each should be one that there is."""
+    return isinstance(leaf, Membership) or (isinstance(leaf, Comparison) and leaf.operator in ("=", "!="))
+
+
+def _words(column: str) -> Sequence[str]:
+    if column == "outcome":
+        return OUTCOMES
+    # NumPy takes longer to load than most questions to answer.
+    from runner.behaviour import BEHAVIOURS
+
+    return BEHAVIOURS
 
 
 def _comparable(literals: Sequence[Literal]) -> list[Any]:
@@ -147,6 +164,8 @@ def _of_experiment(leaf: Leaf, names: Names) -> Clause:
     truth = next((each for each in _literals(leaf) if isinstance(each.value, bool)), None)
     if truth is not None:
         raise names.wrong(truth.position, "an experiment is compared with a name in quotes, or a number")
+    if _is_exact(leaf) and any(isinstance(each.value, str) for each in _literals(leaf)):
+        names.require_known(_literals(leaf), "experiment", names.experiments())
     numbers = [_bound(each) for each in _comparable(_literals(leaf)) if not isinstance(each, str)]
     texts = [_bound(each) for each in _comparable(_literals(leaf)) if isinstance(each, str)]
     latest = ~select(later.c.id).where(

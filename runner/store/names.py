@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, exists, select
 
 from runner.errors import QueryError
-from runner.filters.syntax import Name, complaint
+from runner.filters.syntax import Literal, Name, complaint
 from runner.store import schema
 from runner.store.run_columns import RUN_COLUMNS, RunColumn
 
@@ -74,6 +74,21 @@ class Names:
         """Return the error that points at a place."""
         return complaint(self._what, self._text, position, problem)
 
+    def require_known(self, literals: Sequence[Literal], what: str, known: Sequence[str]) -> None:
+        """Refuse texts that there are not: with a slip in one, a filter would answer with nothing, or everything.
+
+        Raises:
+            QueryError: there is such a text; it points there.
+        """
+        for each in literals:
+            if isinstance(each.value, str) and each.value not in known:
+                raise self.wrong(each.position, f"there is no {what} {each.value!r}; {_hint('', each.value, known)}")
+
+    def experiments(self) -> list[str]:
+        """Return the names of all experiments."""
+        name = schema.experiment.c.name
+        return list(self._connection.execute(select(name).distinct().order_by(name)).scalars())
+
     def _qualified(self, name: Name, kind: str, rest: str) -> Meaning:
         if self._has(kind, rest):
             return ParameterName(kind, rest)
@@ -94,11 +109,14 @@ class Names:
         return sorted(self._connection.execute(query).scalars())
 
     def _unknown(self, name: Name, kind: str, wanted: str, known: Sequence[str]) -> QueryError:
-        close = difflib.get_close_matches(wanted, known, n=1)
-        shown = [f"{kind}{each}" for each in close or known]
-        if close:
-            hint = f"did you mean {shown[0]}?"
-        else:
-            more = ", …" if len(shown) > SHOWN_NAMES else ""
-            hint = f"there are {', '.join(shown[:SHOWN_NAMES])}{more}" if known else "no run that is stored has any"
-        return self.wrong(name.position, f"there is no {name.text}; {hint}")
+        return self.wrong(name.position, f"there is no {name.text}; {_hint(kind, wanted, known)}")
+
+
+def _hint(kind: str, wanted: str, known: Sequence[str]) -> str:
+    """Say what comes closest to what is wanted, or what there is."""
+    close = difflib.get_close_matches(wanted, known, n=1)
+    if close:
+        return f"did you mean {kind}{close[0]}?"
+    more = ", …" if len(known) > SHOWN_NAMES else ""
+    shown = ", ".join(f"{kind}{each}" for each in known[:SHOWN_NAMES])
+    return f"there are {shown}{more}" if known else "no run that is stored has any"
