@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import io
 import re
 import signal
 import subprocess
@@ -13,9 +14,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from runner.analysis.summary import summarize
-from runner.cli.summary import table_of
+from runner.cli.summary import Folded, table_of
 from runner.contracts import StoredRun
 
 from .conftest import SMALL, Done
@@ -391,6 +393,21 @@ def test_a_long_table_is_cut_in_the_terminal_and_nowhere_else(tmp_path, write, c
     assert [f"dimension={dimension})" in line for dimension, line in enumerate(head.splitlines())] == [False, *[True] * 24]
     assert len(call("run", "many.toml", "--json").json["summary"]) == 27
     assert (tmp_path / "results/many/summary.csv").read_text().count("\n") == 28
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (40, ["quadratic(condition_number=1000, d=[8,", "16])"]),
+        (27, ["quadratic(condition_number=", "1000, d=[8, 16])"]),
+        (20, ["quadratic(", "condition_number=", "1000, d=[8, 16])"]),
+        (12, ["quadratic(", "condition_nu", "mber=1000,", "d=[8, 16])"]),
+    ],
+)
+def test_a_label_is_folded_between_its_parts_and_never_inside_a_number(width, lines):
+    console = Console(width=width, file=io.StringIO())
+    console.print(Folded("quadratic(condition_number=1000, d=[8, 16])"))
+    assert [line.rstrip() for line in console.file.getvalue().splitlines()] == lines
 
 
 @pytest.mark.parametrize(

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
+from rich.console import Console, ConsoleOptions, RenderResult
+from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from runner.analysis.learning_rates import RateSweep, rates_row
 from runner.analysis.summary import SummaryRow, summary_table
@@ -17,6 +22,33 @@ MOST_ROWS = 24
 """More rows than these would scroll the end of the run out of sight."""
 MISSABLE = ("behaviour", "median value", "outcomes", "runs", "median gap")
 NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
+
+
+@dataclass(frozen=True)
+class Folded:
+    """A cell of a table that is folded after blanks, commas, brackets and equals signs, so that no number is torn in two."""
+
+    text: str
+
+    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
+        """Return how narrow and how wide it can be."""
+        return Measurement(max(map(len, self._pieces()), default=0), len(self.text)).with_maximum(options.max_width)
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """Fold it into the width there is; a piece that is wider than that is broken where it must be."""
+        lines, line = [], ""
+        for piece in self._pieces():
+            if line and len((line + piece).rstrip()) > options.max_width:
+                lines.append(line.rstrip())
+                line = ""
+            line += piece
+            while len(line.rstrip()) > options.max_width:
+                lines.append(line[: options.max_width])
+                line = line[options.max_width :]
+        yield Text("\n".join([*lines, line.rstrip()]))
+
+    def _pieces(self) -> list[str]:
+        return re.findall(r"[^\s,(\[=]*[\s,(\[=]+|[^\s,(\[=]+", self.text)
 
 
 def table_of(rows: Sequence[SummaryRow], width: int) -> Table:
@@ -36,7 +68,7 @@ def table_of(rows: Sequence[SummaryRow], width: int) -> Table:
     for place in shown:
         table.add_column(header[place], justify="right" if header[place] in NUMBERS else "left", overflow="fold")
     for row in cells:
-        table.add_row(*(row[place] for place in shown))
+        table.add_row(*(Folded(row[place]) for place in shown))
     return table
 
 
