@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -16,6 +17,10 @@ from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
+
+# Who runs the tests in the background of a shell has Ctrl-C ignored, and every process that they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SMALL = """\
 name = "small"
