@@ -63,24 +63,25 @@ class TestDelete:
         before = kept.read_bytes()
         done = runner_cli("delete", "4", "--db", "r.db")
         assert (done.code, done.out) == (2, "")
-        assert done.err.splitlines()[-1] == (
-            "Error: would delete 1 run with 744 bytes of trajectories from r.db; nobody is there to ask, so say --yes"
+        assert done.err == (
+            "error: would delete 1 run with 744 bytes of trajectories from r.db; nobody is there to ask, so say --yes\n"
+            "  see runner delete --help\n"
         )
         assert kept.read_bytes() == before
 
     def test_nothing_named_is_told(self, kept, runner_cli):
         done = runner_cli("delete", "--db", "r.db")
-        assert done.code == 2
-        assert done.err.splitlines()[-1] == "Error: nothing is named; give runs, --where, --experiment or --superseded"
+        message = "error: nothing is named; give runs, --where, --experiment or --superseded\n  see runner delete --help\n"
+        assert (done.code, done.err) == (2, message)
 
     @pytest.mark.parametrize("other", [["7"], ["--where", 'outcome = "failed"'], ["--superseded"]])
     def test_runs_named_in_two_ways_are_refused(self, kept, runner_cli, other):
         before = kept.read_bytes()
         done = runner_cli("delete", "--experiment", "kept", *other, "--yes", "--db", "r.db")
         assert (done.code, done.out) == (2, "")
-        assert done.err.splitlines()[-1] == (
-            "Error: runs are named in 2 ways, and all of them would go; give one, such as "
-            '--where \'experiment = "lr_sweep" and outcome = "failed"\''
+        assert done.err == (
+            "error: runs are named in 2 ways, and all of them would go; give one, such as "
+            '--where \'experiment = "lr_sweep" and outcome = "failed"\'\n  see runner delete --help\n'
         )
         assert kept.read_bytes() == before
 

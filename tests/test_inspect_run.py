@@ -137,8 +137,6 @@ class TestAlongARun:
 
 
 class TestRefusals:
-    USAGE = "Usage: runner inspect [OPTIONS] OBJECTIVE|RUN\nTry 'runner inspect --help' for help.\n\nError: "
-
     def test_without_a_database(self, call):
         error = "error: database results/runner.db: there is none; `runner run` makes it, --db or RUNNER_DB names another\n"
         assert call("inspect", "1") == Done(4, "", error)
@@ -159,7 +157,7 @@ class TestRefusals:
         (("quadratic", "--db", "x.db"), "--db goes with a stored run; 'quadratic' is neither a number nor the beginning of an identity"),
     ])  # fmt: skip
     def test_what_does_not_go_together(self, call, arguments: tuple[str, ...], error: str):
-        assert call("inspect", *arguments) == Done(2, "", f"{self.USAGE}{error}\n")
+        assert call("inspect", *arguments) == Done(2, "", f"error: {error}\n  see runner inspect --help\n")
 
 
 class TestStrangers:

@@ -100,8 +100,7 @@ def test_what_it_refuses_it_says_and_writes_nothing(tmp_path, call, arguments, c
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     before = contents(tmp_path)
-    usage = "Usage: runner plugins new [OPTIONS] KIND NAME\nTry 'runner plugins new --help' for help.\n\n"
-    assert call("plugins", "new", *arguments) == Done(2, "", f"{usage}Error: {complaint}\n")
+    assert call("plugins", "new", *arguments) == Done(2, "", f"error: {complaint}\n  see runner plugins new --help\n")
     assert contents(tmp_path) == before
 
 

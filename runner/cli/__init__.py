@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import importlib
 import sys
 import warnings
@@ -11,6 +10,7 @@ from typing import NoReturn, TextIO
 import click
 
 from runner import __version__
+from runner.cli.groups import Group, usage_text
 from runner.cli.interrupts import calm_interrupts, ignore_interrupts
 from runner.errors import Interrupted, OutdatedDatabase, RunnerError
 from runner.frames import printable_lines
@@ -46,7 +46,7 @@ Exit codes:
   130  interrupted with Ctrl-C; what was finished is kept"""
 
 
-class Commands(click.Group):
+class Commands(Group):
     """The group of commands, which knows their names without loading them."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -59,16 +59,6 @@ class Commands(click.Group):
             return None
         command: click.Command = getattr(importlib.import_module(f"runner.cli.{cmd_name}"), cmd_name)
         return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:  # fmt: skip
-        """Find the command; a misspelt one gets a suggestion."""
-        if args and args[0] not in COMMANDS and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], COMMANDS, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(COMMANDS)}"
-            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
-        return super().resolve_command(ctx, args)
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """Write the list of commands from their short texts, without loading them."""
@@ -109,9 +99,12 @@ def main() -> NoReturn:
     calm_interrupts()
     warnings.showwarning = _show_warning
     try:
-        result = commands.main(standalone_mode=False)
-    except click.ClickException as error:
+        result = commands.main(prog_name="runner", standalone_mode=False)
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
+        sys.exit(error.exit_code)
+    except click.UsageError as error:
+        click.echo(f"error: {printable_lines(usage_text(error))}", err=True)
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
         ignore_interrupts()

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from runner.cli.values import OneOf
 from runner.formats import csv_pieces, json_lines, json_pieces
 from runner.frames import Frame, printable_lines
 
@@ -17,10 +18,15 @@ WRITERS: dict[str, Callable[[Iterable[Frame]], Iterable[str]]] = {"json": json_p
 
 where_option = click.option("--where", metavar="FILTER", help="Which runs, e.g. 'learning_rate < 0.1 and steps > 10'.")
 plugin_option = click.option(
-    "--plugin", "plugins", multiple=True, type=click.Path(path_type=Path), help="Load a plugin file; may be repeated."
+    "--plugin",
+    "plugins",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Load a plugin file; may be repeated.",
 )
 format_option = click.option(
-    "--format", "form", type=click.Choice(FORMATS), default="table", show_default=True, help="How to write the answer."
+    "--format", "form", type=OneOf(FORMATS), default="table", show_default=True, help="How to write the answer."
 )
 
 

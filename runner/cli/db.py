@@ -12,12 +12,13 @@ from dataclasses import asdict
 import click
 
 from runner.cli.databases import db_option, size_in_words
+from runner.cli.groups import Group
 from runner.cli.progress import many_runs
 from runner.database import ResultsDatabase
 from runner.errors import OutdatedDatabase
 
 
-@click.group(short_help="Look after a database: info, backup, upgrade, copy, vacuum.")
+@click.group(cls=Group, short_help="Look after a database: info, backup, upgrade, copy, vacuum.")
 def db() -> None:
     """Look after a results database.
 

@@ -8,12 +8,13 @@ import click
 
 from runner.cli.answers import where_option
 from runner.cli.databases import db_option
+from runner.cli.values import OneOf
 from runner.database import ResultsDatabase
 from runner.errors import QueryError
 
 
 @click.command(short_help="Write runs or their steps into a file.")
-@click.argument("what", type=click.Choice(["runs", "steps"]))
+@click.argument("what", type=OneOf(["runs", "steps"]), metavar="runs|steps")
 @click.argument("file", type=click.Path(path_type=Path))
 @db_option
 @where_option

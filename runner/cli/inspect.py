@@ -18,6 +18,7 @@ from runner.cli.inspect_region import show_region
 from runner.cli.inspect_run import is_run, show_run
 from runner.cli.inspect_spacings import show_spacings
 from runner.cli.inspect_taylor import show_taylor
+from runner.cli.values import WholeNumber
 from runner.inspection.subject import Subject, make_subject
 from runner.registry import Registry
 
@@ -31,14 +32,21 @@ TRIES = 10_000
 @click.command()
 @click.argument("target", metavar="OBJECTIVE|RUN")
 @click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
-@click.option("--plugin", "files", multiple=True, type=click.Path(path_type=Path), help="Load a plugin file; may be repeated.")
+@click.option(
+    "--plugin",
+    "files",
+    multiple=True,
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Load a plugin file; may be repeated.",
+)
 @click.option("--at", type=Numbers(), metavar="X", help="Where: 0.5, or 1,-2; without it a point is chosen, and told.")
 @click.option("--spacings", is_flag=True, help="Measure the error of finite differences against their spacing.")
-@click.option("--taylor", "order", type=click.IntRange(1, MOST_TERMS), metavar="N", help="Its Taylor series to order N.")
+@click.option("--taylor", "order", type=WholeNumber(1, MOST_TERMS), metavar="N", help="Its Taylor series to order N.")
 @click.option("--around", type=Numbers(), metavar="A", help="Around where.  [default: 0]")
 @click.option("--region", type=Numbers(), metavar="LOW,HIGH", help="Search a box for counterexamples to convexity.")
-@click.option("--tries", type=click.IntRange(min=1), metavar="N", help=f"How many chords to try.  [default: {TRIES:,}]")
-@click.option("--seed", type=click.IntRange(min=0), metavar="N", help="Seed of the random chords.  [default: 0]")
+@click.option("--tries", type=WholeNumber(1), metavar="N", help=f"How many chords to try.  [default: {TRIES:,}]")
+@click.option("--seed", type=WholeNumber(0), metavar="N", help="Seed of the random chords.  [default: 0]")
 @click.option("--db", metavar="PATH|URL", help=f"Where RUN is stored.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")

@@ -40,7 +40,7 @@ class Numbers(click.ParamType[tuple[float, ...]]):
         except ValueError:
             numbers = (math.nan,)
         if not all(map(math.isfinite, numbers)):
-            self.fail(f"{value!r} must be finite numbers with commas between, such as 0.5 or 1,-2", param, ctx)
+            self.fail(f"must be finite numbers with commas between, such as 0.5 or 1,-2, not {value!r}", param, ctx)
         return numbers
 
 
@@ -53,7 +53,9 @@ class Picture(click.ParamType[Path]):
         """Check the ending."""
         path = Path(value)
         if path.suffix not in SUFFIXES:
-            self.fail(f"{str(value)!r} must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}", param, ctx)
+            self.fail(
+                f"must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, which says the format, not {str(value)!r}", param, ctx
+            )
         return path
 
 

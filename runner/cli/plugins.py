@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 
 import click
 
+from runner.cli.groups import Group
 from runner.cli.plugins_check import check
 from runner.cli.plugins_new import new
 from runner.cli.plugins_show import show
@@ -14,21 +14,7 @@ from runner.cli.plugins_table import aligned
 from runner.registry import Registry
 
 
-class _Commands(click.Group):
-    """The group of commands; a misspelt one gets a suggestion."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:  # fmt: skip
-        """Find the command."""
-        if args and args[0] not in self.commands and not args[0].startswith("-"):
-            close = difflib.get_close_matches(args[0], self.commands, n=1)
-            hint = f"did you mean {close[0]}?" if close else f"allowed: {', '.join(self.commands)}"
-            raise click.UsageError(f"there is no command {args[0]!r}; {hint}", ctx)
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=_Commands, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
+@click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 @click.pass_context
 def plugins(ctx: click.Context, as_json: bool) -> None:

@@ -7,6 +7,7 @@ from contextlib import closing
 
 import click
 
+from runner.cli.values import OneOf, Seconds
 from runner.contracts import PLUGIN_CLASSES, Kind
 from runner.testing import FAILED, OK, SKIPPED
 from runner.testing.child import Question, Subject, examine
@@ -17,11 +18,9 @@ SECONDS = 60.0
 
 @click.command(short_help="Check that a plugin keeps the contract of its kind.")
 @click.argument("plugin", metavar="NAME|FILE")
-@click.option("--kind", type=click.Choice(list(PLUGIN_CLASSES)), help="What it is, where the name leaves a choice.")
+@click.option("--kind", type=OneOf(list(PLUGIN_CLASSES)), help="What it is, where the name leaves a choice.")
 @click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
-@click.option(
-    "--timeout", type=click.FloatRange(min=0, min_open=True), default=SECONDS, show_default=True, help="Seconds for each check."
-)
+@click.option("--timeout", type=Seconds(), default=SECONDS, show_default=True, help="Seconds for each check.")
 def check(plugin: str, kind: Kind | None, values: tuple[str, ...], timeout: float) -> int:
     """Check that a plugin keeps the contract of its kind, a line for each check.
 

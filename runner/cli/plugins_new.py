@@ -13,7 +13,7 @@ from runner.scaffold import Package, new_package, write_package
 @click.command(short_help="Write a new plugin, as a small package.")
 @click.argument("kind", metavar="KIND")
 @click.argument("name", metavar="NAME")
-@click.option("--folder", type=click.Path(path_type=Path), help="Where to write.  [default: runner-NAME]")
+@click.option("--folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write.  [default: runner-NAME]")
 def new(kind: str, name: str, folder: Path | None) -> None:
     """Write a new plugin: a small package that can be installed, passes its tests, and runs an experiment.
 

@@ -13,6 +13,7 @@ from typing import Any
 import click
 
 from runner.cli.plugins_table import aligned
+from runner.cli.values import OneOf
 from runner.contracts import (
     PLUGIN_CLASSES,
     ComputesHessian,
@@ -64,7 +65,7 @@ CAPABILITIES: Mapping[Kind, tuple[tuple[type, str], ...]] = {
 
 @click.command(short_help="Show what a plugin is, and how to use it.")
 @click.argument("plugin", metavar="NAME|FILE")
-@click.option("--kind", type=click.Choice(list(PLUGIN_CLASSES)), help="What it is, where the name leaves a choice.")
+@click.option("--kind", type=OneOf(list(PLUGIN_CLASSES)), help="What it is, where the name leaves a choice.")
 def show(plugin: str, kind: Kind | None) -> None:
     """Show what a plugin computes, its parameters, what it offers and needs, and where it comes from.
 

@@ -18,6 +18,7 @@ from runner.analysis.summary import count_outcomes, summarize
 from runner.cli.databases import RESULTS, db_option
 from runner.cli.progress import Bar, Lines, Silence, many_runs
 from runner.cli.summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_of
+from runner.cli.values import WholeNumber
 from runner.contracts import Results
 from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, read, report
 from runner.registry import Registry
@@ -47,11 +48,18 @@ class _Told:
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path))
 @db_option
-@click.option("--results", type=click.Path(path_type=Path), default=RESULTS, show_default=True, help="The reports' folder.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    default=RESULTS,
+    show_default=True,
+    help="The reports' folder.",
+)
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Say what would be computed, and compute nothing.")
 @click.option("--executor", metavar="NAME", help="Where to compute, instead of where [execution] says; e.g. processes.")
-@click.option("--jobs", type=int, metavar="N", help="How many worker processes; for an executor with that parameter.")
+@click.option("--jobs", type=WholeNumber(), metavar="N", help="How many worker processes; for an executor with that parameter.")
 @click.option("--rerun", is_flag=True, help="Compute every run again; the old ones are kept as superseded.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed and timed-out runs again.")
 @click.option("--fail-fast", is_flag=True, help="Stop after the first batch with a failed run.")

@@ -6,6 +6,7 @@ import click
 
 from runner.cli.answers import format_option, write
 from runner.cli.databases import db_option
+from runner.cli.values import Seconds, WholeNumber
 from runner.database import ResultsDatabase
 
 ROWS = 1000
@@ -15,10 +16,8 @@ SECONDS = 30.0
 @click.command(short_help="Ask the database in SQL that only reads.")
 @click.argument("query")
 @db_option
-@click.option("--limit", type=click.IntRange(min=1), default=ROWS, show_default=True, metavar="N", help="How many rows at most.")
-@click.option(
-    "--seconds", type=click.FloatRange(min=0, min_open=True), default=SECONDS, show_default=True, help="How long it may take."
-)
+@click.option("--limit", type=WholeNumber(1), default=ROWS, show_default=True, metavar="N", help="How many rows at most.")
+@click.option("--seconds", type=Seconds(), default=SECONDS, show_default=True, help="How long it may take.")
 @format_option
 def sql(query: str, db: str, limit: int, seconds: float, form: str) -> None:
     """Ask the database in SQL: one statement that only reads, over the views runs, steps, parameters and experiments.

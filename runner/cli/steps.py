@@ -8,6 +8,7 @@ import click
 
 from runner.cli.answers import format_option, where_option, write, write_all
 from runner.cli.databases import db_option
+from runner.cli.values import WholeNumber
 from runner.database import ResultsDatabase
 from runner.errors import QueryError
 from runner.frames import Frame, joined
@@ -21,7 +22,7 @@ SHOWN = 20
 @where_option
 @click.option("--series", metavar="NAMES", help="Which of value,gradient_norm,x,gradient.  [default: all that is stored]")
 @click.option(
-    "--limit", type=click.IntRange(min=0), metavar="N", help=f"How many rows at most.  [default: {SHOWN} as a table, else all]"
+    "--limit", type=WholeNumber(0), metavar="N", help=f"How many rows at most.  [default: {SHOWN} as a table, else all]"
 )
 @format_option
 def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None, limit: int | None, form: str) -> None:

@@ -11,6 +11,7 @@ import click
 import runner
 from runner.cli.databases import db_option
 from runner.cli.progress import many_runs
+from runner.cli.values import WholeNumber
 from runner.database import ResultsDatabase
 from runner.errors import StoreError
 from runner.frames import printable
@@ -21,8 +22,10 @@ DAMAGED = StoreError.exit_code
 
 @click.command()
 @db_option
-@click.option("--replay", "count", type=click.IntRange(min=0), default=0, metavar="N", help="Compute N stored runs again.")
-@click.option("--seed", type=int, help="Of the choice of these runs; another choice each time if left out.")
+@click.option("--replay", "count", type=WholeNumber(0), default=0, metavar="N", help="Compute N stored runs again.")
+@click.option(
+    "--seed", type=WholeNumber(), metavar="N", help="Of the choice of these runs; another choice each time if left out."
+)
 @click.option(
     "--plugin", "files", multiple=True, type=click.Path(path_type=Path), metavar="FILE", help="A plugin that they need."
 )
