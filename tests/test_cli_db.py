@@ -71,7 +71,7 @@ class TestDelete:
 
     def test_nothing_named_is_told(self, kept, runner_cli):
         done = runner_cli("delete", "--db", "r.db")
-        message = "error: nothing is named; give runs, --where, --experiment or --superseded\n  see runner delete --help\n"
+        message = "error: nothing is named to delete; name runs, a filter, an experiment, or superseded runs\n"
         assert (done.code, done.err) == (2, message)
 
     @pytest.mark.parametrize("other", [["7"], ["--where", 'outcome = "failed"'], ["--superseded"]])
@@ -80,8 +80,8 @@ class TestDelete:
         done = runner_cli("delete", "--experiment", "kept", *other, "--yes", "--db", "r.db")
         assert (done.code, done.out) == (2, "")
         assert done.err == (
-            "error: runs are named in 2 ways, and all of them would go; give one, such as "
-            '--where \'experiment = "lr_sweep" and outcome = "failed"\'\n  see runner delete --help\n'
+            "error: runs to delete are named in 2 ways, and all of them would go; give one, such as the filter "
+            'experiment = "lr_sweep" and outcome = "failed"\n'
         )
         assert kept.read_bytes() == before
 
@@ -105,8 +105,16 @@ class TestDelete:
         assert kept.read_bytes() == before
 
     @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
-    @pytest.mark.parametrize(("answer", "code", "left"), [("y", 0, 25), ("n", 130, 26)])
-    def test_somebody_at_a_terminal_is_asked(self, kept, answer, code, left):
+    @pytest.mark.parametrize(
+        ("answer", "code", "left", "told"),
+        [
+            ("y", 0, 25, "y\r\ndeleted 1 run with 744 bytes of trajectories\r\n"),
+            ("n", 0, 26, "n\r\nnothing was deleted\r\n"),
+            ("", 0, 26, "\r\nnothing was deleted\r\n"),
+            ("\x03", 130, 26, "^C\r\ninterrupted\r\n"),
+        ],
+    )
+    def test_somebody_at_a_terminal_is_asked(self, kept, answer, code, left, told):
         pexpect = pytest.importorskip("pexpect")
         command = ["-c", "from runner.cli import main; main()", "delete", "4", "--db", "r.db"]
         child = pexpect.spawn(sys.executable, command, cwd=str(kept.parent), encoding="utf-8", timeout=60)
@@ -114,7 +122,7 @@ class TestDelete:
         child.sendline(answer)
         child.expect(pexpect.EOF)
         child.close()
-        assert (child.exitstatus, runs_in(kept)) == (code, left)
+        assert (child.exitstatus, runs_in(kept), child.before) == (code, left, told)
 
 
 class TestDb:

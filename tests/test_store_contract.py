@@ -30,6 +30,7 @@ from runner.store.verifying import verify
 from .conftest import SMALL
 from .test_store import AROUND, SPECIAL, Watcher, bowl, store_series, trajectory_of
 
+ONE_WAY = 'and all of them would go; give one, such as the filter experiment = "lr_sweep" and outcome = "failed"'
 PAYLOADS = [0x7FF0000000000001, 0x7FF8000000000000, 0x7FFFFFFFFFFFFFFF, 0xFFF8DEADBEEF0001, 0xFFF0000000000001]
 """NaN has many bits."""
 TABLES = [table.name for table in metadata.sorted_tables if table.name not in ("worker", "claim", "runner_schema")]
@@ -273,6 +274,25 @@ class TestDeleting:
         assert str(caught.value) == f"database {name}: holds no experiment 'none'; `runner list` shows what there is"
         with pytest.raises(QueryError, match="holds no run 99"):
             filled.plan_deletion([99])
+
+    @pytest.mark.parametrize(
+        ("ways", "message"),
+        [
+            ({}, "nothing is named to delete; name runs, a filter, an experiment, or superseded runs"),
+            ({"runs": [1], "experiment": "a"}, f"runs to delete are named in 2 ways, {ONE_WAY}"),
+            ({"runs": [], "where": "id = 1"}, f"runs to delete are named in 2 ways, {ONE_WAY}"),
+            ({"where": "id = 1", "experiment": "a", "superseded": True}, f"runs to delete are named in 3 ways, {ONE_WAY}"),
+        ],
+    )
+    def test_runs_are_named_in_one_way(self, filled, ways, message):
+        with pytest.raises(QueryError) as caught:
+            filled.plan_deletion(**ways)
+        assert str(caught.value) == message
+
+    def test_runs_may_be_one_or_a_table_or_none(self, filled):
+        assert filled.plan_deletion(1).runs == (1,)
+        assert len(filled.plan_deletion(filled.runs("learning_rate = 0.2")).runs) == 3
+        assert filled.plan_deletion([]).runs == ()
 
     def test_who_is_computing_keeps_its_settings_and_its_experiment(self, filled, name, write):
         store, catalogue = Store(name), Registry()

@@ -24,8 +24,8 @@ def delete(
 ) -> None:
     """Delete runs for good: by number or the beginning of their identity, by a filter, or a whole experiment.
 
-    A run goes with its trajectory, and with the superseded runs that it took the place of. The file keeps its size; `runner db
-    vacuum` makes it smaller.
+    A run goes with its trajectory, and with the superseded runs that it took the place of. Who answers no has nothing deleted,
+    and exit code 0. The file keeps its size; `runner db vacuum` makes it smaller.
 
     \b
     Examples:
@@ -34,15 +34,8 @@ def delete(
       runner delete --experiment lr_sweep --yes
       runner delete --superseded
     """
-    if not (runs or where is not None or experiment is not None or superseded):
-        raise click.UsageError("nothing is named; give runs, --where, --experiment or --superseded")
-    if (named := bool(runs) + (where is not None) + (experiment is not None) + superseded) > 1:
-        raise click.UsageError(
-            f"runs are named in {named} ways, and all of them would go; give one, such as "
-            '--where \'experiment = "lr_sweep" and outcome = "failed"\''
-        )
     with ResultsDatabase(db) as database:
-        deletion = database.plan_deletion(runs, where=where, experiment=experiment, superseded=superseded)
+        deletion = database.plan_deletion(runs or None, where=where, experiment=experiment, superseded=superseded)
         what = many_runs(len(deletion.runs)) + (f" ({deletion.superseded:,} superseded)" if deletion.superseded else "")
         what += f" with {size_in_words(deletion.bytes)} of trajectories"
         if deletion.experiments:
@@ -53,14 +46,15 @@ def delete(
         if dry_run:
             click.echo(f"would delete {what}")
             return
-        if not yes:
-            _ask(what, db)
+        if not (yes or _agreed(what, db)):
+            click.echo("nothing was deleted")
+            return
         database.delete(deletion)
     click.echo(f"deleted {what}")
 
 
-def _ask(what: str, db: str) -> None:
-    """Go on only if somebody is there who says yes."""
+def _agreed(what: str, db: str) -> bool:
+    """Whether somebody is there who says yes."""
     if not sys.stdin.isatty():
         raise click.UsageError(f"would delete {what} from {db}; nobody is there to ask, so say --yes")
-    click.confirm(f"Delete {what} from {db}?", abort=True)
+    return click.confirm(f"Delete {what} from {db}?")

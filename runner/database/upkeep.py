@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.database.asking import Asking
-from runner.database.questions import RunKey, catalogue_with
+from runner.database.questions import Runs, catalogue_with
+from runner.errors import QueryError
 from runner.store.connection import Database
 
 if TYPE_CHECKING:
@@ -65,26 +66,33 @@ class Upkeep(Asking):
         return facts(self._database)
 
     def plan_deletion(
-        self, runs: Iterable[RunKey] = (), *, where: str | None = None, experiment: str | None = None, superseded: bool = False
+        self, runs: Runs = None, *, where: str | None = None, experiment: str | None = None, superseded: bool = False
     ) -> Deletion:
-        """Return what `delete` would delete: nothing but what is asked for, and what the runs have superseded.
+        """Return what `delete` would delete: nothing but what is asked for, in one way, and what the runs have superseded.
 
         Args:
-            runs: some runs.
+            runs: a run, several, or a table of runs with their `id`.
             where: a filter; the runs that satisfy it.
             experiment: an experiment by its name; it goes, and the runs that belong to no other.
             superseded: every superseded run.
 
         Raises:
-            QueryError: there is no such run or experiment, or the filter cannot be understood.
+            QueryError: nothing is named, or in several ways; there is no such run or experiment, or the filter cannot be
+                understood.
             StoreError: the database cannot be read.
         """
+        named = [runs is not None, where is not None, experiment is not None, superseded]
+        if not any(named):
+            raise QueryError("nothing is named to delete; name runs, a filter, an experiment, or superseded runs")
+        if sum(named) > 1:
+            raise QueryError(
+                f"runs to delete are named in {sum(named)} ways, and all of them would go; give one, such as the filter "
+                'experiment = "lr_sweep" and outcome = "failed"'
+            )
         # Only who looks after a database needs it.
         from runner.store.deleting import plan_deletion
 
-        heads = self._heads(tuple(runs), None)
-        if where is not None:
-            heads += self._heads(None, where)
+        heads = [] if runs is None and where is None else self._heads(runs, where)
         return plan_deletion(self._database, [head.id for head in heads], experiment, superseded)
 
     def delete(self, deletion: Deletion) -> None:
