@@ -291,7 +291,8 @@ class TestDeleting:
 
     def test_runs_may_be_one_or_a_table_or_none(self, filled):
         assert filled.plan_deletion(1).runs == (1,)
-        assert len(filled.plan_deletion(filled.runs("learning_rate = 0.2")).runs) == 3
+        found = filled.runs("learning_rate = 0.2")
+        assert filled.plan_deletion(found) == filled.plan_deletion(found["id"].tolist())
         assert filled.plan_deletion([]).runs == ()
 
     def test_who_is_computing_keeps_its_settings_and_its_experiment(self, filled, name, write):
