@@ -3,7 +3,8 @@
     RunnerError                exit code 1
     ├── ExperimentError        exit code 2   the experiment file, a plugin that it names, or an option is wrong
     ├── QueryError             exit code 2   a question to the results database is wrong: a filter, a column, a run, SQL
-    ├── PluginError            exit code 3   a plugin is not there or cannot be loaded, or breaks its contract
+    ├── PluginError            exit code 3   a plugin cannot be loaded, breaks its contract, or is missing for a stored run
+    │   └── NoSuchPlugin       exit code 2   what was asked for is no plugin
     ├── StoreError             exit code 4   the results database cannot be opened, read or written
     ├── ReportError            exit code 5   the report cannot be written
     └── Interrupted            exit code 130 the user pressed Ctrl-C; what was finished is kept
@@ -47,6 +48,12 @@ class PluginError(RunnerError):
     """A plugin cannot be found or loaded, or what it returned breaks the contract of its kind."""
 
     exit_code = 3
+
+
+class NoSuchPlugin(PluginError):
+    """What was asked for, by a name or a file, is no plugin, or does not say which of several."""
+
+    exit_code = 2
 
 
 class StoreError(RunnerError):

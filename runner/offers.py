@@ -82,14 +82,16 @@ class Catalogue(Protocol):
         """Return the plugin of that kind and name.
 
         Raises:
-            PluginError: there is none, there are several, or it cannot be loaded.
+            NoSuchPlugin: there is none.
+            PluginError: there are several, or it cannot be loaded.
         """
 
     def load_file(self, path: Path) -> None:
         """Load a plugin file that an experiment names.
 
         Raises:
-            PluginError: it does not exist, fails to import or offers nothing usable.
+            NoSuchPlugin: it does not exist.
+            PluginError: it fails to import or offers nothing usable.
         """
 
 

@@ -10,7 +10,7 @@ from typing import cast
 
 from runner.config import DEFAULT_FIGURES
 from runner.contracts import Drawing, Figure
-from runner.errors import Interrupted, PluginError, QueryError, ReportError, StoreError
+from runner.errors import Interrupted, NoSuchPlugin, QueryError, ReportError, StoreError
 from runner.filters.syntax import Filter
 from runner.offers import Catalogue
 from runner.pipeline import report
@@ -98,7 +98,7 @@ def _figures(names: Sequence[str], catalogue: Catalogue) -> list[tuple[str, Figu
     for name in names:
         try:
             found.append((name, cast(Figure, catalogue.find("figure", name).cls())))
-        except PluginError as error:
+        except NoSuchPlugin as error:
             raise QueryError(f"figure: {error}") from error
     return found
 

@@ -47,7 +47,7 @@ from runner.contracts import (
     Plugin,
     Quantity,
 )
-from runner.errors import PluginError
+from runner.errors import NoSuchPlugin, PluginError
 from runner.offers import RESERVED, Broken, Offer, suggestion
 from runner.parameters import parameters_of
 
@@ -99,7 +99,8 @@ class Registry:
         """Load a plugin file that an experiment names.
 
         Raises:
-            PluginError: it does not exist, fails to import or offers nothing usable.
+            NoSuchPlugin: it does not exist.
+            PluginError: it fails to import or offers nothing usable.
         """
         try:
             self._load_file(path)
@@ -111,7 +112,8 @@ class Registry:
         """Return the plugin of that kind and name.
 
         Raises:
-            PluginError: there is none, there are several, or it cannot be loaded.
+            NoSuchPlugin: there is none.
+            PluginError: there are several, or it cannot be loaded.
         """
         self._load(name)
         if (kind, name) not in self._offers:
@@ -122,7 +124,7 @@ class Registry:
         if offers:
             sources = " and ".join(offer.source for offer in offers)
             raise PluginError(f"{kind} {name!r} is offered by {sources}; uninstall or rename one of them")
-        raise PluginError(self._absence(kind, name))
+        raise self._absence(kind, name)
 
     def offers(self) -> list[Offer]:
         """Every plugin on offer, by kind and name; loads them all."""
@@ -142,7 +144,7 @@ class Registry:
 
     def _load_file(self, path: Path) -> None:
         if path.suffix != ".py":
-            raise PluginError(f"{path}: a plugin file ends in .py")
+            raise NoSuchPlugin(f"{path}: a plugin file ends in .py")
         name = f"runner_local_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
         loader = SourceFileLoader(name, str(path))
         module = importlib.util.module_from_spec(cast(ModuleSpec, importlib.util.spec_from_loader(name, loader)))
@@ -150,6 +152,8 @@ class Registry:
         try:
             # Compiled afresh: bytecode kept beside the file would also pass for that of an edit as long and as old.
             code = loader.source_to_code(loader.get_data(str(path)), str(path))
+        except FileNotFoundError as error:
+            raise NoSuchPlugin(f"{path}: cannot be read: {error.strerror}") from error
         except OSError as error:
             raise PluginError(f"{path}: cannot be read: {error.strerror}") from error
         except (SyntaxError, ValueError) as error:
@@ -191,14 +195,14 @@ class Registry:
         for offer in offers:
             self._offers[offer.kind, offer.name].append(offer)
 
-    def _absence(self, kind: Kind, name: str) -> str:
+    def _absence(self, kind: Kind, name: str) -> PluginError:
         for broken in self._broken:
             if broken.name == name:
-                return f"{kind} {name!r} cannot be loaded from {broken.source}: {broken.cause}"
+                return PluginError(f"{kind} {name!r} cannot be loaded from {broken.source}: {broken.cause}")
         names = sorted(known for known_kind, known in self._offers if known_kind == kind)
         unknown = [*self._broken_files, *(broken.source for broken in self._broken)]
         unless = f", unless {' or '.join(unknown)}, which cannot be loaded, offers it" if unknown else ""
-        return f"there is no {kind} {name!r}{unless}; {suggestion(name, names)}"
+        return NoSuchPlugin(f"there is no {kind} {name!r}{unless}; {suggestion(name, names)}")
 
 
 def _source(entry_point: EntryPoint) -> str:

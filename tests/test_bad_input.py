@@ -35,6 +35,10 @@ COORDINATES = "coordinates, but the objective has dimension 2; give 2, or one nu
 ZIP = "zip must be a list of lists of parameters, e.g. [['learning_rate', 'max_norm']], not"
 FINITE = "must be a finite number, or a list of them, not"
 HUGE = "1" + 400 * "0"
+SUPPORTED = (
+    "results are kept in an SQLite file or in PostgreSQL: give a path, or a URL such as postgresql+psycopg://user@host/name"
+)
+INSTALL = "python -m pip install 'gradient-runner[postgresql]' brings psycopg"
 NOT_TABLES = "must be tables, each written"
 
 
@@ -627,7 +631,17 @@ class TestDatabases:
         rejected(":memory:", "results are kept in a file; give its path")
 
     def test_no_such_kind_of_database(self, rejected):
-        rejected("nosql://host/name", "its driver is not installed: Can't load plugin: sqlalchemy.dialects:nosql")
+        rejected("mysql://host/name", f"mysql is not supported; {SUPPORTED}")
+
+    @pytest.mark.parametrize("url", ["postgresql://host/name", "postgresql+psycopg://host/name"])
+    def test_a_server_without_its_driver(self, rejected, monkeypatch, url):
+        monkeypatch.setitem(sys.modules, "psycopg", None)
+        cause = "import of psycopg halted; None in sys.modules"
+        rejected(url, f"its driver cannot be loaded ({cause}); {INSTALL}")
+
+    def test_another_driver_that_is_not_there(self, rejected):
+        advice = f"write postgresql+psycopg://..., and {INSTALL}"
+        rejected("postgresql+pg8000://host/name", f"its driver cannot be loaded (No module named 'pg8000'); {advice}")
 
     @pytest.mark.skipif(not Path("/proc/self").exists(), reason="a folder that not even root may write into")
     def test_a_folder_that_cannot_be_written(self, rejected):

@@ -94,8 +94,8 @@ class TestDelete:
         [
             (["--experiment", "none"], 2, "error: database r.db: holds no experiment 'none'; `runner list` shows what there is"),
             (["--experiment", "kepd"], 2, "error: database r.db: holds no experiment 'kepd'; did you mean kept?"),
-            (["99"], 2, "error: database r.db: holds no run '99'; give a row number, or at least 4 characters of an identity "
-                        "as `runner runs` shows it"),
+            (["99"], 2, "error: database r.db: holds no run 99; give a row number, or at least 4 characters of an identity, "
+                        "as `runner runs` shows them"),
         ],
     )  # fmt: skip
     def test_what_is_not_there_is_told(self, kept, runner_cli, arguments, code, message):

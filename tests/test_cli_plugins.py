@@ -18,8 +18,9 @@ from runner.cli import COMMANDS, commands
 from runner.cli.answers import FORMATS
 from runner.registry import HOOKS, Registry
 
-from .conftest import Done
+from .conftest import SMALL, Done
 from .test_bad_input import call_main
+from .test_store import run_into
 
 COMMAND = [sys.executable, "-c", "from runner.cli import main; main()"]
 
@@ -146,6 +147,51 @@ class TestEveryCommand:
             "A", "B", "EXPERIMENT", "FILE", "FILTER", "FOLDER", "KIND", "LOW,HIGH", "N", "NAME", "NAMES", "OBJECTIVE",
             "PARAMETER=VALUE", "PATH", "PATH=VALUE", "QUERY", "RUN", "SECONDS", "URL", "X",
         }  # fmt: skip
+
+
+class TestWhatIsNotThere:
+    """A name or a file that is no plugin is a wrong call wherever it is given; a plugin that cannot be loaded is not."""
+
+    @pytest.mark.parametrize(
+        ("arguments", "error"),
+        [
+            (("run", "wrong.toml"), "wrong.toml: optimizer[0].name: there is no optimizer 'newtonn'; did you mean newton?"),
+            (
+                ("run", "small.toml", "--executor", "processe"),
+                "--executor: there is no executor 'processe'; did you mean processes?",
+            ),
+            (("inspect", "quadratik"), "there is no objective 'quadratik'; did you mean quadratic?"),
+            (("inspect", "quadratic", "--plugin", "none.py"), "none.py: cannot be read: No such file or directory"),
+            (("inspect", "quadratic", "--plugin", "small.toml"), "small.toml: a plugin file ends in .py"),
+            (("plugins", "show", "newtonn"), "there is no plugin 'newtonn'; did you mean newton?"),
+            (("plugins", "check", "newtonn"), "there is no plugin 'newtonn'; did you mean newton?"),
+            (("plugins", "check", "none.py"), "none.py: cannot be read: No such file or directory"),
+            (("plot", "small", "--figure", "rate"), "figure: there is no figure 'rate'; did you mean rates?"),
+            (("plot", "small", "--figure", "rates", "--plugin", "none.py"), "none.py: cannot be read: No such file or directory"),
+            (("report", "small", "--figure", "rate"), "figure: there is no figure 'rate'; did you mean rates?"),
+            (("verify", "--replay", "1", "--plugin", "none.py"), "none.py: cannot be read: No such file or directory"),
+        ],
+    )
+    def test_it_is_a_wrong_call(self, write, tmp_path, call, arguments: tuple[str, ...], error: str):
+        run_into(write(), tmp_path / "r.db")
+        write(SMALL.replace("gradient_descent", "newtonn"), "wrong.toml")
+        done = call(*arguments, RUNNER_DB="r.db")
+        assert (done.code, done.err) == (2, f"error: {error}\n")
+
+    @pytest.mark.parametrize(
+        "arguments",
+        [
+            ("inspect", "quadratic", "--plugin", "broken.py"),
+            ("plugins", "show", "broken.py"),
+            ("plot", "small", "--figure", "rates", "--plugin", "broken.py"),
+            ("verify", "--replay", "1", "--plugin", "broken.py"),
+        ],
+    )
+    def test_one_that_cannot_be_loaded_is_not(self, write, tmp_path, call, arguments: tuple[str, ...]):
+        run_into(write(), tmp_path / "r.db")
+        write("1 / 0", "broken.py")
+        done = call(*arguments, RUNNER_DB="r.db")
+        assert (done.code, done.err) == (3, "error: broken.py, line 1: cannot be loaded: ZeroDivisionError: division by zero\n")
 
 
 def every_command(group: click.Group, path: str) -> Iterator[tuple[str, click.Command]]:

@@ -75,18 +75,23 @@ def test_a_run_by_its_number_or_the_beginning_of_its_identity(small, stored):
 
 
 @pytest.mark.parametrize(
-    ("key", "message"),
+    ("key", "name"),
     [
-        (99, "holds no run 99; give a row number, or at least 4 characters of an identity as `runner runs` shows it"),
-        ("abc", "holds no run 'abc'; give a row number, or at least 4 characters of an identity as `runner runs` shows it"),
-        ("zzzz", "holds no run 'zzzz'; give a row number, or at least 4 characters of an identity as `runner runs` shows it"),
-        ("ffffffffffff", "holds no run whose identity begins with ffffffffffff"),
+        (99, "99"),
+        ("99999", "99999"),
+        ("abc", "abc"),
+        ("zzzz", "zzzz"),
+        ("ffffffffffff", "ffffffffffff"),
+        ("", "''"),
+        ("-1", "'-1'"),
     ],
 )
-def test_a_run_that_is_not_there(small, stored, key, message):
-    with pytest.raises(QueryError) as error:
-        stored.run(key)
-    assert str(error.value) == f"database {small}: {message}"
+def test_a_run_that_is_not_there(small, stored, key, name):
+    advice = "give a row number, or at least 4 characters of an identity, as `runner runs` shows them"
+    for ask in (stored.run, stored.steps, stored.plan_deletion):
+        with pytest.raises(QueryError) as error:
+            ask(key)
+        assert str(error.value) == f"database {small}: holds no run {name}; {advice}"
 
 
 def test_a_beginning_that_several_runs_share(small, tmp_path):

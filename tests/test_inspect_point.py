@@ -262,7 +262,7 @@ class TestRefusals:
         assert call("inspect", "quadratic", *arguments) == Done(2, "", f"error: {error}\n  see runner inspect --help\n")
 
     def test_an_unknown_objective(self, call):
-        assert call("inspect", "quadratik") == Done(3, "", "error: there is no objective 'quadratik'; did you mean quadratic?\n")
+        assert call("inspect", "quadratik") == Done(2, "", "error: there is no objective 'quadratik'; did you mean quadratic?\n")
 
     def test_what_a_plugin_raises_is_told_as_such(self, call, stranger):
         plugin = stranger('raise ZeroDivisionError("no luck")')

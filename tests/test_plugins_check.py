@@ -134,8 +134,9 @@ class TestOptions:
     @pytest.mark.parametrize(
         ("arguments", "code", "error"),
         [
-            (("gradient_decent",), 3, "there is no plugin 'gradient_decent'; did you mean gradient_descent?"),
-            (("adam", "--kind", "figure"), 3, "there is no figure 'adam'; allowed: basins, "),
+            (("gradient_decent",), 2, "there is no plugin 'gradient_decent'; did you mean gradient_descent?"),
+            (("adam", "--kind", "figure"), 2, "there is no figure 'adam'; allowed: basins, "),
+            (("none.py",), 2, "none.py: cannot be read: No such file or directory"),
             (("adam", "--set", "rate=1"), 2, "--set rate=1: adam has no such parameter; allowed: "),
             (("adam", "--set", "learning_rat=1"), 2, "--set learning_rat=1: adam has no such parameter; did you mean learning_rate?"),
             (("adam", "--set", "learning_rate=-1"), 2, "--set learning_rate=-1: must be a number > 0, not -1"),
@@ -386,7 +387,7 @@ class TestShow:
 
     def test_an_unknown_name(self, call):
         done = call("plugins", "show", "gradient_decent")
-        assert done == Done(3, "", "error: there is no plugin 'gradient_decent'; did you mean gradient_descent?\n")
+        assert done == Done(2, "", "error: there is no plugin 'gradient_decent'; did you mean gradient_descent?\n")
 
 
 class TestTheGroup:

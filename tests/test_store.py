@@ -27,6 +27,7 @@ from runner.store.connection import Database
 from runner.trajectories import Chunk, Descent, Evaluations, Trajectory
 
 from .conftest import SMALL
+from .test_bad_input import SUPPORTED
 
 AROUND = Environment("CPython 3.11.7", "Linux", "a processor", {"numpy": "2.4.0"}, "abc")
 
@@ -333,9 +334,9 @@ class TestForeignFiles:
         [
             (
                 "nonsense://x",
-                "database nonsense://x: its driver is not installed: Can't load plugin: sqlalchemy.dialects:nonsense",
+                f"database nonsense://x: nonsense is not supported; {SUPPORTED}",
             ),
-            ("://", "database ://: is neither a path nor a database URL such as postgresql://host/name"),
+            ("://", f"database ://: is neither a path nor a database URL; {SUPPORTED}"),
             ("sqlite://", "database sqlite://: results are kept in a file; give its path"),
         ],
     )

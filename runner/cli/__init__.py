@@ -38,8 +38,8 @@ EXIT_CODES = """\b
 Exit codes:
   0    done
   1    done, but some runs failed (their errors are stored)
-  2    the experiment file, a plugin that it names, a filter or an option is wrong
-  3    a plugin is not there or cannot be loaded, or breaks its contract
+  2    the experiment file, a plugin that it names, a filter, an option or an argument is wrong, or names what is not there
+  3    a plugin cannot be loaded, breaks its contract, or is missing for a stored run
   4    the results database cannot be opened, read or written, or is damaged
   5    the report cannot be written
   70   a bug in runner; --debug shows where

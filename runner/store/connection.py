@@ -27,6 +27,10 @@ from runner.store.sqlite_files import is_sqlite_file, may_write, open_to_read, o
 
 ADVISORY_LOCK = 5_717_340_216
 """A number that nobody else is likely to lock."""
+DRIVER = "psycopg"
+SUPPORTED = (
+    f"results are kept in an SQLite file or in PostgreSQL: give a path, or a URL such as postgresql+{DRIVER}://user@host/name"
+)
 BUSY_SECONDS = 60.0
 """How long one waits for another writer, unless told that it waits."""
 # Of a connection that an interruption closed halfway, it would print a traceback where no log is set up.
@@ -277,13 +281,20 @@ def _url(name: str) -> Any:
     if "://" not in name:
         return make_url("sqlite://").set(database=str(Path(name)))
     try:
-        return make_url(name)
+        url = make_url(name)
     except ArgumentError as error:
-        raise StoreError(f"database {name}: is neither a path nor a database URL such as postgresql://host/name") from error
+        raise StoreError(f"database {name}: is neither a path nor a database URL; {SUPPORTED}") from error
+    if url.get_backend_name() not in ("sqlite", "postgresql"):
+        raise StoreError(f"database {name}: {url.get_backend_name()} is not supported; {SUPPORTED}")
+    # What SQLAlchemy takes where no driver is named differs between its versions.
+    return url.set(drivername=f"postgresql+{DRIVER}") if url.drivername == "postgresql" else url
 
 
 def _server_engine(name: str, url: Any) -> Engine:
     try:
         return create_engine(url)
     except (NoSuchModuleError, ImportError) as error:
-        raise StoreError(f"database {name}: its driver is not installed: {error}") from error
+        cause, remedy = str(error).partition("\n")[0], f"python -m pip install 'gradient-runner[postgresql]' brings {DRIVER}"
+        if url.drivername != f"postgresql+{DRIVER}":
+            remedy = f"write postgresql+{DRIVER}://..., and {remedy}"
+        raise StoreError(f"database {name}: its driver cannot be loaded ({cause}); {remedy}") from error

@@ -79,20 +79,25 @@ def find_run(connection: Connection, run: int | str, database: str) -> int:
         if number is not None:
             return int(number)
     if isinstance(run, int) or not re.fullmatch(rf"[0-9a-f]{{{SHORTEST},64}}", text):
-        raise QueryError(
-            f"database {database}: holds no run {run!r}; give a row number, or at least {SHORTEST} characters of an identity "
-            "as `runner runs` shows it"
-        )
+        raise _no_run(run, database)
     # Identities are hexadecimal, so every one that begins so lies before the same with a g behind it.
     begins = (table.c.identity >= text) & (table.c.identity < text + "g") & table.c.superseded_by.is_(None)
     found = connection.execute(select(table.c.id, table.c.identity).where(begins).order_by(table.c.identity).limit(4)).all()
     if not found:
-        raise QueryError(f"database {database}: holds no run whose identity begins with {text}")
+        raise _no_run(run, database)
     if len(found) > 1:
         several = ", ".join(identity[: max(SHOWN, len(text) + 2)] for _, identity in found[:3])
         more = ", …" if len(found) > 3 else ""
         raise QueryError(f"database {database}: several runs begin with {text}: {several}{more}; give more characters")
     return int(found[0][0])
+
+
+def _no_run(run: int | str, database: str) -> QueryError:
+    name = run if str(run).isalnum() else repr(run)
+    return QueryError(
+        f"database {database}: holds no run {name}; give a row number, or at least {SHORTEST} characters of an identity, as "
+        "`runner runs` shows them"
+    )
 
 
 def _record(connection: Connection, number: int) -> RunRecord:

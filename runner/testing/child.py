@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.contracts import Kind, Plugin
-from runner.errors import ExperimentError, PluginError, RunnerError
+from runner.errors import ExperimentError, NoSuchPlugin, PluginError, RunnerError
 from runner.offers import Offer, suggestion
 from runner.parameters import ParameterValue
 from runner.registry import Registry
@@ -185,9 +185,9 @@ def answers(question: Question) -> Iterator[Begun | Subject | Finding]:
     registry = Registry()
     try:
         offers = find_offers(registry, question.target, question.kind, question.file)
+    except NoSuchPlugin:
+        raise
     except PluginError as error:
-        if question.file is None and not any(broken.name == question.target for broken in registry.broken()):
-            raise
         yield Finding(LOADS, FAILED, str(error))
         return
     made = [(offer, values_for(offer, offers, question.values)) for offer in offers]
@@ -213,29 +213,30 @@ def find_offers(registry: Registry, target: str, kind: Kind | None, file: Path |
     """Return the plugins that a name or a file stands for.
 
     Raises:
-        PluginError: there are none, they cannot be loaded, or there are some of several kinds.
+        NoSuchPlugin: there are none, or there are some of several kinds.
+        PluginError: they cannot be loaded.
     """
     if file is not None:
         registry.load_file(file)
         offers = [offer for offer in registry.offered_by(file) if kind in (None, offer.kind)]
         if not offers:
-            raise PluginError(f"{file}: it offers no {kind}")
+            raise NoSuchPlugin(f"{file}: it offers no {kind}")
         return offers
     offers = [offer for offer in registry.offers() if offer.name == target and kind in (None, offer.kind)]
     if not offers:
-        raise PluginError(_absence(registry, target, kind))
+        raise _absence(registry, target, kind)
     kinds = list(dict.fromkeys(offer.kind for offer in offers))
     if len(kinds) > 1:
-        raise PluginError(f"{target!r} is the name of plugins of several kinds: {', '.join(kinds)}; say which with --kind")
+        raise NoSuchPlugin(f"{target!r} is the name of plugins of several kinds: {', '.join(kinds)}; say which with --kind")
     return offers
 
 
-def _absence(registry: Registry, name: str, kind: Kind | None) -> str:
+def _absence(registry: Registry, name: str, kind: Kind | None) -> PluginError:
     for broken in registry.broken():
         if broken.name == name:
-            return f"{broken.source}: {broken.cause}"
+            return PluginError(f"{broken.source}: {broken.cause}")
     names = sorted({offer.name for offer in registry.offers() if kind in (None, offer.kind)})
-    return f"there is no {kind or 'plugin'} {name!r}; {suggestion(name, names)}"
+    return NoSuchPlugin(f"there is no {kind or 'plugin'} {name!r}; {suggestion(name, names)}")
 
 
 def _check_name(offer: Offer) -> None:
