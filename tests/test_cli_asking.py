@@ -173,7 +173,7 @@ def test_show(ask, stored):
     assert steps[-1] == str(run.steps)
     assert f"{series.value[0]:.6g}" in done.out
     assert "f − f* (log)" in done.out
-    as_json = ask("show", 3, "--json").json
+    as_json = ask("show", 3, "--format", "json").json
     assert (as_json["identity"], as_json["final_value"]) == (run.identity, run.final_value)
     assert as_json["optimizer"]["parameters"] == {"learning_rate": 0.3}
 

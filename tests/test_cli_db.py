@@ -138,7 +138,7 @@ class TestDb:
             "database": "r.db", "schema": "0002", "size": "57.3 kB", "experiments": "2", "runs": "24, and 2 superseded",
             "iterates": str(iterates), "at work": "nobody",
         }  # fmt: skip
-        assert runner_cli("db", "info", "--json", "--db", "r.db").json["superseded"] == 2
+        assert runner_cli("db", "info", "--format", "json", "--db", "r.db").json["superseded"] == 2
 
     def test_a_backup_has_a_name_of_its_own(self, kept, runner_cli):
         names = [f"r.schema_0002.{TODAY}{number}.db" for number in ("", ".2", ".3")]
@@ -202,4 +202,4 @@ class TestDb:
         assert backup.err == f"error: database {url}: is on a server; use the server's own tools, or `runner db copy`\n"
         assert runner_cli("db", "copy", "back.db", "--db", url).code == 0
         assert contents(kept.with_name("back.db")) == contents(kept)
-        assert json.loads(runner_cli("db", "info", "--json", "--db", url).out)["system"].startswith("PostgreSQL")
+        assert json.loads(runner_cli("db", "info", "--format", "json", "--db", url).out)["system"].startswith("PostgreSQL")

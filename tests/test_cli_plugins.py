@@ -37,7 +37,7 @@ class TestPlugins:
         assert (done.code, done.err) == (0, "")
         heading, *lines = done.out.splitlines()
         assert re.fullmatch(r"kind +name +.*what it is.*", heading)
-        listed = call("plugins", "--json").json["plugins"]
+        listed = call("plugins", "--format", "json").json["plugins"]
         assert len(lines) == len(listed)
         for line, plugin in zip(lines, listed, strict=True):
             assert line.split()[:2] == [plugin["kind"], plugin["name"]]
@@ -45,7 +45,7 @@ class TestPlugins:
             assert plugin["version"] in line
 
     def test_json(self, call):
-        done = call("plugins", "--json")
+        done = call("plugins", "--format", "json")
         assert (done.code, done.err) == (0, "")
         assert done.json["broken"] == []
         assert {tuple(plugin) for plugin in done.json["plugins"]} == {("kind", "name", "source", "version", "summary")}
@@ -60,7 +60,9 @@ class TestPlugins:
         assert {plugin["kind"] for plugin in done.json["plugins"]} == {"objective", "gradient", "optimizer", "executor", "figure"}
 
     def test_every_plugin_says_what_it_is(self, call):
-        assert [plugin["name"] for plugin in call("plugins", "--json").json["plugins"] if len(plugin["summary"]) < 10] == []
+        assert [
+            plugin["name"] for plugin in call("plugins", "--format", "json").json["plugins"] if len(plugin["summary"]) < 10
+        ] == []
 
     @pytest.mark.parametrize("kind", ["objective", "optimizer"])
     def test_every_formula_has_its_source(self, kind: str):
@@ -148,6 +150,29 @@ class TestEveryCommand:
             "PARAMETER=VALUE", "PATH", "PATH=VALUE", "QUERY", "RUN", "SECONDS", "URL", "X",
         }  # fmt: skip
 
+    def test_every_format_is_asked_for_in_one_way(self):
+        formats = {
+            path: each.type.choices
+            for path, command in every_command(commands, "runner")
+            for each in command.params
+            if isinstance(each.type, click.Choice) and "json" in each.type.choices and each.opts == ["--format"]
+        }
+        assert {tuple(choices) for choices in formats.values()} == {FORMATS, ("table", "json")}
+        named = {path for path, command in every_command(commands, "runner") if "json" in " ".join(option_names(command))}
+        assert named == set()
+        assert {
+            "runner run",
+            "runner show",
+            "runner list",
+            "runner inspect",
+            "runner plugins",
+            "runner db info",
+        } <= formats.keys()
+
+
+def option_names(command: click.Command) -> list[str]:
+    return [name for each in command.params for name in each.opts]
+
 
 class TestWhatIsNotThere:
     """A name or a file that is no plugin is a wrong call wherever it is given; a plugin that cannot be loaded is not."""
@@ -205,7 +230,7 @@ def every_command(group: click.Group, path: str) -> Iterator[tuple[str, click.Co
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no broken pipes")
-@pytest.mark.parametrize("arguments", [("plugins",), ("run", "small.toml", "--no-report", "--quiet", "--json")])
+@pytest.mark.parametrize("arguments", [("plugins",), ("run", "small.toml", "--no-report", "--quiet", "--format", "json")])
 def test_a_pipe_that_closes_early_is_no_error_to_talk_about(tmp_path, write, arguments: tuple[str, ...]):
     write()
     process = subprocess.Popen([*COMMAND, *arguments], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)

@@ -157,7 +157,7 @@ class TestOutput:
 
     def test_json_and_nothing_else(self, tmp_path, write, runner_cli):
         write()
-        done = runner_cli("run", "small.toml", "--json", "--results", "reports")
+        done = runner_cli("run", "small.toml", "--format", "json", "--results", "reports")
         assert (done.code, done.err) == (0, "")
         summary = done.json["summary"]
         told = {key: value for key, value in done.json.items() if key not in ("summary", "rates")}
@@ -205,7 +205,7 @@ class TestOutput:
 
     def test_a_name_from_the_file_name(self, write, call):
         write(SMALL.replace('name = "small"\n', "", 1), "my_sweep.toml")
-        assert call("run", "my_sweep.toml", "--dry-run", "--json").json["experiment"] == "my_sweep"
+        assert call("run", "my_sweep.toml", "--dry-run", "--format", "json").json["experiment"] == "my_sweep"
 
     def test_a_results_folder_that_is_a_file(self, tmp_path, write, call):
         write()
@@ -224,7 +224,7 @@ class TestAgain:
         write()
         call("run", "small.toml", "--no-report")
         old = rows(tmp_path / STORED)
-        done = call("run", "small.toml", "--no-report", "--rerun", "--json")
+        done = call("run", "small.toml", "--no-report", "--rerun", "--format", "json")
         assert (done.json["stored_before"], sum(done.json["computed"].values())) == (12, 12)
         kept, new = rows(tmp_path / STORED)[:12], rows(tmp_path / STORED)[12:]
         assert [row[:4] for row in kept] == [row[:4] for row in old]
@@ -288,7 +288,7 @@ class TestFailedRuns:
         assert again.err == "0 runs to compute, 6 already stored\n"
         assert again.out.splitlines()[-1] == self.FAILED
 
-        retried = call("run", "small.toml", "--no-report", "--retry-failed", "--json", REPAIRED="1")
+        retried = call("run", "small.toml", "--no-report", "--retry-failed", "--format", "json", REPAIRED="1")
         assert (retried.code, retried.json["stored_before"], retried.json["computed"]) == (0, 6, {"diverged": 2})
         assert call("run", "small.toml", "--no-report", "--quiet") == Done(0, "", "")
 
@@ -303,7 +303,7 @@ class TestFailedRuns:
             "1 run failed; the errors are stored, and --retry-failed computes again",
         ]
         assert [row[2] for row in rows(tmp_path / STORED)] == ["failed"]
-        rest = call("run", "small.toml", "--no-report", "--json")
+        rest = call("run", "small.toml", "--no-report", "--format", "json")
         assert (rest.code, rest.json["computed"]) == (1, {"failed": 1, "converged": 4})
 
 
@@ -352,7 +352,7 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_goes_on(tmp_path, write, run
     assert err.splitlines()[-1].removeprefix("error: ") == message
     assert "Traceback" not in err
 
-    rest = runner_cli("run", "long.toml", "--no-report", "--json")
+    rest = runner_cli("run", "long.toml", "--no-report", "--format", "json")
     assert (rest.code, rest.json["stored_before"], rest.json["computed"]) == (0, stored, {"max_steps": 8 - stored})
     assert len(rows(database)) == 8
 
@@ -377,7 +377,9 @@ def test_a_terminal_shows_a_bar(tmp_path, write):
     assert f"12 runs computed, 0 stored already; database: {STORED}" in text
 
 
-@pytest.mark.parametrize(("options", "where"), [((), "the report has them all"), (("--no-report",), "--json has them all")])
+@pytest.mark.parametrize(
+    ("options", "where"), [((), "the report has them all"), (("--no-report",), "--format json has them all")]
+)
 def test_a_long_table_is_cut_in_the_terminal_and_nowhere_else(tmp_path, write, call, options, where):
     """27 rows: the first 24 in the order of the grid."""
     dimensions = ", ".join(str(dimension) for dimension in range(1, 28))
@@ -391,7 +393,7 @@ def test_a_long_table_is_cut_in_the_terminal_and_nowhere_else(tmp_path, write, c
     head, _, rest = done.out.partition(f"\n… and 3 more rows; {where}\n\n27 runs: ")
     assert rest
     assert [f"dimension={dimension})" in line for dimension, line in enumerate(head.splitlines())] == [False, *[True] * 24]
-    assert len(call("run", "many.toml", "--json").json["summary"]) == 27
+    assert len(call("run", "many.toml", "--format", "json").json["summary"]) == 27
     assert (tmp_path / "results/many/summary.csv").read_text().count("\n") == 28
 
 

@@ -76,7 +76,7 @@ def test_eight_processes_compute_each_run_once(tmp_path, write):
     grids = [SMALL.replace("[0.1, 0.3, 1.1]", rates(1 + 3 * number, 9)) for number in range(4)]
     for number, text in enumerate(grids):
         write(text.replace('"small"', f'"grid{number}"') + "[execution]\nmax_batch = 5\n", f"grid{number}.toml")
-    processes = [start(tmp_path, f"grid{number % 4}.toml", "--json") for number in range(8)]
+    processes = [start(tmp_path, f"grid{number % 4}.toml", "--format", "json") for number in range(8)]
     endings = [(*process.communicate(timeout=120), process.returncode) for process in processes]
     assert [code for *_, code in endings] == [0] * 8, endings
     assert not [told for _, told, _ in endings if told], "nobody is warned, and nobody sees a lock"
@@ -96,7 +96,7 @@ def test_eight_processes_compute_each_run_once(tmp_path, write):
 
 def test_worker_processes_share_a_database_too(tmp_path, write):
     write(ONE_BY_ONE, "small.toml")
-    processes = [start(tmp_path, "small.toml", "--json", "--executor", "processes", "--jobs", "2") for _ in range(2)]
+    processes = [start(tmp_path, "small.toml", "--format", "json", "--executor", "processes", "--jobs", "2") for _ in range(2)]
     endings = [(*process.communicate(timeout=120), process.returncode) for process in processes]
     assert [code for *_, code in endings] == [0, 0], endings
     assert sum(sum(json.loads(out)["computed"].values()) for out, *_ in endings) == 12 == stored_runs(tmp_path / "shared.db")
@@ -147,7 +147,7 @@ def test_what_another_process_computes_is_waited_for_and_told(tmp_path, write):
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
 def test_the_runs_of_a_killed_process_are_taken_over(tmp_path, write):
     with blocked_sweep(tmp_path, write) as first:
-        second = start(tmp_path, "blocked.toml", "--json")
+        second = start(tmp_path, "blocked.toml", "--format", "json")
         assert second.stderr is not None
         first.send_signal(signal.SIGKILL)
         (tmp_path / "go").touch()

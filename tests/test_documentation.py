@@ -45,7 +45,7 @@ def test_the_plugin_that_is_shown_is_short_and_can_be_swept(text, tmp_path, writ
     assert len([line for line in plugin.splitlines() if line.strip()]) == 12
     (tmp_path / "sign_descent.py").write_text(plugin, encoding="utf-8")
     experiment = write().read_text(encoding="utf-8").replace('name = "gradient_descent"', 'name = "sign_descent"')
-    done = runner_cli("run", write('plugins = ["sign_descent.py"]\n' + experiment), "--no-report", "--json")
+    done = runner_cli("run", write('plugins = ["sign_descent.py"]\n' + experiment), "--no-report", "--format", "json")
     assert (done.code, done.err) == (0, "")
     assert sum(done.json["computed"].values()) == 12
 
@@ -59,7 +59,7 @@ def test_links_lead_somewhere(path: Path):
 
 def test_the_experiment_that_is_shown_is_valid(write, runner_cli):
     shown = blocks(page("experiments.md"), "toml")[0]
-    done = runner_cli("run", write(shown), "--dry-run", "--json")
+    done = runner_cli("run", write(shown), "--dry-run", "--format", "json")
     assert (done.code, done.err) == (0, "")
     settings, objectives, starts, excluded = 25 + 5, 3, 10, 5
     assert done.json["runs"] == (settings * objectives - excluded) * starts

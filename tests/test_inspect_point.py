@@ -66,7 +66,7 @@ def stranger(tmp_path: Path) -> Callable[..., Path]:
 class TestFacts:
     @pytest.mark.parametrize("x", [(-1.2, 1.0), (0.3, -0.7), (1.0, 1.0)])
     def test_rosenbrock_by_its_closed_form(self, call, x: tuple[float, float]):
-        facts = call("inspect", "rosenbrock", "--at", f"{x[0]},{x[1]}", "--json").json
+        facts = call("inspect", "rosenbrock", "--at", f"{x[0]},{x[1]}", "--format", "json").json
         a, b = x
         gradient = np.array([-400 * a * (b - a * a) - 2 * (1 - a), 200 * (b - a * a)])
         hessian = np.array([[1200 * a * a - 400 * b + 2, -400 * a], [-400 * a, 200]])
@@ -92,7 +92,7 @@ class TestFacts:
             assert facts["steepest"]["measured"] == pytest.approx(-np.linalg.norm(gradient), rel=1e-8)
 
     def test_himmelblau_at_its_hilltop_is_a_dome_where_newton_climbs(self, call):
-        facts = call("inspect", "himmelblau", "--at", "-0.2,-0.9", "--json").json
+        facts = call("inspect", "himmelblau", "--at", "-0.2,-0.9", "--format", "json").json
         x, y = -0.2, -0.9
         hessian = [[12 * x * x + 4 * y - 42, 4 * (x + y)], [4 * (x + y), 12 * y * y + 4 * x - 26]]
         assert np.allclose(facts["hessians"][0]["result"], hessian)
@@ -101,36 +101,38 @@ class TestFacts:
         assert facts["newton"]["descends"] is False
 
     def test_the_minimiser_of_a_rippled_parabola(self, call):
-        facts = call("inspect", "sin_quadratic", "--json").json
+        facts = call("inspect", "sin_quadratic", "--format", "json").json
         assert facts["place"]["why"] == "the known minimum"
         assert facts["place"]["x"] == pytest.approx([-0.45018361129487355], abs=1e-15)
         assert facts["curvature"]["eigenvalues"] == pytest.approx([2 + math.sin(0.45018361129487355)])
 
     def test_linear_regression_is_its_gauss_newton_part(self, call):
-        gauss_newton = call("inspect", "linear_regression", "--set", "features=3", "--at", "0.5", "--json").json["gauss_newton"]
+        gauss_newton = call("inspect", "linear_regression", "--set", "features=3", "--at", "0.5", "--format", "json").json[
+            "gauss_newton"
+        ]
         assert gauss_newton["relative"] < 1e-14
 
     def test_a_hessian_without_curvature_along_one_direction(self, call):
-        facts = call("inspect", "linear_regression", "--set", "samples=1", "--at", "1", "--json").json
+        facts = call("inspect", "linear_regression", "--set", "samples=1", "--at", "1", "--format", "json").json
         assert facts["curvature"]["shape"] == "valley"
         assert facts["curvature"]["condition_number"] is None
         assert facts["without_newton"] == "because the Hessian is singular here, within rounding"
 
     def test_where_nothing_is_given_or_known_zeros_are_taken(self, call, stranger):
-        facts = call("inspect", "mine", "--plugin", stranger(), "--json").json
+        facts = call("inspect", "mine", "--plugin", stranger(), "--format", "json").json
         assert facts["place"] == {"x": [0.0, 0.0], "why": "zeros, for it knows neither a minimum nor a start region"}
 
     @pytest.mark.parametrize("at", ["0", "3"])
     def test_a_constant_that_is_added_hides_no_curvature_from_the_complex_step(self, call, tmp_path, at: str):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="1e8 + x[..., 0] ** 2"), encoding="utf-8")
-        facts = call("inspect", "mine", "--plugin", "mine.py", "--at", at, "--json").json
+        facts = call("inspect", "mine", "--plugin", "mine.py", "--at", at, "--format", "json").json
         assert facts["curvature"]["shape"] == "bowl"
         assert facts["newton"]["direction"] == [pytest.approx(-float(at))]
 
     def test_a_constant_that_is_added_hides_curvature_from_differences_of_values(self, call, tmp_path):
         body = "x = x.astype(np.float64, casting='same_kind')"
         (tmp_path / "mine.py").write_text(ONE.format(body=body, formula="1e8 + 1e-3 * x[..., 0] ** 2"), encoding="utf-8")
-        curvature = call("inspect", "mine", "--plugin", "mine.py", "--at", "3", "--json").json["curvature"]
+        curvature = call("inspect", "mine", "--plugin", "mine.py", "--at", "3", "--format", "json").json["curvature"]
         assert curvature["shape"] == "flat"
         assert curvature["tolerance"] == pytest.approx(10 * np.sqrt(np.finfo(float).eps) * 1e8)
 
@@ -144,12 +146,12 @@ class TestFacts:
     @pytest.mark.parametrize("scale", ["1e200", "1e-200"])
     def test_the_slope_of_what_has_no_square(self, call, tmp_path, scale: str):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula=f"{scale} * x[..., 0] ** 2"), encoding="utf-8")
-        steepest = call("inspect", "mine", "--plugin", "mine.py", "--at", "1", "--json").json["steepest"]
+        steepest = call("inspect", "mine", "--plugin", "mine.py", "--at", "1", "--format", "json").json["steepest"]
         assert steepest["predicted"] == pytest.approx(-2 * float(scale), rel=1e-9)
         assert steepest["measured"] == pytest.approx(-2 * float(scale), rel=1e-9)
 
     def test_one_number_stands_for_all_coordinates(self, call):
-        facts = call("inspect", "rastrigin", "--set", "dimension=4", "--at", "0.5", "--json").json
+        facts = call("inspect", "rastrigin", "--set", "dimension=4", "--at", "0.5", "--format", "json").json
         assert facts["place"]["x"] == [0.5] * 4
 
 
@@ -197,7 +199,7 @@ class TestText:
         assert (done.code, done.err) == (0, "")
         assert done.out.splitlines()[1] == "f(x) = infinite"
         assert "nan" not in done.out
-        assert call("inspect", objective, "--at", "1e200", "--json").json["value"] is None
+        assert call("inspect", objective, "--at", "1e200", "--format", "json").json["value"] is None
 
     def test_of_a_large_hessian_a_corner_is_shown(self, call):
         out = call("inspect", "rosenbrock", "--set", "dimension=10", "--at", "0.3").out
@@ -221,7 +223,7 @@ class TestPictures:
         assert (done.code, done.err, done.out.splitlines()[-1]) == (0, "", f"picture: {file}")
         first = (tmp_path / file).read_bytes()
         assert first.startswith(magic)
-        assert call("inspect", *arguments, "-o", file, "--json").json["picture"] == file
+        assert call("inspect", *arguments, "-o", file, "--format", "json").json["picture"] == file
         assert (tmp_path / file).read_bytes() == first
 
     def test_a_stranger_that_is_not_batch_safe_is_drawn_one_point_at_a_time(self, call, stranger, tmp_path):

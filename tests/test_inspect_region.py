@@ -51,7 +51,7 @@ class TestVerdicts:
         (("logistic_regression",), None),
     ])  # fmt: skip
     def test_convex_ones_show_no_counterexample(self, call, arguments: tuple[str, ...], smallest: float | None):
-        facts = call("inspect", *arguments, "--region", "-3,3", "--json").json
+        facts = call("inspect", *arguments, "--region", "-3,3", "--format", "json").json
         assert facts["verdict"] == "no counterexample found"
         assert facts["counterexample"] is None
         assert facts["chords"] == {"worst": None, "tried": 10_000, "unknown": 0, "noisy": 0}
@@ -64,7 +64,7 @@ class TestVerdicts:
         ("himmelblau",), ("rosenbrock",), ("rastrigin",), ("ackley",), ("beale",), ("styblinski_tang", "--set", "dimension=4"),
     ])  # fmt: skip
     def test_others_are_refuted_by_a_chord_that_anybody_can_check(self, call, arguments: tuple[str, ...]):
-        facts = call("inspect", *arguments, "--region", "-3,3", "--json").json
+        facts = call("inspect", *arguments, "--region", "-3,3", "--format", "json").json
         assert facts["verdict"] == "not convex"
         chord = facts["counterexample"]
         function = make_subject(arguments[0], arguments[2::2], REGISTRY)
@@ -77,8 +77,10 @@ class TestVerdicts:
         assert chord["excess"] > chord["rounding"] > 0
 
     def test_the_region_matters(self, call):
-        assert call("inspect", "sin_quadratic", "--set", "a=3", "--region", "-3,0", "--json").json["verdict"] == NONE_FOUND
-        assert call("inspect", "himmelblau", "--region", "2.8,3.2", "--json").json["verdict"] == NONE_FOUND
+        assert (
+            call("inspect", "sin_quadratic", "--set", "a=3", "--region", "-3,0", "--format", "json").json["verdict"] == NONE_FOUND
+        )
+        assert call("inspect", "himmelblau", "--region", "2.8,3.2", "--format", "json").json["verdict"] == NONE_FOUND
 
     @settings(deadline=None, max_examples=60)
     @given(st.floats(-6, 6), st.floats(0.1, 8), st.integers(0, 10))

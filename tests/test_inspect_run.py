@@ -70,7 +70,7 @@ DESCENT = '{ name = "gradient_descent", learning_rate = 0.1 }'
 class TestAlongARun:
     def test_gradient_descent_on_a_parabola_by_hand(self, stored, call):
         stored('{ name = "quadratic" }', DESCENT, "[1.0]", steps=5)
-        facts = call("inspect", "1", "--json").json
+        facts = call("inspect", "1", "--format", "json").json
         x = 0.8 ** np.arange(6)
         assert [visit["step"] for visit in facts["visits"]] == list(range(5))
         assert {(visit["smallest"], visit["largest"], visit["shape"]) for visit in facts["visits"]} == {(2.0, 2.0, "bowl")}
@@ -82,7 +82,7 @@ class TestAlongARun:
 
     def test_newton_through_the_valley(self, stored, call):
         stored('{ name = "rosenbrock" }', '{ name = "newton" }', "[-1.2, 1.0]", steps=4)
-        visits = call("inspect", "1", "--json").json["visits"]
+        visits = call("inspect", "1", "--format", "json").json["visits"]
         first = np.linalg.eigvalsh([[1330, 480], [480, 200]])
         assert [visits[0]["smallest"], visits[0]["largest"]] == pytest.approx(first)
         assert visits[0]["newton_descends"] is True
@@ -91,7 +91,7 @@ class TestAlongARun:
 
     def test_where_newton_climbs(self, stored, call):
         stored('{ name = "himmelblau" }', '{ name = "gradient_descent", learning_rate = 0.001 }', "[-0.2, -0.9]", steps=3)
-        visits = call("inspect", "1", "--json").json["visits"]
+        visits = call("inspect", "1", "--format", "json").json["visits"]
         assert visits[0]["shape"] == "dome"
         assert visits[0]["newton_descends"] is False
 
@@ -118,13 +118,13 @@ class TestAlongARun:
 
     def test_by_the_beginning_of_its_identity(self, stored, call):
         stored('{ name = "quadratic" }', DESCENT, "[1.0]")
-        identity = call("inspect", "1", "--json").json["identity"]
-        assert call("inspect", identity[:10], "--json").json == call("inspect", "1", "--json").json
-        assert call("inspect", identity, "--db", "results/runner.db", "--json").json["run"] == 1
+        identity = call("inspect", "1", "--format", "json").json["identity"]
+        assert call("inspect", identity[:10], "--format", "json").json == call("inspect", "1", "--format", "json").json
+        assert call("inspect", identity, "--db", "results/runner.db", "--format", "json").json["run"] == 1
 
     def test_wrapped_objectives_are_made_again(self, stored, call):
         stored('{ name = "l2", objective = { name = "sin_quadratic", a = 3.0 }, penalty = 0.25 }', DESCENT, "[2.0]", steps=2)
-        visit = call("inspect", "1", "--json").json["visits"][0]
+        visit = call("inspect", "1", "--format", "json").json["visits"][0]
         assert visit["largest"] == pytest.approx(2 - 3 * np.sin(2.0) + 0.25)
 
     def test_a_picture(self, stored, call, tmp_path):
@@ -169,7 +169,7 @@ class TestStrangers:
         return plugin
 
     def test_its_file_is_given_again(self, mine, call):
-        facts = call("inspect", "1", "--plugin", mine, "--json").json
+        facts = call("inspect", "1", "--plugin", mine, "--format", "json").json
         assert facts["hessian_backend"] == "complex_step"
         assert facts["visits"][0]["largest"] == pytest.approx(12)
         assert facts["changed"] is False
@@ -182,7 +182,7 @@ class TestStrangers:
 
     def test_code_that_has_changed_is_told(self, mine, call):
         mine.write_text(PLUGIN.replace("x**4", "x**4 + 1"), encoding="utf-8")
-        done = call("inspect", "1", "--plugin", mine, "--json")
+        done = call("inspect", "1", "--plugin", mine, "--format", "json")
         assert done.code == 0
         assert done.json["changed"] is True
         assert done.err == (
@@ -202,7 +202,7 @@ class TestStrangers:
 
 class TestTheChain:
     def test_each_layer_of_a_network(self, call):
-        facts = call("inspect", "neural_network", "--set", "hidden=[4, 3]", "--json").json
+        facts = call("inspect", "neural_network", "--set", "hidden=[4, 3]", "--format", "json").json
         assert facts["place"]["why"] == "a start that it draws itself, seed 0"
         chain, gradient = facts["chain"], np.array(facts["gradients"][0]["result"])
         assert len(chain) == 3
@@ -221,4 +221,4 @@ class TestTheChain:
         assert [line[:8] for line in lines[place + 2 :]] == ["layer 3:", "layer 2:", "layer 1:"]
 
     def test_other_objectives_are_no_chain(self, call):
-        assert json.loads(call("inspect", "quadratic", "--json").out)["chain"] == []
+        assert json.loads(call("inspect", "quadratic", "--format", "json").out)["chain"] == []

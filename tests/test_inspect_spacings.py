@@ -37,7 +37,7 @@ class TestSchemes:
         ("styblinski_tang", "--set", "dimension=3"), ("sin_quadratic", "--set", "a=3", "--set", "omega=4", "--at", "0.3"),
     ])  # fmt: skip
     def test_slopes_are_those_of_theory(self, call, arguments: tuple[str, ...]):
-        found = schemes(call("inspect", *arguments, "--spacings", "--json").json)
+        found = schemes(call("inspect", *arguments, "--spacings", "--format", "json").json)
         assert set(found) == {"forward", "central"}
         for name, order in (("forward", 1), ("central", 2)):
             assert found[name]["order"] == order
@@ -47,14 +47,14 @@ class TestSchemes:
             assert abs(math.log10(found[name]["best"] / found[name]["predicted"])) < 1.3
 
     def test_the_error_is_that_of_the_formula(self, call):
-        facts = call("inspect", "quadratic", "--at", "1.2", "--spacings", "--json").json
+        facts = call("inspect", "quadratic", "--at", "1.2", "--spacings", "--format", "json").json
         forward = schemes(facts)["forward"]
         large = SPACINGS >= 1e-4
         # (x + h)² − x² over h is 2x + h; h is relative to max(1, |x|) = 1.2, and the error to |f′| = 2.4.
         assert np.array(forward["errors"])[large] == pytest.approx(SPACINGS[large] * 1.2 / 2.4, rel=1e-6)
 
     def test_the_best_spacing_has_the_scale_of_the_function_in_it(self, call):
-        arguments = ("inspect", "sin_quadratic", "--set", "a=1", "--at", "1", "--spacings", "--json")
+        arguments = ("inspect", "sin_quadratic", "--set", "a=1", "--at", "1", "--spacings", "--format", "json")
         found = schemes(call(*arguments).json)
         f, second, third = math.sin(1) + 1, 2 - math.sin(1), -math.cos(1)
         u = EPSILON / 2
@@ -72,30 +72,30 @@ class TestSchemes:
     @pytest.mark.parametrize("at", ["1,1", "0.3,-7", "-2,5"])
     def test_rounding_is_never_taken_for_a_slope(self, call, at: str):
         arguments = ("quadratic", "--set", "dimension=2", "--set", "condition_number=2", "--at", at)
-        found = schemes(call("inspect", *arguments, "--spacings", "--json").json)
+        found = schemes(call("inspect", *arguments, "--spacings", "--format", "json").json)
         assert found["central"]["slope"] is None, "central differences of a parabola are exact"
         assert found["forward"]["slope"]["value"] == pytest.approx(1, abs=0.02)
 
     def test_the_square_of_the_gradient_may_be_too_large_for_a_number(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="1e200 * np.exp(x[..., 0])"), encoding="utf-8")
-        found = schemes(call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1", "--json").json)
+        found = schemes(call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1", "--format", "json").json)
         assert found["forward"]["slope"]["value"] == pytest.approx(1, abs=0.02)
         assert found["central"]["slope"]["value"] == pytest.approx(2, abs=0.02)
 
     def test_where_the_gradient_is_zero_the_error_is_absolute(self, call):
-        facts = call("inspect", "quadratic", "--at", "0", "--spacings", "--json").json
+        facts = call("inspect", "quadratic", "--at", "0", "--spacings", "--format", "json").json
         assert facts["relative"] is False
         assert schemes(facts)["forward"]["errors"] == pytest.approx(SPACINGS, rel=1e-12)
 
     def test_the_default_point(self, call):
-        place = call("inspect", "quadratic", "--spacings", "--json").json["place"]
+        place = call("inspect", "quadratic", "--spacings", "--format", "json").json["place"]
         assert place == {"x": [pytest.approx(1.2)], "why": "seven tenths of the way through its start region"}
 
 
 class TestComplexStep:
     @pytest.mark.parametrize("objective", ["sin_quadratic", "rosenbrock", "ackley", "beale"])
     def test_it_is_flat_at_rounding(self, call, objective: str):
-        facts = call("inspect", objective, "--spacings", "--json").json
+        facts = call("inspect", objective, "--spacings", "--format", "json").json
         errors = np.array(facts["complex_step"])
         assert errors[SPACINGS <= 1e-10].max() < 1e-13
         assert fitted_slope(SPACINGS[8:20], errors[8:20].astype(float)).value == pytest.approx(2, abs=0.1)
@@ -122,7 +122,7 @@ class TestWhatLooksWrong:
 
     def test_a_domain_that_ends_nearby(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.log(x[..., 0])"), encoding="utf-8")
-        done = call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1e-3", "--json")
+        done = call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1e-3", "--format", "json")
         assert (done.code, done.err) == (0, "")
         found = schemes(done.json)["central"]
         assert found["errors"][0] is None, "x − h lies where log is not defined"

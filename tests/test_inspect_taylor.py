@@ -90,7 +90,7 @@ class TestCoefficients:
 
 class TestSeries:
     def test_maclaurin(self, call):
-        facts = call("inspect", "sin_quadratic", "--taylor", "10", "--json").json
+        facts = call("inspect", "sin_quadratic", "--taylor", "10", "--format", "json").json
         true = [0, 1, 1, -1 / 6, 0, 1 / 120, 0, -1 / 5040, 0, 1 / 362880, 0]
         assert facts["around"] == 0
         assert facts["shown"] == pytest.approx(true, rel=1e-15, abs=0)
@@ -101,14 +101,14 @@ class TestSeries:
 
     @pytest.mark.parametrize("around", [1.0, -0.7, 2.0])
     def test_elsewhere_the_slope_is_one_more_than_the_order(self, call, around: float):
-        facts = call("inspect", "sin_quadratic", "--taylor", "7", "--around", around, "--json").json
+        facts = call("inspect", "sin_quadratic", "--taylor", "7", "--around", around, "--format", "json").json
         true = [math.sin(around + n * math.pi / 2) / math.factorial(n) for n in range(8)]
         true[0], true[1], true[2] = true[0] + around**2, true[1] + 2 * around, true[2] + 1
         assert facts["shown"] == pytest.approx(true, rel=2e-14)
         assert [each["slope"]["value"] for each in facts["remainders"]] == pytest.approx(range(2, 9), abs=0.06)
 
     def test_the_remainder_is_that_of_the_polynomial(self, call):
-        facts = call("inspect", "sin_quadratic", "--taylor", "3", "--json").json
+        facts = call("inspect", "sin_quadratic", "--taylor", "3", "--format", "json").json
         t = np.array(facts["distances"])
         sizes = np.array(facts["remainders"][2]["sizes"])
         far = t > 0.1
@@ -138,7 +138,7 @@ class TestStrangers:
 
     def test_one_that_takes_no_complex_numbers_falls_back_to_real_ones_and_says_why(self, call, tmp_path):
         plugin = self.write(tmp_path, "np.exp(x[..., 0])", "x = x.astype(np.float64, casting='same_kind')")
-        done = call("inspect", "mine", "--plugin", plugin, "--taylor", "6", "--json")
+        done = call("inspect", "mine", "--plugin", plugin, "--taylor", "6", "--format", "json")
         facts = done.json
         assert facts["method"] == "interpolation at real Chebyshev points"
         assert facts["because"].startswith("because Mine.value does not accept complex numbers (TypeError: Cannot cast ")
@@ -152,13 +152,13 @@ class TestStrangers:
 
     def test_one_whose_complex_values_are_another_function_falls_back_too(self, call, tmp_path):
         plugin = self.write(tmp_path, "np.abs(x[..., 0]) ** 3")
-        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "3", "--around", "2", "--json").json
+        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "3", "--around", "2", "--format", "json").json
         assert facts["because"] == "because Mine.value is not analytic around 2, as computed with complex numbers"
         assert facts["shown"] == pytest.approx([8, 12, 6, 1], rel=1e-9)
 
     def test_one_that_takes_one_point_at_a_time(self, call, tmp_path):
         plugin = self.write(tmp_path, "np.exp(x[..., 0])", "assert len(x) == 1")
-        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "4", "--json").json
+        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "4", "--format", "json").json
         assert facts["shown"] == pytest.approx([1, 1, 1 / 2, 1 / 6, 1 / 24], rel=1e-14)
 
     def test_one_with_a_corner_has_no_series_there(self, call, tmp_path):
@@ -169,7 +169,7 @@ class TestStrangers:
 
     def test_beyond_the_reach_of_the_series_terms_are_larger_than_f(self, call, tmp_path):
         plugin = self.write(tmp_path, "1 / (1 + 25 * x[..., 0] ** 2)")
-        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "6", "--json").json
+        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "6", "--format", "json").json
         for remainder in facts["remainders"]:
             assert remainder["slope"]["value"] == pytest.approx(remainder["expected"], abs=0.05), remainder["order"]
 
@@ -200,7 +200,7 @@ class TestModels:
     @pytest.mark.parametrize("arguments", [("rosenbrock", "--around", "-1.2,1"), ("himmelblau", "--around", "0.5"),
                                            ("styblinski_tang", "--set", "dimension=4", "--around", "1")])  # fmt: skip
     def test_the_first_order_model_is_off_by_a_square_the_second_by_a_cube(self, call, arguments):
-        facts = call("inspect", *arguments, "--taylor", "2", "--json").json
+        facts = call("inspect", *arguments, "--taylor", "2", "--format", "json").json
         assert [each["name"] for each in facts["directions"]] == ["steepest descent", "Newton's direction"]
         for direction in facts["directions"]:
             assert np.linalg.norm(direction["unit"]) == pytest.approx(1)
@@ -208,7 +208,7 @@ class TestModels:
             assert slopes == {1: pytest.approx(2, abs=0.02), 2: pytest.approx(3, abs=0.02)}
 
     def test_decreases_of_rosenbrock_by_hand(self, call):
-        facts = call("inspect", "rosenbrock", "--around", "-1.2,1", "--taylor", "2", "--json").json
+        facts = call("inspect", "rosenbrock", "--around", "-1.2,1", "--taylor", "2", "--format", "json").json
         gradient, hessian = np.array([-215.6, -88.0]), np.array([[1330.0, 480.0], [480.0, 200.0]])
         unit = -gradient / np.linalg.norm(gradient)
         steepest = facts["directions"][0]

@@ -144,7 +144,7 @@ def test_newton_is_skipped_where_the_wrapped_one_has_no_hessian(write):
 
 
 def test_it_reaches_worker_processes_with_what_it_offers(write, runner_cli):
-    done = runner_cli("run", write(WRAPPED), "--executor", "processes", "--jobs", "1", "--json", "--no-report")
+    done = runner_cli("run", write(WRAPPED), "--executor", "processes", "--jobs", "1", "--format", "json", "--no-report")
     assert (done.code, done.err) == (0, "")
     assert sum(done.json["computed"].values()) == 12
 

@@ -207,7 +207,7 @@ def test_an_upgraded_database_is_gone_on_with(old, runner_cli, write):
     write(EXPERIMENT)
     write(PLUGIN, "wall.py")
     assert runner_cli("db", "upgrade", "--db", "old.db").code == 0
-    done = runner_cli("run", "small.toml", "--db", "old.db", "--no-report", "--json")
+    done = runner_cli("run", "small.toml", "--db", "old.db", "--no-report", "--format", "json")
     # The failed runs are kept; what is computed again is that of plugins whose code has changed since.
     assert (done.code, done.json["stored_before"]) == (1, 24)
     assert all(plugin.split()[0] in ("objective", "gradient", "optimizer") for plugin in done.json["changed"])

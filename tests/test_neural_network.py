@@ -282,10 +282,10 @@ gain = { values = [0.5, 1.0, 2.0] }
 
 
 def test_initialisation_and_gain_are_axes_of_the_grid(write, runner_cli):
-    done = runner_cli("run", write(NETWORKS), "--json", "--no-report")
+    done = runner_cli("run", write(NETWORKS), "--format", "json", "--no-report")
     assert (done.code, done.err) == (0, "")
     assert sum(done.json["computed"].values()) == 2 * 3 * 2 * 2
-    again = runner_cli("run", write(NETWORKS), "--json", "--no-report").json
+    again = runner_cli("run", write(NETWORKS), "--format", "json", "--no-report").json
     assert again["computed"] == {}
 
 

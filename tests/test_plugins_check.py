@@ -402,9 +402,9 @@ class TestTheGroup:
         assert done.code == 0
         assert re.search(rf"Examples?:\n +runner plugins {command}\b", done.out)
 
-    def test_the_list_is_what_takes_json(self, call):
-        done = call("plugins", "--json", "show", "adam")
-        assert done.err == "error: --json is for the list of plugins, not for show\n  see runner plugins --help\n"
+    def test_the_list_is_what_takes_a_format(self, call):
+        done = call("plugins", "--format", "json", "show", "adam")
+        assert done.err == "error: --format is for the list of plugins, not for show\n  see runner plugins --help\n"
 
 
 def test_a_child_is_stopped_when_nobody_listens_any_longer():

@@ -104,7 +104,7 @@ def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captu
 def test_a_third_partys_plugin_works_from_end_to_end(write, install, process):
     module = install("acme", MOMENTUM)
     write(EXPERIMENT)
-    done = process("run", "small.toml", "--no-report", "--json")
+    done = process("run", "small.toml", "--no-report", "--format", "json")
     assert done.code == 0, done.err
     assert done.json["computed"] == {"converged": 2}
     (row,) = done.json["summary"]
@@ -114,13 +114,13 @@ def test_a_third_partys_plugin_works_from_end_to_end(write, install, process):
         {"optimizer.decay": 0.4},
     )
     assert module.with_suffix(".imported").exists()
-    again = process("run", "small.toml", "--no-report", "--json")
+    again = process("run", "small.toml", "--no-report", "--format", "json")
     assert (again.json["stored_before"], again.json["computed"]) == (2, {})
 
 
 def test_it_is_listed_with_its_distribution_and_version(install, beside):
     install("acme", MOMENTUM)
-    listed = beside("plugins", "--json").json["plugins"]
+    listed = beside("plugins", "--format", "json").json["plugins"]
     (plugin,) = [each for each in listed if each["name"] == "acme_swing"]
     assert plugin == {
         "kind": "optimizer",
@@ -178,7 +178,7 @@ class TestBrokenDistributions:
         install("acme", "import nope_nope")
         write(EXPERIMENT.replace('"acme_swing"\ndecay', '"gradient_descent"\nlearning_rate').replace("0.0, ", "0.1, "))
         assert beside("run", "small.toml", "--no-report", "--quiet") == Done(0, "", "")
-        assert beside("plugins", "--json").json["broken"] == [
+        assert beside("plugins", "--format", "json").json["broken"] == [
             {"source": "acme:acme_swing", "name": "acme_swing", "cause": MISSING}
         ]
 
@@ -216,7 +216,7 @@ def test_two_distributions_that_offer_one_name(write, install, beside):
         "uninstall or rename one of them\n"
     )
     assert done == Done(2, "", message)
-    listed = [each["source"] for each in beside("plugins", "--json").json["plugins"] if each["name"] == "acme_swing"]
+    listed = [each["source"] for each in beside("plugins", "--format", "json").json["plugins"] if each["name"] == "acme_swing"]
     assert listed == ["acme:acme_swing", "zenith:acme_swing"]
 
 

@@ -201,7 +201,16 @@ class TestClaims:
 
     def test_processes_divide_a_sweep(self, name, write, tmp_path):
         write(SMALL + "[execution]\nmax_batch = 1\n")
-        command = [sys.executable, "-c", "from runner.cli import main; main()", "run", "small.toml", "--no-report", "--json"]
+        command = [
+            sys.executable,
+            "-c",
+            "from runner.cli import main; main()",
+            "run",
+            "small.toml",
+            "--no-report",
+            "--format",
+            "json",
+        ]
         processes = [
             subprocess.Popen([*command, "--db", name], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
             for _ in range(4)

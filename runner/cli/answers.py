@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import click
 
@@ -13,6 +14,7 @@ from runner.cli.values import OneOf
 from runner.formats import csv_pieces, json_lines, json_pieces
 from runner.frames import Frame, printable_lines
 
+FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 FORMATS = ("table", "json", "jsonl", "csv")
 WRITERS: dict[str, Callable[[Iterable[Frame]], Iterable[str]]] = {"json": json_pieces, "jsonl": json_lines, "csv": csv_pieces}
 
@@ -25,9 +27,18 @@ plugin_option = click.option(
     metavar="FILE",
     help="Load a plugin file; may be repeated.",
 )
-format_option = click.option(
-    "--format", "form", type=OneOf(FORMATS), default="table", show_default=True, help="How to write the answer."
-)
+
+
+def _format_option(forms: Sequence[str]) -> Callable[[FunctionT], FunctionT]:
+    return click.option(
+        "--format", "form", type=OneOf(forms), default="table", show_default=True, help="How to write the answer."
+    )
+
+
+format_option = _format_option(FORMATS)
+"""Of commands whose answer is a table."""
+brief_format_option = _format_option(("table", "json"))
+"""Of commands whose answer is of one piece: as people read it, or all of it, with every digit."""
 
 
 def write(frame: Frame, form: str) -> None:

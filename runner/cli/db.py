@@ -11,6 +11,7 @@ from dataclasses import asdict
 
 import click
 
+from runner.cli.answers import brief_format_option
 from runner.cli.databases import db_option, size_in_words
 from runner.cli.groups import Group
 from runner.cli.progress import many_runs
@@ -32,8 +33,8 @@ def db() -> None:
 
 @db.command(short_help="Say what it is, its size and what it holds.")
 @db_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
-def info(db: str, as_json: bool) -> None:
+@brief_format_option
+def info(db: str, form: str) -> None:
     """Say what a database is, how large, what it holds, and who is computing just now.
 
     \b
@@ -42,7 +43,7 @@ def info(db: str, as_json: bool) -> None:
     """
     with _quiet(db) as database:
         found = database.facts()
-    if as_json:
+    if form == "json":
         click.echo(json.dumps(asdict(found), indent=2))
         return
     free = found.free_bytes

@@ -11,6 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
+from runner.cli.answers import brief_format_option
 from runner.cli.databases import DEFAULT_DATABASE
 from runner.cli.inspect_options import Numbers, Picture, Shown
 from runner.cli.inspect_point import show_point
@@ -49,14 +50,14 @@ TRIES = 10_000
 @click.option("--seed", type=WholeNumber(0), metavar="N", help="Seed of the random chords.  [default: 0]")
 @click.option("--db", metavar="PATH|URL", help=f"Where RUN is stored.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")
+@brief_format_option
 def inspect(
     target: str,
     values: tuple[str, ...],
     files: tuple[Path, ...],
     db: str | None,
     output: Path | None,
-    as_json: bool,
+    form: str,
     **mode: Any,
 ) -> None:
     """Show the calculus of an objective: its derivatives, curvature and Newton's direction at a point.
@@ -79,7 +80,7 @@ def inspect(
         registry.load_file(file)
     # What overflows is told as infinite, and what follows from it as unknown.
     with np.errstate(all="ignore"):
-        _tell(_inspected(target, values, registry, db, mode), output, as_json)
+        _tell(_inspected(target, values, registry, db, mode), output, form == "json")
 
 
 def _inspected(target: str, values: tuple[str, ...], registry: Registry, db: str | None, mode: Mapping[str, Any]) -> Shown:

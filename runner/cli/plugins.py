@@ -6,6 +6,7 @@ import json
 
 import click
 
+from runner.cli.answers import brief_format_option
 from runner.cli.groups import Group
 from runner.cli.plugins_check import check
 from runner.cli.plugins_new import new
@@ -15,9 +16,9 @@ from runner.registry import Registry
 
 
 @click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
-@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+@brief_format_option
 @click.pass_context
-def plugins(ctx: click.Context, as_json: bool) -> None:
+def plugins(ctx: click.Context, form: str) -> None:
     """List the installed plugins with a line each, and those that cannot be loaded with the reason.
 
     \b
@@ -27,12 +28,12 @@ def plugins(ctx: click.Context, as_json: bool) -> None:
     The commands write a new plugin, show one, and check one.
     """
     if ctx.invoked_subcommand is not None:
-        if as_json:
-            raise click.UsageError(f"--json is for the list of plugins, not for {ctx.invoked_subcommand}", ctx)
+        if form != "table":
+            raise click.UsageError(f"--format is for the list of plugins, not for {ctx.invoked_subcommand}", ctx)
         return
     registry = Registry()
     offers, broken = registry.offers(), registry.broken()
-    if as_json:
+    if form == "json":
         keys = ("kind", "name", "source", "version", "summary")
         listed = [{key: getattr(offer, key) for key in keys} for offer in offers]
         causes = [{"source": each.source, "name": each.name, "cause": each.cause} for each in broken]

@@ -15,6 +15,7 @@ from rich.console import Console
 
 from runner.analysis.learning_rates import rate_sweeps
 from runner.analysis.summary import count_outcomes, summarize
+from runner.cli.answers import brief_format_option
 from runner.cli.databases import RESULTS, db_option
 from runner.cli.progress import Bar, Lines, Silence, many_runs
 from runner.cli.summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_of
@@ -65,7 +66,7 @@ class _Told:
 @click.option("--fail-fast", is_flag=True, help="Stop after the first batch with a failed run.")
 @click.option("--no-report", is_flag=True, help="Write no report.")
 @click.option("--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+@brief_format_option
 def run(
     file: Path,
     db: str,
@@ -79,7 +80,7 @@ def run(
     fail_fast: bool,
     no_report: bool,
     quiet: bool,
-    as_json: bool,
+    form: str,
 ) -> int:
     """Run an experiment: compute what is missing, store every step, write the report.
 
@@ -92,7 +93,7 @@ def run(
       runner run experiments/lr_sweep.toml --executor processes --jobs 4
       runner run experiments/lr_sweep.toml --set optimizer.gradient_descent.learning_rate=0.1,0.2
     """
-    told = _Told(quiet, as_json)
+    told = _Told(quiet, form == "json")
     choices = Choices(overrides, rerun, retry_failed, fail_fast, executor, jobs)
     catalogue = Registry()
     with closing(Store(db)) as store:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from runner.cli.answers import brief_format_option
 from runner.cli.databases import db_option
 from runner.cli.list import date
 from runner.cli.sparkline import sparkline
@@ -29,8 +30,8 @@ COORDINATES = 4
 @click.command(short_help="Show everything that is known of a run.")
 @click.argument("run")
 @db_option
-@click.option("--json", "as_json", is_flag=True, help="Print JSON, with every digit.")
-def show(run: str, db: str, as_json: bool) -> None:
+@brief_format_option
+def show(run: str, db: str, form: str) -> None:
     """Show everything that is known of a run, and its trajectory in short.
 
     RUN is a row number, or the beginning of an identity, as `runner runs` shows them.
@@ -42,7 +43,7 @@ def show(run: str, db: str, as_json: bool) -> None:
     """
     with ResultsDatabase(db) as database:
         record = database.run(run)
-        if as_json:
+        if form == "json":
             click.echo(json.dumps(_plain(asdict(record)), indent=2, allow_nan=False))
             return
         ((_, series),) = database.trajectories(record.id)

@@ -75,7 +75,7 @@ def table_of(rows: Sequence[SummaryRow], width: int) -> Table:
 def more_rows(rows: Sequence[SummaryRow], page: Path | None) -> list[str]:
     """Return a line that says how many rows the table leaves out and where they are; none if it has all."""
     left = len(rows) - MOST_ROWS
-    where = "--json has them all" if page is None else "the report has them all"
+    where = "--format json has them all" if page is None else "the report has them all"
     return [f"… and {left:,} more {'row' if left == 1 else 'rows'}; {where}"] if left > 0 else []
 
 

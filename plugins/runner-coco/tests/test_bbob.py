@@ -160,7 +160,7 @@ def runner(folder: Path, *arguments: object, code: int = 0) -> Any:
 
 
 def test_the_example_runs_and_its_runs_are_stored(tmp_path: Path):
-    done = runner(tmp_path, "run", EXAMPLE, "--db", "r.db", "--no-report", "--json")
+    done = runner(tmp_path, "run", EXAMPLE, "--db", "r.db", "--no-report", "--format", "json")
     assert done.stderr == ""
     assert sum(json.loads(done.stdout)["computed"].values()) == 312
     with closing(sqlite3.connect(tmp_path / "r.db")) as database:

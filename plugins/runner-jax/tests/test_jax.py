@@ -215,7 +215,7 @@ def runner(folder: Path, *arguments: object) -> Any:
 
 
 def test_the_example_runs_and_its_runs_are_stored(tmp_path: Path):
-    told = json.loads(runner(tmp_path, "run", EXAMPLE, "--db", "r.db", "--no-report", "--json"))
+    told = json.loads(runner(tmp_path, "run", EXAMPLE, "--db", "r.db", "--no-report", "--format", "json"))
     assert sum(told["computed"].values()) == 378
     with closing(sqlite3.connect(tmp_path / "r.db")) as database:
         rows = database.execute(

@@ -221,7 +221,7 @@ def runner(folder: Path, *arguments: object) -> Any:
 
 
 def test_the_example_runs_and_its_runs_are_stored(tmp_path: Path):
-    told = json.loads(runner(tmp_path, "run", EXAMPLE, "--db", "r.db", "--no-report", "--json"))
+    told = json.loads(runner(tmp_path, "run", EXAMPLE, "--db", "r.db", "--no-report", "--format", "json"))
     assert sum(told["computed"].values()) == 400
     with closing(sqlite3.connect(tmp_path / "r.db")) as database:
         asked = "SELECT text, count(*) FROM parameters WHERE kind = 'optimizer' AND name = 'optimizer' GROUP BY 1"
