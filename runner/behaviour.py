@@ -3,8 +3,11 @@
 Three things are measured of the step s from xₖ to xₖ₊₁:
 
     move         ‖s‖ > 1e-10 ‖xₖ‖; what is smaller is left out, as too near to rounding
-    overshoot    a move with ∇f(xₖ₊₁)·s > δ (1 + ‖xₖ‖/‖s‖) |∇f(xₖ)·s|, δ = 64 ε: it ends beyond the lowest point of its own line
-    descent      a move with ∇f(xₖ)·s < 0: it begins downhill
+    overshoot    a move with ∇f(xₖ₊₁)·u > δ (1 + ‖xₖ‖/‖s‖) |∇f(xₖ)·u|, u = s/‖s‖, δ = 64 ε: it ends beyond the lowest point of
+                 its own line
+    descent      a move with ∇f(xₖ)·u < 0: it begins downhill
+
+A product with the direction u is a number wherever ∇f is one, and so what is told depends on the units of neither x nor f.
 
 On a quadratic, gradient descent overshoots along an eigenvector just if γλ > 1, by γλ − 1 times the slope it came from. What
 decides is the window: the latest moves, from a half to three quarters of all, and never less than a third. The first that holds:
@@ -158,12 +161,13 @@ class BehaviourState:
         now = self._now
         step = x - now.x
         length, size = norm(step), norm(now.x)
-        slope = _along(now.gradient, step)
-        allowance = NOISE * (size + length) * np.abs(slope)
+        direction = step / length[:, None]
+        slope = _along(now.gradient, direction)
+        allowance = NOISE * (1.0 + size / length) * np.abs(slope)
         # Products of the smallest numbers are zero, and say nothing.
         moved = (length > SHORTEST * size) & (allowance > SMALLEST)
         self._counts[0] += weight * moved
-        self._counts[1] += weight * (moved & (_along(gradient, step) * length > allowance))
+        self._counts[1] += weight * (moved & (_along(gradient, direction) > allowance))
         self._counts[2] += weight * (moved & (slope < 0))
 
     def _mark(self) -> Array:
@@ -191,8 +195,10 @@ class BehaviourState:
 
     def _crawls(self) -> Mask:
         begin, end = self._window()
-        rate = np.log(begin[1] / end[1]) / np.maximum(end[0] - begin[0], 1.0)
-        result: Mask = (end[1] > self._goal) & ~(rate * end[0] >= np.log(end[1] / self._goal))
+        # Differences of logarithms, for ratios may be beyond the numbers.
+        left = np.log(end[1])
+        rate = (np.log(begin[1]) - left) / np.maximum(end[0] - begin[0], 1.0)
+        result: Mask = (end[1] > self._goal) & ~(rate * end[0] >= left - np.log(self._goal))
         return result
 
     def _diverges(self, codes: OutcomeCodes, rising: Mask) -> Mask:
@@ -214,12 +220,12 @@ def weight_of(step: int) -> float:
     return weight if step * GOLDEN % 1.0 < 1.0 / weight else 0.0
 
 
-def _along(gradient: Array, step: Array) -> Array:
-    """Return ∇f·s of each run, `(runs,)`."""
+def _along(gradient: Array, direction: Array) -> Array:
+    """Return ∇f·u of each run, `(runs,)`."""
     if gradient.shape[-1] == 1:  # a thousand inner products of one number each cost three times what this costs
-        product: Array = (gradient * step)[:, 0]
+        product: Array = (gradient * direction)[:, 0]
         return product
-    return dot(gradient, step)
+    return dot(gradient, direction)
 
 
 def _code(outcome: Outcome) -> int:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from runner.batches import Batch
@@ -16,6 +16,7 @@ from runner.behaviour import GOLDEN, Behaviour, weight_of
 from runner.contracts import Array, Objective, Optimizer
 from runner.descent import descend
 from runner.experiment import Rules
+from runner.rowwise import dot
 from runner.stopping import Outcome, StoppingRules
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.objectives.linear_regression import LinearRegression
@@ -170,6 +171,70 @@ class TestAnyFraction:
                 assert behaviour in (CRAWLING, MONOTONE), fraction
             else:
                 assert behaviour == (OSCILLATING if fraction < 2 else DIVERGING), fraction
+
+
+@dataclass(frozen=True)
+class Bowl(Objective):
+    """factor/2 Σ λᵢ xᵢ²."""
+
+    curvatures: tuple[float, ...]
+    factor: float = 1.0
+
+    @property
+    def dimension(self) -> int:
+        return len(self.curvatures)
+
+    def value(self, x: Array) -> Array:
+        return dot(self.gradient(x), x) / 2
+
+    def gradient(self, x: Array) -> Array:
+        return self.factor * np.array(self.curvatures) * x
+
+
+class TestAnyScale:
+    @given(
+        st.lists(st.floats(1.0, 100.0), min_size=1, max_size=4).flatmap(
+            lambda curvatures: st.tuples(
+                st.just(tuple(curvatures)),
+                st.lists(st.floats(0.1, 10.0), min_size=len(curvatures), max_size=len(curvatures)),
+            )
+        ),
+        st.lists(st.sampled_from(FRACTIONS), min_size=1, max_size=8),
+        st.integers(-900, 900),
+        st.integers(-500, 500),
+        st.booleans(),
+    )
+    @example(((2.0,), [3.0]), list(FRACTIONS), 0, 500, False)
+    @example(((2.0, 20.0), [3.0, 1.0]), list(FRACTIONS), 0, -500, False)
+    @example(((2.0, 20.0), [3.0, 1.0]), list(FRACTIONS), 600, 0, True)
+    def test_units_of_x_and_f_do_not_matter(
+        self, bowl: tuple[tuple[float, ...], list[float]], fractions: list[float], f_power: int, x_power: int, rule: bool
+    ):
+        """Powers of two change no digit of a quadratic's iterates, so every run makes the same moves, only larger or smaller."""
+        curvatures, start = bowl
+        rates = column(fractions) / max(curvatures)
+        assume(max(abs(f_power + x_power), abs(f_power + 2 * x_power)) <= 1000)
+
+        def at(f: float, x: float) -> list[str | None]:
+            starts = [np.array(start) * x] * len(fractions)
+            stop = {"gradient_norm": 1e-9 * f * x} if rule else {}
+            batch = make_batch(
+                Bowl(curvatures, f), GradientDescent(rates / f), starts, max_steps=60, divergence_limit=np.inf, **stop
+            )
+            return behaviours(batch)
+
+        assert at(2.0**f_power, 2.0**x_power) == at(1.0, 1.0)
+
+
+class TestWindow:
+    def test_neither_an_oscillation_that_has_died_out_nor_the_rest_counts(self):
+        """On ½ (2 x² + 200 y²), y flips its sign all along, but leads for 131 of 500 steps only, until 1e12 · 0.81^k = 1.
+
+        On sin(x) + x² the error is multiplied by −0.3, down to rounding in some thirty steps of 700.
+        """
+        died_out = make_batch(Quadratic(2, 100.0), GradientDescent(1.9 / 200), [[1.0, 1e4]])
+        resting = make_batch(SinQuadratic(), GradientDescent(1.3 / (2 - np.sin(-0.45018361129487355))), [[1.0]], max_steps=700)
+        assert behaviours(died_out) + behaviours(resting) == [MONOTONE, OSCILLATING]
 
 
 class TestEnds:
