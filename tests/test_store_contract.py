@@ -15,13 +15,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, Table, text
 
 import runner
+from runner.database import asking
 from runner.errors import QueryError, StoreError
 from runner.pipeline import Choices, execute, make_plan, read
 from runner.registry import Registry
-from runner.store import Store, read_results
+from runner.store import Store, copying, read_results
 from runner.store.connection import Database
 from runner.store.copying import copy
 from runner.store.schema import metadata
@@ -397,6 +398,47 @@ class TestCopying:
             f"database {target}: the copy is not whole: run 2: took 3 steps, but 51 iterates are stored; "
             "see what `runner verify` says of the original"
         )
+
+
+class TestReading:
+    def test_a_table_in_parts_is_of_one_instant(self, name, write, monkeypatch):
+        run_into(write(), name)
+        monkeypatch.setattr(asking, "RUNS_AT_ONCE", 5)
+        with runner.open(name) as database, runner.open(name) as other:
+            before = list(database.runs().rows())
+            parts = database.run_frames()
+            first = next(parts)
+            other.delete(other.plan_deletion(experiment="small"))
+            assert [row for part in (first, *parts) for row in part.rows()] == before
+            assert len(database.runs()) == 0
+
+    def test_a_copy_is_of_one_instant(self, name, new_database, write, monkeypatch):
+        run_into(write(), name)
+        before, target, copy_table = rows(name), new_database(), copying._copy_table
+
+        def interrupted(table: Table, old: Connection, new: Connection) -> int:
+            copied = copy_table(table, old, new)
+            with runner.open(name) as other:
+                other.delete(other.plan_deletion(where="id < 99"))
+            return copied
+
+        monkeypatch.setattr(copying, "_copy_table", interrupted)
+        with closing(Database(name)) as old, closing(Database(target)) as new:
+            copy(old, new)
+        assert rows(target) == before
+        assert counts(name)["run"] == 0
+
+    def test_a_reader_cannot_write(self, name, write):
+        run_into(write(), name)
+        before = rows(name)
+        with closing(Database(name)) as database:
+            for command in ("DELETE FROM run", "UPDATE run SET steps = 1", "DROP TABLE chunk"):
+                with pytest.raises(StoreError) as caught, database.reading() as connection:
+                    connection.execute(text(command))
+                words = f"cannot execute {' '.join(command.split()[: 2 - ('run' in command)])} in a read-only transaction"
+                refusal = words if "://" in name else "cannot be written; the file or its folder is read-only"
+                assert str(caught.value) == f"database {name}: {refusal}"
+        assert rows(name) == before
 
 
 class TestVerifying:

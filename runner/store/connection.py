@@ -59,7 +59,9 @@ class Database:
         self._file: tuple[int, int] | None = None
         self.schema: str | None = None
         self._engine = _server_engine(name, url) if self.path is None else self._sqlite_engine(self.path, "rw")
-        self._reader = self._engine if self.path is None else self._sqlite_engine(self.path, "ro")
+        # What a transaction reads is of one instant, however many questions it asks: a file does that by itself.
+        snapshot = {"isolation_level": "REPEATABLE READ"}
+        self._reader = self._engine.execution_options(**snapshot) if self.path is None else self._sqlite_engine(self.path, "ro")
 
     def _sqlite_engine(self, path: Path, mode: str) -> Engine:
         opener = open_to_write if mode == "rw" else open_to_read
@@ -140,7 +142,7 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that cannot write. A database of an older schema looks as if it were of today's.
+        """A connection that cannot write, and sees the database as of one instant; an older schema looks like today's.
 
         Raises:
             StoreError: with what the database said.
@@ -150,6 +152,8 @@ class Database:
                 self.schema = self._version(connection)
             if self.schema in OLDER:
                 show_as_current(connection, self.schema)
+            if not self._is_sqlite:
+                connection.exec_driver_sql("SET TRANSACTION READ ONLY")  # not before, for those views are made
             try:
                 yield connection
             except (TypeError, ValueError) as error:

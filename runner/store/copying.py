@@ -6,7 +6,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, func, select, text
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.exc import DBAPIError
 
 from runner.errors import StoreError
@@ -82,9 +82,6 @@ def _count(connection: Connection, table: Table) -> int:
 def _fill(target: Connection, source: Database) -> dict[str, int]:
     """Copy every table as of one instant; return how many rows each has."""
     with source.reading() as connection:
-        if connection.dialect.name == "postgresql":
-            # Every writer asks for a lock on this table first. A file shows its reader one instant anyway.
-            connection.execute(text("LOCK TABLE run IN SHARE MODE"))
         tables = [table for table in schema.metadata.sorted_tables if table not in LEFT_OUT]
         return {table.name: _copy_table(table, connection, target) for table in tables}
 

@@ -111,9 +111,8 @@ def _may(action: int, first: str | None, second: str | None, schema: str | None,
 
 
 def _ask_server(connection: Connection, text: str, limit: int, seconds: float) -> tuple[list[str], list[Any]]:
-    """Ask PostgreSQL, as a cursor in a read-only transaction: only what only reads can be one."""
+    """Ask PostgreSQL, as a cursor in its read-only transaction: only what only reads can be one."""
     raw: Any = connection.connection.driver_connection
-    connection.exec_driver_sql("SET TRANSACTION READ ONLY")
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(1000 * seconds))}")
     try:
         with raw.cursor() as cursor:
