@@ -119,15 +119,16 @@ class Frame:
 
     def lines(self) -> list[str]:
         """Return it as people read it, numbers with six digits; nothing in a line is obeyed by a terminal."""
-        shown = [[printable(name) for name in self.names], *([text_of(value) for value in row] for row in self.rows())]
-        widths = [max(map(len, cells)) for cells in zip(*shown, strict=True)]
-        right = [column.kind in ("integer", "number") for column in self.columns]
-        return [
-            "  ".join(
-                cell.rjust(width) if end else cell.ljust(width) for cell, width, end in zip(row, widths, right, strict=True)
-            ).rstrip()
-            for row in shown
-        ]
+        return aligned(self.texts(), self.numeric)
+
+    def texts(self) -> list[list[str]]:
+        """Return the headings, and behind them the rows, as people read them."""
+        return [[printable(name) for name in self.names], *([text_of(value) for value in row] for row in self.rows())]
+
+    @property
+    def numeric(self) -> list[bool]:
+        """For each column whether it holds numbers."""
+        return [column.kind in ("integer", "number") for column in self.columns]
 
     def __repr__(self) -> str:
         return "\n".join([*self.head(SHOWN_ROWS).lines(), *self._more()])
@@ -158,6 +159,17 @@ def joined(frames: Iterable[Frame]) -> Frame:
             for place, each in enumerate(first.columns)
         ]
     )
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
+    """Return the lines of a table, each column as wide as its widest cell, those with numbers with their ends aligned."""
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if end else cell.ljust(width) for cell, width, end in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
 
 
 def text_of(value: object) -> str:

@@ -206,6 +206,14 @@ def test_steps(ask, stored):
     assert ask("steps", "--where", "id < 0", "--format", "json").json == []
 
 
+def test_a_table_of_all_steps_has_no_more(call, stored, monkeypatch):
+    with runner.open(str(stored)) as database:
+        run = database.runs("steps = 20", limit=1)["id"][0]
+    monkeypatch.setattr("runner.cli.steps.SHOWN", 21)
+    done = call("steps", run, "--db", stored)
+    assert (len(done.out.splitlines()), done.err) == (22, "")
+
+
 @pytest.mark.parametrize(
     ("query", "message"),
     [
@@ -248,6 +256,10 @@ def test_sql(ask):
         (1, "00ff", None, 1),
     ]
     assert done.err == "only the first 2 rows; --limit shows more\n"
+    counting = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {}) SELECT x FROM c"
+    for rows, told in ((1000, ""), (1001, "only the first 1,000 rows; --limit shows more\n")):
+        done = ask("sql", counting.format(rows), "--format", "csv")
+        assert (done.code, done.out.count("\n"), done.err) == (0, 1001, told)
     forever = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
     done = ask("sql", forever, "--seconds", 0.2)
     assert (done.code, done.err) == (2, "error: SQL: takes longer than 0.2 s; ask for less, or allow more time\n")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
@@ -10,11 +9,13 @@ from typing import TypeVar
 
 import click
 
+from runner.cli.fitting import WIDER, Habits, fitted
 from runner.cli.values import OneOf
 from runner.formats import csv_pieces, json_lines, json_pieces
 from runner.frames import Frame, printable_lines
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
+EVERYTHING = f"{WIDER}, and --format csv everything"
 FORMATS = ("table", "json", "jsonl", "csv")
 WRITERS: dict[str, Callable[[Iterable[Frame]], Iterable[str]]] = {"json": json_pieces, "jsonl": json_lines, "csv": csv_pieces}
 
@@ -41,12 +42,10 @@ brief_format_option = _format_option(("table", "json"))
 """Of commands whose answer is of one piece: as people read it, or all of it, with every digit."""
 
 
-def write(frame: Frame, form: str) -> None:
-    """Write a table; on a terminal nothing in it is obeyed instead of shown, and lines are cut to the width."""
+def write(frame: Frame, form: str, habits: Habits | None = None) -> None:
+    """Write a table; on a terminal nothing in it is obeyed instead of shown, and it fits the width."""
     if form == "table":
-        columns = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-        for line in frame.lines():
-            click.echo(line if columns is None or len(line) <= columns else line[: columns - 1] + "…")
+        click.echo("\n".join(fitted(frame.texts(), habits or Habits(more=EVERYTHING), frame.numeric)))
     else:
         write_all([frame], form)
 

@@ -11,8 +11,8 @@ import numpy as np
 from runner.analysis.definiteness import Curvature
 from runner.analysis.kinks import Kink
 from runner.analysis.words import counted, number, to_error
+from runner.cli.fitting import fitted
 from runner.cli.inspect_options import MOST_COORDINATES, Shown, as_given, difference, fifteen, plain, six, vector
-from runner.cli.plugins_table import aligned
 from runner.inspection.chain import Link
 from runner.inspection.point import PointFacts, place_at, point_facts
 from runner.inspection.subject import Answer, Subject
@@ -68,7 +68,7 @@ def _gradient_lines(answers: Sequence[Answer]) -> Iterator[str]:
     if given:
         reference = given[0].result
         heading = ("gradient by", "∇f", f"differs from {given[0].backend} by")
-        yield from aligned([heading, *(_gradient_row(answer, reference) for answer in given)])
+        yield from fitted([heading, *(_gradient_row(answer, reference) for answer in given)])
     yield from _refusals("gradient", answers)
 
 
@@ -193,4 +193,4 @@ def _chain_lines(chain: Sequence[Link]) -> Iterator[str]:
         (each.name, f"{each.weights:,}", *map(number, (each.jacobian_norm, each.reaching, each.bound, each.gradient_norm)))
         for each in reversed(chain)
     ]
-    yield from aligned([heading, *rows])
+    yield from fitted([heading, *rows])

@@ -12,8 +12,8 @@ import numpy as np
 
 from runner import database
 from runner.analysis.words import counted, number, part
+from runner.cli.fitting import WIDER, Habits, fitted
 from runner.cli.inspect_options import Shown, plain, six
-from runner.cli.plugins_table import aligned
 from runner.errors import PluginError
 from runner.inspection.subject import subject_of
 from runner.inspection.trajectory import TrajectoryFacts, Visit, made_again, trajectory_facts
@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 RUN = re.compile(r"[0-9]+|[0-9a-f]{4,64}")
 SHOWN_ROWS = 12
 CLOSE = 0.01
+HABITS = Habits(then=("Newton", "‖step‖", "smallest λ"), more=f"{WIDER}, and --format json everything")
 DECREASES = ("decrease: first order", "second order", "actual")
 
 
@@ -77,7 +78,7 @@ def _lines(facts: TrajectoryFacts) -> Iterator[str]:
     )
     yield ""
     heading = ("step", "f", "smallest λ", "largest λ", "shape", "‖step‖", *DECREASES, "Newton")
-    yield from aligned([heading, *map(_row, _some(facts.visits))])
+    yield from fitted([heading, *map(_row, _some(facts.visits))], HABITS)
     yield ""
     yield from _summary(facts)
 

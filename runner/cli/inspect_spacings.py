@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runner.analysis.words import number
+from runner.cli.fitting import fitted
 from runner.cli.inspect_options import Shown, as_given, fifteen, plain, slope_text, vector
-from runner.cli.plugins_table import aligned
 from runner.inspection.spacings import RULES, Scheme, SpacingFacts, spacing_facts, spacing_place
 from runner.inspection.subject import Subject
 
@@ -41,7 +41,7 @@ def _lines(facts: SpacingFacts) -> Iterator[str]:
     yield f"error: ‖g − ∇f‖{' / ‖∇f‖' if facts.relative else ', for ∇f is zero'}, at spacings h from 1e-1 to 1e-15"
     yield ""
     heading = ("scheme", "slope measured", "theory", "best h measured", "its error", "theory here", "rule of thumb")
-    yield from aligned([heading, *map(_row, facts.schemes)])
+    yield from fitted([heading, *map(_row, facts.schemes)])
     for scheme in facts.schemes:
         if scheme.best is None:
             yield f"{scheme.name}: no slope, because its error is finite at no spacing"

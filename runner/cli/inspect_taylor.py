@@ -9,8 +9,8 @@ import numpy as np
 
 from runner.analysis.differentiation import Slope
 from runner.analysis.words import number, to_error
+from runner.cli.fitting import fitted
 from runner.cli.inspect_options import Shown, as_given, fifteen, plain, slope_text, vector
-from runner.cli.plugins_table import aligned
 from runner.errors import ExperimentError
 from runner.inspection.models import Direction, ModelFacts, model_facts
 from runner.inspection.point import place_at
@@ -65,10 +65,10 @@ def _series_lines(facts: SeriesFacts) -> Iterator[str]:
     yield ""
     rows = zip(facts.shown.tolist(), facts.coefficients.errors.tolist(), facts.coefficients.radii.tolist(), strict=False)
     heading = ("n", "cₙ", "wrong by at most", "radius")
-    yield from aligned([heading, *(_coefficient_row(n, *row) for n, row in enumerate(rows))])
+    yield from fitted([heading, *(_coefficient_row(n, *row) for n, row in enumerate(rows))])
     yield ""
     columns = ("n", *(f"|f − Pₙ| at distance {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
-    yield from aligned([columns, *(_remainder_row(each, facts) for each in facts.remainders)])
+    yield from fitted([columns, *(_remainder_row(each, facts) for each in facts.remainders)])
     yield from _remarks(facts)
 
 
@@ -114,7 +114,7 @@ def _direction_lines(facts: ModelFacts, direction: Direction) -> Iterator[str]:
     heading = ("distance t", *(words[model.order] for model in direction.models), "actual decrease of f")
     columns = zip(*(model.decreases for model in direction.models), direction.actual, strict=True)
     rows = [(f"{t:g}", *(number(float(item)) for item in row)) for t, row in zip(facts.shown, columns, strict=True)]
-    yield from aligned([heading, *rows])
+    yield from fitted([heading, *rows])
     for model in direction.models:
         slope = _slope(model.slope)
         yield f"what the model of order {model.order} leaves out: slope {slope} against t; theory {model.order + 1}"

@@ -6,8 +6,9 @@ import time
 
 import click
 
-from runner.cli.answers import format_option, write
+from runner.cli.answers import EVERYTHING, format_option, write
 from runner.cli.databases import db_option
+from runner.cli.fitting import Habits
 from runner.database import ResultsDatabase
 from runner.frames import Column, Frame
 from runner.outcomes import OUTCOMES
@@ -25,7 +26,8 @@ def list(db: str, form: str) -> None:  # noqa: A001 - the command's name
     """
     with ResultsDatabase(db) as database:
         frame = database.experiments()
-    write(_readable(frame) if form == "table" else frame, form)
+    shown = _readable(frame) if form == "table" else frame
+    write(shown, form, Habits(("first run", "description"), ("description",), more=EVERYTHING))
 
 
 def _readable(frame: Frame) -> Frame:

@@ -7,11 +7,11 @@ import json
 import click
 
 from runner.cli.answers import brief_format_option
+from runner.cli.fitting import Habits, fitted
 from runner.cli.groups import Group
 from runner.cli.plugins_check import check
 from runner.cli.plugins_new import new
 from runner.cli.plugins_show import show
-from runner.cli.plugins_table import aligned
 from runner.registry import Registry
 
 
@@ -40,8 +40,8 @@ def plugins(ctx: click.Context, form: str) -> None:
         click.echo(json.dumps({"plugins": listed, "broken": causes}, indent=2))
         return
     rows = [(offer.kind, offer.name, offer.source.partition(":")[0], offer.version, offer.summary) for offer in offers]
-    for line in aligned([("kind", "name", "from", "version", "what it is"), *rows]):
-        click.echo(line)
+    headings = ("kind", "name", "from", "version", "what it is")
+    click.echo("\n".join(fitted([headings, *rows], Habits(("version", "from"), ("what it is",)))))
     for each in broken:
         click.echo(f"cannot be loaded: {each.source}: {each.cause}", err=True)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from runner.cli.plugins_table import aligned
+from runner.cli.fitting import Habits, fitted
 from runner.cli.values import OneOf
 from runner.contracts import (
     PLUGIN_CLASSES,
@@ -90,9 +90,10 @@ def _lines(offer: Offer, question: Question) -> Iterator[str]:
     yield from _documentation(offer)
     yield ""
     if offer.parameters:
-        yield from aligned([("parameter", "type", "default", "allowed", "what it is"), *map(_row, offer.parameters.values())])
+        headings = ("parameter", "type", "default", "allowed", "what it is")
+        yield from fitted([headings, *map(_row, offer.parameters.values())], Habits(then=("type", "default")))
         yield ""
-    yield from aligned(list(_facts(offer, question)))
+    yield from fitted(list(_facts(offer, question)))
     yield ""
     yield from usage(offer, question.file)
 

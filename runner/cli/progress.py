@@ -5,26 +5,23 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Sequence
+from datetime import timedelta
 from types import TracebackType
 from typing import Self
 
 import click
 from rich.console import Console
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
+from rich.table import Column
+from rich.text import Text
 
 from runner.pipeline import Plan
 from runner.stopping import Outcome
 from runner.trajectories import Trajectory
 
 SECONDS_BETWEEN_LINES = 2.0
+WIDE = 120
+"""A terminal of so many columns has room for a long bar."""
 
 
 def many_runs(count: int) -> str:
@@ -100,8 +97,19 @@ class Lines(Silence):
         )
 
 
+class _Time(ProgressColumn):
+    """How long it will take, and at the end how long it took."""
+
+    def render(self, task: Task) -> Text:
+        """Say which of the two it is."""
+        if task.finished:
+            return Text(f"in {timedelta(seconds=int(task.finished_time or 0))}")
+        left = task.time_remaining
+        return Text("" if left is None else f"{timedelta(seconds=int(left))} left")
+
+
 class Bar(Silence):
-    """A live bar with runs done, outcomes so far, rate and time left."""
+    """A live bar with runs done, rate, time left and outcomes so far, which are cut where the terminal is narrow."""
 
     def __init__(self) -> None:
         self._outcomes: Counter[Outcome] = Counter()
@@ -109,14 +117,14 @@ class Bar(Silence):
         self._console = Console(stderr=True, highlight=False)
         self._progress = Progress(
             SpinnerColumn(),
-            BarColumn(bar_width=30),
+            BarColumn(bar_width=30 if self._console.width >= WIDE else 10),
             MofNCompleteColumn(),
             TextColumn("runs"),
-            TextColumn("{task.fields[outcomes]}"),
             TextColumn("{task.fields[rate]}"),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
+            _Time(),
+            TextColumn("{task.fields[outcomes]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
             console=self._console,
+            expand=True,
         )
         self._task = self._progress.add_task("", total=None, outcomes="checking the grid", rate="")
         self._begun = time.monotonic()

@@ -11,14 +11,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
-from rich.console import Console
 
 from runner.analysis.learning_rates import rate_sweeps
 from runner.analysis.summary import count_outcomes, summarize
 from runner.cli.answers import brief_format_option
 from runner.cli.databases import RESULTS, db_option
 from runner.cli.progress import Bar, Lines, Silence, many_runs
-from runner.cli.summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_of
+from runner.cli.summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_lines
 from runner.cli.values import WholeNumber
 from runner.contracts import Results
 from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, read, report
@@ -29,7 +28,6 @@ from runner.store import Store, read_results
 if TYPE_CHECKING:
     from runner.report.page import WrittenReport
 
-WIDTH_IN_PIPES = 160
 SOME_FAILED = 1
 
 
@@ -143,13 +141,8 @@ def _say_results(
         summary["warnings"] = [*finished.warnings, *complaints]
         click.echo(json.dumps(summary, indent=2))
     elif not told.quiet:
-        console = Console(highlight=False, width=None if sys.stdout.isatty() else WIDTH_IN_PIPES)
-        console.print(table_of(rows, console.width))
-        click.echo(
-            "\n".join(
-                more_rows(rows, written.page if written else None) + _closing_lines(plan, finished, stored, written, database)
-            )
-        )
+        more = more_rows(rows, written.page if written else None)
+        click.echo("\n".join([*table_lines(rows), *more, *_closing_lines(plan, finished, stored, written, database)]))
 
 
 def _closing_lines(plan: Plan, finished: Finished, stored: Results, written: WrittenReport | None, database: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -9,8 +10,9 @@ from dataclasses import replace
 
 import click
 
-from runner.cli.answers import format_option, where_option, write, write_all
+from runner.cli.answers import EVERYTHING, format_option, where_option, write, write_all
 from runner.cli.databases import db_option
+from runner.cli.fitting import Habits
 from runner.cli.values import WholeNumber
 from runner.database import ResultsDatabase
 from runner.frames import Column, Frame
@@ -46,7 +48,8 @@ def runs(db: str, where: str | None, sort: str | None, columns: str | None, limi
             return
         found = database.runs(where, sort=sort, columns=columns, limit=SHOWN + 1 if limit is None else limit)
     frame = found.head(SHOWN) if limit is None else found
-    write(frame if columns is not None else _telling(frame, f"{where or ''} {sort or ''}"), form)
+    shown = frame if columns is not None else _telling(frame, f"{where or ''} {sort or ''}")
+    write(shown, form, Habits(more=EVERYTHING) if columns is not None else _habits(shown))
     if not len(frame) and limit != 0:
         click.echo("there are no such runs" if where else "there are no runs", err=True)
     if len(found) > len(frame):
@@ -60,6 +63,14 @@ def _telling(frame: Frame, asked: str) -> Frame:
     bare = Counter(column.name.partition(".")[2] or column.name for column in shown)
     last = [column for column in shown if column.name in (*RESULTS, "behaviour")]
     return Frame([_short(column, bare) for column in shown if column not in last] + last)
+
+
+def _habits(frame: Frame) -> Habits:
+    """Return which columns can be missed: what stands elsewhere, then parameters, then results."""
+    (gaps,) = (column.listed() for column in frame.columns if column.name == "final_gap")
+    known = any(gap is not None and not math.isnan(gap) for gap in gaps)
+    parameters = [name for name in reversed(frame.names) if name not in (*ALWAYS, "behaviour")]
+    return Habits(("identity", "behaviour"), then=("final_value" if known else "final_gap", *parameters), more=EVERYTHING)
 
 
 def _tells(column: Column, words: set[str]) -> bool:

@@ -38,15 +38,19 @@ def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None,
     """
     if bool(runs) == (where is not None):
         raise QueryError("runs: name some, or give --where, and not both")
-    most = SHOWN if limit is None and form == "table" else limit
+    most = SHOWN + 1 if limit is None and form == "table" else limit
     with ResultsDatabase(db) as database:
         frames = _first(database.step_frames(runs or None, where=where, series=series), most)
         if form == "table":
-            frame = joined(frames)
-            write(frame, form)
+            _show(joined(frames), limit)
         else:
             write_all(frames, form)
-    if form == "table" and limit is None and len(frame) == SHOWN:
+
+
+def _show(frame: Frame, limit: int | None) -> None:
+    """Write a table, and say if there is more."""
+    write(frame.head(SHOWN) if limit is None else frame, "table")
+    if limit is None and len(frame) > SHOWN:
         click.echo(f"only the first {SHOWN}; --limit shows more", err=True)
 
 

@@ -2,56 +2,22 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-
-from rich.console import Console, ConsoleOptions, RenderResult
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
 from runner.analysis.learning_rates import RateSweep, rates_row
 from runner.analysis.summary import SummaryRow, summary_table
+from runner.cli.fitting import Habits, fitted
 from runner.cli.progress import many_runs
 from runner.pipeline import Finished, Plan
 
-GAP = "  "
 MOST_ROWS = 24
 """More rows than these would scroll the end of the run out of sight."""
 MISSABLE = ("behaviour", "median value", "outcomes", "runs", "median gap")
 NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 
 
-@dataclass(frozen=True)
-class Folded:
-    """A cell of a table that is folded after blanks, commas, brackets and equals signs, so that no number is torn in two."""
-
-    text: str
-
-    def __rich_measure__(self, console: Console, options: ConsoleOptions) -> Measurement:
-        """Return how narrow and how wide it can be."""
-        return Measurement(max(map(len, self._pieces()), default=0), len(self.text)).with_maximum(options.max_width)
-
-    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """Fold it into the width there is; a piece that is wider than that is broken where it must be."""
-        lines, line = [], ""
-        for piece in self._pieces():
-            if line and len((line + piece).rstrip()) > options.max_width:
-                lines.append(line.rstrip())
-                line = ""
-            line += piece
-            while len(line.rstrip()) > options.max_width:
-                lines.append(line[: options.max_width])
-                line = line[options.max_width :]
-        yield Text("\n".join([*lines, line.rstrip()]))
-
-    def _pieces(self) -> list[str]:
-        return re.findall(r"[^\s,(\[=]*[\s,(\[=]+|[^\s,(\[=]+", self.text)
-
-
-def table_of(rows: Sequence[SummaryRow], width: int) -> Table:
+def table_lines(rows: Sequence[SummaryRow]) -> list[str]:
     """Return the table of the best settings: a line for each objective, gradient backend and optimizer.
 
     Columns that can be missed are left out where the terminal is too narrow for all, and all rows but the first few where there
@@ -60,16 +26,8 @@ def table_of(rows: Sequence[SummaryRow], width: int) -> Table:
     header, cells = summary_table(rows[:MOST_ROWS])
     # With one gradient backend the column says nothing.
     shown = [place for place, name in enumerate(header) if name != "gradient" or len({row.gradient for row in rows}) > 1]
-    widths = [max(len(cell) for cell in column) + len(GAP) for column in zip(header, *cells, strict=True)]
-    for name in MISSABLE:
-        if sum(widths[place] for place in shown) > width:
-            shown = [place for place in shown if header[place] != name]
-    table = Table(box=None, pad_edge=False, padding=(0, len(GAP), 0, 0), header_style="bold")
-    for place in shown:
-        table.add_column(header[place], justify="right" if header[place] in NUMBERS else "left", overflow="fold")
-    for row in cells:
-        table.add_row(*(Folded(row[place]) for place in shown))
-    return table
+    table = [[row[place] for place in shown] for row in (header, *cells)]
+    return fitted(table, Habits(MISSABLE), [name in NUMBERS for name in table[0]])
 
 
 def more_rows(rows: Sequence[SummaryRow], page: Path | None) -> list[str]:
