@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import NamedTuple
 
 Value = float | int | str | bool | None
 
@@ -59,8 +60,7 @@ class KnownMinimum:
     curvature: tuple[float, float] | None
 
 
-@dataclass(frozen=True, slots=True)
-class RunHead:
+class RunHead(NamedTuple):
     """What must be known of a run to read its trajectory.
 
     Attributes:

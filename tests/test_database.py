@@ -119,6 +119,25 @@ def test_trajectories_bit_for_bit(tmp_path, write):
         assert math.isnan(database.runs()["final_value"][0])
 
 
+def test_trajectories_come_in_the_order_asked_for_and_as_often(stored):
+    assert [run.id for run, _ in stored.trajectories([7, 2, 7])] == [7, 2, 7]
+    (first, _, third) = (series for _, series in stored.trajectories([7, 2, 7]))
+    assert first.x.tobytes() == third.x.tobytes()
+
+
+@pytest.mark.parametrize("ask", ["trajectories", "step_frames"])
+def test_what_is_read_in_parts_is_of_one_moment(small, tmp_path, monkeypatch, ask):
+    monkeypatch.setattr("runner.store.reading.RUNS_AT_ONCE", 1)
+    copy = tmp_path / "copy.db"
+    copy.write_bytes(small.read_bytes())
+    with runner.open(str(copy)) as database, runner.open(str(copy)) as other:
+        parts = getattr(database, ask)()
+        first = next(parts)
+        other.delete(other.plan_deletion(range(1, 13)))
+        assert len([first, *parts]) == 12
+        assert list(database.trajectories()) == []
+
+
 def test_a_frame_as_arrays_rows_and_arrow():
     frame = Frame(
         [

@@ -8,14 +8,14 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runner.analysis.comparison import Comparison, compare
-from runner.database.questions import RunKey, Runs, question
+from runner.database.questions import RunKey, Runs, question, wanted
 from runner.errors import OutdatedDatabase, QueryError, StoreError
 from runner.frames import Frame, joined
 from runner.records import RunHead, RunRecord
 from runner.store.asking import answers, ask_runs
 from runner.store.connection import Database
 from runner.store.experiments import ask_experiments, find_experiment
-from runner.store.heads import ask_heads, read_heads
+from runner.store.heads import read_heads
 from runner.store.one_run import read_run
 from runner.store.sql import Answer, ask_sql
 
@@ -158,14 +158,16 @@ class Asking:
         from runner.steps import StepTable, chosen_series
 
         # Likewise.
-        from runner.store.reading import portions, read_series
+        from runner.store.reading import portions, trajectories_of
 
-        heads, chosen = self._heads(runs, where), chosen_series(series)
-        table = StepTable(heads, chosen)
-        if most is not None:
-            table.require_at_most(most)
-        for some in portions(heads, table.width) if heads else [heads]:
-            yield table.frame(list(read_series(self._database, some)))
+        chosen = chosen_series(series)
+        with self._database.reading() as connection:
+            heads = read_heads(connection, wanted(runs, where), self.name)
+            table = StepTable(heads, chosen)
+            if most is not None:
+                table.require_at_most(most)
+            for some in portions(heads, table.width) if heads else [heads]:
+                yield table.frame(list(trajectories_of(connection, some, self.name)))
 
     def sql(self, query: str, *, limit: int = 1000, seconds: float = 30.0) -> Answer:
         """Answer one SQL statement that only reads, over the views `runs`, `steps`, `parameters` and `experiments`.
@@ -183,6 +185,8 @@ class Asking:
     def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunHead, Series]]:
         """Give trajectories as arrays, one run after another; memory stays bounded however many there are.
 
+        All are those of one moment, whatever is stored or deleted meanwhile.
+
         Args:
             runs: a run, several, or a table of runs with their `id`; all that satisfy `where` if None.
             where: a filter, instead.
@@ -192,9 +196,10 @@ class Asking:
             StoreError: a trajectory is damaged.
         """
         # As above.
-        from runner.store.reading import read_series
+        from runner.store.reading import trajectories_of
 
-        return read_series(self._database, self._heads(runs, where))
+        with self._database.reading() as connection:
+            yield from trajectories_of(connection, read_heads(connection, wanted(runs, where), self.name), self.name)
 
     def compare(self, a: int | str, b: int | str) -> Comparison:
         """Set two experiments, or the runs of two filters, side by side.
@@ -220,12 +225,3 @@ class Asking:
         if not len(frame):
             raise QueryError(f"compare: no run satisfies {side!r}")
         return frame
-
-    def _heads(self, runs: Runs, where: str | None) -> list[RunHead]:
-        if runs is None:
-            return ask_heads(self._database, question(where, None, None, None))
-        if where is not None:
-            raise QueryError("runs: give runs or a filter, not both")
-        if isinstance(runs, int | str):
-            return read_heads(self._database, [runs])
-        return read_heads(self._database, [int(each) for each in runs["id"]] if isinstance(runs, Frame) else list(runs))

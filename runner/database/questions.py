@@ -64,3 +64,18 @@ def catalogue_with(plugins: Sequence[str | Path]) -> Catalogue:
     for file in plugins:
         catalogue.load_file(Path(file))
     return catalogue
+
+
+def wanted(runs: Runs, where: str | None) -> Question | list[int | str]:
+    """Return what to ask for: the runs that are named, or those of the filter, or all.
+
+    Raises:
+        QueryError: both are given, or the filter cannot be understood.
+    """
+    if runs is None:
+        return question(where, None, None, None)
+    if where is not None:
+        raise QueryError("runs: give runs or a filter, not both")
+    if isinstance(runs, int | str):
+        return [runs]
+    return [int(each) for each in runs["id"]] if isinstance(runs, Frame) else list(runs)

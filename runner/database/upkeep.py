@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.database.asking import Asking
-from runner.database.questions import Runs, catalogue_with
+from runner.database.questions import Runs, catalogue_with, wanted
 from runner.errors import QueryError
 from runner.store.connection import Database
+from runner.store.heads import read_heads
 
 if TYPE_CHECKING:
     from runner.offers import Catalogue
@@ -92,8 +93,11 @@ class Upkeep(Asking):
         # Only who looks after a database needs it.
         from runner.store.deleting import plan_deletion
 
-        heads = [] if runs is None and where is None else self._heads(runs, where)
-        return plan_deletion(self._database, [head.id for head in heads], experiment, superseded)
+        numbers: list[int] = []
+        if runs is not None or where is not None:
+            with self._database.reading() as connection:
+                numbers = [head.id for head in read_heads(connection, wanted(runs, where), self.name)]
+        return plan_deletion(self._database, numbers, experiment, superseded)
 
     def delete(self, deletion: Deletion) -> None:
         """Delete for good.

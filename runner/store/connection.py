@@ -10,9 +10,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
-from sqlalchemy import Connection, Engine, create_engine, event, inspect, select, text
+from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
@@ -58,13 +58,18 @@ class Database:
             raise StoreError(f"database {name}: results are kept in a file; give its path")
         self._file: tuple[int, int] | None = None
         self.schema: str | None = None
-        self._engine = _server_engine(name, url) if self.path is None else self._sqlite_engine(self.path, "rw")
+        self._server = None if self.path else _server_engine(name, url)
         # What a transaction reads is of one instant, however many questions it asks: a file does that by itself.
         snapshot = {"isolation_level": "REPEATABLE READ"}
-        self._reader = self._engine.execution_options(**snapshot) if self.path is None else self._sqlite_engine(self.path, "ro")
+        self._reader = self._server.execution_options(**snapshot) if self._server else self._sqlite_engine("ro")
 
-    def _sqlite_engine(self, path: Path, mode: str) -> Engine:
-        opener = open_to_write if mode == "rw" else open_to_read
+    @functools.cached_property
+    def _engine(self) -> Engine:
+        """For writing, which few who ask ever do."""
+        return self._server or self._sqlite_engine("rw")
+
+    def _sqlite_engine(self, mode: str) -> Engine:
+        path, opener = cast(Path, self.path), open_to_write if mode == "rw" else open_to_read
         # The writer keeps its connection: closing the last one folds the write-ahead log into the file each time.
         engine = create_engine("sqlite://", creator=lambda: opener(path), poolclass=QueuePool if mode == "rw" else NullPool)
         # The driver would begin a transaction only before the first write, too late to keep another writer out.
@@ -230,7 +235,8 @@ class Database:
         """Give back the connections."""
         # The last to leave clears away the write-ahead log, which a reader cannot.
         self._reader.dispose()
-        self._engine.dispose()
+        if "_engine" in vars(self):
+            self._engine.dispose()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
@@ -247,19 +253,26 @@ class Database:
             raise StoreError(f"database {self.name}: {DAMAGED.format('a text in it is none')}") from error
 
     def _version(self, connection: Connection) -> str | None:
-        tables = set(inspect(connection).get_table_names())
+        tables = _tables(connection)
         if schema_version.name not in tables:
             if tables and self._is_sqlite:
                 shown = ", ".join(sorted(tables)[:3])
                 raise StoreError(f"database {self.name}: belongs to another program (its tables: {shown}); name another file")
             return None
-        version = connection.execute(select(schema_version.c.version_num)).scalar_one_or_none()
+        version = connection.exec_driver_sql(f"SELECT version_num FROM {schema_version.name}").scalar_one_or_none()
         if version != SCHEMA_VERSION and version not in OLDER:
             raise StoreError(
                 f"database {self.name}: has schema {version}, and this version of runner reads {SCHEMA_VERSION} and older ones; "
                 "use the version of runner that wrote it, or name another file"
             )
         return str(version)
+
+
+def _tables(connection: Connection) -> set[str]:
+    if connection.dialect.name != "sqlite":
+        return set(inspect(connection).get_table_names())
+    # Every question asks this first, and SQLAlchemy takes longer to put it than SQLite to answer.
+    return set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
 
 
 def _keep_others_out(connection: Connection) -> None:

@@ -3,56 +3,50 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields
+from typing import Any
 
 from sqlalchemy import Connection
 
-from runner.errors import QueryError
 from runner.records import RunHead
 from runner.store import schema
 from runner.store.answer_columns import LOOKUP
 from runner.store.asking import Question, run_query
-from runner.store.connection import Database
 from runner.store.one_run import find_run
-from runner.store.run_columns import among, fetched
+from runner.store.run_columns import among, rows_of
 
-COLUMNS = tuple(schema.run.c[field.name] for field in fields(RunHead))
+COLUMNS = tuple(schema.run.c[name] for name in RunHead._fields)
 
 
-def read_heads(database: Database, runs: Sequence[int | str]) -> list[RunHead]:
-    """Return runs, in the order given.
+def read_heads(connection: Connection, wanted: Question | Sequence[int | str], database: str) -> list[RunHead]:
+    """Return runs.
 
     Args:
-        database: where they are.
-        runs: row numbers, or beginnings of identities.
+        connection: to the database.
+        wanted: a question; or row numbers and beginnings of identities, which are answered in their order.
+        database: its name, for messages.
 
     Raises:
-        QueryError: there is no such run, or several begin so.
-        StoreError: the database cannot be read.
+        QueryError: there is no such run, several begin so, or the question names what is not there.
     """
-    with database.reading() as connection:
-        numbers = [each if isinstance(each, int) else find_run(connection, each, database.name) for each in runs]
-        found: dict[int, RunHead] = {}
-        for first in range(0, len(numbers), LOOKUP):
-            query = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM run WHERE "
-            rows = fetched(connection, query + among("id", numbers[first : first + LOOKUP]))
-            # SQLite has no truth values.
-            found.update({row[0]: RunHead(*row[:-2], *map(bool, row[-2:])) for row in rows})
-        return [found[number] if number in found else _refuse(connection, number, database) for number in numbers]
-
-
-def _refuse(connection: Connection, number: int, database: Database) -> RunHead:
-    find_run(connection, number, database.name)
-    raise QueryError(f"database {database.name}: run {number} was deleted while it was asked for")
-
-
-def ask_heads(database: Database, question: Question) -> list[RunHead]:
-    """Return the runs that a question is about.
-
-    Raises:
-        QueryError: the question names what is not there.
-        StoreError: the database cannot be read.
-    """
-    with database.reading() as connection:
-        query = run_query(connection, question).with_only_columns(*COLUMNS)
+    if isinstance(wanted, Question):
+        query = run_query(connection, wanted).with_only_columns(*COLUMNS)
         return [RunHead(*row) for row in connection.execute(query)]
+    numbers = [each if isinstance(each, int) else find_run(connection, each, database) for each in wanted]
+    found = {}
+    for first in range(0, len(numbers), LOOKUP):
+        found.update(_heads(connection, numbers[first : first + LOOKUP]))
+    for number in numbers:
+        if number not in found:
+            find_run(connection, number, database)
+    return [found[number] for number in numbers]
+
+
+def _heads(connection: Connection, numbers: Sequence[int]) -> dict[int, RunHead]:
+    query = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM run WHERE "
+    return {row[0]: _head(row) for row in rows_of(connection, query + among("id", numbers))}
+
+
+def _head(row: tuple[Any, ...]) -> RunHead:
+    number, identity, outcome, steps, dimension, records_x, records_gradient = row
+    # SQLite has no truth values.
+    return RunHead(number, identity, outcome, steps, dimension, bool(records_x), bool(records_gradient))

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from typing import Any, Protocol, TypeVar, cast
 
 import numpy as np
@@ -22,7 +22,7 @@ from runner.stopping import Outcome
 from runner.store import schema
 from runner.store.asking import Question, run_query
 from runner.store.connection import Database
-from runner.store.run_columns import among, fetched, from_class
+from runner.store.run_columns import among, from_class, rows_of
 from runner.store.run_rows import chunk_checksum
 
 RUNS_AT_ONCE = 1000
@@ -152,13 +152,28 @@ def read_series(database: Database, runs: Sequence[RunT]) -> Iterator[tuple[RunT
     """Read trajectories, in the order given, with bounded memory.
 
     Raises:
+        StoreError: a chunk is damaged or missing, or the database cannot be read.
+    """
+    with database.reading() as connection:
+        yield from trajectories_of(connection, runs, database.name)
+
+
+def trajectories_of(connection: Connection, runs: Sequence[RunT], database: str) -> Iterator[tuple[RunT, Series]]:
+    """Read trajectories, in the order given, with bounded memory.
+
+    Args:
+        connection: to the database.
+        runs: whose they are.
+        database: its name, for messages.
+
+    Raises:
         StoreError: a chunk is damaged or missing.
     """
     for some in portions(runs):
-        with database.reading() as connection:
-            chunks = _chunks(connection, [run.id for run in some])
-        for run in some:
-            yield run, _series(run, chunks.pop(run.id, []), database.name)
+        trajectories = _trajectories(connection, some, database)
+        yield from ((run, trajectories[run.id]) for run in some)
+        # Before the next are there.
+        del trajectories
 
 
 def portions(runs: Sequence[RunT], width: int = 0) -> Iterator[Sequence[RunT]]:
@@ -290,15 +305,16 @@ def _stored_run(
     )
 
 
-def _chunks(connection: Connection, run_ids: Sequence[int]) -> dict[int, list[Any]]:
-    chunks: dict[int, list[Any]] = defaultdict(list)
+def _trajectories(connection: Connection, runs: Sequence[HasTrajectory], database: str) -> dict[int, Series]:
+    """Return trajectories by row number."""
+    lacking = {run.id: run for run in runs}
     query = "SELECT run_id, first_step, count, checksum, data FROM chunk WHERE {} ORDER BY run_id, first_step"
-    for row in fetched(connection, query.format(among("run_id", run_ids))):
-        chunks[row[0]].append(row)
-    return chunks
+    rows = rows_of(connection, query.format(among("run_id", lacking)))
+    found = {number: _series(lacking.pop(number), chunks, database) for number, chunks in itertools.groupby(rows, itemgetter(0))}
+    return found | {number: _series(run, (), database) for number, run in lacking.items()}
 
 
-def _series(run: HasTrajectory, chunks: Sequence[Any], database: str) -> Series:
+def _series(run: HasTrajectory, chunks: Iterable[Any], database: str) -> Series:
     pieces = []
     step = 0
     for _, first_step, count, checksum, data in chunks:
@@ -307,8 +323,7 @@ def _series(run: HasTrajectory, chunks: Sequence[Any], database: str) -> Series:
             raise StoreError(f"database {database}: the trajectory of run {run.id} is damaged at step {step}")
         pieces.append(np.frombuffer(data, ">f8").reshape(-1, count))
         step += count
-    lost = run.outcome in (Outcome.FAILED, Outcome.TIMEOUT) and run.steps == step == 0
-    if step != run.steps + 1 and not lost:
+    if step != run.steps + 1 and not (run.steps == step == 0 and run.outcome in (Outcome.FAILED, Outcome.TIMEOUT)):
         raise StoreError(f"database {database}: run {run.id} took {run.steps} steps, but {step} iterates are stored")
     if pieces and len(pieces[0]) != 2 + run.dimension * (run.records_x + run.records_gradient):
         raise StoreError(f"database {database}: the trajectory of run {run.id} is damaged at step 0")

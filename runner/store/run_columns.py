@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,8 +86,7 @@ def among(column: str, numbers: Iterable[int]) -> str:
     return f"{column} IN ({','.join(str(int(number)) for number in numbers)})"
 
 
-def fetched(connection: Connection, query: str) -> list[tuple[Any, ...]]:
-    """Return the rows of a query as the driver gives them: what SQLAlchemy makes of each takes longer than the reading itself."""
+def rows_of(connection: Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of a query as the driver does: what SQLAlchemy makes of each takes longer than the reading itself."""
     cursor: Any = connection.exec_driver_sql(query).cursor
-    rows: list[tuple[Any, ...]] = cursor.fetchall()
-    return rows
+    return iter(cursor)
