@@ -12,6 +12,7 @@ import numpy as np
 
 from runner.contracts import Series
 from runner.errors import QueryError, ReportError
+from runner.folders import folder_of
 from runner.formats import csv_pieces, json_lines
 from runner.frames import Frame
 from runner.records import RunHead
@@ -113,10 +114,11 @@ def _part(path: Path) -> Iterator[Path]:
     """Give a file beside, which takes the place of the file at the end, or goes."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        try:
-            yield part
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with folder_of(path):
+            try:
+                yield part
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
     except OSError as error:
         raise ReportError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -125,7 +125,8 @@ def test_a_table_says_when_there_is_more(ask):
         (("export", "runs", "x.txt"), 2, "error: x.txt: must end in .parquet, .csv, .jsonl or .npz, which says the format\n"),
         (("export", "runs", "x.csv", "--series", "x"), 2, "error: --series: is not for runs\n"),
         (("export", "steps", "x.csv", "--columns", "id"), 2, "error: --columns: is not for steps\n"),
-        (("export", "runs", "no/x.csv"), 5, "error: no/x.csv cannot be written: No such file or directory\n"),
+        (("export", "runs", "no/x.csv", "--where", "step = 1"), 2,
+         "error: filter: character 1: there is no step; did you mean steps?\n  step = 1\n  ^\n"),
         (("compare", "fifty", "id < 0"), 2, "error: compare: no run satisfies 'id < 0'\n"),
     ],
 )  # fmt: skip

@@ -22,6 +22,7 @@ FLOORS = [
         "datasets",
         "errors",
         "fingerprint",
+        "folders",
         "interrupts",
         "layers",
         "line_search",

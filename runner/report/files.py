@@ -14,6 +14,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.transforms import Bbox
 
 from runner.errors import ReportError
+from runner.folders import folder_of
 from runner.report.style import house_style
 
 DOTS_PER_INCH = 150
@@ -79,12 +80,12 @@ def write_file(folder: Path, name: str, content: bytes) -> Path:
     path = folder / name
     part = folder / f".{name}.{os.getpid()}.part"
     try:
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            part.write_bytes(content)
-            part.replace(path)
-        finally:
-            part.unlink(missing_ok=True)
+        with folder_of(path):
+            try:
+                part.write_bytes(content)
+                part.replace(path)
+            finally:
+                part.unlink(missing_ok=True)
     except OSError as error:
         raise ReportError(_refusal(path, error)) from error
     return path
@@ -92,14 +93,8 @@ def write_file(folder: Path, name: str, content: bytes) -> Path:
 
 def _refusal(path: Path, error: OSError) -> str:
     reason = error.strerror or str(error)
-    if isinstance(error, FileExistsError | NotADirectoryError):
-        reason = f"{_first_file(path.parent)} is a file, not a folder; move it away or choose another folder"
-    elif isinstance(error, PermissionError):
+    if isinstance(error, PermissionError):
         reason = f"you may not write into {path.parent}; change its permissions or choose another folder"
     elif isinstance(error, IsADirectoryError):
         reason = "it is a folder; move it away or choose another one for the report"
     return f"{path} cannot be written: {reason}"
-
-
-def _first_file(folder: Path) -> Path:
-    return next((place for place in (folder, *folder.parents) if place.is_file()), folder)

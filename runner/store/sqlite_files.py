@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runner.errors import StoreError
+from runner.folders import folder_of
 
 ONE_WAIT = 0.5
 """So many seconds SQLite itself waits for other writers: Ctrl-C is heard between two waits only."""
@@ -100,14 +101,14 @@ def put_in_place(path: Path, make: Callable[[Path], None]) -> bool:
         OSError, sqlite3.Error: it cannot be made.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        make(part)
-        with part.open("r+b") as file:
-            os.fsync(file.fileno())
-        return _named(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with folder_of(path):
+        try:
+            make(part)
+            with part.open("r+b") as file:
+                os.fsync(file.fileno())
+            return _named(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def _named(part: Path, path: Path) -> bool:
