@@ -230,6 +230,25 @@ class TestWhoIsGone:
         assert not meets(process=dead.pid, process_started=started)
         dead.wait()
 
+    @pytest.mark.skipif(sys.platform == "win32", reason="nothing is hidden")
+    @pytest.mark.parametrize(("silence", "waited"), [(0.5, True), (2.0, False)])
+    def test_a_process_that_is_hidden_is_waited_for_while_it_gives_signs_of_life(self, meets, monkeypatch, silence, waited):
+        process, ask = psutil.Process, os.kill
+
+        def hidden(number: int | None = None) -> psutil.Process:
+            if number == 1:
+                raise psutil.NoSuchProcess(1)
+            return process(number)
+
+        def refused(number: int, what: int) -> None:
+            if number == 1:
+                raise PermissionError(1, "Operation not permitted")
+            ask(number, what)
+
+        monkeypatch.setattr(psutil, "Process", hidden)
+        monkeypatch.setattr(os, "kill", refused)
+        assert meets(process=1, seen_at=time.time() - silence * workers.LEASE_SECONDS) == waited
+
     @pytest.mark.parametrize("column", ["host", "boot"])
     def test_a_process_of_another_machine_is_waited_for_while_it_gives_signs_of_life(self, meets, column):
         assert meets(**{column: "elsewhere", "seen_at": time.time() - workers.LEASE_SECONDS / 2})
@@ -237,6 +256,30 @@ class TestWhoIsGone:
     @pytest.mark.parametrize("column", ["host", "boot"])
     def test_a_process_of_another_machine_is_gone_after_a_long_silence(self, meets, column):
         assert not meets(**{column: "elsewhere", "seen_at": time.time() - 2 * workers.LEASE_SECONDS})
+
+
+HIDING = "mount -t proc -o hidepid=2,gid=65534 proc /proc && exec setpriv --bounding-set=-all --inh-caps=-all "
+"""Ahead of a command: it sees no process of another user, and has no more rights than anybody."""
+
+
+@pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs a process of another user")
+def test_a_process_of_another_user_that_is_hidden_is_waited_for_until_it_ends(tmp_path, write):
+    with subprocess.Popen(["sleep", "60"], user=65534) as other:
+        with blocked_sweep(tmp_path, write) as first, opened(tmp_path / "shared.db") as database:
+            started = psutil.Process(other.pid).create_time() - psutil.boot_time()
+            database.execute("UPDATE worker SET process = ?, process_started = ?", (other.pid, started))
+            first.kill()
+        (tmp_path / "go").touch()
+        command = ["unshare", "-m", "sh", "-c", f'{HIDING} "$@"', "sh", *COMMAND, "blocked.toml", *OPTIONS]
+        with subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+            assert process.stderr is not None
+            assert process.stderr.readline() == "4 runs to compute, 0 already stored\n"
+            assert process.stderr.readline() == f"waiting for 4 runs that process {other.pid} is computing\n"
+            other.kill()
+            other.wait()
+            out, told = process.communicate(timeout=60)
+    assert process.returncode == 0, told
+    assert out.splitlines()[-1] == "4 runs computed, 0 stored already; database: shared.db"
 
 
 def test_who_works_gives_signs_of_life(tmp_path, write, monkeypatch):

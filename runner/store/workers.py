@@ -91,12 +91,13 @@ class Worker:
         return len(gone) == len(others)
 
     def _is_gone(self, other: Row[tuple[object, ...]], now: float) -> bool:
-        """Whether it is: surely, on this machine; elsewhere by its silence."""
+        """Whether it is: surely, on this machine; by its silence elsewhere, and where this user may not see it."""
+        lives = None
         if (other.host, other.boot) == (self.host, self.boot):
             if other.process == self.process:
                 return other.token not in _AT_WORK
-            return not _lives(other.process, other.process_started)
-        return bool(now - other.seen_at > LEASE_SECONDS)
+            lives = _lives(other.process, other.process_started)
+        return bool(now - other.seen_at > LEASE_SECONDS) if lives is None else not lives
 
 
 def described(connection: Connection) -> list[str]:
@@ -110,14 +111,26 @@ def words(host: str, process: int) -> str:
     return f"process {process}" if host == platform.node() else f"process {process} on {host}"
 
 
-def _lives(process: int, started: float) -> bool:
+def _lives(process: int, started: float) -> bool | None:
+    """Whether a process lives; None if there is one by that number, and this user may not see which."""
     try:
         found = psutil.Process(process)
         return abs(_started(found) - started) < SAME_START and found.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
-        return False
+        return None if _is_hidden(process) else False
     except psutil.AccessDenied:
-        return True
+        return None
+
+
+def _is_hidden(process: int) -> bool:
+    """Whether a process that is not among those shown is there all the same, as those of others are under Linux's `hidepid`."""
+    if sys.platform == "win32":
+        return False  # and to ask as below would end it
+    try:
+        os.kill(process, 0)
+    except OSError as error:
+        return not isinstance(error, ProcessLookupError)
+    return True
 
 
 def _started(process: psutil.Process) -> float:
