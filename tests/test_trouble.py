@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 
 from runner.cli import main
-from runner.store import sqlite_files
 from runner.store.sqlite_files import put_in_place
 
 from .conftest import Done
@@ -224,8 +223,30 @@ class TestWithoutHardLinks:
         assert not put_in_place(tmp_path / "r.db", lambda part: part.write_text("other") and None)
         assert (tmp_path / "r.db").read_text() == "mine"
 
-    def test_a_name_that_nobody_fills_is_taken_over(self, tmp_path, monkeypatch):
-        monkeypatch.setattr(sqlite_files.time, "sleep", lambda seconds: None)
+    def test_a_name_that_nobody_fills_is_taken_over(self, tmp_path):
         (tmp_path / "r.db").touch()
         assert put_in_place(tmp_path / "r.db", lambda part: part.write_text("whole") and None)
         assert (tmp_path / "r.db").read_text() == "whole"
+
+
+# Who has seen that the file is empty gives the others time to see it too.
+SLOWLY = """\
+import pathlib, time
+replace = pathlib.Path.replace
+pathlib.Path.replace = lambda part, path: time.sleep(0.5) or replace(part, path)
+from runner.cli import main
+main()
+"""
+
+
+def test_an_empty_file_becomes_a_database_once(tmp_path, write):
+    write()
+    (tmp_path / "r.db").touch()
+    command = [sys.executable, "-c", SLOWLY, "run", "small.toml", "--db", "r.db", "--no-report", "--quiet"]
+    processes = [subprocess.Popen(command, cwd=tmp_path, stderr=subprocess.PIPE, text=True) for _ in range(4)]
+    told = [process.communicate(timeout=60)[1] for process in processes]
+    assert ([process.returncode for process in processes], told) == ([0] * 4, [""] * 4)
+    run_into(tmp_path / "small.toml", tmp_path / "whole.db")
+    assert contents(tmp_path / "r.db") == contents(tmp_path / "whole.db")
+    assert damage(tmp_path / "r.db") == []
+    assert list(tmp_path.glob(".r.db*")) == []

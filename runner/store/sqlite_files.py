@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sqlite3
 import struct
-import time
+import sys
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,9 @@ from urllib.parse import quote
 
 from runner.errors import StoreError
 from runner.folders import folder_of
+
+if sys.platform != "win32":
+    import fcntl
 
 ONE_WAIT = 0.5
 """So many seconds SQLite itself waits for other writers: Ctrl-C is heard between two waits only."""
@@ -117,26 +120,21 @@ def _named(part: Path, path: Path) -> bool:
         os.link(part, path)
         return True
     except FileExistsError:
-        taken = path.stat().st_size > 0
+        pass
     except OSError:
-        # Not every file system has hard links. There, who makes the empty file may fill the name; the others see it filled soon.
-        taken = not _reserved(path) and _filled_soon(path)
-    if not taken:
+        # Not every file system has hard links. There, an empty file takes the name first.
+        path.touch()
+    return _put_for_empty(part, path)
+
+
+def _put_for_empty(part: Path, path: Path) -> bool:
+    """Put a file in the place of an empty one, unless somebody did already: one at a time may, who has locked the empty one."""
+    with path.open("rb") as empty:
+        if sys.platform != "win32":
+            # SQLite's own locks will not do: of an empty file's log it thinks that it was left behind, and removes it.
+            fcntl.flock(empty, fcntl.LOCK_EX)
+        now = path.stat()
+        if now.st_size or not os.path.samestat(now, os.fstat(empty.fileno())):
+            return False
         part.replace(path)
-    return not taken
-
-
-def _reserved(path: Path) -> bool:
-    try:
-        path.touch(exist_ok=False)
-    except FileExistsError:
-        return False
     return True
-
-
-def _filled_soon(path: Path) -> bool:
-    for _ in range(100):
-        if path.stat().st_size:
-            return True
-        time.sleep(0.01)
-    return False
