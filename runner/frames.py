@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 ColumnKind = Literal["integer", "number", "text", "truth"]
 SHOWN_ROWS = 20
+IDENTITY, SHORT = 64, 10
+"""How many characters an identity has, and how many of them are shown, as in git."""
 ROWS_AT_ONCE = 10_000
 """So many rows of arrays become Python's own values at a time, which take several times the memory."""
 
@@ -123,7 +125,7 @@ class Frame:
 
     def texts(self) -> list[list[str]]:
         """Return the headings, and behind them the rows, as people read them."""
-        return [[printable(name) for name in self.names], *([text_of(value) for value in row] for row in self.rows())]
+        return [[printable(name) for name in self.names], *self._cells()]
 
     @property
     def numeric(self) -> list[bool]:
@@ -137,11 +139,19 @@ class Frame:
         """Return what a notebook shows; every text in it is escaped."""
         head = "".join(f"<th>{html.escape(text_of(name))}</th>" for name in self.names)
         body = "".join(
-            f"<tr>{''.join(f'<td>{html.escape(text_of(value))}</td>' for value in row)}</tr>"
-            for row in self.head(SHOWN_ROWS).rows()
+            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in self.head(SHOWN_ROWS)._cells()
         )
         more = "".join(f"<p>{line}</p>" for line in self._more())
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def _cells(self) -> Iterator[list[str]]:
+        """Give the rows as people read them; of an identity so much as names a run."""
+        shortened = [name == "identity" for name in self.names]
+        for row in self.rows():
+            yield [
+                text_of(value[:SHORT] if short and isinstance(value, str) and len(value) == IDENTITY else value)
+                for value, short in zip(row, shortened, strict=True)
+            ]
 
     def _more(self) -> list[str]:
         return [f"… {len(self):,} rows"] if len(self) > SHOWN_ROWS else []

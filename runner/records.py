@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
+
+from runner.run_facts import run_facts, title
 
 Value = float | int | str | bool | None
 
@@ -139,6 +142,11 @@ class RunRecord:
     superseded_by: int | None
     experiments: tuple[Membership, ...]
     environment: Mapping[str, str | Mapping[str, str]]
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows, which is what `runner show` says; every text in it is escaped."""
+        rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in run_facts(self))
+        return f"<table><caption>{html.escape(title(self))}</caption><tbody>{rows}</tbody></table>"
 
     @property
     def final_gap(self) -> float:

@@ -236,3 +236,10 @@ def test_only_asking_changes_nothing(small):
     with runner.open(str(small)) as database:
         database.experiments(), database.runs(), database.run(1), list(database.trajectories([1]))
     assert small.read_bytes() == before
+
+
+def test_databases_and_copies_may_be_named_by_paths(small, tmp_path):
+    with runner.open(small) as database:
+        assert database.name == str(small)
+        assert database.backup(tmp_path / "backup.db") == str(tmp_path / "backup.db")
+        assert database.copy(tmp_path / "copy.db")["run"] == len(database.runs())

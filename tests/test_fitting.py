@@ -200,6 +200,12 @@ class TestOnATerminal:
         assert first.split()[:5] == ["1", "quadratic", "0.1", "max_steps", "50"]
         assert told == ["no room for identity, final_value; a wider terminal shows", "more, and --format csv everything"]
 
+    def test_what_is_known_of_a_run_is_folded_beside_its_name(self, see):
+        lines = see(70, "show", "1")
+        place = next(place for place, line in enumerate(lines) if line.startswith("  rules "))
+        assert lines[place] == "  rules          divergence_limit = 1e12, gradient_norm = 1e-6,"
+        assert lines[place + 1].startswith("                 max_steps = 50, ")
+
     def test_plugins(self, see):
         lines = see(80, "plugins")
         assert max(map(len, lines)) == 80

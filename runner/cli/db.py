@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import time
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from runner.cli.groups import Group
 from runner.cli.progress import many_runs
 from runner.database import ResultsDatabase
 from runner.errors import OutdatedDatabase
+from runner.readable import date
 
 
 @click.group(cls=Group, short_help="Look after a database: info, backup, upgrade, copy, vacuum.")
@@ -55,7 +55,7 @@ def info(db: str, form: str) -> None:
         "experiments": f"{found.experiments:,}",
         "runs": f"{found.runs:,}" + (f", and {found.superseded:,} superseded" if found.superseded else ""),
         "iterates": f"{found.iterates:,}",
-        "stored": "nothing" if found.first_run_at is None else f"{_day(found.first_run_at)} to {_day(found.last_run_at)}",
+        "stored": _span(found.first_run_at, found.last_run_at),
         "at work": ", ".join(found.at_work) or "nobody",
     }
     click.echo("\n".join(f"{name:12}  {value}" for name, value in lines.items()))
@@ -144,8 +144,5 @@ def _quiet(name: str) -> Iterator[ResultsDatabase]:
         yield database
 
 
-def _day(seconds: float | None) -> str:
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.localtime(seconds))
-    except (OverflowError, OSError, ValueError):  # of a damaged database
-        return f"{seconds} seconds after 1970"
+def _span(first: float | None, last: float | None) -> str:
+    return "nothing" if first is None or last is None else f"{date(first)} to {date(last)} UTC"

@@ -52,8 +52,7 @@ def fitted(rows: Rows, habits: Habits | None = None, right: Sequence[bool] = ())
         habits: how it gives way.
         right: for each column whether it stands at the right, as numbers do; none if empty.
     """
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else None
-    return fit(rows, width, habits or Habits(), right or [False] * len(rows[0]))
+    return fit(rows, _terminal(), habits or Habits(), right or [False] * len(rows[0]))
 
 
 def fit(rows: Rows, width: int | None, habits: Habits, right: Sequence[bool]) -> list[str]:
@@ -78,6 +77,22 @@ def fit(rows: Rows, width: int | None, habits: Habits, right: Sequence[bool]) ->
     missed = [name for place, name in enumerate(rows[0]) if place not in shown]
     told = _fold(_told(missed, habits.more), width, PIECE) if missed else []
     return aligned(lines, [right[place] for place in shown]) + told
+
+
+def hanging(facts: Sequence[tuple[str, str]], indent: str = "") -> list[str]:
+    """Return facts as lines behind their names; on a terminal they are folded beside those, and paths stay whole."""
+    column = len(indent) + max(len(name) for name, _ in facts) + GAP
+    width = _terminal()
+    lines = []
+    for name, text in facts:
+        first, *others = _fold(text, max(width - column, FOLDED), PIECE, torn=False) if width else [text]
+        lines += [f"{indent}{name}".ljust(column) + first, *(" " * column + other for other in others)]
+    return lines
+
+
+def _terminal() -> int | None:
+    """Return how wide the terminal is, if it is one."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 
 def _total(widths: Sequence[int]) -> int:

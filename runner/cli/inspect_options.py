@@ -105,11 +105,6 @@ def vector(x: Array, text: Callable[[float], str] = six) -> str:
     return f"({', '.join(words)}{', …' if len(x) > MOST_COORDINATES else ''})"
 
 
-def as_given(value: float) -> str:
-    """Return a number with all digits that tell it from any other, a whole one without a point."""
-    return f"{value:.0f}" if value == round(value) and abs(value) < 1e15 else repr(value)
-
-
 def fifteen(value: float) -> str:
     """Return a number with the 15 digits that a float64 always holds; what lies behind them is rounding."""
     return f"{value + 0.0:.15g}" if math.isfinite(value) else number(value)

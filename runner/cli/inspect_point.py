@@ -12,10 +12,11 @@ from runner.analysis.definiteness import Curvature
 from runner.analysis.kinks import Kink
 from runner.analysis.words import counted, number, to_error
 from runner.cli.fitting import fitted
-from runner.cli.inspect_options import MOST_COORDINATES, Shown, as_given, difference, fifteen, plain, six, vector
+from runner.cli.inspect_options import MOST_COORDINATES, Shown, difference, fifteen, plain, six, vector
 from runner.inspection.chain import Link
 from runner.inspection.point import PointFacts, place_at, point_facts
 from runner.inspection.subject import Answer, Subject
+from runner.readable import exact
 from runner.rowwise import Array
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ def _draw(subject: Subject, facts: PointFacts) -> MatplotlibFigure:
 
 
 def _lines(facts: PointFacts) -> Iterator[str]:
-    yield f"{facts.objective} at x = {vector(facts.place.x, as_given)}, {facts.place.why}"
+    yield f"{facts.objective} at x = {vector(facts.place.x, exact)}, {facts.place.why}"
     yield f"f(x) = {fifteen(facts.value)}"
     if not math.isfinite(facts.value):
         yield "f is not finite here, so what follows may mean nothing"

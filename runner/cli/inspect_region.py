@@ -7,10 +7,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runner.analysis.words import number
-from runner.cli.inspect_options import Shown, as_given, fifteen, plain, six, vector
+from runner.cli.inspect_options import Shown, fifteen, plain, six, vector
 from runner.errors import ExperimentError
 from runner.inspection.region import RegionFacts, region_facts
 from runner.inspection.subject import Subject
+from runner.readable import exact
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -49,7 +50,7 @@ def _draw(subject: Subject, facts: RegionFacts) -> MatplotlibFigure:
 
 
 def _lines(facts: RegionFacts) -> Iterator[str]:
-    where = f"with each coordinate from {as_given(facts.low)} to {as_given(facts.high)}"
+    where = f"with each coordinate from {exact(facts.low)} to {exact(facts.high)}"
     yield f"{facts.objective}, {where}: {verdict(facts)}"
     if facts.counterexample is not None:
         yield from _counterexample_lines(facts)

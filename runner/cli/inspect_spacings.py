@@ -9,9 +9,10 @@ import numpy as np
 
 from runner.analysis.words import number
 from runner.cli.fitting import fitted
-from runner.cli.inspect_options import Shown, as_given, fifteen, plain, slope_text, vector
+from runner.cli.inspect_options import Shown, fifteen, plain, slope_text, vector
 from runner.inspection.spacings import RULES, Scheme, SpacingFacts, spacing_facts, spacing_place
 from runner.inspection.subject import Subject
+from runner.readable import exact
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -36,7 +37,7 @@ def _draw(facts: SpacingFacts) -> MatplotlibFigure:
 
 
 def _lines(facts: SpacingFacts) -> Iterator[str]:
-    yield f"{facts.objective} at x = {vector(facts.place.x, as_given)}, {facts.place.why}"
+    yield f"{facts.objective} at x = {vector(facts.place.x, exact)}, {facts.place.why}"
     yield f"∇f by {facts.reference}, taken for right: {vector(facts.gradient, fifteen)}"
     yield f"error: ‖g − ∇f‖{' / ‖∇f‖' if facts.relative else ', for ∇f is zero'}, at spacings h from 1e-1 to 1e-15"
     yield ""

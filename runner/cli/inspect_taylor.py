@@ -10,12 +10,13 @@ import numpy as np
 from runner.analysis.differentiation import Slope
 from runner.analysis.words import number, to_error
 from runner.cli.fitting import fitted
-from runner.cli.inspect_options import Shown, as_given, fifteen, plain, slope_text, vector
+from runner.cli.inspect_options import Shown, fifteen, plain, slope_text, vector
 from runner.errors import ExperimentError
 from runner.inspection.models import Direction, ModelFacts, model_facts
 from runner.inspection.point import place_at
 from runner.inspection.series import CIRCLES, Remainder, SeriesFacts, series_facts
 from runner.inspection.subject import Subject
+from runner.readable import exact
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
@@ -59,7 +60,7 @@ def _draw_models(facts: ModelFacts) -> MatplotlibFigure:
 
 def _series_lines(facts: SeriesFacts) -> Iterator[str]:
     kind = "Maclaurin series" if facts.around == 0 else "Taylor series"
-    yield f"{facts.objective}: {kind} around {as_given(facts.around)}, f(x) ≈ Σ cₙ (x − A)ⁿ, by {facts.method}"
+    yield f"{facts.objective}: {kind} around {exact(facts.around)}, f(x) ≈ Σ cₙ (x − A)ⁿ, by {facts.method}"
     if facts.method != CIRCLES:
         yield f"not by {CIRCLES}, {facts.because}"
     yield ""
@@ -102,7 +103,7 @@ def _slope(slope: Slope | None, rounding: bool = True) -> str:
 
 
 def _model_lines(facts: ModelFacts) -> Iterator[str]:
-    yield f"{facts.objective} around x = {vector(facts.place.x, as_given)}, f = {fifteen(facts.value)}"
+    yield f"{facts.objective} around x = {vector(facts.place.x, exact)}, f = {fifteen(facts.value)}"
     for direction in facts.directions:
         yield ""
         yield from _direction_lines(facts, direction)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import click
 
 from runner.cli.answers import EVERYTHING, format_option, write
@@ -12,6 +10,7 @@ from runner.cli.fitting import Habits
 from runner.database import ResultsDatabase
 from runner.frames import Column, Frame
 from runner.outcomes import OUTCOMES
+from runner.readable import date
 
 
 @click.command(short_help="List the experiments in the database.")
@@ -48,8 +47,3 @@ def _readable(frame: Frame) -> Frame:
             Column("description", "text", columns["description"]),
         ]
     )
-
-
-def date(seconds: float) -> str:
-    """Return a time as people read it, in UTC."""
-    return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))

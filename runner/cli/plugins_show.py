@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from runner.cli.fitting import Habits, fitted
+from runner.cli.fitting import Habits, fitted, hanging
 from runner.cli.values import OneOf
 from runner.contracts import (
     PLUGIN_CLASSES,
@@ -93,7 +93,7 @@ def _lines(offer: Offer, question: Question) -> Iterator[str]:
         headings = ("parameter", "type", "default", "allowed", "what it is")
         yield from fitted([headings, *map(_row, offer.parameters.values())], Habits(then=("type", "default")))
         yield ""
-    yield from fitted(list(_facts(offer, question)))
+    yield from hanging(list(_facts(offer, question)))
     yield ""
     yield from usage(offer, question.file)
 

@@ -18,7 +18,6 @@ from runner.database import ResultsDatabase
 from runner.frames import Column, Frame
 
 SHOWN = 20
-IDENTITY = 10
 PLUGINS = ("gradient", "optimizer", "behaviour")
 RESULTS = ("outcome", "steps", "final_value", "final_gap")
 ALWAYS = ("id", "identity", "objective", *RESULTS)
@@ -83,7 +82,6 @@ def _tells(column: Column, words: set[str]) -> bool:
 
 
 def _short(column: Column, bare: Mapping[str, int]) -> Column:
-    """Return a column with a short heading, and identities cut: so many characters name a run."""
+    """Return a column with a short heading, if no other has the same."""
     name = column.name.partition(".")[2] or column.name
-    values = [each[:IDENTITY] for each in column.listed()] if name == "identity" else column.values
-    return replace(column, name=name if bare[name] == 1 else column.name, values=values)
+    return replace(column, name=name if bare[name] == 1 else column.name)

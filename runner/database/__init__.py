@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from runner.database.figures import Redrawing
 from runner.database.files import Exporting
 from runner.database.upkeep import Upkeep
@@ -20,7 +22,7 @@ class ResultsDatabase(Redrawing, Exporting, Upkeep):
     """
 
 
-def open(name: str) -> ResultsDatabase:  # noqa: A001 - people write runner.open
+def open(name: str | Path) -> ResultsDatabase:  # noqa: A001 - people write runner.open
     """Open a results database for asking.
 
     Args:

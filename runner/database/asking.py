@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -37,9 +38,9 @@ class Asking:
         name: the path or URL.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
-        self._database = Database(name)
+    def __init__(self, name: str | Path) -> None:
+        self.name = str(name)
+        self._database = Database(self.name)
         try:
             self._database.require()
         except StoreError:

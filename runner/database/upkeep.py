@@ -110,7 +110,7 @@ class Upkeep(Asking):
 
         carry_out(self._database, deletion)
 
-    def backup(self, path: str | None = None) -> str:
+    def backup(self, path: str | Path | None = None) -> str:
         """Copy a file as of one instant, while others may be using it; return the copy's name.
 
         Args:
@@ -124,7 +124,7 @@ class Upkeep(Asking):
 
         return str(back_up(self._database, None if path is None else Path(path)))
 
-    def copy(self, target: str) -> Mapping[str, int]:
+    def copy(self, target: str | Path) -> Mapping[str, int]:
         """Copy everything into a new or empty database, a path or URL, and verify it; return how many rows each table has.
 
         Raises:
@@ -133,7 +133,7 @@ class Upkeep(Asking):
         # NumPy, with which the copy is verified, takes longer to load than most questions to answer.
         from runner.store.copying import copy
 
-        with closing(Database(target)) as database:
+        with closing(Database(str(target))) as database:
             return copy(self._database, database)
 
     def upgrade(self) -> str | None:
