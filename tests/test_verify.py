@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -232,6 +233,24 @@ def test_damaged_pages_are_told_without_a_traceback(database, runner_cli):
         assert (done.err, done.out.endswith("r.db: damaged; see above\n")) in [("", True), (TOO_DAMAGED, False)], page
 
 
+def test_runs_out_of_order_end_the_search_for_more(database, runner_cli):
+    with opened(database) as connection:
+        connection.execute("DELETE FROM run WHERE id > 4")
+        for command in ("PRAGMA journal_mode = DELETE", "PRAGMA page_size = 1024", "VACUUM"):
+            connection.commit()
+            connection.execute(command)
+    damaged = bytearray(database.read_bytes())
+    # The row's number, the length of a header of some thirty columns, no second copy of the number, a text of 64 characters.
+    (place,) = [found.start() for found in re.finditer(rb"\x04[\x1a-\x40]\x00\x81\x0d", bytes(damaged))]
+    damaged[place] ^= 4
+    database.write_bytes(damaged)
+    done = runner_cli("verify", "--db", "r.db")
+    assert (done.code, done.err) == (4, "")
+    lines = done.out.splitlines()
+    assert "  run 0 comes after run 3 in the file, so that no more of the runs can be found" in lines
+    assert lines[-1] == "r.db: damaged; see above"
+
+
 def test_runs_are_computed_again_with_the_same_bits(database, runner_cli):
     done = runner_cli("verify", "--db", "r.db", "--replay", "5", "--seed", "1")
     assert done.code == 0
@@ -330,6 +349,22 @@ optimizer = [{ name = "gradient_descent", learning_rate = { values = [0.1, 0.2] 
 start = { points = [1.0] }
 stop = { max_steps = 20 }
 """
+
+
+def test_a_schema_that_is_not_told_or_told_twice_is_explained(database, runner_cli):
+    told = (
+        "error: database r.db: does not say which schema it has: its table runner_schema should hold one, and holds {}; "
+        "it is damaged, and a backup is better than what is left\n"
+    )
+    for command, holds in [
+        ("INSERT INTO runner_schema VALUES ('0003')", "0002 and 0003 at once"),
+        ("DELETE FROM runner_schema", "none"),
+    ]:
+        with opened(database) as connection:
+            connection.execute(command)
+        for asked in (["verify"], ["list"]):
+            done = runner_cli(*asked, "--db", "r.db")
+            assert (done.code, done.out, done.err) == (4, "", told.format(holds))
 
 
 @pytest.mark.parametrize(

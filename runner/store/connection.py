@@ -7,7 +7,7 @@ import logging
 import shlex
 import sqlite3
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -259,13 +259,22 @@ class Database:
                 shown = ", ".join(sorted(tables)[:3])
                 raise StoreError(f"database {self.name}: belongs to another program (its tables: {shown}); name another file")
             return None
-        version = connection.exec_driver_sql(f"SELECT version_num FROM {schema_version.name}").scalar_one_or_none()
+        version = self._only_version(connection.exec_driver_sql(f"SELECT version_num FROM {schema_version.name}").scalars().all())
         if version != SCHEMA_VERSION and version not in OLDER:
             raise StoreError(
                 f"database {self.name}: has schema {version}, and this version of runner reads {SCHEMA_VERSION} and older ones; "
                 "use the version of runner that wrote it, or name another file"
             )
         return str(version)
+
+    def _only_version(self, versions: Sequence[Any]) -> Any:
+        if len(versions) == 1:
+            return versions[0]
+        said = f"{' and '.join(map(str, versions))} at once" if versions else "none"
+        raise StoreError(
+            f"database {self.name}: does not say which schema it has: its table {schema_version.name} should hold one, and holds "
+            f"{said}; it is damaged, and a backup is better than what is left"
+        )
 
 
 def _tables(connection: Connection) -> set[str]:

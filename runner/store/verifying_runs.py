@@ -53,7 +53,7 @@ def examine_runs(database: Database, runs: Found, trajectories: Found) -> None:
     Raises:
         StoreError: the database cannot be read to the end.
     """
-    after = -1
+    after: int | None = -1
     while after is not None:
         with database.reading() as connection:
             after = _portion(connection, after, runs, trajectories)
@@ -62,11 +62,15 @@ def examine_runs(database: Database, runs: Found, trajectories: Found) -> None:
             trajectories.problems.append(f"run {run_id}: is not there, but has a trajectory")
 
 
-def _portion(connection: Connection, after: int, runs: Found, trajectories: Found) -> Any:
-    """Look at the next runs; return the number of the last, None at the end."""
+def _portion(connection: Connection, after: int, runs: Found, trajectories: Found) -> int | None:
+    """Look at the next runs; return the number of the last, None at the end, or where a damaged file has no order."""
     rows = connection.execute(text(RUNS), {"after": after, "portion": PORTION}).all()
     if not rows:
         return None
+    for before, number in itertools.pairwise([after, *(row.id for row in rows)]):
+        if number <= before:
+            runs.problems.append(f"run {number} comes after run {before} in the file, so that no more of the runs can be found")
+            return None
     streaming = connection.execution_options(stream_results=True, max_row_buffer=16)
     found = streaming.execute(text(CHUNKS), {"first": rows[0].id, "last": rows[-1].id})
     for row, chunks in _with_chunks(rows, found):
@@ -75,7 +79,7 @@ def _portion(connection: Connection, after: int, runs: Found, trajectories: Foun
         runs.problems += [f"run {row.id}: {problem}" for problem in _sensibly(_wrong_with_run(row))]
         wrong = _sensibly(_wrong_with_trajectory(row, chunks))
         trajectories.problems += [f"run {row.id}: {problem}" for problem in wrong]
-    return rows[-1].id
+    return int(rows[-1].id)
 
 
 def _with_chunks(rows: Iterable[Row[Any]], chunks: Iterable[Row[Any]]) -> Iterator[tuple[Row[Any], Iterable[Row[Any]]]]:
