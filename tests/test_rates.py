@@ -15,6 +15,7 @@ from scipy.stats import linregress
 from runner import Series, best_learning_rate, contraction
 from runner.analysis.learning_rates import RateSweep, interval, is_plain, rate_sweeps, rates_export, rates_table, with_uncertainty
 from runner.analysis.rates import fitted_rate, linear_rate
+from runner.store.reading import StoredResults
 from runner_plugins.figures.rates import Rates
 
 from .experiments import compute, reported
@@ -72,16 +73,33 @@ stop = { max_steps = 1500, gradient_norm = 1e-11 }
         curvature = 6 * 2.903534**2 - 16
         assert best.rate is not None
         assert best.rate.factor == pytest.approx(abs(1 - best.learning_rate * curvature), abs=1e-3)
-        assert rates_table([sweep])[1][0][-1].endswith(" (2 of 3 runs settled elsewhere)")
+        assert rates_table([sweep])[1][0][-1].endswith(" (2 of 3 runs led elsewhere)")
 
     def test_nothing_is_measured_where_all_do(self, tmp_path: Path):
         sweep = self.measured(tmp_path, "[2.0, 2.0], [1.5, -2.0]")
-        assert rates_table([sweep])[1][0][-1] == "not measured (4 of 4 runs settled elsewhere)"
+        assert rates_table([sweep])[1][0][-1] == "not measured (4 of 4 runs led elsewhere)"
+
+    def test_a_run_thrown_into_another_minimum_has_not_settled(self, tmp_path: Path):
+        """Beyond 2/34.58 = 0.0578 no run stays at x* = −2.9035; from −4.5 it comes to rest at 2.7468, where f″ = 29.27."""
+        text = self.TEXT.replace("[0.002, 0.02]", "[0.02, 0.06, 0.08]").replace('_tang" }', '_tang", dimension = 1 }')
+        (own,) = rate_sweeps(self.stored(tmp_path, text, "-4.5"))
+        assert own.measured_limit == (0.02, 0.06)
+
+    def test_a_steeper_minimum_as_low_does_not_count(self, tmp_path: Path):
+        """Himmelblau's four minima are all at 0; that at (3, 2) has L = 82.28, that at (−3.78, −3.28) has L = 133.8."""
+        text = self.TEXT.replace("[0.002, 0.02]", "[0.002, 0.01, 0.02, 0.03]").replace("styblinski_tang", "himmelblau")
+        (found,) = rate_sweeps(self.stored(tmp_path, text, "[3.2, 1.9], [-3.8, -3.3]"))
+        assert found.limit == pytest.approx(2 / 82.28, rel=1e-3)
+        assert found.measured_limit == (0.02, 0.03)
+        assert rates_table([found])[1][0][-1].endswith(" (1 of 2 runs led elsewhere)")
+
+    def stored(self, folder: Path, text: str, points: str) -> StoredResults:
+        path = folder / "many_minima.toml"
+        path.write_text(text.replace("POINTS", points), encoding="utf-8")
+        return compute(path)
 
     def measured(self, folder: Path, points: str) -> RateSweep:
-        path = folder / "many_minima.toml"
-        path.write_text(self.TEXT.replace("POINTS", points), encoding="utf-8")
-        (sweep,) = rate_sweeps(compute(path))
+        (sweep,) = rate_sweeps(self.stored(folder, self.TEXT, points))
         return sweep
 
 

@@ -7,12 +7,15 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 from runner.analysis.curvature import stability_limit
 from runner.analysis.rates import LinearRate, best_learning_rate, linear_rate, settled_elsewhere
 from runner.analysis.summary import LEARNING_RATE
 from runner.analysis.words import number
 from runner.behaviour import Behaviour
-from runner.contracts import Results, StoredRun
+from runner.contracts import HasMinimum, Objective, Results, StoredRun
+from runner.rowwise import Array
 from runner.stopping import Outcome
 
 MOST_ITERATES = 10_000_000
@@ -31,11 +34,11 @@ HEADER = (
 CAPTION = (
     "What theory says of a learning rate, from the smallest and the largest eigenvalue of the Hessian at the known minimiser, "
     "μ and L, beside what the runs show. Limit: 2/L, beyond which plain gradient descent cannot settle there; measured between "
-    "the largest learning rate up to which every run settles and the next one tried. Best: 2/(μ + L); measured, of those at "
-    "which every run settles the one whose error shrinks fastest, and in brackets between which neighbours the best may lie. "
+    "the largest learning rate up to which every run settles there and the next one tried. Best: 2/(μ + L); measured, of those "
+    "at which every run settles the one whose error shrinks fastest, and in brackets between which neighbours the best may lie. "
     "Factor: by which the error shrinks in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by a fit to the "
-    "latter half of each trajectory, the median over the starts; runs that settled elsewhere than at the known minimum are left "
-    "out and counted."
+    "latter half of each trajectory, the median over the starts. Starts that lead elsewhere than to the known minimiser are left "
+    "out of all three, and counted."
 )
 COLUMNS = (
     *("objective", "gradient", "optimizer", "curvature_min", "curvature_max"),
@@ -52,9 +55,9 @@ class RatePoint:
     Attributes:
         learning_rate: γ.
         rate: the median over the starts of the factor by which the error shrinks in each step; None where none can be measured.
-        settles: whether every run converged, or was still coming closer.
+        settles: whether every run from a start that leads to the known minimum converged there, or was still coming closer.
         runs: how many runs there are.
-        elsewhere: how many of them settled elsewhere than at the known minimum, and so have no rate.
+        elsewhere: how many of them led elsewhere, and so have no rate.
     """
 
     learning_rate: float
@@ -181,27 +184,53 @@ def _exported(value: str | float) -> str:
 
 def _sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> RateSweep:
     first = runs[0]
+    minimiser = _minimiser(results.objective(first))
     rates: dict[int, LinearRate | None] = {}
     elsewhere: set[int] = set()
     for run, series in results.series(runs):
-        rates[run.id] = linear_rate(run, series)
-        if settled_elsewhere(run, series):
+        rates[run.id] = linear_rate(run, series, minimiser)
+        if settled_elsewhere(run, series, minimiser):
             elsewhere.add(run.id)
+    strays = _strays(runs, elsewhere)
     groups: dict[float, list[StoredRun]] = {}
     for run in runs:
-        groups.setdefault(float(run.parameters[LEARNING_RATE] or 0.0), []).append(run)
-    points = [_point(learning_rate, groups[learning_rate], rates, elsewhere) for learning_rate in sorted(groups)]
+        groups.setdefault(_learning_rate(run), []).append(run)
+    points = [_point(learning_rate, groups[learning_rate], rates, elsewhere, strays) for learning_rate in sorted(groups)]
     curvature = first.curvature if is_plain(first.optimizer) else None
     return RateSweep(first.objective, first.gradient, optimizer, curvature, tuple(points))
 
 
+def _learning_rate(run: StoredRun) -> float:
+    return float(run.parameters[LEARNING_RATE] or 0.0)
+
+
+def _minimiser(objective: Objective | None) -> Array | None:
+    if objective is None or not isinstance(objective, HasMinimum):
+        return None
+    return np.asarray(objective.minimum.x, dtype=np.float64)
+
+
+def _strays(runs: Sequence[StoredRun], elsewhere: set[int]) -> set[int]:
+    """Return the starts that do not lead to the known minimum: the smallest learning rate that came to rest did so elsewhere.
+
+    A larger one may throw a run from one basin into another; the smallest follows the ground.
+    """
+    ends: dict[int, bool] = {}
+    for run in sorted(runs, key=_learning_rate):
+        if run.id in elsewhere or run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
+            ends.setdefault(run.start, run.id in elsewhere)
+    return {start for start, strayed in ends.items() if strayed}
+
+
 def _point(
-    learning_rate: float, runs: Sequence[StoredRun], rates: dict[int, LinearRate | None], elsewhere: set[int]
+    learning_rate: float, runs: Sequence[StoredRun], rates: dict[int, LinearRate | None], elsewhere: set[int], strays: set[int]
 ) -> RatePoint:
-    measured = sorted((rate for run in runs if (rate := rates[run.id]) is not None), key=lambda rate: rate.factor)
+    own = [run for run in runs if run.start not in strays]
+    measured = sorted((rate for run in own if (rate := rates[run.id]) is not None), key=lambda rate: rate.factor)
     middle = measured[len(measured) // 2] if measured else None
-    settles = all(_settles(run, rates[run.id]) for run in runs)
-    return RatePoint(learning_rate, middle, settles, len(runs), sum(run.id in elsewhere for run in runs))
+    settles = bool(own) and all(run.id not in elsewhere and _settles(run, rates[run.id]) for run in own)
+    left_out = sum(run.id in elsewhere or run.start in strays for run in runs)
+    return RatePoint(learning_rate, middle, settles, len(runs), left_out)
 
 
 def _settles(run: StoredRun, rate: LinearRate | None) -> bool:
@@ -231,9 +260,9 @@ def _cells(sweep: RateSweep) -> tuple[str, ...]:
 
 
 def _left_out(points: Sequence[RatePoint]) -> str:
-    """Return in brackets how many runs settled elsewhere than at the known minimum; nothing if none did."""
+    """Return in brackets how many runs led elsewhere than to the known minimum; nothing if none did."""
     elsewhere = sum(point.elsewhere for point in points)
-    return f" ({elsewhere:,} of {sum(point.runs for point in points):,} runs settled elsewhere)" if elsewhere else ""
+    return f" ({elsewhere:,} of {sum(point.runs for point in points):,} runs led elsewhere)" if elsewhere else ""
 
 
 def interval(low: float, high: float) -> str:

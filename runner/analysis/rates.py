@@ -18,6 +18,7 @@ import numpy as np
 from runner.analysis.summary import rounding_level
 from runner.contracts import Series, StoredRun
 from runner.rowwise import Array
+from runner.stopping import Outcome
 
 FEWEST_POINTS = 4
 ABOVE_ROUNDING = 1e3
@@ -27,6 +28,8 @@ STILL = 0.01
 """By no more than this share f − f* changes over the latter half of a run that has settled where it is above zero."""
 SLACK = 10.0
 """So many times ‖∇f‖²/2μ f − f* must be before the known minimiser counts as far away."""
+SAME_PLACE = 1e-6
+"""Points nearer to each other than this, relative to max(1, ‖x*‖), are the same."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,7 @@ def best_learning_rate(curvature: tuple[float, float]) -> tuple[float, float] | 
     return 2.0 / (low + high), (high - low) / (high + low)
 
 
-def linear_rate(run: StoredRun, series: Series) -> LinearRate | None:
+def linear_rate(run: StoredRun, series: Series, minimiser: Array | None = None) -> LinearRate | None:
     """Measure the factor by which a run's error shrinks in each step.
 
     The error is √(f − f*), or ‖∇f‖ where f* is unknown; near a minimiser with a positive definite Hessian both are
@@ -77,7 +80,7 @@ def linear_rate(run: StoredRun, series: Series) -> LinearRate | None:
     Returns:
         The rate, see `fitted_rate`; None for a run that settled elsewhere, see `settled_elsewhere`.
     """
-    if settled_elsewhere(run, series):
+    if settled_elsewhere(run, series, minimiser):
         return None
     if run.minimum_value is None:
         return fitted_rate(series.gradient_norm, _least_norm(series.gradient_norm))
@@ -85,22 +88,42 @@ def linear_rate(run: StoredRun, series: Series) -> LinearRate | None:
     return fitted_rate(np.sqrt(np.maximum(gap, 0.0)), math.sqrt(ABOVE_ROUNDING * rounding_level(run.minimum_value)))
 
 
-def settled_elsewhere(run: StoredRun, series: Series) -> bool:
+def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = None) -> bool:
     """Whether a run came to rest away from the known minimum: in another one, or at a saddle.
 
     Its f − f* then stands still above rounding, which says nothing of the rate at the known minimum, while ‖∇f‖ goes to zero: it
     falls a hundredfold over the latter half, is rounding, or is smaller than f − f* ≤ ‖∇f‖²/2μ allows near the known minimiser.
+    Another minimum that is as low is told by its place, where that is known.
+
+    Args:
+        run: the run.
+        series: its trajectory.
+        minimiser: the known minimiser, at which the run's curvature is taken, `(dimension,)`.
     """
     last = len(series.value) - 1
     if run.minimum_value is None or last < 1:
         return False
     middle = last // 2
     gaps, norms = series.value[[middle, last]] - run.minimum_value, series.gradient_norm[[middle, last]]
-    if not (np.isfinite(gaps).all() and gaps[1] > ABOVE_ROUNDING * rounding_level(run.minimum_value)):
+    if not np.isfinite(gaps).all():
+        return False
+    arrived = bool(norms[1] <= max(STILL * norms[0], _least_norm(series.gradient_norm)))
+    settled = arrived or run.outcome in (Outcome.CONVERGED, Outcome.STALLED)
+    if minimiser is not None and series.x is not None and settled and _is_far(run, series.x[last], minimiser, gaps[1], norms[1]):
+        return True
+    if not gaps[1] > ABOVE_ROUNDING * rounding_level(run.minimum_value):
         return False
     near = run.curvature is None or run.curvature[0] <= 0.0 or gaps[1] <= SLACK * norms[1] ** 2 / (2.0 * run.curvature[0])
-    arrived = norms[1] <= max(STILL * norms[0], _least_norm(series.gradient_norm))
     return bool(abs(gaps[0] - gaps[1]) <= STILL * gaps[1] and (arrived or not near))
+
+
+def _is_far(run: StoredRun, x: Array, minimiser: Array, gap: float, gradient_norm: float) -> bool:
+    """Whether f and ‖∇f‖ are smaller than they could be so far from the minimiser, if x belonged to it."""
+    if run.curvature is None or run.curvature[0] <= 0.0:
+        return False
+    curvature, distance = run.curvature[0], float(np.linalg.norm(x - minimiser))
+    rounding = SAME_PLACE * max(1.0, float(np.linalg.norm(minimiser)))
+    return distance > max(rounding, SLACK * gradient_norm / curvature) and gap < curvature * distance**2 / (2.0 * SLACK)
 
 
 def _least_norm(norms: Array) -> float:

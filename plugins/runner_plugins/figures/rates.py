@@ -149,7 +149,9 @@ def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
             "direction is the slowest, right of it the steepest, which overshoots."
         )
     if any(not point.settles for sweep in sweeps for point in sweep.points):
-        text.append("A cross below marks a learning rate at which some run did not settle: it grew, or swung for ever.")
+        text.append(
+            "A cross below marks a learning rate at which some run did not settle: it grew, swung for ever or went elsewhere."
+        )
     return text
 
 
