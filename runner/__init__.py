@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from runner.analysis.selection import one_of_each_behaviour as one_of_each_behaviour
     from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
     from runner.analysis.summary import SettingSummary as SettingSummary
+    from runner.analysis.summary import best_setting as best_setting
     from runner.analysis.summary import count_behaviours as count_behaviours
     from runner.analysis.summary import count_outcomes as count_outcomes
     from runner.analysis.summary import rounding_level as rounding_level
@@ -135,6 +136,7 @@ _HOMES = {
     "runner.analysis.summary": (
         "LOST_OUTCOMES",
         "SettingSummary",
+        "best_setting",
         "count_behaviours",
         "count_outcomes",
         "rounding_level",

@@ -112,6 +112,14 @@ def draw(figure: Figure, stored: Results) -> Drawing:
     return drawing
 
 
+def test_a_line_whose_runs_are_all_lost_leaves_through_the_top():
+    gone = [(replace(run, outcome=Outcome.FAILED), series) for run, series in sweep([0.25], steps=2)]
+    drawing = draw(Convergence(), results([*gone, *sweep([0.3])]))
+    (line,) = (line for name, line in lines(drawing).items() if "5 of 5 lost" in name)
+    assert data(line)[0] == [0, 1, 2, 3]
+    assert data(line)[1][-1] > drawing.figure.axes[0].get_ylim()[1] > data(line)[1][-2]
+
+
 def lines(drawing: Drawing, panel: int = 0) -> dict[str, Line2D]:
     return {str(line.get_label()): line for line in drawing.figure.axes[panel].lines}
 

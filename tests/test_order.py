@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from runner import Array, curving_downwards, order_of_convergence, polished
+import runner
+from runner import Array, Outcome, Series, StoredRun, curving_downwards, order_of_convergence, polished
 from runner.store.reading import StoredResults
 from runner_plugins.figures.effort import HEADER, Effort
 from runner_plugins.objectives.himmelblau import Himmelblau
@@ -18,7 +20,7 @@ from runner_plugins.objectives.sin_quadratic import SinQuadratic
 from runner_plugins.objectives.styblinski_tang import StyblinskiTang
 
 from .experiments import compute, reported
-from .test_figures import draw, results, sweep
+from .test_figures import descend, draw, results, sweep
 
 ROOT = Path(__file__).parent.parent
 
@@ -28,6 +30,23 @@ def sequence(power: float, factor: float, first: float, limit: float = 0.0, step
     while len(errors) <= steps and errors[-1] > 1e-20:
         errors.append(factor * errors[-1] ** power)
     return np.array(errors)[:, None] + limit, np.array([limit])
+
+
+class Flat(runner.Objective):
+    """f = x⁴."""
+
+    @property
+    def dimension(self) -> int:
+        return 1
+
+    def value(self, x: Array) -> Array:
+        return x[:, 0] ** 4
+
+    def gradient(self, x: Array) -> Array:
+        return 4.0 * x**3
+
+    def hessian(self, x: Array) -> Array:
+        return 12.0 * x[:, :, None] ** 2
 
 
 class TestOrder:
@@ -68,7 +87,32 @@ class TestOrder:
         point = polished(Himmelblau(), np.array(end) + 1e-3)
         assert np.abs(Himmelblau().gradient(point[None])).max() < 1e-12
         np.testing.assert_allclose(point, end, atol=1e-5)
-        assert polished(None, np.array(start)).tolist() == start
+
+    def test_polishing_tells_nothing_where_it_cannot(self):
+        """Without an objective or its Hessian, far from a stationary point, and where the Hessian is singular at it."""
+        assert polished(None, np.zeros(2)) is None
+        assert polished(Himmelblau(), np.array([2.0, 1.0])) is None
+        assert polished(Flat(), np.array([1e-3])) is None
+
+    def test_the_pairs_of_one_run_count_as_one(self):
+        """Runs with errors that hang together: the standard error of many such runs is that of their spread."""
+        generator = np.random.default_rng(0)
+        within = 0
+        for _ in range(200):
+            runs = []
+            for _ in range(12):
+                steps = np.log(0.7) + np.repeat(generator.normal(0, 0.2, 5), 4)
+                runs.append((9e-3 * np.exp(np.cumsum(steps))[:, None], np.zeros(1)))
+            order = order_of_convergence(runs)
+            assert order is not None
+            within += abs(order.power - 1.0) <= 2 * order.uncertainty
+        assert within >= 170
+
+    def test_one_run_has_an_order_without_uncertainty(self):
+        order = order_of_convergence([sequence(1.0, 0.5, 9e-3)])
+        assert order is not None
+        assert order.power == pytest.approx(1.0)
+        assert np.isnan(order.uncertainty)
 
     def test_saddles_and_maxima_are_told_from_minima(self):
         one, two, three = -2.903534, 0.156731, 2.746803
@@ -123,7 +167,7 @@ class TestNewton:
                 assert table[objective, f"newton(indefinite={method})"]["at no minimum"] == "0"
         caption = draw(Effort(), stored).caption
         assert "of them at saddles or maxima, with order" in caption
-        assert "newton(indefinite=plain): all 10 runs converged in 1 step or 6 evaluations" in caption
+        assert "newton(indefinite=plain): all 10 runs converged in a median of 1 step and 6 evaluations" in caption
 
     def test_the_axes_are_steps_times_their_cost(self, newton):
         stored, table = newton
@@ -140,3 +184,43 @@ class TestNewton:
         drawing = draw(Effort(), results(sweep([0.25])))
         assert "gradient_descent: all 5 runs converged in" in drawing.caption
         assert SinQuadratic().dimension == 1
+
+    def test_a_method_has_one_colour_even_where_another_has_no_runs(self):
+        stored = [*sweep([0.25], optimizer="newton"), *sweep([0.25]), *sweep([0.25], objective="other")]
+        panels = draw(Effort(), results(stored)).figure.axes
+        colours = [{line.get_label(): line.get_color() for line in panel.lines} for panel in panels]
+        assert colours[3]["gradient_descent"] == colours[0]["gradient_descent"] != colours[0]["newton"]
+
+    def test_backends_are_told_apart(self):
+        other = [(replace(run, gradient="autodiff"), series) for run, series in sweep([0.4])]
+        drawing = draw(Effort(), results([*sweep([0.25]), *other]))
+        names = [text.get_text() for text in drawing.figure.legends[0].get_texts()]
+        assert names == ["gradient_descent × analytic", "gradient_descent × autodiff"]
+        assert "On quadratic: gradient_descent × analytic: all 5 runs" in drawing.caption
+        assert [row[1] for row in drawing.table[1:]] == ["analytic", "autodiff"]
+
+    def test_runs_that_converged_at_the_start_count(self):
+        stored = results([*sweep([0.25], starts=2), at_rest()])
+        assert "all 3 runs converged in a median of 28 steps and 58 evaluations" in draw(Effort(), stored).caption
+        assert Effort().draw(results([at_rest()])) is None
+
+    def test_evaluations_are_counted(self):
+        """One step and nine: the median of 4 and 20 evaluations, and not 5 steps at what one costs in the median."""
+        quick, slow = (
+            replace(run, outcome=Outcome.CONVERGED) for run, _ in (descend(0.25, 0, steps=1), descend(0.25, 1, steps=9))
+        )
+        stored = results([(quick, descend(0.25, 0, steps=1)[1]), (slow, descend(0.25, 1, steps=9)[1])])
+        assert "all 2 runs converged in a median of 5 steps and 12 evaluations" in draw(Effort(), stored).caption
+
+    def test_a_method_that_took_no_step_has_no_cost_to_draw(self):
+        resting, series = at_rest()
+        drawing = draw(Effort(), results([*sweep([0.25]), (replace(resting, optimizer="newton"), series)]))
+        assert drawing.table[2][8:10] == ("", "")
+        assert "newton: the only run converged in 0 steps and 2 evaluations" in drawing.caption
+
+
+def at_rest() -> tuple[StoredRun, Series]:
+    """A run that began at the minimum."""
+    run, _ = descend(0.25, 0, steps=0)
+    nothing = np.zeros(1)
+    return replace(run, outcome=Outcome.CONVERGED, final_value=0.0, best_value=0.0), Series(nothing, nothing, None)

@@ -302,7 +302,11 @@ class TestFigure:
             in drawing.caption
         )
         assert "Runs settle up to somewhere in 0.950 ± 0.050, which agrees with 2/L = 1." in drawing.caption
-        assert "Over the 5 learning rates that settle, the measured q is theory's to rounding." in drawing.caption
+        assert "Over the 5 learning rates with a measured q, it is theory's to rounding." in drawing.caption
+
+    def test_a_mark_of_theory_keeps_its_name_where_the_other_is_out_of_sight(self):
+        found = lines(draw(Rates(), results(sweep([0.1, 0.2, 0.32]))))
+        assert [label for label in found if "2/" in label] == ["2/(μ + L) = 0.5"]
 
     def test_nothing_to_show(self):
         assert Rates().draw(results([])) is None

@@ -34,8 +34,9 @@ SUMMARY_HEADER = (
 )
 
 SUMMARY_CAPTION = (
-    "The best setting of each optimizer: the one with the most converged runs over all starting points, then the fewest steps to "
-    "converge, then the smallest gap f − f* at the end. Its medians stand beside it."
+    "The best setting of each optimizer: the one with the most converged runs over all starting points, then the fewest lost, "
+    "then the fewest steps to converge, then the smallest gap f − f* at the end (the smallest f where f* is unknown). Its "
+    "medians stand beside it."
 )
 
 Value = float | int | str | bool | None
@@ -129,13 +130,22 @@ def summarize_settings(runs: Iterable[StoredRun]) -> list[SettingSummary]:
     return [setting for group in _by_labels(runs).values() for setting in _settings(group)]
 
 
+def best_setting(settings: Iterable[SettingSummary]) -> SettingSummary:
+    """Return the setting of the smallest `rank`, the first where several tie; one that lost every run only if all did.
+
+    Raises:
+        ValueError: there is none.
+    """
+    return min(settings, key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
+
+
 def summarize(runs: Iterable[StoredRun]) -> list[SummaryRow]:
     """Group runs by objective, gradient backend and optimizer, in the order in which these first occur."""
     rows = []
     for (objective, gradient, optimizer), group in _by_labels(runs).items():
-        hopeful = [setting for setting in _settings(group) if setting.lost < len(setting.runs)]
-        best = min(hopeful, key=lambda setting: setting.rank, default=None)
-        rows.append(SummaryRow(objective, gradient, optimizer, len(group), count_outcomes(group), count_behaviours(group), best))
+        best = best_setting(_settings(group))
+        counts = count_outcomes(group), count_behaviours(group)
+        rows.append(SummaryRow(objective, gradient, optimizer, len(group), *counts, best if best.lost < len(best.runs) else None))
     return rows
 
 
@@ -153,7 +163,10 @@ def count_behaviours(runs: Iterable[StoredRun]) -> dict[str, int]:
 
 
 def rounding_level(minimum_value: float | None) -> float:
-    """Return the gap below which f − f* is rounding and nothing else: ε · max(1, |f*|), with the machine's ε = 2⁻⁵²."""
+    """Return ε · max(1, |f*|), with the machine's ε = 2⁻⁵²: about what rounding makes of a gap f − f* where f is of that size.
+
+    Where f* = 0 and f is computed without cancellation, as in x², smaller gaps are more than rounding.
+    """
     return float(np.finfo(np.float64).eps) * max(1.0, abs(minimum_value or 0.0))
 
 

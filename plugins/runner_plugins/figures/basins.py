@@ -24,6 +24,7 @@ from runner import (
     Results,
     Series,
     StoredRun,
+    best_setting,
     curving_downwards,
     draw_height,
     find_minima,
@@ -120,7 +121,7 @@ def _ends(results: Results) -> list[Ends]:
     for run in results.runs:
         if run.records_x:
             groups.setdefault((run.objective, run.gradient, run.optimizer), []).append(run)
-    chosen = [min(summarize_settings(runs), key=lambda setting: setting.rank).runs for runs in groups.values()]
+    chosen = [best_setting(summarize_settings(runs)).runs for runs in groups.values()]
     many = [runs for runs in chosen if len(runs) >= FEWEST_STARTS]
     lowest: dict[str, float] = {}
     found = [_read(results, runs) for runs in many]

@@ -22,6 +22,7 @@ from runner import (
     Series,
     SettingSummary,
     StoredRun,
+    best_setting,
     counted,
     hookimpl,
     legend_below,
@@ -126,7 +127,7 @@ def _chosen(results: Results, settings: Sequence[SettingSummary]) -> list[tuple[
 
 def _roles(results: Results, group: Sequence[SettingSummary]) -> list[tuple[str, SettingSummary]]:
     """Return the settings of one optimizer that say most about it, and what they are, the most telling first."""
-    best = min(group, key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
+    best = best_setting(group)
     key = _swept(results, group[0].optimizer)
     ordered = sorted((s for s in group if _value(s, key) is not None), key=lambda s: _value(s, key) or 0.0)
     if len(ordered) < 2:
@@ -157,7 +158,8 @@ def _band(results: Results, setting: SettingSummary) -> Band:
     return quantile_band(
         (_measured(run, series) for run, series in results.series(runs)),
         lost=[run.outcome in LOST_OUTCOMES for run in runs],
-        last_step=max(run.steps for run in runs),
+        # So that a line is seen to leave which has no step to leave in.
+        last_step=max(run.steps + (run.outcome in LOST_OUTCOMES) for run in runs),
     )
 
 

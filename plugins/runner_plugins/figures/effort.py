@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -21,6 +22,7 @@ from runner import (
     Results,
     SettingSummary,
     StoredRun,
+    best_setting,
     curving_downwards,
     hookimpl,
     number,
@@ -42,9 +44,11 @@ SHORTEST = 1e-9
 """Seconds: the least that a step is taken to cost, for zero has no place on a logarithmic axis."""
 AXES = ("step", "evaluations", "seconds")
 HEADER = (
-    *("objective", "optimizer", "setting", "runs", "converged", "at no minimum", "median steps", "evaluations a step"),
-    *("milliseconds a step", "order", "uncertainty", "pairs"),
+    *("objective", "gradient", "optimizer", "setting", "runs", "converged", "at no minimum", "median steps"),
+    *("evaluations a step", "milliseconds a step", "order", "uncertainty", "pairs"),
 )
+FINEST = 0.001
+"""Orders are told no finer: the law holds in the limit alone, and this near to it the fit is off by as much."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,23 +56,23 @@ class Course:
     """The best setting of one optimizer on one objective.
 
     Attributes:
+        name: the optimizer, and its gradient backend where the experiment has several.
         setting: the setting and its runs.
         band: the median gap (or gradient norm) over the starts at each step, and the middle half.
-        costs: what a step costs: 1, evaluations, seconds; each the median over the runs.
+        costs: what a step costs, the start included: 1, evaluations, seconds; each the median over the runs that took one, NaN
+            if none did.
+        evaluations: how many its converged runs took, the median; NaN if none converged.
         order: the order of convergence of its converged runs, or None.
         at_no_minimum: how many converged where f curves downwards along some direction.
     """
 
+    name: str
     setting: SettingSummary
     band: Band
     costs: tuple[float, float, float]
+    evaluations: float
     order: Order | None
     at_no_minimum: int
-
-    @property
-    def name(self) -> str:
-        """The optimizer, and the gradient backend it uses."""
-        return self.setting.optimizer
 
 
 @dataclass(frozen=True)
@@ -83,15 +87,16 @@ class Effort(Figure):
         if not groups:
             return None
         shown = dict(list(groups.items())[:MOST_ROWS])
+        names = list(dict.fromkeys(course.name for courses in shown.values() for course in courses))
+        colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
         figure = MatplotlibFigure(figsize=(WIDTH, HEIGHT * len(shown) + 0.4), layout="constrained")
         grid = figure.add_gridspec(len(shown), len(AXES))
         for row, (objective, courses) in enumerate(shown.items()):
-            for column, name in enumerate(AXES):
+            for column in range(len(AXES)):
                 panel = figure.add_subplot(grid[row, column])
-                _draw_panel(panel, courses, column, name)
+                _draw_panel(panel, courses, column, colours)
                 if column == 0:
                     panel.set_title(wrapped(objective, 31, 2))
-        names = list(dict.fromkeys(course.name for courses in shown.values() for course in courses))
         handles = {line.get_label(): line for panel in figure.axes for line in panel.lines}
         figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=3, fontsize=9)
         rows = [_cells(course) for courses in groups.values() for course in courses]
@@ -99,56 +104,71 @@ class Effort(Figure):
 
 
 def _courses(results: Results) -> dict[str, list[Course]]:
+    if not any(run.steps for run in results.runs):
+        return {}
     groups: dict[tuple[str, str, str], list[SettingSummary]] = {}
-    for setting in summarize_settings([run for run in results.runs if run.steps > 0]):
+    for setting in summarize_settings(results.runs):
         groups.setdefault((setting.objective, setting.gradient, setting.optimizer), []).append(setting)
+    several = len({gradient for _, gradient, _ in groups}) > 1
     courses: dict[str, list[Course]] = {}
-    for (objective, _, _), settings in groups.items():
-        best = min(settings, key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
-        courses.setdefault(objective, []).append(_course(results, best))
+    for (objective, gradient, optimizer), settings in groups.items():
+        name = f"{optimizer} × {gradient}" if several else optimizer
+        courses.setdefault(objective, []).append(_course(results, name, best_setting(settings)))
     return courses
 
 
-def _course(results: Results, setting: SettingSummary) -> Course:
+def _course(results: Results, name: str, setting: SettingSummary) -> Course:
     runs = setting.runs
     objective = results.objective(runs[0])
     curves, paths, ends = [], [], []
     for run, series in results.series(runs):
         curves.append(series.gradient_norm if run.minimum_value is None else series.value - run.minimum_value)
         if series.x is not None and run.outcome == Outcome.CONVERGED:
-            paths.append((series.x, polished(objective, series.x[-1])))
+            limit = polished(objective, series.x[-1])
+            paths += [] if limit is None else [(series.x, limit)]
             ends.append(series.x[-1])
     lost = [run.outcome in LOST_OUTCOMES for run in runs]
-    band = quantile_band(curves, lost=lost, last_step=max(run.steps for run in runs))
+    # So that a line is seen to leave which has no step to leave in.
+    last_step = max(run.steps + gone for run, gone in zip(runs, lost, strict=True))
+    band = quantile_band(curves, lost=lost, last_step=last_step)
     downwards = int(curving_downwards(objective, np.array(ends)).sum()) if ends else 0
-    return Course(setting, band, _costs(runs, runs[0].dimension), order_of_convergence(paths), downwards)
+    return Course(name, setting, band, _costs(runs), _evaluations(runs), order_of_convergence(paths), downwards)
 
 
-def _costs(runs: Sequence[StoredRun], dimension: int) -> tuple[float, float, float]:
-    evaluations = [_evaluations(run, dimension) / run.steps for run in runs]
-    return 1.0, float(np.median(evaluations)), max(SHORTEST, float(np.median([run.seconds / run.steps for run in runs])))
+def _costs(runs: Sequence[StoredRun]) -> tuple[float, float, float]:
+    moved = [run for run in runs if run.steps]
+    evaluations = _median([_count(run) / run.steps for run in moved])
+    return 1.0, evaluations, max(_median([run.seconds / run.steps for run in moved]), SHORTEST)
 
 
-def _evaluations(run: StoredRun, dimension: int) -> int:
+def _evaluations(runs: Sequence[StoredRun]) -> float:
+    return _median([_count(run) for run in runs if run.outcome == Outcome.CONVERGED])
+
+
+def _count(run: StoredRun) -> int:
     counts = run.evaluations
-    return counts.get("value", 0) + counts.get("gradient", 0) + dimension * counts.get("hessian", 0)
+    return counts.get("value", 0) + counts.get("gradient", 0) + run.dimension * counts.get("hessian", 0)
 
 
-def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, name: str) -> None:
+def _median(values: Sequence[float]) -> float:
+    return float(np.median(values)) if values else math.nan
+
+
+def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, colours: Mapping[str, str]) -> None:
     floor = rounding_level(courses[0].setting.runs[0].minimum_value)
     tops = [course.band.high[0] for course in courses if np.isfinite(course.band.high[0])]
     top = max([*tops, 10.0 * floor]) * ABOVE
-    for place, course in enumerate(courses):
+    for course in courses:
         # Step 0 is infinitely far to the left on a logarithmic axis; it is drawn a little before step 1.
         x = np.maximum(course.band.steps, BELOW) * course.costs[column]
         median, low, high = (np.clip(edge, floor, 1e3 * top) for edge in (course.band.median, course.band.low, course.band.high))
-        colour = PALETTE[place % len(PALETTE)]
+        colour = colours[course.name]
         panel.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
         panel.plot(x, median, color=colour, label=course.name, marker="o" if len(x) < 40 else "", markersize=2.5)
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_ylim(floor / 3.0, top)
-    panel.set_xlabel(name)
+    panel.set_xlabel(AXES[column])
     if column == 0:
         known = courses[0].setting.runs[0].minimum_value is not None
         panel.set_ylabel("f − f*" if known else "‖∇f‖")
@@ -157,21 +177,20 @@ def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, name: str) 
 def _order_cells(order: Order | None) -> tuple[str, str, str]:
     if order is None:
         return "", "", ""
-    return f"{order.power:.3f}", f"{order.uncertainty:.1g}", str(order.pairs)
+    return f"{order.power:.3f}", "" if math.isnan(order.uncertainty) else f"{order.uncertainty:.1g}", str(order.pairs)
 
 
 def _cells(course: Course) -> tuple[str, ...]:
     setting = course.setting
     return (
         setting.objective,
+        setting.gradient,
         setting.optimizer,
         setting.label,
         str(len(setting.runs)),
         str(setting.converged),
         str(course.at_no_minimum),
-        "" if np.isnan(setting.median_steps) else number(setting.median_steps),
-        number(course.costs[1]),
-        number(1e3 * course.costs[2]),
+        *("" if math.isnan(value) else number(value) for value in (setting.median_steps, course.costs[1], 1e3 * course.costs[2])),
         *_order_cells(course.order),
     )
 
@@ -180,11 +199,13 @@ def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
     reading = [
         "The median gap to the known minimum over the starts (or ‖∇f‖, where that is unknown), with the middle half as a band: "
         "against the step, against evaluations and against seconds, on logarithmic axes that begin before the first step.",
-        "An evaluation is one of f, one of ∇f, or one row of ∇²f; a second is the run's share of its batch's time. Both are the "
-        "steps multiplied by what one costs in the median, which is exact where all steps of a method cost the same.",
+        "An evaluation is one of f, one of ∇f, or one row of ∇²f; a second is the run's share of its batch's time. Along both "
+        "axes the steps are multiplied by what one costs in the median, with what the start costs spread over them; the "
+        "evaluations told below are counted.",
         "What lies below the rounding level is drawn at it; a line that leaves through the top is lost.",
-        "The order p is fitted to eₖ₊₁ = C eₖᵖ, with the distances eₖ to the point where a run came to rest, over all converged "
-        "runs: 1 means a constant factor a step, 2 that the number of right digits doubles.",
+        "The order p is fitted to eₖ₊₁ = C eₖᵖ, with the distances eₖ to the stationary point where a run came to rest, over all "
+        "converged runs for which Newton's method finds that point to rounding: 1 means a constant factor a step, 2 that the "
+        "number of right digits doubles.",
     ]
     return "\n".join([" ".join(reading), *(_finding(objective, courses) for objective, courses in groups.items())])
 
@@ -199,11 +220,13 @@ def _fate(course: Course) -> str:
     text = f"{name}: {part(setting.converged, len(setting.runs), 'run')} converged"
     if setting.converged:
         steps = setting.median_steps
-        text += f" in {number(steps)} {'step' if steps == 1 else 'steps'} or {number(steps * course.costs[1])} evaluations"
+        text += " in" if setting.converged == 1 else " in a median of"
+        text += f" {number(steps)} {'step' if steps == 1 else 'steps'} and {number(course.evaluations)} evaluations"
     if course.at_no_minimum:
         text += f", {course.at_no_minimum} of them at saddles or maxima"
     if course.order is not None:
-        text += f", with order {with_uncertainty(course.order.power, course.order.uncertainty)}"
+        power, error = course.order.power, course.order.uncertainty
+        text += f", with order {number(power) if math.isnan(error) else with_uncertainty(power, max(error, FINEST))}"
     return text
 
 

@@ -21,6 +21,7 @@ from runner import (
     Objective,
     Results,
     StoredRun,
+    best_setting,
     counted,
     draw_height,
     fit_height,
@@ -106,7 +107,7 @@ def _best_of_each(runs: Sequence[StoredRun], methods: Sequence[tuple[str, str]])
     chosen = []
     for place, (optimizer, gradient) in enumerate(methods):
         own = [run for run in runs if (run.optimizer, run.gradient) == (optimizer, gradient)]
-        best = min(summarize_settings(own), key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
+        best = best_setting(summarize_settings(own))
         label = f"{optimizer} × {gradient}" if several else optimizer
         label += f": {best.label}" if best.label else ""
         for count, run in enumerate(sorted(best.runs, key=lambda run: run.start)[:STARTS]):

@@ -31,6 +31,7 @@ from runner import (
 )
 
 THEORY = "#6A3D9A"
+DASHES = {"2/L": (0, (4, 2)), "2/(μ + L)": (0, (1, 2))}
 CURVE_POINTS = 600
 LEAST_BAR = 0.02
 """A bar shorter than this share of its height would not be seen beside its dot."""
@@ -113,15 +114,18 @@ def _draw_points(panel: Axes, sweep: RateSweep, colour: str, label: str) -> None
 def _draw_theory(panel: Axes, sweep: RateSweep, curvature: tuple[float, float]) -> None:
     rates = _rates(sweep)
     low, high = float(rates.min()), float(rates.max())
-    marks = [mark for mark in (sweep.limit, sweep.best and sweep.best[0]) if mark is not None and low / 3 <= mark <= high * 3]
+    theory = {"2/L": sweep.limit, "2/(μ + L)": sweep.best and sweep.best[0]}
+    named = {name: mark for name, mark in theory.items() if mark is not None and low / 3 <= mark <= high * 3}
+    marks = list(named.values())
     # Close to its marks too, where the curve has a corner and where it leaves the picture.
     near = [mark * (1.0 - np.geomspace(1e-9, 0.1, 60)) for mark in marks]
     curve = np.unique(np.concatenate([np.geomspace(low, high, CURVE_POINTS), *near, marks]))
     shares = 1.0 - contraction(curve, curvature)
     drawn = np.where(shares > SMALLEST_SHARE, shares, np.nan)
     panel.plot(curve, drawn, color=THEORY, linewidth=1.2, zorder=1.5, label="theory, 1 − max |1 − γλ|")
-    for mark, name, line in zip(marks, ("2/L", "2/(μ + L)"), ((0, (4, 2)), (0, (1, 2))), strict=False):
-        panel.axvline(mark, color=THEORY, linestyle=line, linewidth=1.2, zorder=1.4, label=f"{name} = {number(mark, marks)}")
+    for name, mark in named.items():
+        label = f"{name} = {number(mark, marks)}"
+        panel.axvline(mark, color=THEORY, linestyle=DASHES[name], linewidth=1.2, zorder=1.4, label=label)
 
 
 def _method(sweep: RateSweep, sweeps: Sequence[RateSweep]) -> str:
@@ -150,7 +154,7 @@ def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
         )
     if any(not point.settles for sweep in sweeps for point in sweep.points):
         text.append(
-            "A cross below marks a learning rate at which some run did not settle: it grew, swung for ever or went elsewhere."
+            "A cross below marks a learning rate at which some run did not settle: it grew, swung for ever, went elsewhere or was lost."
         )
     return text
 
@@ -199,7 +203,7 @@ def _agreement(sweep: RateSweep) -> list[str]:
     theory = contraction(np.array([rate for _, rate in pairs]), sweep.curvature)
     off = np.abs(np.array([factor for factor, _ in pairs]) - theory)
     worst = int(np.argmax(off))
-    among = f"Over the {counted(len(pairs), 'learning rate')} that settle, the measured q"
+    among = f"Over the {counted(len(pairs), 'learning rate')} with a measured q, it"
     if off[worst] < ROUNDING:
         return [f"{among} is theory's to rounding."]
     differs = f"{among} differs from theory's by {_small(float(np.median(off)))} in the median"
