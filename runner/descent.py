@@ -19,12 +19,17 @@ from runner.behaviour import Behaviour, BehaviourState
 from runner.contracts import HasMinimum, Mask, Memory, sign_of_life
 from runner.errors import PluginError
 from runner.evaluation import EvaluatedPoint, Evaluator
+from runner.memory import same_row, take_memory, without_rows
 from runner.recording import Recorder
 from runner.rowwise import Array, norm
 from runner.stopping import OUTCOMES, RUNNING, Outcome, StoppingState
 from runner.trajectories import Descent, Evaluations, Trajectory
 
 REHEARSED_STEPS = 2
+ROWLESS = "keeps an array in its memory that has no row for each run; keep constants in the plugin"
+
+_Step = tuple[Array, Array, Array, Memory]
+"""f, ∇f, the next iterate and the memory of one step."""
 
 
 @dataclass(frozen=True)
@@ -98,16 +103,7 @@ def _advice(runs: int) -> str:
     )
 
 
-def _arrays(memory: Memory) -> Iterator[Any]:
-    """Yield the arrays of an optimizer's memory."""
-    if isinstance(memory, np.ndarray) and memory.ndim:
-        yield memory
-    elif isinstance(memory, tuple | list | dict):
-        for item in memory.values() if isinstance(memory, dict) else memory:
-            yield from _arrays(item)
-
-
-def _first_steps(batch: Batch) -> Iterator[tuple[Array, Array, Array, Memory]]:
+def _first_steps(batch: Batch) -> Iterator[_Step]:
     """Yield f, ∇f, the next iterate and the memory of the first steps."""
     evaluator = Evaluator(batch.objective, batch.gradient, len(batch))
     x = _protected(batch.start)
@@ -122,19 +118,28 @@ def _first_steps(batch: Batch) -> Iterator[tuple[Array, Array, Array, Memory]]:
 def _difference_from_alone(batch: Batch) -> str | None:
     """Return how the first, the middle or the last run differs when it is computed alone, bit for bit; None if none does."""
     compared = sorted({0, len(batch) // 2, len(batch) - 1})
-    names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
-             f"{type(batch.optimizer).__name__}.step")  # fmt: skip
     try:
         runs_alone = zip(*(_first_steps(batch.only([row])) for row in compared), strict=True)
         for together, singles in zip(_first_steps(batch), runs_alone, strict=True):
             for row, alone in zip(compared, singles, strict=True):
-                for name, all_rows, single in zip(names, together[:3], alone[:3], strict=True):
-                    if all_rows[row].tobytes() != single[0].tobytes():
-                        return f"{name} is not batch-safe: a run alone and the same run in a batch differ"
-            if any(len(array) != len(batch) for array in _arrays(together[3])):
-                return f"{names[2]} keeps an array in its memory that has no row for each run; keep constants in the plugin"
+                if difference := _difference(batch, together, row, alone):
+                    return difference
     except (Exception, SystemExit) as error:
         return f"a batch raised {describe(error)}"
+    return None
+
+
+def _difference(batch: Batch, together: _Step, row: int, alone: _Step) -> str | None:
+    """Return how one step of a run of the batch differs from the same step of that run alone."""
+    names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
+             f"{type(batch.optimizer).__name__}.step")  # fmt: skip
+    for name, all_rows, single in zip(names, together[:3], alone[:3], strict=True):
+        if all_rows[row].tobytes() != single[0].tobytes():
+            return f"{name} is not batch-safe: a run alone and the same run in a batch differ"
+    if without_rows(together[3], len(batch)) is not None or without_rows(alone[3], 1) is not None:
+        return f"{names[2]} {ROWLESS}"
+    if not same_row(together[3], row, alone[3]):
+        return f"{names[2]} is not batch-safe: a run alone and the same run in a batch remember different numbers"
     return None
 
 
@@ -156,19 +161,6 @@ def _step(optimizer: Any, point: EvaluatedPoint, memory: Memory) -> tuple[Array,
         raise PluginError(f"{type(optimizer).__name__}.step returned an iterate of {described} from x of shape {point.x.shape}; "
                           f"it must return a float64 array of shape {point.x.shape}")  # fmt: skip
     return _protected(x), memory
-
-
-def take_memory(memory: Memory, rows: Mask, runs: int) -> Memory:
-    """Return an optimizer's memory for some of the runs: arrays with a row for each run are cut, the rest is left."""
-    if isinstance(memory, np.ndarray) and memory.ndim and len(memory) == runs:
-        return memory[rows]
-    if isinstance(memory, tuple) and hasattr(memory, "_fields"):
-        return type(memory)(*(take_memory(item, rows, runs) for item in memory))
-    if isinstance(memory, tuple | list):
-        return type(memory)(take_memory(item, rows, runs) for item in memory)
-    if isinstance(memory, dict):
-        return {key: take_memory(item, rows, runs) for key, item in memory.items()}
-    return memory
 
 
 @dataclass
@@ -292,6 +284,8 @@ class _Loop:
 
     def _compact(self, rows: Mask) -> None:
         runs = len(self.going)
+        if without_rows(self.memory, runs) is not None:
+            raise PluginError(f"{type(self.optimizer).__name__}.step {ROWLESS}")
         self.going = self.going[rows]
         self.x = _protected(self.x[rows])
         self.previous = None

@@ -382,6 +382,17 @@ def remembers_wrongly(self: Any, point: Point, memory: Memory) -> tuple[Array, M
     return point.x + velocity[:, : len(point.x)].T, velocity
 
 
+def weighs(self: Any, point: Point, memory: Memory) -> tuple[Array, Memory]:
+    return point.x - self.rate * memory * point.gradient, memory
+
+
+@dataclass
+class Hidden:
+    """Something that no run can be cut out of."""
+
+    scale: Array
+
+
 @pytest.mark.parametrize(
     ("step", "init", "complaint"),
     [
@@ -407,6 +418,27 @@ def remembers_wrongly(self: Any, point: Point, memory: Memory) -> tuple[Array, M
         (
             remembers_wrongly,
             lambda self, x: np.zeros(x.shape[::-1]),
+            "Bad keeps an array of shape (2, 5) in its memory for 5 runs: it must have a row for each run; keep constants in the "
+            "plugin",
+        ),
+        (
+            weighs,
+            lambda self, x: np.linspace(0.5, 1.0, 2),
+            "Bad keeps an array of shape (2,) in its memory for 5 runs: it must have a row for each run; keep constants in the plugin",
+        ),
+        (
+            lambda self, point, memory: (point.x - self.rate * memory[0] * point.gradient, memory),
+            lambda self, x: np.linspace(0.5, 1.0, 5),
+            "Bad keeps an array of shape (5,) in its memory for 1 run: it must have a row for each run; keep constants in the plugin",
+        ),
+        (
+            lambda self, point, memory: (point.x - self.rate * point.gradient, point.gradient - point.gradient.mean(axis=0)),
+            None,
+            "Bad remembers of a run alone other numbers than of the same run in a batch of 5",
+        ),
+        (
+            lambda self, point, memory: (point.x - self.rate * memory.scale, Hidden(point.gradient)),
+            lambda self, x: Hidden(np.zeros_like(x)),
             "Bad loses its memory when other runs leave the batch: memory must be an array with a leading axis of runs, or a "
             "tuple, list or dict of such",
         ),

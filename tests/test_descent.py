@@ -12,8 +12,9 @@ import pytest
 from runner import recording
 from runner.batches import Batch
 from runner.contracts import Array, GradientBackend, Minimum, Objective, Optimizer, Point
-from runner.descent import descend, rehearse, take_memory
+from runner.descent import descend, rehearse
 from runner.experiment import Rules
+from runner.memory import same_row, take_memory, without_rows
 from runner.parameters import parameter
 from runner.stopping import Outcome, StoppingRules
 from runner.trajectories import Trajectory
@@ -344,6 +345,19 @@ class TestBatching:
         assert cut["b"][1][0].shape == (5,)
         assert (cut["b"][1][1], cut["c"]) == (7, None)
 
+    def test_memory_of_a_run_is_compared_bit_for_bit(self):
+        together = {"a": np.array([[1.0], [2.0]]), "b": [np.array([0.0, np.nan])], "c": 3}
+        assert same_row(together, 1, {"a": np.array([[2.0]]), "b": [np.array([np.nan])], "c": 4})
+        assert not same_row(together, 0, {"a": np.array([[1.0]]), "b": [np.array([-0.0])], "c": 3})
+        assert not same_row(together, 0, {"a": np.array([[1.0]]), "c": 3})
+        assert not same_row(together, 0, {"a": np.array([[1.0]]), "b": [np.array([0])], "c": 3})
+        objects = np.array([{}, []], dtype=object)
+        assert same_row(objects, 0, np.array([{}], dtype=object))
+
+    def test_a_constant_is_told_from_rows_unless_it_is_as_long(self):
+        assert without_rows((np.zeros(3), {"a": np.zeros((3, 2))}, np.float64(1.0), np.zeros(())), 3) is None
+        assert without_rows((np.zeros(3), {"a": np.zeros((2, 3))}), 3).shape == (2, 3)
+
 
 @dataclass(frozen=True)
 class Searching(Optimizer):
@@ -367,6 +381,17 @@ class Scheduled(Optimizer):
 
     def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
         return point.x - memory[0] * point.gradient, memory
+
+
+@dataclass(frozen=True)
+class Weighted(Optimizer):
+    """Keeps a weight for each coordinate in its memory."""
+
+    def init(self, x: Array) -> Any:
+        return np.linspace(0.5, 1.0, x.shape[1])
+
+    def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+        return point.x - 0.1 * memory * point.gradient, memory
 
 
 @dataclass(frozen=True)
@@ -395,10 +420,44 @@ class Turned(Objective):
 class TestIdioms:
     """What authors may write without knowing of batches."""
 
-    def test_a_constant_array_in_memory_is_noticed(self):
-        descent = descend(make_batch(Quadratic(), Scheduled(), [[1.0]] * 6, max_steps=9))
+    @pytest.mark.parametrize("runs", [3, 4, 6])
+    def test_a_constant_array_in_memory_is_noticed_even_if_it_is_as_long_as_the_batch(self, runs: int):
+        start = [[1e-9], *([[1.0]] * (runs - 1))]
+        descent = descend(make_batch(Quadratic(), Scheduled(), start, max_steps=9, gradient_norm=1e-6))
+        alone = descend(make_batch(Quadratic(), Scheduled(), [[1.0]], max_steps=9, gradient_norm=1e-6)).trajectories[0]
+        assert all(series(each).tobytes() == series(alone).tobytes() for each in descent.trajectories[1:])
         assert descent.warnings[0].startswith(
-            "Scheduled.step keeps an array in its memory that has no row for each run; keep constants in the plugin; so its 6 runs"
+            "Scheduled.step keeps an array in its memory that has no row for each run; keep constants in the plugin; so its "
+            f"{runs} runs"
+        )
+
+    @pytest.mark.parametrize("dimension", [1, 2, 3])
+    def test_weights_in_memory_change_no_bit_whatever_the_size_of_the_batch(self, dimension: int):
+        start = [[1e-9] * dimension, *([[1.0] * dimension] * 3)]
+        rules = {"max_steps": 9, "gradient_norm": 1e-6}
+        alone = descend(make_batch(Quadratic(dimension), Weighted(), start[1:2], **rules)).trajectories[0]
+        for runs in (2, 3, 4):
+            for each in descend(make_batch(Quadratic(dimension), Weighted(), start[:runs], **rules)).trajectories[1:]:
+                assert series(each).tobytes() == series(alone).tobytes()
+
+    def test_a_constant_that_comes_into_memory_later_is_noticed_when_runs_leave(self):
+        @dataclass(frozen=True)
+        class Late(Optimizer):
+            """Weighs the coordinates from the fifth step on."""
+
+            def init(self, x: Array) -> Any:
+                return 0, None
+
+            def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+                count, weights = memory
+                weights = np.linspace(0.5, 1.0, 2) if count == 4 else weights
+                return point.x - 0.1 * point.gradient * (1.0 if weights is None else weights), (count + 1, weights)
+
+        descent = descend(
+            make_batch(Quadratic(2), Late(), [[1e-5, 0.0], [1.0, 1.0], [2.0, 1.0]], max_steps=60, gradient_norm=1e-6)
+        )
+        assert descent.warnings[0].startswith(
+            "a batch raised Late.step keeps an array in its memory that has no row for each run;"
         )
 
     def test_a_run_taken_out_of_a_batch_is_made_with_numbers(self):

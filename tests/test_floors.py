@@ -56,7 +56,7 @@ FLOORS = [
         "sweeps",
         "trajectories",
     },
-    {"config", "evaluation", "filters", "grid", "recording", "registry", "remaking"},
+    {"config", "evaluation", "filters", "grid", "memory", "recording", "registry", "remaking"},
     {"analysis", "descent", "exporting", "parcel", "report", "scaffold", "store"},
     {"database", "inspection", "landmarks", "pipeline", "recovery", "redrawing", "replaying", "shares", "testing"},
     {"cli"},

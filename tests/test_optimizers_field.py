@@ -17,8 +17,8 @@ from hypothesis.extra.numpy import arrays
 
 from runner import Array, LeastSquares, Mask, Memory, Objective, Optimizer, armijo, wolfe
 from runner.batches import take_rows
-from runner.descent import take_memory
 from runner.evaluation import EvaluatedPoint, Evaluator
+from runner.memory import take_memory
 from runner.parameters import parameters_of
 from runner.testing import check_optimizer
 from runner_plugins.gradients.analytic import Analytic

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 
 from runner.batches import take_rows
-from runner.contracts import Mask, Optimizer, Point
-from runner.descent import take_memory
+from runner.contracts import Mask, Memory, Optimizer, Point
 from runner.evaluation import EvaluatedPoint, Evaluator
+from runner.memory import same_row, take_memory, without_rows
 from runner.rowwise import Array
 from runner.testing.check import Check, Failure, Skip, called, check_array, in_order, require, same
 from runner.testing.declarations import declared, not_swept, sweeps
@@ -116,7 +117,28 @@ class _Suite:
             require(fits, not_swept(self.name, key))
 
     def memory(self) -> None:
-        """Check that the runs that stay in a batch do not notice that others leave it."""
+        """Check that memory belongs to runs, and that those that stay in a batch do not notice that others leave it."""
+        together = self._memories(self.start)
+        for row in range(RUNS):
+            alone = self._memories(self.start[row : row + 1])
+            fits = all(map(same_row, together, itertools.repeat(row), alone))
+            require(fits, f"{self.name} remembers of a run alone other numbers than of the same run in a batch of {RUNS}")
+        self._check_leaving()
+
+    def _memories(self, start: Array) -> list[Memory]:
+        """Return the memory after each of the first steps; each of its arrays has a row for each run."""
+        runs = len(start)
+        kept: list[Memory] = []
+        for _ in _iterates(self.name, self.optimizer, start, FEW_STEPS, kept=kept):
+            array, many = without_rows(kept[-1], runs), f"{runs} run{'s' * (runs > 1)}"
+            require(
+                array is None,
+                f"{self.name} keeps an array of shape {np.shape(array)} in its memory for {many}: it must have a row for each "
+                "run; keep constants in the plugin",
+            )
+        return kept
+
+    def _check_leaving(self) -> None:
         stay = np.arange(len(self.start)) % 2 == 0
         whole = [x[stay] for x in _iterates(self.name, self.optimizer, self.start, 8)]
         lost = (
@@ -152,6 +174,7 @@ def _iterates(
     steps: int,
     leave: tuple[int, Mask] | None = None,
     asked: set[str] | None = None,
+    kept: list[Memory] | None = None,
     pure: bool = True,
 ) -> Iterator[Array]:
     """Yield the iterates on the bowl.
@@ -163,6 +186,7 @@ def _iterates(
         steps: how many steps.
         leave: the step before which only some runs go on, and those.
         asked: takes what points are asked, if it is wanted.
+        kept: takes the memory after each step, likewise.
         pure: whether writing into point.x is a failure.
     """
     x, evaluator = start.copy(), Evaluator(Bowl(), Own(), len(start))
@@ -181,5 +205,7 @@ def _iterates(
         after, memory = result
         require(not pure or same(x, before), f"{name}.step writes into point.x; return a new array")
         check_array(f"{name}.step", after, x.shape, x)
+        if kept is not None:
+            kept.append(memory)
         x = np.ascontiguousarray(after)
         yield x
