@@ -154,7 +154,8 @@ def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
         )
     if any(not point.settles for sweep in sweeps for point in sweep.points):
         text.append(
-            "A cross below marks a learning rate at which some run did not settle: it grew, swung for ever, went elsewhere or was lost."
+            "A cross below marks a learning rate at which some run did not settle: it grew, swung for ever, went elsewhere or "
+            "was lost."
         )
     return text
 
