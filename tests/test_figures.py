@@ -396,7 +396,13 @@ def test_learning_rate_caption_states_exceptions() -> None:
     stored[2] = (replace(stored[2][0], outcome=Outcome.CONVERGED, steps=1), stored[2][1])
     caption = draw(LearningRate(), results(stored)).caption
     assert "1 run diverged below it, which theory does not exclude far from the minimiser." in caption
-    assert "1 run converged above it, which theory allows only elsewhere than at that minimiser, or by chance." in caption
+    assert (
+        "1 run converged above it, which theory allows only elsewhere than at that minimiser, or from points that lead exactly to it."
+        in caption
+    )
+    stored[0] = (replace(stored[0][0], outcome=Outcome.NON_FINITE), stored[0][1])
+    other = draw(LearningRate(), results(stored)).caption
+    assert "1 run below it met a number that is not finite, of which theory says nothing." in other
     assert caption.endswith("1 run below it, at learning_rate = 0.999, had not converged after 500 steps.")
     assert "at odds" not in caption
 

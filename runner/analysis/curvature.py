@@ -33,12 +33,13 @@ def hessian_spectrum(hessian: Array) -> tuple[float, float] | None:
 
 
 def stability_limit(curvature_max: float) -> float | None:
-    """Return 2/L, the learning rate beyond which gradient descent cannot settle at a minimiser.
+    """Return 2/L, the learning rate beyond which gradient descent is unstable at a minimiser.
 
     Near a minimiser, x − γ ∇f(x) multiplies the error along an eigenvector of the Hessian with eigenvalue λ by 1 − γ λ. Gradient
     descent with a fixed learning rate γ is therefore stable there if γ < 2/L and unstable if γ > 2/L, where L is the largest
-    eigenvalue. It is a statement about the neighbourhood of that minimiser and about gradient descent alone: optimizers that
-    clip, scale or average the gradient have other limits, and Newton's method has none of this kind.
+    eigenvalue; above it, only runs from points that lead exactly to the minimiser end there. It is a statement about the
+    neighbourhood of that minimiser and about gradient descent alone: optimizers that clip, scale or average the gradient have
+    other limits, and Newton's method has none of this kind.
 
     Sources: Polyak, Introduction to Optimization (1987), section 1.4 (0 < γ < 2/L); Nesterov, Introductory Lectures on Convex
     Optimization (2004), section 2.1.5 (0 < h < 2/L).

@@ -20,6 +20,8 @@ from runner.stopping import Outcome
 
 MOST_ITERATES = 10_000_000
 """A sweep with more is not fitted: reading it would take longer than anybody waits for a table."""
+MOST_DIGITS = 8
+"""Numbers with more before or after the point are written with a power of ten."""
 HEADER = (
     "objective",
     "gradient",
@@ -32,13 +34,14 @@ HEADER = (
     "factor, measured",
 )
 CAPTION = (
-    "What theory says of a learning rate, from the smallest and the largest eigenvalue of the Hessian at the known minimiser, "
-    "μ and L, beside what the runs show. Limit: 2/L, beyond which plain gradient descent cannot settle there; measured between "
-    "the largest learning rate up to which every run settles there and the next one tried. Best: 2/(μ + L); measured, of those "
-    "at which every run settles the one whose error shrinks fastest, and in brackets between which neighbours the best may lie. "
-    "Factor: by which the error shrinks in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by a fit to the "
-    "latter half of each trajectory, the median over the starts. Starts that lead elsewhere than to the known minimiser are left "
-    "out of all three, and counted."
+    "What theory says of a learning rate, from the smallest and the largest eigenvalue of the Hessian at the known minimiser,"
+    " μ and L, beside what the runs show. Limit: 2/L, beyond which plain gradient descent is unstable there, so that it "
+    "settles only from points that lead exactly to it; measured between the largest learning rate up to which every run "
+    "settles there and the next one tried that keeps one from it. Best: 2/(μ + L); measured, of those at which every run "
+    "settles the one whose error shrinks fastest, and in brackets between which neighbours the best may lie. Factor: by which"
+    " the error shrinks in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by a fit to the latter half of each "
+    "trajectory, the median over the starts. Starts that lead elsewhere than to the known minimiser are left out of all "
+    "three, and counted."
 )
 COLUMNS = (
     *("objective", "gradient", "optimizer", "curvature_min", "curvature_max"),
@@ -55,14 +58,15 @@ class RatePoint:
     Attributes:
         learning_rate: γ.
         rate: the median over the starts of the factor by which the error shrinks in each step; None where none can be measured.
-        settles: whether every run from a start that leads to the known minimum converged there, or was still coming closer.
+        settles: whether every run from a start that leads to the known minimum converged there, or was still coming closer; None
+            where some run is too short to tell.
         runs: how many runs there are.
         elsewhere: how many of them led elsewhere, and so have no rate.
     """
 
     learning_rate: float
     rate: LinearRate | None
-    settles: bool
+    settles: bool | None
     runs: int = 1
     elsewhere: int = 0
 
@@ -93,11 +97,10 @@ class RateSweep:
 
     @property
     def measured_limit(self) -> tuple[float, float] | None:
-        """The largest learning rate up to which all settle, and the next, which does not; None unless there are both."""
-        restless = next((place for place, point in enumerate(self.points) if not point.settles), 0)
-        if restless == 0:
-            return None
-        return self.points[restless - 1].learning_rate, self.points[restless].learning_rate
+        """The largest learning rate up to which all settle, and the next known not to; None unless there are both."""
+        restless = next((place for place, point in enumerate(self.points) if point.settles is False), 0)
+        settled = [point.learning_rate for point in self.points[:restless] if point.settles]
+        return (settled[-1], self.points[restless].learning_rate) if settled else None
 
     @property
     def best(self) -> tuple[float, float] | None:
@@ -228,18 +231,21 @@ def _point(
     own = [run for run in runs if run.start not in strays]
     measured = sorted((rate for run in own if (rate := rates[run.id]) is not None), key=lambda rate: rate.factor)
     middle = measured[len(measured) // 2] if measured else None
-    settles = bool(own) and all(run.id not in elsewhere and _settles(run, rates[run.id]) for run in own)
+    fates = {False if run.id in elsewhere else _settles(run, rates[run.id]) for run in own}
+    settles = bool(own) and False not in fates and (None if None in fates else True)
     left_out = sum(run.id in elsewhere or run.start in strays for run in runs)
     return RatePoint(learning_rate, middle, settles, len(runs), left_out)
 
 
-def _settles(run: StoredRun, rate: LinearRate | None) -> bool:
+def _settles(run: StoredRun, rate: LinearRate | None) -> bool | None:
     if run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
         return True
     if run.outcome not in (Outcome.MAX_STEPS, Outcome.TIMEOUT) or run.behaviour == Behaviour.DIVERGING:
         return False
-    # What crawls shrinks too slowly for its rate to be told from 1; what swings for ever has a rate of 1.
-    return run.behaviour in (Behaviour.MONOTONE, Behaviour.CRAWLING) or rate is None or rate.shrinks
+    if run.behaviour in (Behaviour.MONOTONE, Behaviour.CRAWLING):
+        return True
+    # What swings for ever has a rate of 1.
+    return None if rate is None else rate.shrinks
 
 
 def _cells(sweep: RateSweep) -> tuple[str, ...]:
@@ -266,8 +272,8 @@ def _left_out(points: Sequence[RatePoint]) -> str:
 
 
 def interval(low: float, high: float) -> str:
-    """Return an interval as its middle and half its width, `0.95 ± 0.03`."""
-    return with_uncertainty(0.5 * low + 0.5 * high, 0.5 * high - 0.5 * low)
+    """Return an interval as its ends, `0.92 to 0.98`, with digits that tell them apart."""
+    return number(low) if low == high else f"{number(low, [high])} to {number(high, [low])}"
 
 
 def with_uncertainty(value: float, uncertainty: float) -> str:
@@ -275,4 +281,6 @@ def with_uncertainty(value: float, uncertainty: float) -> str:
     if not math.isfinite(uncertainty) or uncertainty < 1e-6 * abs(value):
         return f"{value:.6g}"
     digits = 1 - math.floor(math.log10(uncertainty)) if uncertainty < 1 else 0
-    return f"{value:.{digits}f} ± {uncertainty:.{digits}f}" if digits < 8 else f"{value:.3g} ± {uncertainty:.1g}"
+    if digits < MOST_DIGITS and abs(value) < 10.0**MOST_DIGITS:
+        return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"
+    return f"{value:.3g} ± {uncertainty:.1g}"

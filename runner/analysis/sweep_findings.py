@@ -74,13 +74,15 @@ def _fate(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:
 
 
 def _exceptions(below: Sequence[StoredRun], above: Sequence[StoredRun]) -> list[str]:
-    lost = sum(run.outcome in (Outcome.DIVERGED, Outcome.NON_FINITE) for run in below)
+    diverged, non_finite = (sum(run.outcome == outcome for run in below) for outcome in (Outcome.DIVERGED, Outcome.NON_FINITE))
     settled = sum(run.outcome == Outcome.CONVERGED for run in above)
     text = []
-    if lost:
-        text.append(f"{counted(lost, 'run')} diverged below it, which theory does not exclude far from the minimiser.")
+    if diverged:
+        text.append(f"{counted(diverged, 'run')} diverged below it, which theory does not exclude far from the minimiser.")
+    if non_finite:
+        text.append(f"{counted(non_finite, 'run')} below it met a number that is not finite, of which theory says nothing.")
     if settled:
-        elsewhere = "which theory allows only elsewhere than at that minimiser, or by chance"
+        elsewhere = "which theory allows only elsewhere than at that minimiser, or from points that lead exactly to it"
         text.append(f"{counted(settled, 'run')} converged above it, {elsewhere}.")
     return text if text or not (below and above) else ["No run is at odds with the theory."]
 

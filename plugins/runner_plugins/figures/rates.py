@@ -69,7 +69,7 @@ def _draw_panel(panel: Axes, sweeps: Sequence[RateSweep]) -> None:
         colour = PALETTE[place % len(PALETTE)]
         label = _method(sweep, sweeps) if len(sweeps) > 1 else "measured, median over the starts"
         _draw_points(panel, sweep, colour, wrapped(label, 40))
-    restless = sorted({point.learning_rate for sweep in sweeps for point in sweep.points if not point.settles})
+    restless = sorted({point.learning_rate for sweep in sweeps for point in sweep.points if point.settles is False})
     if restless:
         heights, across = np.full(len(restless), 0.03), panel.get_xaxis_transform()
         panel.plot(restless, heights, "x", color="#D55E00", markersize=5, transform=across, label="some run did not settle")
@@ -152,7 +152,7 @@ def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
             "q = max(|1 − γμ|, |1 − γL|) for the learning rate γ of plain gradient descent; left of the peak the flattest "
             "direction is the slowest, right of it the steepest, which overshoots."
         )
-    if any(not point.settles for sweep in sweeps for point in sweep.points):
+    if any(point.settles is False for sweep in sweeps for point in sweep.points):
         text.append(
             "A cross below marks a learning rate at which some run did not settle: it grew, swung for ever, went elsewhere or "
             "was lost."
@@ -188,7 +188,7 @@ def _limit_words(sweep: RateSweep) -> list[str]:
     if sweep.measured_limit is None:
         theory = [] if sweep.limit is None else [f"theory's is 2/L = {number(sweep.limit)}"]
         return ["; ".join(["No limit was found among these learning rates", *theory]) + "."]
-    measured = f"Runs settle up to somewhere in {interval(*sweep.measured_limit)}"
+    measured = f"Runs settle up to somewhere in the interval from {interval(*sweep.measured_limit)}"
     if sweep.limit is None:
         return [f"{measured}."]
     low, high = sweep.measured_limit
