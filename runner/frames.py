@@ -7,6 +7,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from runner.readable import rounded
+
 if TYPE_CHECKING:
     import numpy as np
     from arro3.core import Table
@@ -187,7 +189,7 @@ def text_of(value: object) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        return f"{value:.6g}"
+        return rounded(value)
     if isinstance(value, bool):
         return "true" if value else "false"
     return printable(str(value))

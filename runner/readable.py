@@ -11,20 +11,27 @@ SMALL = 1e6
 
 def exact(value: float) -> str:
     """Return a number with all digits that tell it from any other, and no more: `3`, `0.1`, `1e12`, `1e-8`."""
-    text = repr(value).removesuffix(".0")
-    mantissa, exponent, power = text.partition("e")
-    if exponent:
-        return f"{mantissa}e{int(power)}"
+    text = _tidy(repr(value).removesuffix(".0"))
     if not abs(value) >= SMALL or not text.lstrip("-").isdecimal():
         return text
     digits = text.lstrip("-").rstrip("0")
-    mantissa, _, power = f"{value:.{len(digits) - 1}e}".partition("e")
-    return min(text, f"{mantissa}e{int(power)}", key=len)
+    return min(text, _tidy(f"{value:.{len(digits) - 1}e}"), key=len)
+
+
+def rounded(value: float, digits: int = 6) -> str:
+    """Return a number with so many digits at most: `0.333333`, `1e12`, `1.79555e9`."""
+    return _tidy(f"{value:.{digits}g}")
+
+
+def _tidy(text: str) -> str:
+    """Return a written number without what computers put before its exponent: `1e12` for `1e+12`, `1e-8` for `1e-08`."""
+    mantissa, exponent, power = text.partition("e")
+    return f"{mantissa}e{int(power)}" if exponent else text
 
 
 def point(x: Sequence[float], most: int) -> str:
     """Return a point with six digits a coordinate, cut short if it has more than so many."""
-    shown = ", ".join(f"{each:.6g}" for each in x[:most])
+    shown = ", ".join(rounded(each) for each in x[:most])
     return f"({shown}{', …' if len(x) > most else ''})"
 
 

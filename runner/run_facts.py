@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from runner.frames import printable
-from runner.readable import date, exact, point
+from runner.readable import date, exact, point, rounded
 
 if TYPE_CHECKING:
     from runner.records import RunRecord, SettingRecord
@@ -63,7 +63,7 @@ def _value(value: float | int | str | bool) -> str:
 
 
 def _gap(record: RunRecord) -> str:
-    return "" if record.minimum is None else f", {record.final_gap:.6g} above the minimum {record.minimum.value:.6g}"
+    return "" if record.minimum is None else f", {rounded(record.final_gap)} above the minimum {rounded(record.minimum.value)}"
 
 
 def _environment(record: RunRecord) -> str:

@@ -68,7 +68,7 @@ RESTS_ON = {
     "backpropagation": {"activations", "contracts", "layers", "rowwise"},
     "clipping": {"rowwise"},
     "arrow": {"errors"},
-    "frames": {"arrow"},
+    "frames": {"arrow", "readable"},
     "records": {"run_facts"},
     "run_facts": {"frames", "readable"},
     "parameters": {"contracts", "errors"},

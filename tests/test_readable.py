@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 import runner
 from runner.frames import Column, Frame
-from runner.readable import date, exact
+from runner.readable import date, exact, rounded
 
 from .test_cli_db import ASSET
 
@@ -38,6 +38,11 @@ def test_every_digit_is_there(value: float):
 )  # fmt: skip
 def test_numbers_are_short_where_they_can_be(value: float, text: str):
     assert exact(value) == text
+
+
+@pytest.mark.parametrize(("value", "text"), [(1 / 3, "0.333333"), (1e12, "1e12"), (1.795554e9, "1.79555e9"), (1e-8, "1e-8")])
+def test_a_rounded_number_has_six_digits(value: float, text: str):
+    assert rounded(value) == text
 
 
 def test_a_time_that_is_none_is_shown_as_it_is():

@@ -15,6 +15,7 @@ import numpy as np
 
 from runner.analysis.differentiation import Slope
 from runner.analysis.words import number
+from runner.readable import rounded
 from runner.rowwise import Array
 
 if TYPE_CHECKING:
@@ -93,7 +94,7 @@ def plain(value: Any) -> Any:
 
 def six(value: float) -> str:
     """Return a number with six significant digits."""
-    return f"{value + 0.0:.6g}" if math.isfinite(value) else number(value)
+    return rounded(value + 0.0) if math.isfinite(value) else number(value)
 
 
 def vector(x: Array, text: Callable[[float], str] = six) -> str:
@@ -107,7 +108,7 @@ def vector(x: Array, text: Callable[[float], str] = six) -> str:
 
 def fifteen(value: float) -> str:
     """Return a number with the 15 digits that a float64 always holds; what lies behind them is rounding."""
-    return f"{value + 0.0:.15g}" if math.isfinite(value) else number(value)
+    return rounded(value + 0.0, 15) if math.isfinite(value) else number(value)
 
 
 def difference(value: float) -> str:

@@ -95,7 +95,7 @@ def _steepest_lines(facts: PointFacts) -> Iterator[str]:
     if steepest is not None:
         error = abs(steepest.measured - steepest.predicted)
         yield (
-            f"slope along the steepest descent: −‖∇f‖ = {steepest.predicted:.15g}; by a difference of f: "
+            f"slope along the steepest descent: −‖∇f‖ = {fifteen(steepest.predicted)}; by a difference of f: "
             f"{to_error(steepest.measured, error)} (off by {difference(error)})"
         )
     elif gradient is not None and not gradient.any():
