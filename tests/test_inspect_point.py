@@ -187,10 +187,13 @@ class TestText:
 
     def test_a_kink_is_told_and_its_curvature_is_not(self, call):
         out = call("inspect", "ackley", "--at", "0").out
-        assert "kink along coordinate 1: the slopes on its two sides differ by 5.65685, however near\n" in out
-        assert "kink along coordinate 2: the slopes on its two sides differ by 5.65685, however near\n" in out
-        assert "so f has no derivative here, and the numbers that backends give for it say nothing of its shape\n" in out
-        assert out.endswith("no Newton direction, because f has no derivative here\n")
+        assert "kink along coordinate 1: the slopes on its two sides differ by 5.65685, as near as 1e-8\n" in out
+        assert "kink along coordinate 2: the slopes on its two sides differ by 5.65685, as near as 1e-8\n" in out
+        assert (
+            "so from there f looks as if it had no derivative here, and what backends give for one says little of its shape\n"
+            in out
+        )
+        assert out.endswith("no Newton direction, because f looks as if it had no derivative here\n")
         assert "shape:" not in out
 
     @pytest.mark.parametrize("objective", ["sin_quadratic", "rosenbrock"])

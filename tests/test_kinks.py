@@ -20,6 +20,7 @@ SMOOTH: dict[str, Callable[[Array], Array]] = {
     "a parabola on a large constant": lambda x: 1e8 + x[:, 0] ** 2,
     "a slope": lambda x: 3.0 * x[:, 0],
     "a power of 3/2, which has a slope but no curvature": lambda x: np.abs(x[:, 0]) ** 1.5,
+    "a power of 1.1": lambda x: np.abs(x[:, 0]) ** 1.1,
     "fast waves": lambda x: np.cos(1e7 * x[:, 0]),
     "the end of a domain": lambda x: np.sqrt(x[:, 0]),
     "a smooth corner": lambda x: np.sqrt(x[:, 0] ** 2 + 1e-3),

@@ -1,4 +1,4 @@
-"""Where a function has a kink: its slopes on either side stay apart, however near they are taken."""
+"""Where a function has a kink, as far as its values tell: its slopes on either side stay apart down to a spacing of 1e-8."""
 
 from __future__ import annotations
 
@@ -11,14 +11,15 @@ from runner.rowwise import Array
 
 SPACINGS = (1e-4, 1e-6, 1e-8)
 """How near, in units of max(1, |xᵢ|)."""
-STEADY = 0.5
-"""How much of the jump must be left at the next spacing, a hundredth: of a smooth f, whose jump is h f″, a hundredth is."""
+STEADY = np.array([[0.5], [0.9]])
+"""How much of the jump must be left at the next spacing, a hundredth: of a smooth f, whose jump is h f″, a hundredth is. Of
+|x|ᵖ with p > 1 it is 100¹⁻ᵖ at every one, where curvature beside a true kink has died away at the last."""
 ROUNDING = 100.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class Kink:
-    """A coordinate along which f has no derivative.
+    """A coordinate along which f looks as if it had no derivative.
 
     Attributes:
         coordinate: which, from 0.
@@ -33,7 +34,8 @@ def kinks_of(values: Callable[[Array], Array], x: Array) -> tuple[Kink, ...]:
     """Look for kinks of f at a point, along each coordinate.
 
     The slopes on either side, (f(x + h) − f(x))/h and (f(x) − f(x − h))/h, differ by h f″ where f is smooth, and by their jump
-    where it has a kink. It has one where that difference is the same within half at all `SPACINGS`, and beyond rounding.
+    where it has a kink. It counts as one where that difference stays the same over all `SPACINGS`, within a tenth at the last,
+    and is beyond rounding; what bends within the smallest, as √(x² + 1e-20) does, cannot be told from it.
 
     Args:
         values: f at many points, `(points, dimension) -> (points,)`.

@@ -121,10 +121,11 @@ def _hessian_lines(facts: PointFacts) -> Iterator[str]:
 
 def _kink_lines(kinks: Sequence[Kink]) -> Iterator[str]:
     for kink in kinks[:MOST_ROWS]:
-        yield f"kink along coordinate {kink.coordinate + 1}: the slopes on its two sides differ by {six(kink.jump)}, however near"
+        place, jump = kink.coordinate + 1, six(kink.jump)
+        yield f"kink along coordinate {place}: the slopes on its two sides differ by {jump}, as near as 1e-8"
     if len(kinks) > MOST_ROWS:
         yield f"… and along {len(kinks) - MOST_ROWS:,} more"
-    yield "so f has no derivative here, and the numbers that backends give for it say nothing of its shape"
+    yield "so from there f looks as if it had no derivative here, and what backends give for one says little of its shape"
 
 
 def _result(answer: Answer) -> Array:

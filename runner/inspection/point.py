@@ -105,7 +105,7 @@ class PointFacts:
         gradients: by every backend; the first that answers is what the others are compared with.
         steepest: the slope along the steepest descent; None where there is no gradient, or it is zero or not finite.
         hessians: by every backend, likewise.
-        kinks: along which coordinates f has no derivative here, so that what backends say of it means little.
+        kinks: along which coordinates f looks as if it had no derivative here, so that what backends say of it means little.
         curvature: of the first Hessian; None where there is none, or it is not finite, or f has a kink.
         newton: Newton's step; None where it is not defined.
         without_newton: why there is none, beginning with `because`; empty where there is one.
@@ -186,7 +186,9 @@ def point_facts(subject: Subject, place: Place) -> PointFacts:
     scale = subject.hessian_scale(backend, value, gradient)
     kinks = kinks_of(subject.values, x) if len(x) <= LARGEST else ()
     curvature = None if hessian is None or kinks else curvature_of(hessian, backend == FORMULAS, scale)
-    newton = "because f has no derivative here" if kinks else _newton(subject, x, value, gradient, hessian, curvature)
+    newton = (
+        "because f looks as if it had no derivative here" if kinks else _newton(subject, x, value, gradient, hessian, curvature)
+    )
     step, because = (newton, "") if isinstance(newton, NewtonStep) else (None, newton)
     return PointFacts(
         objective=subject.name,

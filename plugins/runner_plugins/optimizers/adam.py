@@ -35,8 +35,8 @@ class Adam(Optimizer):
 
         mₖ₊₁ = β₁ mₖ + (1 − β₁) gₖ        vₖ₊₁ = β₂ vₖ + (1 − β₂) gₖ²
 
-    While a gradient keeps its size, steps are of length γ, whatever that size. The conventions, ε outside the root among them,
-    and so the iterates are those of `optax.adam(γ, b1, b2, eps)`.
+    While a gradient keeps its size, a step is of length γ in each coordinate, whatever that size, as long as it is far above
+    ε. The conventions, ε outside the root among them, and so the iterates are those of `optax.adam(γ, b1, b2, eps)`.
 
     Source: Kingma and Ba, Adam: A method for stochastic optimization (ICLR 2015), algorithm 1.
     """

@@ -12,9 +12,9 @@ from runner import Array, Memory, Optimizer, Point, armijo, hookimpl, parameter
 class Backtracking(Optimizer):
     """xₖ₊₁ = xₖ − α ∇f(xₖ), with the first α of γ, γσ, γσ², … for which f(xₖ₊₁) ≤ f(xₖ) − c₁ α ‖∇f(xₖ)‖² (Armijo's rule).
 
-    So f falls at every step, whatever the learning rate γ; where ∇f has Lipschitz constant L, every α ≤ 2 (1 − c₁)/L will do.
-    Each run searches for itself, and pays one evaluation of f for each α it tries. A run that finds none within `max_trials`
-    stays where it is.
+    So f falls at every step that moves, whatever the learning rate γ; where ∇f has Lipschitz constant L, every
+    α ≤ 2 (1 − c₁)/L will do. Each run searches for itself, and pays one evaluation of f for each α it tries. A run that finds
+    none within `max_trials` stays where it is.
 
     Source: Armijo, Minimization of functions having Lipschitz continuous first partial derivatives (1966); Nocedal and Wright,
     Numerical Optimization, 2nd ed., section 3.1.

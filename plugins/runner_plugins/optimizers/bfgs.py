@@ -31,8 +31,8 @@ class Model(NamedTuple):
 class BFGS(Optimizer):
     """xₖ₊₁ = xₖ + α p, p = −Hₖ ∇f(xₖ), where Hₖ approximates (∇²f)⁻¹ and α satisfies the Wolfe conditions.
 
-    With s = xₖ₊₁ − xₖ, y = ∇f(xₖ₊₁) − ∇f(xₖ) and ρ = 1/(sᵀy), H becomes the matrix nearest to it that satisfies the secant
-    equation H y = s:
+    With s = xₖ₊₁ − xₖ, y = ∇f(xₖ₊₁) − ∇f(xₖ) and ρ = 1/(sᵀy), H becomes, in a weighted norm, the nearest
+    symmetric matrix that satisfies the secant equation H y = s:
 
         Hₖ₊₁ = (I − ρ s yᵀ) Hₖ (I − ρ y sᵀ) + ρ s sᵀ
 

@@ -27,18 +27,17 @@ class Damping(NamedTuple):
 class LevenbergMarquardt(Optimizer):
     """xₖ₊₁ = xₖ + p, where p minimises ‖J p + r‖² + μ ‖p‖², with the residuals r of f = Σ rᵢ² and their Jacobian J at xₖ.
 
-    The damping μ leads from the Gauss-Newton step (μ = 0) to short steps down the gradient. It follows the ratio of the actual
-    to the predicted decrease, ϱ = (f(x) − f(x + p))/(‖r‖² − ‖J p + r‖²), from μ = τ σ₁² and ν = 2, with τ = `damping` and the
-    largest
-    singular value σ₁ of J(x₀):
+    The damping μ leads from the Gauss-Newton step (μ = 0) to short steps down the gradient. It follows the ratio of the
+    actual to the predicted decrease, ϱ = (f(x) − f(x + p))/(‖r‖² − ‖J p + r‖²), from μ = τ σ₁² and ν = 2, with τ = `damping`
+    and the largest singular value σ₁ of J(x₀):
 
         if ϱ > 0      x ← x + p,   μ ← μ max(1/3, 1 − (2ϱ − 1)³),   ν ← 2
         else try again with        μ ← μ ν,                         ν ← 2ν
 
-    So f falls at every step. Each run searches for itself, and pays one evaluation of f for each μ it tries; J is computed once
-    a step. A run stays where it is if `max_trials` trials are in vain, and tries no p too short to move it. With J = Σ σᵢ uᵢvᵢᵀ
-    the step is p = −Σ vᵢ σᵢ (uᵢᵀr)/(σᵢ² + μ); JᵀJ is never formed, and J need not have full rank. Where J or r is not finite
-    the step is NaN.
+    So f falls at every step that moves. Each run searches for itself, and pays one evaluation of f for each μ it tries; J is
+    computed once a step. A run stays where it is if `max_trials` trials are in vain, and tries no p too short to move it.
+    With J = Σ σᵢ uᵢvᵢᵀ the step is p = −Σ vᵢ σᵢ (uᵢᵀr)/(σᵢ² + μ); JᵀJ is never formed, and J need not have full rank. Where J
+    or r is not finite the step is NaN.
 
     Source: Levenberg (1944); Marquardt (1963); Nocedal and Wright, Numerical Optimization, 2nd ed., section 10.3; Nielsen,
     Damping parameter in Marquardt's method (1999), for μ.

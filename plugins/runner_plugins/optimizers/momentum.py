@@ -16,7 +16,8 @@ class Momentum(Optimizer):
 
     That is the heavy ball, xₖ₊₁ = xₖ − γ ∇f(xₖ) + β (xₖ − xₖ₋₁). On a quadratic whose curvatures lie between μ and L it
     converges exactly when γ < 2 (1 + β)/L; the best choice, γ = (2/(√L + √μ))² and β = ((√κ − 1)/(√κ + 1))² with κ = L/μ,
-    shrinks the error by √β a step. With β = 0 it is gradient descent. The iterates are those of `optax.sgd(γ, momentum=β)`.
+    shrinks the error by √β a step in the long run (it goes like k √βᵏ after k steps). With β = 0 it is gradient descent. The
+    iterates are those of `optax.sgd(γ, momentum=β)`.
 
     Source: Polyak, Some methods of speeding up the convergence of iteration methods (1964).
     """

@@ -16,8 +16,9 @@ class Nesterov(Optimizer):
 
     With yₖ = xₖ + γβ vₖ this is Nesterov's method with constant momentum, yₖ₊₁ = xₖ − γ ∇f(xₖ) and xₖ₊₁ = yₖ₊₁ + β (yₖ₊₁ − yₖ):
     the iterates xₖ are the points looked ahead to, where the gradient is taken. On a quadratic whose curvatures lie between μ
-    and L, γ = 1/L and β = (√κ − 1)/(√κ + 1) with κ = L/μ shrink the error by 1 − 1/√κ a step. With β = 0 it is gradient
-    descent. The iterates are those of `optax.sgd(γ, momentum=β, nesterov=True)`.
+    and L, γ = 1/L and β = (√κ − 1)/(√κ + 1) with κ = L/μ shrink the error by q = 1 − 1/√κ a step in the long run (it goes like
+    k qᵏ after k steps). With β = 0 it is gradient descent. The iterates are those of
+    `optax.sgd(γ, momentum=β, nesterov=True)`.
 
     Source: Nesterov, A method for solving the convex programming problem with convergence rate O(1/k²) (1983); Sutskever,
     Martens, Dahl and Hinton, On the importance of initialization and momentum in deep learning (ICML 2013), for this form.

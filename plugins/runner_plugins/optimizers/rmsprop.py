@@ -14,9 +14,10 @@ from runner import Array, Memory, Optimizer, Point, hookimpl, parameter
 class RMSProp(Optimizer):
     """vₖ₊₁ = ρ vₖ + (1 − ρ) gₖ², xₖ₊₁ = xₖ − γ gₖ/√(vₖ₊₁ + ε), with gₖ = ∇f(xₖ), the decay ρ and the learning rate γ.
 
-    All of it coordinate by coordinate, from v₀ = 0. While a gradient keeps its size, steps are of length γ, whatever that size;
-    so with a fixed γ the iterates do not settle, but end up jumping about the minimum by about γ. The conventions, ε within the
-    root and no correction of v₀ = 0 among them, and so the iterates are those of `optax.rmsprop(γ, decay, eps)`.
+    All of it coordinate by coordinate, from v₀ = 0. Once v has caught up with a gradient that keeps its size, a step is of
+    length γ in each coordinate, whatever that size, as long as it is far above √ε; the first step is longer, γ/√(1 − ρ). So
+    with a fixed γ the iterates mostly do not settle, but end up jumping about the minimum by about γ. The conventions, ε
+    within the root and no correction of v₀ = 0 among them, and so the iterates are those of `optax.rmsprop(γ, decay, eps)`.
 
     Source: Tieleman and Hinton, Lecture 6.5: RMSProp, COURSERA: Neural networks for machine learning (2012).
     """
