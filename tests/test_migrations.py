@@ -134,10 +134,10 @@ def test_an_older_database_cannot_be_written_and_the_message_says_what_to_do(old
     before = rows(old_database, "run")
     with pytest.raises(StoreError) as caught, old_database.writing():
         pass
-    name = old_database.name
+    name, backup = old_database.name, "makes a backup and " if old_database.path else ""
     assert str(caught.value) == (
         f"database {name}: has schema 0001, which can be read only; "
-        f"`runner db upgrade --db {shlex.quote(name)}` makes a backup and brings it to schema {SCHEMA_VERSION}"
+        f"`runner db upgrade --db {shlex.quote(name)}` {backup}brings it to schema {SCHEMA_VERSION}"
     )
     assert rows(old_database, "run") == before
 

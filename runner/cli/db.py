@@ -17,6 +17,7 @@ from runner.cli.progress import many_runs
 from runner.database import ResultsDatabase
 from runner.errors import OutdatedDatabase
 from runner.readable import date
+from runner.store.urls import shown
 
 
 @click.group(cls=Group, short_help="Look after a database: info, backup, upgrade, copy, vacuum.")
@@ -96,9 +97,9 @@ def upgrade(db: str) -> None:
         backup = database.upgrade()
         after = database.facts().schema
     if before == after:
-        click.echo(f"{db}: has schema {after} already")
+        click.echo(f"{database.name}: has schema {after} already")
     else:
-        click.echo(f"{db}: upgraded from schema {before} to {after}" + (f"; before: {backup}" if backup else ""))
+        click.echo(f"{database.name}: upgraded from schema {before} to {after}" + (f"; before: {backup}" if backup else ""))
 
 
 @db.command(short_help="Copy everything into a new database, a file or on a server.")
@@ -117,7 +118,7 @@ def copy(target: str, db: str) -> None:
     """
     with _quiet(db) as database:
         rows = database.copy(target)
-    click.echo(f"{target}: {many_runs(rows['run'])} copied, and verified")
+    click.echo(f"{shown(target)}: {many_runs(rows['run'])} copied, and verified")
 
 
 @db.command(short_help="Give the room of what was deleted back to the disk.")
@@ -131,7 +132,7 @@ def vacuum(db: str) -> None:
     """
     with ResultsDatabase(db) as database:
         before, after = database.vacuum()
-    click.echo(f"{db}: {size_in_words(before)} before, {size_in_words(after)} now")
+    click.echo(f"{database.name}: {size_in_words(before)} before, {size_in_words(after)} now")
 
 
 @contextmanager

@@ -46,7 +46,7 @@ def delete(
         if dry_run:
             click.echo(f"would delete {what}")
             return
-        if not (yes or _agreed(what, db)):
+        if not (yes or _agreed(what, database.name)):
             click.echo("nothing was deleted")
             return
         database.delete(deletion)

@@ -46,7 +46,7 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
         damaged = sum([_say(check.name, check.count, check.problems) for check in database.verify()])
         if count:
             damaged += _replay(database, count, seed, files)
-    click.echo(f"{db}: damaged; see above" if damaged else f"{db}: whole")
+    click.echo(f"{database.name}: {'damaged; see above' if damaged else 'whole'}")
     return DAMAGED if damaged else 0
 
 

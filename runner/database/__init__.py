@@ -5,7 +5,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 
 from runner.database.figures import Redrawing
 from runner.database.files import Exporting
@@ -18,11 +18,11 @@ class ResultsDatabase(Redrawing, Exporting, Upkeep):
     Nothing that only asks writes. Use it in a `with`, or close it.
 
     Attributes:
-        name: the path or URL.
+        name: the path or URL, without its password.
     """
 
 
-def open(name: str | Path) -> ResultsDatabase:  # noqa: A001 - people write runner.open
+def open(name: str | os.PathLike[str]) -> ResultsDatabase:  # noqa: A001 - people write runner.open
     """Open a results database for asking.
 
     Args:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import warnings
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -30,17 +30,15 @@ MOST_NUMBERS = 50_000_000
 
 
 class Asking:
-    """A results database that is there, opened for asking.
-
-    Nothing that only asks writes. Use it in a `with`, or close it.
+    """A results database that answers; what it is as a whole, `ResultsDatabase` says.
 
     Attributes:
-        name: the path or URL.
+        name: the path or URL, without its password.
     """
 
-    def __init__(self, name: str | Path) -> None:
-        self.name = str(name)
-        self._database = Database(self.name)
+    def __init__(self, name: str | os.PathLike[str]) -> None:
+        self._database = Database(name)
+        self.name = self._database.name
         try:
             self._database.require()
         except StoreError:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
@@ -110,7 +111,7 @@ class Upkeep(Asking):
 
         carry_out(self._database, deletion)
 
-    def backup(self, path: str | Path | None = None) -> str:
+    def backup(self, path: str | os.PathLike[str] | None = None) -> str:
         """Copy a file as of one instant, while others may be using it; return the copy's name.
 
         Args:
@@ -124,7 +125,7 @@ class Upkeep(Asking):
 
         return str(back_up(self._database, None if path is None else Path(path)))
 
-    def copy(self, target: str | Path) -> Mapping[str, int]:
+    def copy(self, target: str | os.PathLike[str]) -> Mapping[str, int]:
         """Copy everything into a new or empty database, a path or URL, and verify it; return how many rows each table has.
 
         Raises:

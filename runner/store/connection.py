@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
+import os
 import shlex
 import sqlite3
 import time
@@ -13,8 +14,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
-from sqlalchemy.engine import make_url
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from runner.errors import StoreError
@@ -24,13 +24,10 @@ from runner.store.making import make_file, make_tables
 from runner.store.older import OLDER, show_as_current
 from runner.store.schema import SCHEMA_VERSION, schema_version
 from runner.store.sqlite_files import is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
+from runner.store.urls import location, read_url, server_engine, shown
 
 ADVISORY_LOCK = 5_717_340_216
 """A number that nobody else is likely to lock."""
-DRIVER = "psycopg"
-SUPPORTED = (
-    f"results are kept in an SQLite file or in PostgreSQL: give a path, or a URL such as postgresql+{DRIVER}://user@host/name"
-)
 BUSY_SECONDS = 60.0
 """How long one waits for another writer, unless told that it waits."""
 # Of a connection that an interruption closed halfway, it would print a traceback where no log is set up.
@@ -41,24 +38,26 @@ class Database:
     """A results database that may not exist yet.
 
     Attributes:
-        name: what the user called it.
+        name: what the user called it, without its password.
         path: the file, for SQLite.
         schema: the version of its layout, None if it has none or nobody has looked.
         told: who is told that another program keeps this one waiting. With it a writer waits for as long as it takes; without,
             it gives up in the end.
     """
 
-    def __init__(self, name: str) -> None:
-        self.name = name
+    def __init__(self, name: str | os.PathLike[str]) -> None:
+        where = location(name)
+        self.name = shown(where)
+        self._is_shown_whole = self.name == where
         self.told: Callable[[str], None] | None = None
-        url = _url(name)
+        url = read_url(where)
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self.path = Path(url.database) if self._is_sqlite and url.database not in (None, "", ":memory:") else None
         if self._is_sqlite and self.path is None:
-            raise StoreError(f"database {name}: results are kept in a file; give its path")
+            raise StoreError(f"database {self.name}: results are kept in a file; give its path")
         self._file: tuple[int, int] | None = None
         self.schema: str | None = None
-        self._server = None if self.path else _server_engine(name, url)
+        self._server = None if self.path else server_engine(self.name, url)
         # What a transaction reads is of one instant, however many questions it asks: a file does that by itself.
         snapshot = {"isolation_level": "REPEATABLE READ"}
         self._reader = self._server.execution_options(**snapshot) if self._server else self._sqlite_engine("ro")
@@ -119,7 +118,8 @@ class Database:
 
     @property
     def _advice(self) -> str:
-        return f"`runner db upgrade --db {shlex.quote(self.name)}` makes a backup and brings it to schema {SCHEMA_VERSION}"
+        named = f" --db {shlex.quote(self.name)}`" if self._is_shown_whole else "`, with the same --db or RUNNER_DB,"
+        return f"`runner db upgrade{named} {'makes a backup and ' if self.path else ''}brings it to schema {SCHEMA_VERSION}"
 
     def create(self) -> None:
         """Make the tables, unless they are there.
@@ -301,26 +301,3 @@ def _begun(connection: Connection) -> bool:
             return False
         raise
     return True
-
-
-def _url(name: str) -> Any:
-    if "://" not in name:
-        return make_url("sqlite://").set(database=str(Path(name)))
-    try:
-        url = make_url(name)
-    except ArgumentError as error:
-        raise StoreError(f"database {name}: is neither a path nor a database URL; {SUPPORTED}") from error
-    if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreError(f"database {name}: {url.get_backend_name()} is not supported; {SUPPORTED}")
-    # What SQLAlchemy takes where no driver is named differs between its versions.
-    return url.set(drivername=f"postgresql+{DRIVER}") if url.drivername == "postgresql" else url
-
-
-def _server_engine(name: str, url: Any) -> Engine:
-    try:
-        return create_engine(url)
-    except (NoSuchModuleError, ImportError) as error:
-        cause, remedy = str(error).partition("\n")[0], f"python -m pip install 'gradient-runner[postgresql]' brings {DRIVER}"
-        if url.drivername != f"postgresql+{DRIVER}":
-            remedy = f"write postgresql+{DRIVER}://..., and {remedy}"
-        raise StoreError(f"database {name}: its driver cannot be loaded ({cause}); {remedy}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import time
 from collections.abc import Mapping, Sequence
 
@@ -35,7 +36,7 @@ class Store:
         database: where it is.
     """
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str | os.PathLike[str]) -> None:
         self.database = Database(name)
 
     def find(self, identities: Sequence[str]) -> dict[str, StoredState]:
