@@ -173,6 +173,18 @@ def test_lost_runs_are_counted_and_leave_their_cells_orange(tmp_path, write):
         render(drawing.figure)
 
 
+def test_a_combination_that_was_not_run_is_not_told_as_lost(tmp_path, write):
+    text = SMALL_NETS.replace(
+        "[[objective]]", "[[exclude]]\noptimizer.learning_rate = 0.02\nobjective.gain = 40.0\n\n[[objective]]"
+    )
+    _, _, drawing = drawn(tmp_path, write, text)
+    panel = drawing.figure.axes[2]
+    left = {text.get_position() for text in panel.texts if text.get_text() == "not run"}
+    white = {(patch.get_x() + 0.5, patch.get_y() + 0.5) for patch in panel.patches if patch.get_facecolor() == (1, 1, 1, 1)}
+    assert left == white
+    assert len(left) == 4
+
+
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory) -> dict[str, Any]:
     """The two experiments of the repository, run: their results and captions."""

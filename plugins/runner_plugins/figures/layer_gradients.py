@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.figure import SubFigure
+from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
 from runner import (
@@ -131,7 +132,9 @@ def _draw_table(figure: SubFigure, fates: Survivals, rows: Sequence[tuple[str, i
     panel.imshow(np.ma.masked_invalid(finals), aspect="auto", cmap="cividis_r", norm=scale)
     for (row, column), final in np.ndenumerate(finals):
         cell = cells[row][column]
-        told = f"{cell.survived}/{cell.total}" if cell.total else ""
+        told = f"{cell.survived}/{cell.total}" if cell.total else "not run"
+        if not cell.total:
+            panel.add_patch(Rectangle((column - 0.5, row - 0.5), 1, 1, facecolor="white", linewidth=0))
         ink = "white" if np.isfinite(final) and scale(final) > DARK else "black"
         words = f"{number(cell.final)} ({told})" if cell.survived else told
         panel.text(column, row, words, ha="center", va="center", fontsize=8, color=ink)
