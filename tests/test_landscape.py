@@ -118,7 +118,7 @@ class TestLandscape:
             np.testing.assert_allclose(f, np.sin(x) + x * x, rtol=1e-12)
         star = next(line for line in drawing.figure.axes[0].lines if line.get_marker() == "*")
         assert star.get_xdata() == pytest.approx(-0.45018361129487355)
-        assert "monotone: learning_rate = 0.2 ended as converged after" in drawing.caption
+        assert "monotone with learning_rate = 0.2 ended as converged after" in drawing.caption
         assert "over the curve of f" in drawing.caption
 
     def test_contours_with_the_best_setting_of_each_optimizer(self, write: Callable[..., Path]):
@@ -128,6 +128,18 @@ class TestLandscape:
         assert {"gradient_descent", "newton"} <= set(lines(drawing))
         assert "Drawn is the best setting of each optimizer, from 3 starts at most." in drawing.caption
         assert "bright where it is low" in drawing.caption
+
+    def test_methods_that_fare_alike_are_told_in_one_go(self, write: Callable[..., Path]):
+        """Newton's method takes one step on a quadratic, whatever it does where the Hessian is indefinite."""
+        newton = '{ name = "newton", indefinite = { values = ["plain", "absolute"] } }'
+        optimizers = '{ name = "gradient_descent", learning_rate = 0.45 }, ' + newton
+        stored = self.stored(write, "quadratic", "[2.0, -1.0]", optimizers)
+        assert draw(Landscape(), stored).caption == (
+            "Some runs over the curve of f: a dot is an iterate, an open one the start. The star is the known minimum. "
+            "Drawn is the best setting of each optimizer, from 3 starts at most. Where paths are alike, the last hides the others.\n"
+            "On quadratic: gradient_descent ended as converged after 9 steps at the minimum, f = 0; "
+            "newton(indefinite=plain) and newton(indefinite=absolute) ended as converged after 1 step at the minimum, f = 0."
+        )
 
     def test_an_objective_that_cannot_be_made_again_is_not_drawn(self):
         assert isinstance(results(sweep([0.1])), Memory)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -39,6 +40,8 @@ STARTS = 3
 """So many starts of each optimizer's best setting are drawn, where there are several optimizers."""
 FURTHEST = 2.0
 """A path that leaves is followed so many times as far from the minimum as the starts are."""
+ARRIVED = 1e-12
+"""A run whose f − f* is at most this, relative to max(1, |f*|), ended at the minimum."""
 MANY_ITERATES = 300
 """A longer path is stored as pixels in an SVG, because so many dots make it slow to open."""
 
@@ -51,7 +54,7 @@ class Path:
         run: the run.
         x: its iterates, `(steps + 1, dimension)`.
         colour: its colour.
-        label: what the legend calls it; empty if another path of the same kind is called so.
+        label: what the legend calls it, once for all paths that are called so.
     """
 
     run: StoredRun
@@ -76,7 +79,7 @@ class Landscape(Figure):
         shown = [(name, objective, paths) for name, objective, paths in found if objective is not None and paths]
         if not shown:
             return None
-        lines = max(sum(bool(path.label) for path in paths) for _, _, paths in shown)
+        lines = max(len({path.label for path in paths}) for _, _, paths in shown)
         figure, axes = panels([name for name, _, _ in shown], height=3.5 + LEGEND_LINE * lines)
         for panel, (_, objective, paths) in zip(axes, shown, strict=True):
             _draw_panel(panel, objective, paths)
@@ -110,8 +113,8 @@ def _best_of_each(runs: Sequence[StoredRun], methods: Sequence[tuple[str, str]])
         best = best_setting(summarize_settings(own))
         label = f"{optimizer} × {gradient}" if several else optimizer
         label += f": {best.label}" if best.label else ""
-        for count, run in enumerate(sorted(best.runs, key=lambda run: run.start)[:STARTS]):
-            chosen.append((run, PALETTE[place % len(PALETTE)], "" if count else label))
+        some = sorted(best.runs, key=lambda run: run.start)[:STARTS]
+        chosen.extend((run, PALETTE[place % len(PALETTE)], label) for run in some)
     return chosen
 
 
@@ -121,11 +124,12 @@ def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> Non
     near = _nearby(paths, starts, minimum)
     draw_height(panel, objective, frame_of([near, minimum]))
     heights = {id(path): path.x[:, 1] if objective.dimension == 2 else ByRows(objective.value)(path.x) for path in paths}
+    named: set[str] = set()
     for path in paths:
         across, up = path.x[:, 0], heights[id(path)]
-        (line,) = panel.plot(
-            across, up, "o-", color=path.colour, linewidth=1.1, markersize=2.4, label=path.label or None, zorder=3
-        )
+        label = None if path.label in named else path.label
+        named.add(path.label)
+        (line,) = panel.plot(across, up, "o-", color=path.colour, linewidth=1.1, markersize=2.4, label=label, zorder=3)
         line.set_rasterized(len(across) > MANY_ITERATES)
         panel.plot(across[:1], up[:1], "o", color="white", markeredgecolor=path.colour, markersize=6, zorder=4)
     if len(minimum):
@@ -162,15 +166,41 @@ def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives:
     if objectives > len(shown):
         left = counted(objectives - len(shown), "other objective")
         text.append(f"{left} could not be drawn, for lack of room or of the plugin.")
-    told = [f"On {name}: {'; '.join(_fate(path) for path in paths)}." for name, _, paths in shown]
-    return "\n".join([" ".join(text), *told])
+    fates = {name: _fates(paths) for name, _, paths in shown}
+    if any(len(methods) > 1 for alike in fates.values() for methods in alike.values()):
+        text.append("Where paths are alike, the last hides the others.")
+    told = ["; ".join(f"{listed(methods)} {fate}" for fate, methods in alike.items()) for alike in fates.values()]
+    return "\n".join([" ".join(text), *(f"On {name}: {words}." for name, words in zip(fates, told, strict=True))])
 
 
-def _fate(path: Path) -> str:
-    run = path.run
-    end = "" if not np.isfinite(run.final_value) else f" at f = {number(run.final_value)}"
-    name = path.label or f"{run.optimizer} from start {run.start}"
-    return f"{name} ended as {run.outcome} after {counted(run.steps, 'step')}{end}"
+def _fates(paths: Sequence[Path]) -> dict[str, list[str]]:
+    """Return what became of the runs, in words, and of the runs of which methods."""
+    methods: dict[str, list[StoredRun]] = {}
+    for path in paths:
+        methods.setdefault(path.label.replace(": ", " with ", 1), []).append(path.run)
+    alike: dict[str, list[str]] = {}
+    for method, runs in methods.items():
+        alike.setdefault(_fate(runs), []).append(method)
+    return alike
+
+
+def _fate(runs: Sequence[StoredRun]) -> str:
+    outcomes = Counter(run.outcome for run in runs)
+    ends = [f"as {outcome}" if len(outcomes) == 1 else f"{count} as {outcome}" for outcome, count in outcomes.items()]
+    few, many = min(run.steps for run in runs), max(run.steps for run in runs)
+    steps = counted(many, "step") if few == many else f"{few} to {many} steps"
+    return f"ended {listed(ends)} after {steps}{_height(runs)}"
+
+
+def _height(runs: Sequence[StoredRun]) -> str:
+    heights = [run.final_value for run in runs if np.isfinite(run.final_value)]
+    if not heights:
+        return ""
+    lowest = runs[0].minimum_value
+    if lowest is not None and all(run.final_gap <= ARRIVED * max(1.0, abs(lowest)) for run in runs):
+        return f" at the minimum, f = {number(lowest)}"
+    low, high = number(min(heights)), number(max(heights))
+    return f" at f = {low}" if low == high else f" at f between {low} and {high}"
 
 
 @hookimpl
