@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.colors import to_hex
 from scipy.stats import binomtest
 
 from runner import find_minima, wilson_interval
@@ -144,6 +145,39 @@ class TestBasins:
         files = sorted(path.relative_to(once) for path in (once / "figures").iterdir())
         assert len(files) == 8
         assert all((once / file).read_bytes() == (again / file).read_bytes() for file in files)
+
+    def test_a_minimum_has_one_colour_whatever_the_optimizer(self, write):
+        """Newton's method as it is also ends at maxima, which come first in the order of heights or places, and are grey."""
+        optimizers = f'{DESCENT} }}, {{ name = "newton", indefinite = "plain"'
+        objective, start = (
+            'name = "sin_quadratic", a = 4.0, omega = 4.0',
+            "uniform = { low = -2.5, high = 2.5, count = 40, seed = 2 }",
+        )
+        stored = compute(write(EXPERIMENT.format(objective=objective, optimizer=optimizers, start=start)))
+        colours: dict[float, set[str]] = {}
+        for panel, optimizer in zip(draw(Basins(), stored).figure.axes, ("gradient_descent", "newton"), strict=True):
+            runs = [run for run in stored.runs if run.optimizer == optimizer]
+            for run, ink in zip(runs, panel.collections[-1].get_facecolors(), strict=True):
+                colours.setdefault(round(run.final_value, 3), set()).add(to_hex(ink))
+        minima = [colours[height] for height in (-3.85, -2.654, -0.262, 3.325)]
+        assert all(len(colour) == 1 for colour in minima)
+        assert len(set.union(*minima)) == 4
+        assert colours[4.159] == colours[5.433] == {"#bbbbbb"}, "of maxima"
+
+    def test_many_minima_have_the_colours_of_their_heights(self, write):
+        start = "uniform = { count = 60, seed = 0 }"
+        stored = compute(write(EXPERIMENT.format(objective='name = "ackley"', optimizer=DESCENT, start=start)))
+        drawing = draw(Basins(), stored)
+        panel, scale = drawing.figure.axes
+        assert scale.get_ylabel() == "f at the minimum reached"
+        heights = np.array([run.final_value for run in stored.runs])
+        brightness = panel.collections[-1].get_facecolors()[:, :3].sum(axis=1)
+        low, high = heights.argmin(), heights.argmax()
+        assert brightness[low] < np.median(brightness) < brightness[high]
+        assert not any(line.get_marker() == "*" and len(line.get_xdata()) for line in panel.lines), "none of them is global"
+        assert (
+            "More than 12 minima have the colours of their heights instead, and only a global one has a star." in drawing.caption
+        )
 
     def test_few_starts_show_no_basins(self):
         assert Basins().draw(results(sweep([0.1]))) is None

@@ -9,7 +9,8 @@ from typing import ClassVar
 import matplotlib as mpl
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.colors import to_hex, to_rgb
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_hex, to_rgb
 from numpy.typing import NDArray
 
 from runner import (
@@ -40,10 +41,12 @@ from runner import (
 FEWEST_STARTS = 10
 MOST_PANELS = 18
 GRID_POINTS = 160
-MANY_MINIMA = 40
+MOST_COLOURS = 12
+"""Where the optimizers reach more minima of an objective, nobody can tell so many colours: each has that of its height."""
+MOST_RUNS = 0.95
+HEIGHTS = "plasma"
 STILL = 1e-3
 """A run has come to rest if the last tenth of its steps lies within this part of the region of starts."""
-GLOBAL = "#1B7837"
 NOWHERE = "#BBBBBB"
 HEADER = (
     *("objective", "optimizer", "runs", "came to rest", "minima reached", "at no minimum"),
@@ -82,6 +85,13 @@ class Ends:
         return max(float(np.ptp(self.starts, axis=0).max()), 1e-300)
 
     @property
+    def lowest(self) -> NDArray[np.bool_]:
+        """Which of the minima are global, `(minima,)`."""
+        result = np.zeros(len(self.minima.x), dtype=bool)
+        result[self.minima.reached[self.found]] = True
+        return result
+
+    @property
     def settled(self) -> int:
         """How many runs came to rest."""
         return int((self.minima.reached >= 0).sum())
@@ -111,9 +121,20 @@ class Basins(Figure):
         if not drawn:
             return None
         figure, axes = panels([each.name for each in drawn], height=3.1)
-        for panel, each in zip(axes, drawn, strict=True):
-            _draw_panel(panel, each)
-        return Drawing(figure, _caption(ends, drawn), [HEADER, *map(_cells, ends)])
+        remaining, many = iter(axes), False
+        for group in _by_objective(drawn).values():
+            colours, scale = _colours(group)
+            many |= scale is not None
+            for each, own in zip(group, colours, strict=True):
+                _draw_panel(next(remaining), each, own, scale)
+        return Drawing(figure, _caption(ends, drawn, many), [HEADER, *map(_cells, ends)])
+
+
+def _by_objective(ends: Sequence[Ends]) -> dict[str, list[Ends]]:
+    groups: dict[str, list[Ends]] = {}
+    for each in ends:
+        groups.setdefault(each.runs[0].objective, []).append(each)
+    return groups
 
 
 def _ends(results: Results) -> list[Ends]:
@@ -167,20 +188,44 @@ def _judged(
     return Ends(runs, objective, starts, minima, curving_downwards(objective, minima.x), found)
 
 
-def _colours(ends: Ends) -> list[str]:
-    """Return a colour for each place, green for a global minimum; by their coordinates, to be the same for all optimizers."""
-    as_low = np.zeros(len(ends.minima.x), dtype=bool)
-    as_low[ends.minima.reached[ends.found]] = True
-    shades = np.linspace(0.9, 0.4, max(int(as_low.sum()), 1))
-    greens = [to_hex(colour) for colour in mpl.colormaps["Greens"](shades)]
-    others = [to_hex(colour) for colour in mpl.colormaps["tab20"](range(20)) if _is_not_green(colour)]
-    colours, counts = [NOWHERE] * len(as_low), [0, 0]
-    for place in np.lexsort(np.round(ends.minima.x / ends.span, 2).T).tolist():
-        low = int(as_low[place])
-        palette = greens if low else others
-        colours[place] = palette[counts[low] % len(palette)]
-        counts[low] += 1
-    return colours
+def _colours(group: Sequence[Ends]) -> tuple[list[list[str]], Normalize | None]:
+    """Choose the colours of the places where the runs of an objective came to rest.
+
+    Returns:
+        For each optimizer the colour of each of its places, the same for all: green for a global minimum, grey for what is no
+        minimum; and the scale of the heights, if the others have the colours of theirs.
+    """
+    x, value = (np.concatenate([getattr(each.minima, name) for each in group]) for name in ("x", "value"))
+    union = find_minima(x, value, np.ones(len(x), dtype=bool), group[0].span)
+    as_low, stationary = (np.zeros(len(union.x), dtype=bool) for _ in range(2))
+    as_low[union.reached[np.concatenate([each.lowest for each in group])]] = True
+    stationary[union.reached[np.concatenate([each.stationary for each in group])]] = True
+    others = np.flatnonzero(~as_low & ~stationary)
+    many = len(others) + as_low.sum() > MOST_COLOURS
+    scale = Normalize(*_range(group)) if many else None
+    colours = np.full(len(union.x), NOWHERE)
+    colours[others] = _of_places(union.x[others] / group[0].span) if scale is None else _of_heights(scale(union.value[others]))
+    colours[as_low] = [to_hex(shade) for shade in mpl.colormaps["Greens"](np.linspace(0.9, 0.4, int(as_low.sum())))]
+    borders = np.cumsum([len(each.minima.x) for each in group])[:-1]
+    return [colours[numbers].tolist() for numbers in np.split(union.reached, borders)], scale
+
+
+def _range(group: Sequence[Ends]) -> tuple[float, float]:
+    """Return between which heights most runs came to rest: a few that were thrown far out would leave no colours to these."""
+    heights = [each.minima.value[each.minima.reached[each.minima.reached >= 0]] for each in group]
+    low, high = np.quantile(np.concatenate(heights), [0.0, MOST_RUNS])
+    return float(low), float(high)
+
+
+def _of_heights(shares: Array) -> list[str]:
+    return [to_hex(colour) for colour in mpl.colormaps[HEIGHTS](shares)]
+
+
+def _of_places(x: Array) -> list[str]:
+    """Return colours that tell places apart, in the order of their coordinates."""
+    palette = [to_hex(colour) for colour in mpl.colormaps["tab20"](range(20)) if _is_not_green(colour)]
+    ranks = np.argsort(np.lexsort(np.round(x, 2).T))
+    return [palette[rank % len(palette)] for rank in ranks.tolist()]
 
 
 def _is_not_green(colour: Array) -> bool:
@@ -189,41 +234,43 @@ def _is_not_green(colour: Array) -> bool:
     return bool(green < max(red, blue) and max(red, green, blue) - min(red, green, blue) > 0.1)
 
 
-def _draw_panel(panel: Axes, ends: Ends) -> None:
+def _draw_panel(panel: Axes, ends: Ends, inks: Sequence[str], scale: Normalize | None) -> None:
     frame = frame_of([ends.starts], margin=0.03)
-    colours = [*_colours(ends), NOWHERE]
-    own = [colours[place] for place in ends.minima.reached.tolist()]
+    own = [[*inks, NOWHERE][place] for place in ends.minima.reached.tolist()]
+    starred = ends.minima.x[ends.lowest if scale is not None else ~ends.stationary]
     if ends.starts.shape[1] == 1:
-        heights = np.zeros(len(ends.starts)) if ends.objective is None else ByRows(ends.objective.value)(ends.starts)
+        value = None if ends.objective is None else ByRows(ends.objective.value)
         if ends.objective is not None:
             draw_height(panel, ends.objective, frame)
             panel.set_ylim(panel.get_ylim())
+        heights, depths = (np.zeros(len(x)) if value is None else value(x) for x in (ends.starts, starred))
         panel.scatter(ends.starts[:, 0], heights, s=14, color=own, zorder=3, linewidths=0)
-        panel.plot(ends.minima.x[:, 0], ends.minima.value, "*", color="black", markersize=8, zorder=4)
+        panel.plot(starred[:, 0], depths, "*", color="black", markersize=8, zorder=4)
     else:
-        _fill(panel, ends, frame, colours)
+        _fill(panel, ends, frame, [*inks, NOWHERE], 0.45 if scale is None else 0.7)
         panel.scatter(ends.starts[:, 0], ends.starts[:, 1], s=7, color=own, zorder=3, edgecolors="white", linewidths=0.25)
-        size = 6 if len(ends.minima.x) <= MANY_MINIMA else 3
-        panel.plot(ends.minima.x[:, 0], ends.minima.x[:, 1], "*", color="black", markersize=size, zorder=4)
+        panel.plot(starred[:, 0], starred[:, 1], "*", color="black", markersize=6, zorder=4)
         panel.set_ylim(frame[0][1], frame[1][1])
         panel.grid(visible=False)
+    if scale is not None:
+        colours = ScalarMappable(scale, HEIGHTS)
+        panel.figure.colorbar(colours, ax=panel, label="f at the minimum reached", aspect=30, extend="max")
     panel.set_xlim(frame[0][0], frame[1][0])
     panel.set_xlabel("x₁" if ends.starts.shape[1] == 2 else "x")
     panel.set_ylabel("x₂" if ends.starts.shape[1] == 2 else "f")
 
 
-def _fill(panel: Axes, ends: Ends, frame: tuple[Array, Array], colours: Sequence[str]) -> None:
+def _fill(panel: Axes, ends: Ends, frame: tuple[Array, Array], inks: Sequence[str], alpha: float) -> None:
     """Give every point of the panel the colour of the nearest start."""
     low, high = frame
     across, up = (np.linspace(low[axis], high[axis], GRID_POINTS) for axis in range(2))
     nearest = np.array([
         ((across[:, None] - ends.starts[:, 0]) ** 2 + (height - ends.starts[:, 1]) ** 2).argmin(axis=-1) for height in up
     ])  # fmt: skip
-    places = ends.minima.reached[nearest]
-    places[places < 0] = len(colours) - 1
+    # The last colour is that of runs that came to rest nowhere, whose place is −1.
+    points = np.array([to_rgb(ink) for ink in inks])[ends.minima.reached[nearest]]
     reach = (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
-    inks = np.array([to_rgb(colour) for colour in colours])
-    panel.imshow(inks[places], origin="lower", extent=reach, aspect="auto", alpha=0.45, interpolation="nearest", zorder=0.5)
+    panel.imshow(points, origin="lower", extent=reach, aspect="auto", alpha=alpha, interpolation="nearest", zorder=0.5)
 
 
 def _cells(ends: Ends) -> tuple[str, ...]:
@@ -241,18 +288,19 @@ def _cells(ends: Ends) -> tuple[str, ...]:
     )
 
 
-def _caption(ends: Sequence[Ends], drawn: Sequence[Ends]) -> str:
+def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], many: bool) -> str:
     text = ["A dot is a start, in the colour of the minimum that its run came to rest at; the stars are these minima."]
     if any(each.starts.shape[1] == 2 for each in drawn):
         text.append("Every other point has the colour of the nearest start, so the borders are as sharp as the starts are dense.")
-    text.append("Green is the global minimum, grey are runs that did not come to rest.")
+    text.append("Green is the global minimum, grey are runs that came to rest at none.")
+    if many:
+        text.append(
+            f"More than {MOST_COLOURS} minima have the colours of their heights instead, and only a global one has a star."
+        )
     if not all(each.known for each in ends):
         text.append("Where its height is not known, the lowest minimum that any run found stands for it.")
     text.append("The intervals are Wilson's, of 95 %, for the share of all starts drawn in this way.")
-    groups: dict[str, list[Ends]] = {}
-    for each in ends:
-        groups.setdefault(each.runs[0].objective, []).append(each)
-    return "\n".join([" ".join(text), *(_finding(objective, group) for objective, group in groups.items())])
+    return "\n".join([" ".join(text), *(_finding(objective, group) for objective, group in _by_objective(ends).items())])
 
 
 def _finding(objective: str, group: Sequence[Ends]) -> str:

@@ -107,7 +107,7 @@ def _setting(run: StoredRun, results: Results) -> str:
 
 def _best_of_each(runs: Sequence[StoredRun], methods: Sequence[tuple[str, str]]) -> list[tuple[StoredRun, str, str]]:
     several = len({gradient for _, gradient in methods}) > 1
-    chosen = []
+    chosen: list[tuple[StoredRun, str, str]] = []
     for place, (optimizer, gradient) in enumerate(methods):
         own = [run for run in runs if (run.optimizer, run.gradient) == (optimizer, gradient)]
         best = best_setting(summarize_settings(own))
