@@ -11,7 +11,7 @@ from typing import Any
 import click
 import numpy as np
 
-from runner.cli.answers import brief_format_option
+from runner.cli.answers import brief_format_option, plugin_option
 from runner.cli.databases import DEFAULT_DATABASE
 from runner.cli.inspect_options import Numbers, Picture, Shown
 from runner.cli.inspect_point import show_point
@@ -33,14 +33,7 @@ TRIES = 10_000
 @click.command()
 @click.argument("target", metavar="OBJECTIVE|RUN")
 @click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
-@click.option(
-    "--plugin",
-    "files",
-    multiple=True,
-    type=click.Path(path_type=Path),
-    metavar="FILE",
-    help="Load a plugin file; may be repeated.",
-)
+@plugin_option
 @click.option("--at", type=Numbers(), metavar="X", help="Where: 0.5, or 1,-2; without it a point is chosen, and told.")
 @click.option("--spacings", is_flag=True, help="Measure the error of finite differences against their spacing.")
 @click.option("--taylor", "order", type=WholeNumber(1, MOST_TERMS), metavar="N", help="Its Taylor series to order N.")
@@ -54,7 +47,7 @@ TRIES = 10_000
 def inspect(
     target: str,
     values: tuple[str, ...],
-    files: tuple[Path, ...],
+    plugins: tuple[Path, ...],
     db: str | None,
     output: Path | None,
     form: str,
@@ -76,7 +69,7 @@ def inspect(
     """
     _check(mode)
     registry = Registry()
-    for file in files:
+    for file in plugins:
         registry.load_file(file)
     # What overflows is told as infinite, and what follows from it as unknown.
     with np.errstate(all="ignore"):
