@@ -428,6 +428,23 @@ class TestReading:
         assert rows(target) == before
         assert counts(name)["run"] == 0
 
+    @pytest.mark.parametrize("successor", [False, True])
+    def test_a_run_that_was_deleted_after_it_was_found_is_told(self, name, write, successor):
+        run_into(write(), name)
+        with closing(Database(name)) as database:
+            results = read_results(database, "small", catalogue=Registry())
+            with runner.open(name) as other:
+                other.delete(other.plan_deletion([12]))
+            if successor:
+                run_into(bowl(write, "a", starts="[7.0]"), name)
+            last = results.runs[-1]
+            for ask in (lambda: list(results.series(results.runs)), lambda: results.objective(last)):
+                with pytest.raises(StoreError) as caught:
+                    ask()
+                assert str(caught.value) == (
+                    f"database {name}: run 12 was deleted after it had been found; do the same again with those left"
+                )
+
     def test_a_reader_cannot_write(self, name, write):
         run_into(write(), name)
         before = rows(name)

@@ -118,7 +118,7 @@ class StoredResults(Results):
         """Read trajectories, in the order given.
 
         Raises:
-            StoreError: a chunk is damaged or missing.
+            StoreError: a chunk is damaged or missing, or a run was deleted meanwhile.
         """
         return read_series(self._database, runs)
 
@@ -126,13 +126,16 @@ class StoredResults(Results):
         """Return a run's objective, made again; None where its plugin is not here, or is not the code that computed the run.
 
         Raises:
-            StoreError: the database cannot be read.
+            StoreError: the run was deleted meanwhile, or the database cannot be read.
         """
         if self._catalogue is None:
             return None
         setting, parameter = schema.setting, schema.parameter
         with self._database.reading() as connection:
-            number = connection.execute(select(schema.run.c.objective_id).where(schema.run.c.id == run.id)).scalar_one()
+            same = (schema.run.c.id == run.id) & (schema.run.c.identity == run.identity)
+            number = connection.execute(select(schema.run.c.objective_id).where(same)).scalar_one_or_none()
+            if number is None:
+                raise _deleted(run, self._database.name)
             if number not in self._objectives:
                 stored = connection.execute(select(setting).where(setting.c.id == number)).one()
                 texts = connection.execute(select(parameter.c.text).where(parameter.c.setting_id == number)).scalars().all()
@@ -152,10 +155,28 @@ def read_series(database: Database, runs: Sequence[RunT]) -> Iterator[tuple[RunT
     """Read trajectories, in the order given, with bounded memory.
 
     Raises:
-        StoreError: a chunk is damaged or missing, or the database cannot be read.
+        StoreError: a chunk is damaged or missing, a run was deleted since it was looked up, or the database cannot be read.
     """
     with database.reading() as connection:
-        yield from trajectories_of(connection, runs, database.name)
+        try:
+            yield from trajectories_of(connection, runs, database.name)
+        except StoreError:
+            _refuse_deleted(connection, runs, database.name)
+            raise
+
+
+def _refuse_deleted(connection: Connection, runs: Sequence[HasTrajectory], database: str) -> None:
+    """Say which run is gone, if one is: the number of a run that was deleted may be another's by now."""
+    for first in range(0, len(runs), RUNS_AT_ONCE):
+        some = runs[first : first + RUNS_AT_ONCE]
+        there = dict(rows_of(connection, f"SELECT id, identity FROM run WHERE {among('id', [run.id for run in some])}"))
+        for run in some:
+            if there.get(run.id) != run.identity:
+                raise _deleted(run, database)
+
+
+def _deleted(run: HasTrajectory, database: str) -> StoreError:
+    return StoreError(f"database {database}: run {run.id} was deleted after it had been found; do the same again with those left")
 
 
 def trajectories_of(connection: Connection, runs: Sequence[RunT], database: str) -> Iterator[tuple[RunT, Series]]:
