@@ -16,6 +16,11 @@ if TYPE_CHECKING:
 ROW_GROUP_VALUES = 2**21
 """So many values are held in memory until they are written together."""
 FEWEST_ROWS = 1000
+"""So many rows are written together at least: they have an entry for each column, kept until the end of the file is written."""
+MOST_VALUES = 2**24
+"""So many values are written together at most, however wide the table is."""
+WIDE = 200
+"""From so many columns on, what packs them takes more memory than they do: each has a dictionary and a compressor of its own."""
 
 _TYPES = {
     "integer": DataType.int64,
@@ -52,11 +57,13 @@ def write_parquet(path: Path, tables: Iterable[Sequence[Column]]) -> None:
         raise ReportError(f"Parquet files need a library that is not installed; {install}") from error
     parts = iter(tables)
     first = to_table(next(parts))
-    rows = max(FEWEST_ROWS, ROW_GROUP_VALUES // len(first.column_names))
+    width = len(first.column_names)
+    rows = min(max(FEWEST_ROWS, ROW_GROUP_VALUES // width), max(1, MOST_VALUES // width))
+    packed = {"compression": "snappy", "dictionary_enabled": False} if width >= WIDE else {"compression": "zstd(3)"}
 
     def batches() -> Iterator[RecordBatch]:
         yield from first.to_batches()
         for part in parts:
             yield from to_table(part).to_batches()
 
-    write(RecordBatchReader.from_batches(first.schema, batches()), path, compression="zstd(3)", max_row_group_size=rows)
+    write(RecordBatchReader.from_batches(first.schema, batches()), path, max_row_group_size=rows, **packed)

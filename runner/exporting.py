@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import os
-import zipfile
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-import numpy as np
-
+from runner.archives import write_arrays, write_columns
 from runner.contracts import Series
 from runner.errors import QueryError, ReportError
 from runner.folders import folder_of
@@ -19,8 +17,6 @@ from runner.records import RunHead
 from runner.rowwise import Array
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".npz")
-EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The date of every member of an archive, so that the same content gives the same bytes."""
 
 
 def checked_suffix(path: Path) -> str:
@@ -50,7 +46,7 @@ def export_frames(path: Path, frames: Iterable[Frame]) -> int:
 
             write_parquet(part, (frame.columns for frame in count.of(frames)))
         elif suffix == ".npz":
-            _write_arrays(part, _columns(count.of(frames)))
+            write_columns(part, count.of(frames))
         else:
             pieces: Callable[[Iterable[Frame]], Iterator[str]] = csv_pieces if suffix == ".csv" else json_lines
             with part.open("w", encoding="utf-8", newline="") as file:
@@ -77,7 +73,7 @@ def export_trajectories(path: Path, trajectories: Iterable[tuple[RunHead, Series
                     yield f"{run.id}/{name}", array
 
     with _part(path) as part:
-        _write_arrays(part, arrays())
+        write_arrays(part, arrays())
     return iterates
 
 
@@ -91,22 +87,6 @@ class _Count:
         for frame in frames:
             self.rows += len(frame)
             yield frame
-
-
-def _columns(frames: Iterable[Frame]) -> Iterator[tuple[str, Array]]:
-    """Give each column as one array; texts as fixed-width text, for NumPy would pickle any other."""
-    parts = list(frames)
-    for column in parts[0].columns:
-        array = np.concatenate([part[column.name] for part in parts])
-        yield column.name, np.array(["" if text is None else text for text in array], np.str_) if column.kind == "text" else array
-
-
-def _write_arrays(path: Path, arrays: Iterable[tuple[str, Array]]) -> None:
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_STORED, allowZip64=True) as archive:
-        for name, array in arrays:
-            member = zipfile.ZipInfo(f"{name}.npy", EPOCH)
-            with archive.open(member, "w", force_zip64=True) as file:
-                np.lib.format.write_array(file, np.ascontiguousarray(array), allow_pickle=False)
 
 
 @contextmanager

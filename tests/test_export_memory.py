@@ -29,6 +29,14 @@ optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.001, 0
 start = { points = [1.0] }
 stop = { max_steps = 9 }
 """
+# 20 runs × 101 iterates × 3,002 numbers: 48 MB of trajectories.
+VERY_WIDE = """\
+objective = [{ name = "quadratic", dimension = 3000 }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.001, 0.002], num = 20 } }]
+start = { points = [1.0] }
+stop = { max_steps = 100 }
+"""
 # Of a process of its own, for the peak of this one is that of all tests before.
 MEASURE = """\
 import sys
@@ -38,9 +46,9 @@ def peak():
     with open("/proc/self/status") as file:
         return next(int(line.split()[1]) for line in file if line.startswith("VmHWM"))
 
-database, file, where = sys.argv[1:]
+database, file, few, where = sys.argv[1:]
 with runner.open(database) as opened:
-    opened.export_steps(file, where="id <= 40")
+    opened.export_steps(file, where=few)
     before = peak()
     opened.export_steps(file, where=where)
 print(peak() - before)
@@ -52,9 +60,9 @@ def long_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return stored_in(tmp_path_factory.mktemp("long"), LONG)
 
 
-def grown(database: Path, file: Path, where: str) -> float:
+def grown(database: Path, file: Path, where: str, few: str = "id <= 40") -> float:
     """How many MB more the process needed at its peak for an export than for a small one."""
-    command = [sys.executable, "-c", MEASURE, str(database), str(file), where]
+    command = [sys.executable, "-c", MEASURE, str(database), str(file), few, where]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return int(done.stdout) / 1024
 
@@ -66,6 +74,13 @@ def test_memory_stays_bounded(long_runs, tmp_path, suffix):
     file = tmp_path / f"steps.{suffix}"
     half, whole = (grown(long_runs, file, where) for where in ("id <= 4000", "id > 0"))
     assert whole < 1.25 * half + 8, "twice the runs take no more memory"
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is told by /proc")
+def test_a_very_wide_table_takes_little_more_memory_than_its_parts(tmp_path):
+    stored = stored_in(tmp_path, VERY_WIDE)
+    assert grown(stored, tmp_path / "steps.parquet", "id > 0", few="id <= 0") < 250
 
 
 def test_a_part_of_a_wide_table_is_no_larger(tmp_path, monkeypatch):

@@ -43,6 +43,7 @@ FLOORS = [
         "execution",
         "experiment",
         "formats",
+        "archives",
         "hookspecs",
         "identity",
         "labels",
