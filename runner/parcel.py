@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import functools
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -14,6 +15,7 @@ from runner.errors import PluginError
 from runner.registry import Registry
 
 Result = TypeVar("Result")
+OURS = "It was raised by what the executor was given to compute."
 
 
 class Parcel:
@@ -30,6 +32,9 @@ class Parcel:
     def __init__(self, batch: Batch, files: tuple[Path, ...]) -> None:
         self.batch = batch
         self.files = files
+
+    def __repr__(self) -> str:
+        return f"Parcel of {len(self.batch)} run{'s' * (len(self.batch) != 1)}"
 
     def __getstate__(self) -> tuple[tuple[Path, ...], bytes]:
         try:
@@ -53,7 +58,23 @@ class Opened(Generic[Result]):
 
     def __call__(self, parcel: Parcel) -> Result:
         """Compute the function for the batch in the parcel."""
-        return self.function(parcel.batch)
+        with ours():
+            return self.function(parcel.batch)
+
+
+@contextmanager
+def ours() -> Iterator[None]:
+    """Mark what is raised here, on the other side of an executor, as no fault of the executor's."""
+    try:
+        yield
+    except Exception as error:
+        error.add_note(OURS)
+        raise
+
+
+def is_ours(error: BaseException) -> bool:
+    """Whether an exception that came through an executor, maybe from another process, was raised by what it was to compute."""
+    return OURS in getattr(error, "__notes__", ())
 
 
 @functools.cache

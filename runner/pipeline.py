@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 from runner.analysis.learning_rates import CAPTION, rate_sweeps, rates_export, rates_table
 from runner.analysis.summary import SUMMARY_CAPTION, settings_table, summarize, summarize_settings, summary_table
 from runner.config import read_experiment
-from runner.contracts import Executor, Figure, Lost, Results
-from runner.descent import rehearse
+from runner.contracts import Figure, Lost, Results
+from runner.descent import Rehearsal, rehearse
+from runner.dispatch import dispatched
 from runner.environment import environment
 from runner.errors import ExperimentError, Interrupted, PluginError
 from runner.execution import chosen_executor
@@ -21,7 +22,7 @@ from runner.experiment import Experiment, Run, Setting, Skipped
 from runner.grid import batches, expand
 from runner.landmarks import landmarks
 from runner.offers import Catalogue
-from runner.parcel import Opened, Parcel
+from runner.parcel import Parcel
 from runner.recovery import limit, recovered
 from runner.shares import Share
 from runner.stopping import Outcome
@@ -165,7 +166,8 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     """Compute what a plan has to do, and store it batch by batch.
 
     Raises:
-        PluginError: a plugin cannot take a first step anywhere; nothing has been written.
+        PluginError: a plugin cannot take a first step anywhere, and nothing has been written; or the executor fails, and what was
+            saved before is kept.
         StoreError: the database cannot be written.
         Interrupted: the user pressed Ctrl-C; what was saved before is kept.
     """
@@ -183,7 +185,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     share = Share(recording, parcels, {run.identity: run for run in plan.todo}, plan.stored, observer)
     observer.began(plan)
     try:
-        with closing(recording), closing(recovered(cast(Executor, experiment.executor.plugin), share)) as descents:
+        with closing(recording), closing(recovered(experiment.executor, share)) as descents:
             for descent in descents:
                 share.save(descent)
                 _note(descent, finished, observer)
@@ -208,10 +210,9 @@ def _rehearse(plan: Plan, work: Mapping[tuple[str, ...], Sequence[Run]], parcels
 
     A combination of which runs are stored, or of which a batch is lost, is let through: it worked once, or its descent will tell.
     """
-    executor = cast(Executor, plan.experiment.executor.plugin)
     fine = {_combination(run) for run in plan.runs if run.identity in plan.stored}
     problems: dict[str, str] = {}
-    for rehearsal in executor.map(Opened(rehearse), parcels, limit):
+    for rehearsal in dispatched(plan.experiment.executor, rehearse, Rehearsal, parcels, limit):
         if isinstance(rehearsal, Lost):
             fine.add(_combination(work[rehearsal.item.batch.identities][0]))
         elif rehearsal.problem is None:

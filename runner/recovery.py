@@ -5,9 +5,11 @@ from __future__ import annotations
 import itertools
 from collections.abc import Generator
 
-from runner.contracts import Executor, Lost
+from runner.contracts import Lost
 from runner.descent import descend, lost
-from runner.parcel import Opened, Parcel
+from runner.dispatch import dispatched
+from runner.experiment import Setting
+from runner.parcel import Parcel
 from runner.shares import Share
 from runner.trajectories import Descent
 
@@ -27,13 +29,17 @@ def limit(parcel: Parcel) -> float | None:
     return None if wall_time is None else 2 * wall_time + SECONDS_OF_GRACE
 
 
-def recovered(executor: Executor, share: Share) -> Generator[Descent]:
-    """Compute the batches; one that is lost is cut up until the run that lost it stands alone, and that run has failed."""
+def recovered(executor: Setting, share: Share) -> Generator[Descent]:
+    """Compute the batches; one that is lost is cut up until the run that lost it stands alone, and that run has failed.
+
+    Raises:
+        PluginError: the executor fails.
+    """
     parts: list[Parcel] = []
     # Parts are claimed already, and nobody waits for others with a claim in hand: they might be waiting for this one.
     while parts or share.more():
         work, parts = itertools.chain(parts, share.parcels()), []
-        for descent in executor.map(Opened(descend), work, limit):
+        for descent in dispatched(executor, descend, Descent, work, limit):
             if not isinstance(descent, Lost):
                 yield descent
             elif len(descent.item.batch) == 1:

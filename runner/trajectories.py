@@ -99,3 +99,8 @@ class Descent:
 
     trajectories: tuple[Trajectory, ...]
     warnings: tuple[str, ...] = ()
+
+    @property
+    def identities(self) -> tuple[str, ...]:
+        """Of the runs."""
+        return tuple(trajectory.identity for trajectory in self.trajectories)

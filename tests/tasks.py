@@ -7,7 +7,7 @@ import signal
 import time
 
 from runner.contracts import sign_of_life
-from runner.trajectories import Chunk
+from runner.trajectories import Chunk, Descent
 
 
 def double(item: int) -> int:
@@ -66,3 +66,8 @@ def threads_allowed(item: int) -> str | None:
 
 def zeros(count: int) -> Chunk:
     return Chunk(0, count, memoryview(bytearray(count)))
+
+
+def fail_within(batch: object) -> Descent:
+    """A fault of our own, where a batch is computed."""
+    raise LookupError("within")

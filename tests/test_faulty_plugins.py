@@ -10,7 +10,7 @@ import pytest
 
 from .conftest import Done
 from .test_bad_input import call_main
-from .test_store import contents
+from .test_store import contents, run_into
 
 WEIGHTED = '''\
 from dataclasses import dataclass
@@ -41,6 +41,61 @@ stop = { max_steps = 20, gradient_norm = 1e-8 }
 """
 
 
+FAULTY = '''\
+from dataclasses import dataclass
+import runner
+
+CALLS = []
+
+@dataclass(frozen=True)
+class Faulty(runner.Executor):
+    """Computes in this process, and from its SOUND-th call on does something wrong after the first item."""
+    def map(self, function, items, limit):
+        CALLS.append(items)
+        waiting = iter(items)
+        if len(CALLS) <= SOUND:
+            yield from map(function, waiting)
+            return
+        result = function(next(waiting))
+        yield result
+        FAULT
+
+@runner.hookimpl
+def runner_executors():
+    return {"faulty": Faulty}
+'''
+THREE_RUNS = """\
+name = "three"
+plugins = ["faulty.py"]
+objective = [{ name = "quadratic" }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent" }]
+start = { points = [1.0, 2.0, 3.0] }
+stop = { max_steps = 20 }
+execution = { executor = "faulty", max_batch = 1 }
+"""
+REST = "; what was stored is kept, and the same command computes the rest; --executor serial computes it without this executor"
+UNFINISHED = f"ended before each item had its result or was yielded as runner.Lost{REST}"
+OWED = "it must yield function(item), or runner.Lost, for each item"
+FAULTS = {
+    "drops": ("list(waiting)", UNFINISHED),
+    "stops": ("return", UNFINISHED),
+    "repeats": ("yield result", "yielded a result twice; it must yield one for each item"),
+    "yields nothing": ("yield None", f"yielded None; {OWED}"),
+    "yields a long text": ("yield 'x' * 100", f"yielded '{56 * 'x'}...; {OWED}"),
+        "yield list(range(100))",
+        f"yielded [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 1...; {OWED}",
+    ),
+    "yields another's": ("yield runner.Lost(3, 'gone', False)", f"yielded Lost(item=3, reason='gone', timed_out=False); {OWED}"),
+    "has no reason": (
+        "yield runner.Lost(next(waiting), None, False)",
+        f"yielded Lost(item=Parcel of 1 run, reason=None, timed_out=False); {OWED}",
+    ),
+    "raises": ("raise RuntimeError('cluster away')", f"raised RuntimeError: cluster away{REST}"),
+    "exits": ("raise SystemExit(2)", f"raised SystemExit: 2{REST}"),
+}
+
+
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
     """Call `runner` in this process, in the test's folder."""
@@ -55,3 +110,18 @@ def test_a_constant_in_memory_changes_no_bit_where_it_is_as_long_as_the_batch(tm
     assert contents(tmp_path / "together.db") == contents(tmp_path / "alone.db")
     assert (together.code, together.out, alone) == (0, "", Done(0, "", ""))
     assert together.err.startswith("warning: Weighted.step keeps an array in its memory that has no row for each run; ")
+
+
+@pytest.mark.parametrize(("fault", "told"), FAULTS.values(), ids=FAULTS)
+@pytest.mark.parametrize("sound", [0, 1], ids=["rehearsing", "computing"])
+def test_an_executor_that_does_not_give_back_each_batch_is_named(tmp_path, write, call, fault: str, told: str, sound: int):
+    write(FAULTY.replace("SOUND", str(sound)).replace("FAULT", fault), "faulty.py")
+    path = write(THREE_RUNS, "three.toml")
+    plan, _ = run_into(path, tmp_path / "sound.db", executor="serial")
+    done = call("run", "three.toml", "--db", "r.db", "--no-report", "-q")
+    assert done == Done(3, "", f"error: executor faulty: Faulty.map {told}\n")
+    assert (tmp_path / "r.db").exists() == bool(sound)
+    if sound:
+        assert contents(tmp_path / "r.db") == [row for row in contents(tmp_path / "sound.db") if row[0] == plan.runs[0].identity]
+    assert call("run", "three.toml", "--db", "r.db", "--no-report", "-q", "--executor", "serial") == Done(0, "", "")
+    assert contents(tmp_path / "r.db") == contents(tmp_path / "sound.db")

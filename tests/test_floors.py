@@ -59,7 +59,7 @@ FLOORS = [
     },
     {"config", "evaluation", "filters", "grid", "memory", "recording", "registry", "remaking"},
     {"analysis", "descent", "exporting", "parcel", "report", "scaffold", "store"},
-    {"database", "inspection", "landmarks", "pipeline", "recovery", "redrawing", "replaying", "shares", "testing"},
+    {"database", "dispatch", "inspection", "landmarks", "pipeline", "recovery", "redrawing", "replaying", "shares", "testing"},
     {"cli"},
 ]
 FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
@@ -88,8 +88,8 @@ RESTS_ON = {
     "trajectories": {"behaviour", "experiment", "stopping"},
     "recording": set(),
     "database": {"redrawing", "replaying"},
-    "pipeline": {"landmarks", "recovery", "shares"},
-    "recovery": {"shares"},
+    "pipeline": {"dispatch", "landmarks", "recovery", "shares"},
+    "recovery": {"dispatch", "shares"},
     "redrawing": {"pipeline"},
 }
 HOMES = {

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +10,16 @@ import pytest
 
 from runner.contracts import sign_of_life
 from runner.descent import descend, rehearse
+from runner.dispatch import dispatched
+from runner.experiment import Setting
+from runner.parcel import Parcel
+from runner.trajectories import Descent
+from runner_plugins.executors.processes import Processes
+from runner_plugins.executors.serial import Serial
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.optimizers.gradient_descent import GradientDescent
 
+from .tasks import fail_within, no_limit
 from .test_descent import column, make_batch
 from .test_store import contents, opened, run_into
 
@@ -91,3 +98,19 @@ def test_each_run_that_is_rehearsed_is_a_sign_of_life(signs):
     infinite = make_batch(Quadratic(), GradientDescent(column([0.1] * 3)), [[np.inf]] * 3)
     assert rehearse(infinite).problem is not None
     assert len(signs) == 3
+
+
+@pytest.mark.parametrize("plugin", [Serial(), Processes(1)])
+def test_what_fails_within_a_batch_by_our_own_fault_is_not_the_executors(plugin):
+    parcel = Parcel(make_batch(Quadratic(), GradientDescent(0.1), [[1.0]]), ())
+    with pytest.raises(LookupError, match="within"):
+        list(dispatched(Setting.of("executor", "sound", plugin, ""), fail_within, Descent, [parcel], no_limit))
+
+
+def test_what_fails_while_batches_are_handed_out_is_not_the_executors():
+    def parcels() -> Iterator[Parcel]:
+        raise LookupError("within")
+        yield
+
+    with pytest.raises(LookupError, match="within"):
+        list(dispatched(Setting.of("executor", "serial", Serial(), ""), descend, Descent, parcels(), no_limit))
