@@ -18,6 +18,8 @@ ColumnKind = Literal["integer", "number", "text", "truth"]
 SHOWN_ROWS = 20
 IDENTITY, SHORT = 64, 10
 """How many characters an identity has, and how many of them are shown, as in git."""
+MOST_ROWS = 10**9
+"""So many are asked for at most; who wants more wants all."""
 ROWS_AT_ONCE = 10_000
 """So many rows of arrays become Python's own values at a time, which take several times the memory."""
 
@@ -193,6 +195,11 @@ def text_of(value: object) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return printable(str(value))
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return the beginning of a text for a message, which somebody may have made much longer than a terminal."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def printable(text: str) -> str:

@@ -285,8 +285,8 @@ def test_a_chunk_can_be_pickled(protocol: int):
 @pytest.mark.parametrize(
     ("choices", "problem"),
     [
-        ({"executor": "processes", "jobs": 0}, "--jobs: must be a whole number >= 1 or absent, not 0"),
-        ({"executor": "processes", "jobs": -2}, "--jobs: must be a whole number >= 1 or absent, not -2"),
+        ({"executor": "processes", "jobs": 0}, "--jobs: must be a whole number >= 1 and <= 10000 or absent, not 0"),
+        ({"executor": "processes", "jobs": -2}, "--jobs: must be a whole number >= 1 and <= 10000 or absent, not -2"),
         ({"jobs": 2}, "--jobs: executor serial has no such parameter; use --executor processes"),
         ({"executor": "proceses"}, "--executor: there is no executor 'proceses'; did you mean processes?"),
     ],
@@ -300,7 +300,7 @@ def test_a_wrong_choice_is_told(tmp_path, write, choices, problem):
 @pytest.mark.parametrize("jobs", ["0", "1.5", '"two"', "true"])
 def test_wrong_jobs_in_the_file_are_told(tmp_path, write, jobs):
     path = write(SMALL + f'[execution]\nexecutor = "processes"\njobs = {jobs}\n')
-    with pytest.raises(ExperimentError, match="execution.jobs: must be a whole number >= 1 or absent, not "):
+    with pytest.raises(ExperimentError, match="execution.jobs: must be a whole number >= 1 and <= 10000 or absent, not "):
         read(path, Registry(), Choices())
 
 

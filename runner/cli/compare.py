@@ -12,7 +12,7 @@ from runner.cli.answers import format_option, write
 from runner.cli.databases import db_option
 from runner.cli.values import WholeNumber
 from runner.database import ResultsDatabase
-from runner.frames import Frame, text_of
+from runner.frames import MOST_ROWS, Frame, text_of
 
 SHOWN = 20
 VALUES = 4
@@ -22,7 +22,9 @@ VALUES = 4
 @click.argument("a")
 @click.argument("b")
 @db_option
-@click.option("--limit", type=WholeNumber(0), default=SHOWN, show_default=True, metavar="N", help="How many pairs as a table.")
+@click.option(
+    "--limit", type=WholeNumber(0, MOST_ROWS), default=SHOWN, show_default=True, metavar="N", help="How many pairs as a table."
+)
 @format_option
 def compare(a: str, b: str, db: str, limit: int, form: str) -> None:
     """Set two experiments, or the runs of two filters, side by side: which runs belong together, and what became of each.

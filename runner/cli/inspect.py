@@ -39,7 +39,7 @@ TRIES = 10_000
 @click.option("--taylor", "order", type=WholeNumber(1, MOST_TERMS), metavar="N", help="Its Taylor series to order N.")
 @click.option("--around", type=Numbers(), metavar="A", help="Around where.  [default: 0]")
 @click.option("--region", type=Numbers(), metavar="LOW,HIGH", help="Search a box for counterexamples to convexity.")
-@click.option("--tries", type=WholeNumber(1), metavar="N", help=f"How many chords to try.  [default: {TRIES:,}]")
+@click.option("--tries", type=WholeNumber(1, 1_000_000), metavar="N", help=f"How many chords to try.  [default: {TRIES:,}]")
 @click.option("--seed", type=WholeNumber(0), metavar="N", help="Seed of the random chords.  [default: 0]")
 @click.option("--db", metavar="PATH|URL", help=f"Where RUN is stored.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")

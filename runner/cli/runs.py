@@ -15,7 +15,7 @@ from runner.cli.databases import db_option
 from runner.cli.fitting import Habits
 from runner.cli.values import WholeNumber
 from runner.database import ResultsDatabase
-from runner.frames import Column, Frame
+from runner.frames import MOST_ROWS, Column, Frame
 
 SHOWN = 20
 PLUGINS = ("gradient", "optimizer", "behaviour")
@@ -28,7 +28,9 @@ ALWAYS = ("id", "identity", "objective", *RESULTS)
 @where_option
 @click.option("--sort", metavar="NAMES", help="In which order, e.g. final_value,-steps; - puts the largest first.")
 @click.option("--columns", metavar="NAMES", help="Which columns and parameters, e.g. id,learning_rate,outcome.")
-@click.option("--limit", type=WholeNumber(0), metavar="N", help=f"How many at most.  [default: {SHOWN} as a table, else all]")
+@click.option(
+    "--limit", type=WholeNumber(0, MOST_ROWS), metavar="N", help=f"How many at most.  [default: {SHOWN} as a table, else all]"
+)
 @format_option
 def runs(db: str, where: str | None, sort: str | None, columns: str | None, limit: int | None, form: str) -> None:
     """Show runs: all, or those that a filter names.

@@ -8,6 +8,8 @@ from runner.cli.answers import format_option, write
 from runner.cli.databases import db_option
 from runner.cli.values import Seconds, WholeNumber
 from runner.database import ResultsDatabase
+from runner.frames import MOST_ROWS
+from runner.store.sql import MOST_SECONDS
 
 ROWS = 1000
 SECONDS = 30.0
@@ -16,8 +18,10 @@ SECONDS = 30.0
 @click.command(short_help="Ask the database in SQL that only reads.")
 @click.argument("query")
 @db_option
-@click.option("--limit", type=WholeNumber(1), default=ROWS, show_default=True, metavar="N", help="How many rows at most.")
-@click.option("--seconds", type=Seconds(), default=SECONDS, show_default=True, help="How long it may take.")
+@click.option(
+    "--limit", type=WholeNumber(1, MOST_ROWS), default=ROWS, show_default=True, metavar="N", help="How many rows at most."
+)
+@click.option("--seconds", type=Seconds(MOST_SECONDS), default=SECONDS, show_default=True, help="How long it may take.")
 @format_option
 def sql(query: str, db: str, limit: int, seconds: float, form: str) -> None:
     """Ask the database in SQL: one statement that only reads, over the views runs, steps, parameters and experiments.

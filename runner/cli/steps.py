@@ -11,7 +11,7 @@ from runner.cli.databases import db_option
 from runner.cli.values import WholeNumber
 from runner.database import ResultsDatabase
 from runner.errors import QueryError
-from runner.frames import Frame, joined
+from runner.frames import MOST_ROWS, Frame, joined
 
 SHOWN = 20
 
@@ -22,7 +22,10 @@ SHOWN = 20
 @where_option
 @click.option("--series", metavar="NAMES", help="Which of value,gradient_norm,x,gradient.  [default: all that is stored]")
 @click.option(
-    "--limit", type=WholeNumber(0), metavar="N", help=f"How many rows at most.  [default: {SHOWN} as a table, else all]"
+    "--limit",
+    type=WholeNumber(0, MOST_ROWS),
+    metavar="N",
+    help=f"How many rows at most.  [default: {SHOWN} as a table, else all]",
 )
 @format_option
 def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None, limit: int | None, form: str) -> None:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any
 
 import click
+
+from runner.frames import shortened
 
 
 class WholeNumber(click.ParamType[int]):
@@ -23,7 +26,7 @@ class WholeNumber(click.ParamType[int]):
         except ValueError:
             number = None
         if number is None or (self.low is not None and number < self.low) or (self.high is not None and number > self.high):
-            self.fail(f"must be {self.allowed}, not {str(value)!r}", param, ctx)
+            self.fail(f"must be {self.allowed}, not {shortened(str(value))!r}", param, ctx)
         return number
 
     @property
@@ -31,13 +34,16 @@ class WholeNumber(click.ParamType[int]):
         """What it may be, in words."""
         if self.low is None:
             return "a whole number"
-        return f"a whole number >= {self.low}" if self.high is None else f"a whole number from {self.low} to {self.high}"
+        return f"a whole number >= {self.low}" if self.high is None else f"a whole number from {self.low} to {self.high:,}"
 
 
 class Seconds(click.ParamType[float]):
-    """A time, longer than none."""
+    """A time, longer than none, and no longer than a bound if there is one."""
 
     name = "seconds"
+
+    def __init__(self, high: float = math.inf) -> None:
+        self.high = high
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it."""
@@ -45,8 +51,9 @@ class Seconds(click.ParamType[float]):
             number = float(value)
         except ValueError:
             number = 0.0
-        if not number > 0:
-            self.fail(f"must be a number > 0, not {str(value)!r}", param, ctx)
+        if not 0 < number <= self.high:
+            bound = "" if math.isinf(self.high) else f" and <= {self.high:,}"
+            self.fail(f"must be a number > 0{bound}, not {shortened(str(value))!r}", param, ctx)
         return number
 
 
@@ -62,7 +69,7 @@ class OneOf(click.Choice[str]):
 
     def get_invalid_choice_message(self, value: str, ctx: click.Context | None) -> str:
         """Say which there are."""
-        return f"must be one of {', '.join(self.choices)}, not {value!r}"
+        return f"must be one of {', '.join(self.choices)}, not {shortened(value)!r}"
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:
         """Say the same of none."""

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runner.analysis.comparison import Comparison, compare
-from runner.database.questions import RunKey, Runs, question, wanted
+from runner.database.questions import RunKey, Runs, checked_limit, question, wanted
 from runner.errors import OutdatedDatabase, QueryError, StoreError
 from runner.frames import Frame, joined
 from runner.records import RunHead, RunRecord
@@ -177,9 +177,9 @@ class Asking:
             seconds: how long it may take.
 
         Raises:
-            QueryError: it is wrong, takes too long, or would do more than read.
+            QueryError: it is wrong, takes too long, or would do more than read; or a limit is out of bounds.
         """
-        return ask_sql(self._database, query, limit, seconds)
+        return ask_sql(self._database, query, checked_limit(limit, 1), seconds)
 
     def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunHead, Series]]:
         """Give trajectories as arrays, one run after another; memory stays bounded however many there are.

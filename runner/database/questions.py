@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.errors import QueryError
 from runner.filters.sorting import parse_columns, parse_sort
-from runner.frames import Frame
+from runner.frames import MOST_ROWS, Frame
 from runner.store.asking import Question
 
 if TYPE_CHECKING:
@@ -29,14 +30,23 @@ def question(where: str | None, sort: str | None, columns: str | Sequence[str] |
     """
     if columns is not None and not isinstance(columns, str):
         columns = ", ".join(columns)
-    if limit is not None and limit < 0:
-        raise QueryError(f"limit: must be a whole number >= 0, not {limit}")
     return Question(
         None if where is None else read_filter(where),
         None if sort is None else parse_sort(sort),
         None if columns is None else parse_columns(columns),
-        limit,
+        None if limit is None else checked_limit(limit),
     )
+
+
+def checked_limit(limit: int, least: int = 0) -> int:
+    """Return how many rows at most, as Python's own whole number.
+
+    Raises:
+        QueryError: it is none, or out of all bounds.
+    """
+    if not isinstance(limit, Integral) or not least <= limit <= MOST_ROWS:
+        raise QueryError(f"limit: must be a whole number from {least} to {MOST_ROWS:,}, not {limit!r}")
+    return int(limit)
 
 
 def read_filter(text: str) -> Filter:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 from runner.errors import QueryError
 from runner.frames import Column, ColumnKind, Frame
 from runner.store.connection import Database
+from runner.store.deadlines import in_time
 
 READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 DESCRIBING = {"table_info", "table_xinfo", "table_list"}
@@ -24,9 +25,19 @@ LARGEST_VALUE = 2**24
 """Bytes of one value: a chunk of a trajectory fits many times."""
 LARGEST_ANSWER = 2**28
 """Bytes of all texts and blobs of an answer."""
+LONGEST_PATTERN = 1000
+"""Bytes of a pattern of LIKE or GLOB, which may be compared with every place of a value."""
+MOST_SECONDS = 1_000_000
+"""PostgreSQL counts no further than 2³¹ milliseconds."""
 ALLOWED = "one SELECT over the views runs, steps, parameters and experiments is allowed, and nothing that writes"
 REFUSALS = ("one statement", "not authorized")
+Rows = tuple[list[str], list[Any]]
+"""The columns' names, and the rows."""
 WRONG = (sqlite3.SQLITE_ERROR, sqlite3.SQLITE_TOOBIG, sqlite3.SQLITE_RANGE, sqlite3.SQLITE_MISMATCH)
+
+
+class _TooLong(Exception):
+    """The clock said so."""
 
 
 @dataclass(frozen=True)
@@ -49,35 +60,47 @@ def ask_sql(database: Database, text: str, limit: int, seconds: float) -> Answer
         database: where.
         text: one statement that only reads.
         limit: how many rows at most.
-        seconds: how long it may take.
+        seconds: how long it may take, at most `MOST_SECONDS`.
 
     Raises:
         QueryError: it is wrong, takes too long, or would do more than read.
         StoreError: the database cannot be read.
     """
-    with database.reading() as connection:
-        if connection.dialect.name == "sqlite":
-            names, rows = _ask_sqlite(connection, text, limit, seconds)
-        else:
-            names, rows = _ask_server(connection, text, limit, seconds)
+    if not 0 < seconds <= MOST_SECONDS:
+        raise QueryError(f"seconds: must be a number > 0 and <= {MOST_SECONDS:,}, not {seconds!r}")
+    ask = _ask_server if database.path is None else _ask_file
+    names, rows = ask(database, text, limit, seconds)
     if not names:
         raise QueryError(f"SQL: {text!r} asks for no rows: {ALLOWED}")
     return Answer(_frame(names, rows[:limit]), len(rows) > limit)
 
 
-def _ask_sqlite(connection: Connection, text: str, limit: int, seconds: float) -> tuple[list[str], list[Any]]:
-    raw = cast(sqlite3.Connection, connection.connection.driver_connection)
+def _ask_file(database: Database, text: str, limit: int, seconds: float) -> Rows:
     end = time.monotonic() + seconds
+
+    def ask(is_left: Callable[[], bool]) -> Rows:
+        with database.reading() as connection:
+            return _ask_sqlite(connection, text, limit, lambda: is_left() or time.monotonic() > end)
+
+    try:
+        return in_time(ask, seconds)
+    except (TimeoutError, _TooLong) as error:
+        raise QueryError(f"SQL: takes longer than {seconds:g} s; ask for less, or allow more time") from error
+
+
+def _ask_sqlite(connection: Connection, text: str, limit: int, is_over: Callable[[], bool]) -> Rows:
+    raw = cast(sqlite3.Connection, connection.connection.driver_connection)
     raw.set_authorizer(_may)
-    raw.set_progress_handler(lambda: time.monotonic() > end, STEPS_BETWEEN_LOOKS)
+    raw.set_progress_handler(is_over, STEPS_BETWEEN_LOOKS)
     raw.setlimit(sqlite3.SQLITE_LIMIT_LENGTH, LARGEST_VALUE)
+    raw.setlimit(sqlite3.SQLITE_LIMIT_LIKE_PATTERN_LENGTH, LONGEST_PATTERN)
     try:
         cursor = raw.execute(text)
         return [column[0] for column in cursor.description or ()], _fetched(cursor, limit)
     except (sqlite3.Error, sqlite3.Warning, ValueError, UnicodeEncodeError) as error:
         code = getattr(error, "sqlite_errorcode", None)
         if code == sqlite3.SQLITE_INTERRUPT:
-            raise QueryError(f"SQL: takes longer than {seconds:g} s; ask for less, or allow more time") from error
+            raise _TooLong from error
         if code == sqlite3.SQLITE_AUTH or any(words in str(error) for words in REFUSALS):
             raise QueryError(f"SQL: {str(error).rstrip('.')}: {ALLOWED}") from error
         if code is None or code & 0xFF in WRONG:
@@ -110,7 +133,12 @@ def _may(action: int, first: str | None, second: str | None, schema: str | None,
     return sqlite3.SQLITE_OK if action in READING else sqlite3.SQLITE_DENY
 
 
-def _ask_server(connection: Connection, text: str, limit: int, seconds: float) -> tuple[list[str], list[Any]]:
+def _ask_server(database: Database, text: str, limit: int, seconds: float) -> Rows:
+    with database.reading() as connection:
+        return _ask_postgresql(connection, text, limit, seconds)
+
+
+def _ask_postgresql(connection: Connection, text: str, limit: int, seconds: float) -> Rows:
     """Ask PostgreSQL, as a cursor in its read-only transaction: only what only reads can be one."""
     raw: Any = connection.connection.driver_connection
     connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(1000 * seconds))}")

@@ -61,7 +61,9 @@ class Processes(Executor):
     one thread each for linear algebra, unless OMP_NUM_THREADS or its like says otherwise.
     """
 
-    jobs: int | None = parameter(None, at_least=1, doc="how many worker processes; absent: one for each CPU it may use")
+    jobs: int | None = parameter(
+        None, at_least=1, at_most=10_000, doc="how many worker processes; absent: one for each CPU it may use"
+    )
 
     @property
     def workers(self) -> int:
