@@ -8,11 +8,14 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 from runner.cli import main
+from runner.store.connection import Database
+from runner.store.copying import copy
 from runner.store.sqlite_files import put_in_place
 
 from .conftest import Done
@@ -66,6 +69,60 @@ def test_a_disk_too_small_for_a_database_is_left_empty(tmp_path, write, runner_c
         "what was stored before is kept\n"
     )
     assert list((tmp_path / "disk").iterdir()) == []
+
+
+FULL = "the disk is full; make room, then run the same command again: what was stored before is kept\n"
+UNREADABLE = "the disk cannot be read or written (disk I/O error); what was stored before is kept as far as the disk keeps it\n"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
+@pytest.mark.parametrize("spare", [-1_000_000, -4096, 8192, 65_536, 500_000])
+class TestNearlyFull:
+    """A disk with about as much room as a database takes; more or less by some bytes."""
+
+    @pytest.fixture
+    def original(self, tmp_path: Path, disk: Callable[[str], None], spare: int) -> Path:
+        path = tmp_path / "original.db"
+        with closing(Database(str(ASSET))) as source, closing(Database(str(path))) as target:
+            copy(source, target)
+        disk(f"size={path.stat().st_size + spare}")
+        return path
+
+    def test_a_copy_is_whole_or_not_there(self, tmp_path, runner_cli, disk, original, spare):
+        done = runner_cli("db", "copy", "disk/c.db", "--db", original)
+        left = [path.name for path in (tmp_path / "disk").iterdir()]
+        disk("size=40m")
+        if spare < 32_768:  # which reading it takes
+            assert (done.code, done.out, left) == (4, "", [])
+            assert done.err in (
+                "error: database disk/c.db: " + FULL,
+                "error: database disk/c.db: cannot be written: " + FULL,
+            ) or (spare > 0 and done.err == "error: database disk/c.db: " + UNREADABLE)
+            return
+        assert (done.code, done.err, left) == (0, "", ["c.db"])
+        assert contents(tmp_path / "disk" / "c.db") == contents(ASSET)
+        assert damage(tmp_path / "disk" / "c.db") == []
+
+    def test_a_backup_is_whole_or_not_there(self, tmp_path, runner_cli, disk, original, spare):
+        done = runner_cli("db", "backup", "disk/c.db", "--db", original)
+        left = [path.name for path in (tmp_path / "disk").iterdir()]
+        disk("size=40m")
+        if done.code:
+            assert (done.code, done.out, left) == (4, "", [])
+            assert done.err == f"error: database {original}: cannot be copied to disk/c.db: {FULL}"
+            return
+        assert (spare > 0, left) == (True, ["c.db"])
+        assert contents(tmp_path / "disk" / "c.db") == contents(ASSET)
+
+    @pytest.mark.usefixtures("original")
+    def test_a_new_database_is_whole_or_not_there(self, tmp_path, write, runner_cli, disk):
+        write(LARGE)
+        done = runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report", "--quiet")
+        assert (done.code, done.out) == (4, "")
+        disk("size=40m")
+        assert runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report", "--quiet").code == 0
+        assert [path.name for path in (tmp_path / "disk").iterdir()] == ["r.db"]
+        assert damage(tmp_path / "disk" / "r.db") == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")

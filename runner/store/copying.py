@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import sqlite3
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from sqlalchemy import Connection, Table, func, select
@@ -43,8 +44,8 @@ def copy(source: Database, target: Database) -> dict[str, int]:
     else:
         target.create()
     with target.writing(calm=False) as connection:
-        counts = _fill(connection, source)
-    _check(target, target.name)
+        counts = _fill(connection, source, target.name)
+    _check(target)
     return counts
 
 
@@ -52,16 +53,18 @@ def _copy_into_file(source: Database, target: Database, path: Path) -> dict[str,
     counts: dict[str, int] = {}
 
     def make(part: Path) -> None:
-        make_file(part, lambda connection: counts.update(_fill(connection, source)))
-        with closing(Database(str(part))) as made:
-            _check(made, target.name)
+        make_file(part, lambda connection: counts.update(_fill(connection, source, target.name)))
+        with closing(Database(str(part))) as whole:
+            whole.name = target.name
+            _check(whole)
 
     try:
-        if not put_in_place(path, make):
+        with _writing(target.name):
+            made = put_in_place(path, make)
+        if not made:
             raise StoreError(f"database {target.name}: somebody made it meanwhile; name a new one")
-    except (OSError, sqlite3.Error, DBAPIError) as error:
-        cause = error.orig if isinstance(error, DBAPIError) else error
-        raise StoreError(f"database {target.name}: cannot be written: {reason(cause)}") from error
+    except (OSError, sqlite3.Error) as error:
+        raise StoreError(f"database {target.name}: cannot be written: {reason(error)}") from error
     return counts
 
 
@@ -79,24 +82,36 @@ def _count(connection: Connection, table: Table) -> int:
     return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
 
 
-def _fill(target: Connection, source: Database) -> dict[str, int]:
+def _fill(target: Connection, source: Database, name: str) -> dict[str, int]:
     """Copy every table as of one instant; return how many rows each has."""
     with source.reading() as connection:
         tables = [table for table in schema.metadata.sorted_tables if table not in LEFT_OUT]
-        return {table.name: _copy_table(table, connection, target) for table in tables}
+        return {table.name: _copy_table(table, connection, target, name) for table in tables}
 
 
-def _copy_table(table: Table, source: Connection, target: Connection) -> int:
+def _copy_table(table: Table, source: Connection, target: Connection, name: str) -> int:
     copied = 0
     portion = CHUNKS_AT_ONCE if table is schema.chunk else ROWS_AT_ONCE
     query = select(table).order_by(*table.primary_key.columns)
     for rows in source.execute(query, execution_options={"yield_per": portion}).mappings().partitions():
-        insert(target, table.insert(), [dict(row) for row in rows])
+        with _writing(name):
+            insert(target, table.insert(), [dict(row) for row in rows])
         copied += len(rows)
     return copied
 
 
-def _check(database: Database, name: str) -> None:
+@contextmanager
+def _writing(name: str) -> Iterator[None]:
+    """Tell what goes wrong in the target of it, and not of the source that is being read around it."""
+    try:
+        yield
+    except DBAPIError as error:
+        raise StoreError(f"database {name}: cannot be written: {reason(error.orig)}") from error
+
+
+def _check(database: Database) -> None:
     problems = [problem for check in verify(database) for problem in check.problems]
     if problems:
-        raise StoreError(f"database {name}: the copy is not whole: {problems[0]}; see what `runner verify` says of the original")
+        raise StoreError(
+            f"database {database.name}: the copy is not whole: {problems[0]}; see what `runner verify` says of the original"
+        )

@@ -13,15 +13,22 @@ from runner.store.sqlite_files import PAGE_BYTES
 
 
 def make_file(path: Path, fill: Callable[[Connection], object] = lambda connection: None) -> None:
-    """Make a file of our own, and fill it in the same transaction."""
+    """Make a file of our own, and fill it in the same transaction.
+
+    Raises:
+        DBAPIError: it cannot be made; what there is of it is worth nothing.
+    """
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None))
     try:
-        with engine.begin() as opened:
-            # Nobody knows the file yet, so it is enough to wait for the disk once, at the end, and not after each table.
-            for command in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA journal_mode = WAL", "PRAGMA synchronous = OFF", "BEGIN"):
+        with engine.connect() as opened:
+            # Nobody knows the file yet: it needs no journal, for it goes if this fails, and one wait for the disk at the end. A
+            # write-ahead log would take as much room again, and nobody is told where there is none to fold it into the file.
+            for command in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "BEGIN"):
                 opened.exec_driver_sql(command)
             make_tables(opened)
             fill(opened)
+            opened.commit()
+            opened.exec_driver_sql("PRAGMA journal_mode = WAL")
     finally:
         engine.dispose()
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sqlite3
 import struct
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from urllib.parse import quote
 
@@ -23,6 +24,8 @@ READER_WAIT = 60.0
 """A reader waits for others only while they open or close the file, or make it anew."""
 PAGE_BYTES = 65536
 HEADER = b"SQLite format 3\0"
+LOGS, INDEX = ("-wal", "-journal"), "-shm"
+"""How the names of the files beside a database end: those that hold a part of it, and the index of the write-ahead log."""
 
 
 def open_to_write(path: Path, patience: float = ONE_WAIT) -> sqlite3.Connection:
@@ -43,8 +46,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
         connection.close()
         if error.sqlite_errorname.partition("_")[2].split("_")[0] not in ("CANTOPEN", "READONLY"):
             raise
-        log = path.with_name(path.name + "-wal")
-        if log.exists() and log.stat().st_size > 0:
+        for log in logs_of(path):
             raise StoreError(
                 f"database {path}: {log.name} beside it holds what is not in the file yet, and can be read only where one may "
                 "write; copy both files into a folder of your own and read them there"
@@ -85,6 +87,16 @@ def is_sqlite_file(path: Path, name: str) -> bool:
     return bool(header)
 
 
+def beside(path: Path, endings: Sequence[str] = (*LOGS, INDEX)) -> list[Path]:
+    """Return the names of files that SQLite keeps beside one while it is in use."""
+    return [path.with_name(f"{path.name}{ending}") for ending in endings]
+
+
+def logs_of(path: Path) -> list[Path]:
+    """Return the files beside one that hold what is not in it yet, or not any more."""
+    return [log for log in beside(path, LOGS) if log.exists() and log.stat().st_size > 0]
+
+
 def may_write(path: Path) -> bool:
     """Whether this user may write a file, and others beside it, as SQLite does."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
@@ -101,17 +113,30 @@ def put_in_place(path: Path, make: Callable[[Path], None]) -> bool:
         Whether it was made; False if there was one by that name.
 
     Raises:
-        OSError, sqlite3.Error: it cannot be made.
+        OSError, sqlite3.Error: it cannot be made; nothing is left of it.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with folder_of(path):
         try:
             make(part)
-            with part.open("r+b") as file:
-                os.fsync(file.fileno())
+            _settle(part)
             return _named(part, path)
         finally:
-            part.unlink(missing_ok=True)
+            for file in (part, *beside(part)):
+                file.unlink(missing_ok=True)
+
+
+def _settle(part: Path) -> None:
+    """See a file that nobody has open onto the disk.
+
+    Raises:
+        OSError: the disk does not take it, or a log beside it holds what is not in the file.
+    """
+    if logs_of(part):
+        # SQLite keeps quiet about it when the last one leaves.
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    with part.open("r+b") as file:
+        os.fsync(file.fileno())
 
 
 def _named(part: Path, path: Path) -> bool:
