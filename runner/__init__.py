@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from runner.analysis.learning_rates import with_uncertainty as with_uncertainty
     from runner.analysis.minima import Minima as Minima
     from runner.analysis.minima import curving_downwards as curving_downwards
+    from runner.analysis.minima import curving_upwards as curving_upwards
     from runner.analysis.minima import find_minima as find_minima
     from runner.analysis.minima import wilson_interval as wilson_interval
     from runner.analysis.order import Order as Order
@@ -127,7 +128,7 @@ _HOMES = {
     "runner.analysis.curvature": ("stability_limit",),
     "runner.analysis.initial_gradients": ("InitialGradients", "Survival", "Survivals", "initial_gradients", "survivals"),
     "runner.analysis.learning_rates": ("RateSweep", "interval", "rate_sweeps", "with_uncertainty"),
-    "runner.analysis.minima": ("Minima", "curving_downwards", "find_minima", "wilson_interval"),
+    "runner.analysis.minima": ("Minima", "curving_downwards", "curving_upwards", "find_minima", "wilson_interval"),
     "runner.analysis.order": ("Order", "order_of_convergence", "polished"),
     "runner.analysis.parameter_sweeps": ("MedianLine", "ParameterSweep", "parameter_sweeps"),
     "runner.analysis.quantiles": ("Band", "quantile_band"),

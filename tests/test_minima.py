@@ -30,6 +30,24 @@ stop = {{ max_steps = 800, gradient_norm = 1e-8 }}
 DESCENT = 'name = "gradient_descent", learning_rate = 0.004'
 
 
+INFLECTION = """\
+from dataclasses import dataclass
+import runner
+
+@dataclass(frozen=True)
+class Inflection(runner.Objective):
+    dimension = 1
+    def value(self, x):
+        return x[:, 0] ** 4 / 4 - x[:, 0] ** 3 / 3
+    def gradient(self, x):
+        return x**3 - x**2
+    def hessian(self, x):
+        return (3 * x**2 - 2 * x)[..., None]
+
+@runner.hookimpl
+def runner_objectives():
+    return {"inflection": Inflection}
+"""
 ONE_AT_A_TIME = """\
 from dataclasses import dataclass
 import runner
@@ -178,6 +196,28 @@ class TestBasins:
         assert (
             "More than 12 minima have the colours of their heights instead, and only a global one has a star." in drawing.caption
         )
+
+    def test_an_inflection_is_not_called_a_minimum(self, write, tmp_path):
+        """Of x⁴/4 − x³/3 at 0, where the Hessian is zero, descent from the left comes to rest; the minimum is at 1."""
+        (tmp_path / "inflection.py").write_text(INFLECTION, encoding="utf-8")
+        fast, starts = DESCENT.replace("0.004", "0.1"), np.linspace(-1.0, 2.0, 12)
+        text = EXPERIMENT.format(objective='name = "inflection"', optimizer=fast, start=f"points = {starts.tolist()}")
+        text = text.replace("gradient_norm = 1e-8", "gradient_norm = 1e-4")
+        caption = draw(Basins(), compute(write(text + 'plugins = ["inflection.py"]\n'))).caption
+        assert "came to rest, at 1 minimum and at 1 place that may be a minimum or not)" in caption
+        assert "cannot be told without a Hessian, or where that has an eigenvalue near zero" in caption
+
+    def test_the_setting_and_the_backend_are_named(self, write):
+        optimizer = 'name = "gradient_descent", learning_rate = { values = [0.002, 0.01] }'
+        text = EXPERIMENT.format(objective='name = "himmelblau"', optimizer=optimizer, start="uniform = { count = 12, seed = 1 }")
+        text = text.replace('{ name = "analytic" }', '{ name = "analytic" }, { name = "finite_difference" }')
+        drawing = draw(Basins(), compute(write(text)))
+        assert [panel.get_title(loc="left").replace("\n", " ") for panel in drawing.figure.axes] == [
+            "himmelblau, gradient_descent × analytic",
+            "himmelblau, gradient_descent × finite_difference",
+        ]
+        assert "Shown is the best setting of each optimizer, which is named below." in drawing.caption
+        assert "gradient_descent × analytic with learning_rate = 0.01 from all 12 starts" in drawing.caption
 
     def test_few_starts_show_no_basins(self):
         assert Basins().draw(results(sweep([0.1]))) is None

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import runner
-from runner import Array, Outcome, Series, StoredRun, curving_downwards, order_of_convergence, polished
+from runner import Array, Outcome, Series, StoredRun, curving_downwards, curving_upwards, order_of_convergence, polished
 from runner.store.reading import StoredResults
 from runner_plugins.figures.effort import HEADER, Effort
 from runner_plugins.objectives.himmelblau import Himmelblau
@@ -120,6 +120,9 @@ class TestOrder:
         assert curving_downwards(StyblinskiTang(2), x).tolist() == [False, False, True, True]
         assert curving_downwards(Quadratic(2), np.zeros((1, 2))).tolist() == [False]
         assert curving_downwards(None, x).tolist() == [False] * 4
+        assert curving_upwards(StyblinskiTang(2), x).tolist() == [True, True, False, False]
+        assert curving_upwards(None, x).tolist() == [False] * 4
+        assert curving_upwards(Flat(), np.array([[0.0], [0.1]])).tolist() == [False, True], "an eigenvalue of zero tells nothing"
 
 
 @pytest.fixture(scope="module")

@@ -72,14 +72,31 @@ def curving_downwards(objective: Objective | None, x: Array) -> NDArray[np.bool_
 
     False everywhere if the objective does not know its Hessian, or where that is not finite.
     """
+    lowest, noise = _lowest_eigenvalues(objective, x)
+    downwards: NDArray[np.bool_] = lowest < -noise
+    return downwards
+
+
+def curving_upwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
+    """Return at which points, `(points, dimension)`, f curves upwards along every direction: stationary, they are minima.
+
+    False everywhere if the objective does not know its Hessian, where that is not finite, and where an eigenvalue may be zero:
+    there one cannot tell.
+    """
+    lowest, noise = _lowest_eigenvalues(objective, x)
+    upwards: NDArray[np.bool_] = lowest > noise
+    return upwards
+
+
+def _lowest_eigenvalues(objective: Objective | None, x: Array) -> tuple[Array, Array]:
+    """Return the smallest eigenvalue of the Hessian at each point, NaN where unknown, and how large it is by rounding alone."""
     if not isinstance(objective, HasHessian) or not len(x):
-        return np.zeros(len(x), dtype=bool)
+        return np.full(len(x), np.nan), np.zeros(len(x))
     with np.errstate(all="ignore"):
         hessians = ByRows(objective.hessian)(x)
     finite = np.isfinite(hessians).all(axis=(-2, -1))
     eigenvalues = np.linalg.eigvalsh(np.where(finite[:, None, None], hessians, 0.0))
-    downwards: NDArray[np.bool_] = eigenvalues[:, 0] < -ROUNDING * np.abs(eigenvalues).max(axis=-1)
-    return downwards
+    return np.where(finite, eigenvalues[:, 0], np.nan), ROUNDING * np.abs(eigenvalues).max(axis=-1)
 
 
 def wilson_interval(successes: int, trials: int, quantile: float = QUANTILE) -> tuple[float, float]:

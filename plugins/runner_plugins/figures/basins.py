@@ -24,16 +24,21 @@ from runner import (
     Outcome,
     Results,
     Series,
+    SettingSummary,
     StoredRun,
     best_setting,
+    counted,
     curving_downwards,
+    curving_upwards,
     draw_height,
     find_minima,
     frame_of,
     hookimpl,
+    listed,
     number,
     panels,
     part,
+    polished,
     summarize_settings,
     wilson_interval,
 )
@@ -49,8 +54,8 @@ STILL = 1e-3
 """A run has come to rest if the last tenth of its steps lies within this part of the region of starts."""
 NOWHERE = "#BBBBBB"
 HEADER = (
-    *("objective", "optimizer", "runs", "came to rest", "minima reached", "at no minimum"),
-    *("found the global minimum", "95 % interval"),
+    *("objective", "gradient", "optimizer", "setting", "runs", "came to rest", "minima reached", "places undecided"),
+    *("at no minimum", "found the global minimum", "95 % interval"),
 )
 
 
@@ -59,25 +64,29 @@ class Ends:
     """The runs of one objective and optimizer, from many starts.
 
     Attributes:
-        runs: the runs, of one setting.
+        setting: the best setting of the optimizer.
+        runs: its runs.
         objective: what they descend; None if it cannot be made again.
         starts: where they began, `(runs, dimension)`.
         minima: where they ended.
         stationary: which of those places are no minima, because f curves downwards there, `(minima,)`.
+        certain: which are minima for sure, because f curves upwards there or is as low as it can be, `(minima,)`.
         found: which runs found the global minimum, `(runs,)`.
     """
 
+    setting: SettingSummary
     runs: Sequence[StoredRun]
     objective: Objective | None
     starts: Array
     minima: Minima
     stationary: NDArray[np.bool_]
+    certain: NDArray[np.bool_]
     found: NDArray[np.bool_]
 
     @property
-    def name(self) -> str:
-        """Objective and optimizer."""
-        return f"{self.runs[0].objective}, {self.runs[0].optimizer}"
+    def undecided(self) -> int:
+        """How many of the places may be minima, or not."""
+        return int((~self.stationary & ~self.certain).sum())
 
     @property
     def span(self) -> float:
@@ -120,7 +129,8 @@ class Basins(Figure):
         drawn = [each for each in ends if each.starts.shape[1] <= 2][:MOST_PANELS]
         if not drawn:
             return None
-        figure, axes = panels([each.name for each in drawn], height=3.1)
+        several = _several_backends(ends)
+        figure, axes = panels([f"{each.setting.objective}, {_method(each, several)}" for each in drawn], height=3.1)
         remaining, many = iter(axes), False
         for group in _by_objective(drawn).values():
             colours, scale = _colours(group)
@@ -133,7 +143,7 @@ class Basins(Figure):
 def _by_objective(ends: Sequence[Ends]) -> dict[str, list[Ends]]:
     groups: dict[str, list[Ends]] = {}
     for each in ends:
-        groups.setdefault(each.runs[0].objective, []).append(each)
+        groups.setdefault(each.setting.objective, []).append(each)
     return groups
 
 
@@ -142,14 +152,23 @@ def _ends(results: Results) -> list[Ends]:
     for run in results.runs:
         if run.records_x:
             groups.setdefault((run.objective, run.gradient, run.optimizer), []).append(run)
-    chosen = [best_setting(summarize_settings(runs)).runs for runs in groups.values()]
-    many = [runs for runs in chosen if len(runs) >= FEWEST_STARTS]
+    chosen = [best_setting(summarize_settings(runs)) for runs in groups.values()]
+    many = [setting for setting in chosen if len(setting.runs) >= FEWEST_STARTS]
     lowest: dict[str, float] = {}
-    found = [_read(results, runs) for runs in many]
-    for runs, (_, _, minima) in zip(many, found, strict=True):
-        heights = [*minima.value[:1].tolist(), lowest.get(runs[0].objective, np.inf)]
-        lowest[runs[0].objective] = min(heights)
-    return [_judged(results, runs, *read, lowest[runs[0].objective]) for runs, read in zip(many, found, strict=True)]
+    found = [_read(results, setting.runs) for setting in many]
+    for setting, (_, _, minima) in zip(many, found, strict=True):
+        heights = [*minima.value[:1].tolist(), lowest.get(setting.objective, np.inf)]
+        lowest[setting.objective] = min(heights)
+    return [_judged(results, setting, *read, lowest[setting.objective]) for setting, read in zip(many, found, strict=True)]
+
+
+def _several_backends(ends: Sequence[Ends]) -> bool:
+    return len({each.setting.gradient for each in ends}) > 1
+
+
+def _method(ends: Ends, several: bool) -> str:
+    setting = ends.setting
+    return f"{setting.optimizer} × {setting.gradient}" if several else setting.optimizer
 
 
 def _read(results: Results, runs: Sequence[StoredRun]) -> tuple[Sequence[StoredRun], Array, Minima]:
@@ -179,13 +198,16 @@ def _rests(run: StoredRun, series: Series, span: float) -> bool:
 
 
 def _judged(
-    results: Results, all_runs: Sequence[StoredRun], runs: Sequence[StoredRun], starts: Array, minima: Minima, lowest: float
+    results: Results, setting: SettingSummary, runs: Sequence[StoredRun], starts: Array, minima: Minima, lowest: float
 ) -> Ends:
-    objective = results.objective(all_runs[0])
-    known = all_runs[0].minimum_value
+    objective = results.objective(setting.runs[0])
+    known = setting.runs[0].minimum_value
     as_low = minima.lowest(lowest if known is None else known)
     found = np.array([place >= 0 and bool(as_low[place]) for place in minima.reached.tolist()], dtype=bool)
-    return Ends(runs, objective, starts, minima, curving_downwards(objective, minima.x), found)
+    # Beside an inflection f curves upwards too, but Newton's method does not get there in a few steps.
+    stationary = np.array([polished(objective, x) is not None for x in minima.x], dtype=bool)
+    certain = (curving_upwards(objective, minima.x) & stationary) | (as_low if known is not None else False)
+    return Ends(setting, runs, objective, starts, minima, curving_downwards(objective, minima.x), certain, found)
 
 
 def _colours(group: Sequence[Ends]) -> tuple[list[list[str]], Normalize | None]:
@@ -277,11 +299,14 @@ def _cells(ends: Ends) -> tuple[str, ...]:
     found, runs = int(ends.found.sum()), len(ends.runs)
     low, high = wilson_interval(found, runs)
     return (
-        ends.runs[0].objective,
-        ends.runs[0].optimizer,
+        ends.setting.objective,
+        ends.setting.gradient,
+        ends.setting.optimizer,
+        ends.setting.label,
         str(runs),
         str(ends.settled),
-        str(int((~ends.stationary).sum())),
+        str(int(ends.certain.sum())),
+        str(ends.undecided),
         str(ends.at_no_minimum),
         f"{100 * found / runs:.1f} %",
         f"{100 * low:.1f} % to {100 * high:.1f} %",
@@ -289,7 +314,9 @@ def _cells(ends: Ends) -> tuple[str, ...]:
 
 
 def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], many: bool) -> str:
-    text = ["A dot is a start, in the colour of the minimum that its run came to rest at; the stars are these minima."]
+    text = ["A dot is a start, in the colour of the place that its run came to rest at; the stars are these places."]
+    if any(each.setting.label for each in ends):
+        text.append("Shown is the best setting of each optimizer, which is named below.")
     if any(each.starts.shape[1] == 2 for each in drawn):
         text.append("Every other point has the colour of the nearest start, so the borders are as sharp as the starts are dense.")
     text.append("Green is the global minimum, grey are runs that came to rest at none.")
@@ -299,26 +326,31 @@ def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], many: bool) -> str:
         )
     if not all(each.known for each in ends):
         text.append("Where its height is not known, the lowest minimum that any run found stands for it.")
+    if any(each.undecided for each in ends):
+        text.append("Whether a place is a minimum cannot be told without a Hessian, or where that has an eigenvalue near zero.")
     text.append("The intervals are Wilson's, of 95 %, for the share of all starts drawn in this way.")
-    return "\n".join([" ".join(text), *(_finding(objective, group) for objective, group in _by_objective(ends).items())])
+    several = _several_backends(ends)
+    told = [_finding(objective, group, several) for objective, group in _by_objective(ends).items()]
+    return "\n".join([" ".join(text), *told])
 
 
-def _finding(objective: str, group: Sequence[Ends]) -> str:
+def _finding(objective: str, group: Sequence[Ends], several: bool) -> str:
     value = group[0].runs[0].minimum_value
     height = "" if value is None else f", of height {number(value)},"
-    return f"On {objective}, the global minimum{height} was found by {'; '.join(map(_share, group))}."
+    return f"On {objective}, the global minimum{height} was found by {'; '.join(_share(each, several) for each in group)}."
 
 
-def _share(ends: Ends) -> str:
+def _share(ends: Ends, several: bool) -> str:
     runs, found = len(ends.runs), int(ends.found.sum())
     low, high = wilson_interval(found, runs)
-    minima = int((~ends.stationary).sum())
     rest = "all" if ends.settled == runs else str(ends.settled)
-    text = f"{ends.runs[0].optimizer} from {part(found, runs, 'start')} ({100 * low:.0f} to {100 * high:.0f} %; "
-    text += f"{rest} came to rest, at {minima} {'minimum' if minima == 1 else 'minima'}"
-    if ends.at_no_minimum:
-        text += f", and {ends.at_no_minimum} at saddles or maxima"
-    return text + ")"
+    method = _method(ends, several) + (f" with {ends.setting.label}" if ends.setting.label else "")
+    minima = int(ends.certain.sum())
+    places = [f"at {minima} {'minimum' if minima == 1 else 'minima'}"] if minima else []
+    places += [f"at {counted(ends.undecided, 'place')} that may be a minimum or not"] if ends.undecided else []
+    text = f"{method} from {part(found, runs, 'start')} ({100 * low:.0f} to {100 * high:.0f} %; {rest} came to rest"
+    text += f", {listed(places)}" if places else ""
+    return text + (f", and {ends.at_no_minimum} at saddles or maxima)" if ends.at_no_minimum else ")")
 
 
 @hookimpl
