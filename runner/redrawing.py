@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tomllib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import cast
 
@@ -14,6 +15,7 @@ from runner.errors import Interrupted, NoSuchPlugin, QueryError, ReportError, St
 from runner.filters.syntax import Filter
 from runner.offers import Catalogue
 from runner.pipeline import report
+from runner.report.drawings import drawn, reason
 from runner.report.files import render_one, write_file
 from runner.report.page import WrittenReport
 from runner.report.style import house_style
@@ -48,16 +50,22 @@ def draw(results: StoredResults, name: str, catalogue: Catalogue) -> Drawing:
         ReportError: it cannot be drawn.
     """
     (figure,) = _figures([name], catalogue)
-    with house_style():
-        try:
-            drawing = figure[1].draw(results)
-        except (Interrupted, StoreError):
-            raise
-        except Exception as error:  # a plugin may raise anything
-            raise ReportError(f"figure {name!r} could not be drawn: {type(error).__name__}: {error}") from error
+    with house_style(), _telling(name):
+        drawing = drawn(figure[1], results)
     if drawing is None:
         raise QueryError(f"figure {name!r}: these results hold nothing that it could show")
     return drawing
+
+
+@contextmanager
+def _telling(name: str) -> Iterator[None]:
+    """Say which figure could not be drawn."""
+    try:
+        yield
+    except (Interrupted, StoreError):
+        raise
+    except Exception as error:  # a plugin may raise anything
+        raise ReportError(f"figure {name!r} could not be drawn: {reason(error)}") from error
 
 
 def plot(path: Path, results: StoredResults, name: str, catalogue: Catalogue) -> tuple[str, ...]:
@@ -72,7 +80,9 @@ def plot(path: Path, results: StoredResults, name: str, catalogue: Catalogue) ->
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         drawing = draw(results, name, catalogue)
-        write_file(path.parent, path.name, render_one(drawing.figure, path.suffix[1:]))
+        with _telling(name):
+            picture = render_one(drawing.figure, path.suffix[1:])
+        write_file(path.parent, path.name, picture)
     return (drawing.caption, *dict.fromkeys(str(each.message) for each in caught))
 
 

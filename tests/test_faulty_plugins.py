@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import html
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,3 +123,58 @@ def test_an_executor_that_does_not_give_back_each_batch_is_named(tmp_path, write
         assert contents(tmp_path / "r.db") == [row for row in contents(tmp_path / "sound.db") if row[0] == plan.runs[0].identity]
     assert call("run", "three.toml", "--db", "r.db", "--no-report", "-q", "--executor", "serial") == Done(0, "", "")
     assert contents(tmp_path / "r.db") == contents(tmp_path / "sound.db")
+
+
+BAD_FIGURE = '''\
+from dataclasses import dataclass
+import runner
+
+@dataclass(frozen=True)
+class Bad(runner.Figure):
+    """Draws something, and says nothing sensible."""
+    title = "Bad"
+    def draw(self, results):
+        figure, (panel,) = runner.panels(["One"])
+        return RETURNED
+
+@runner.hookimpl
+def runner_figures():
+    return {"bad": Bad}
+'''
+DRAWINGS = {
+    "runner.Drawing(figure, 42)": "Bad.draw must give its Drawing a caption in words, not 42",
+    "runner.Drawing(panel, 'x')": "Bad.draw must give its Drawing a Matplotlib figure, not Axes",
+    "runner.Drawing(figure, 'x', [('a', 'b'), (1, 2)])": "Bad.draw must give its Drawing a table whose cells are text, not 1",
+    "runner.Drawing(figure, 'x', [('a', 'b'), ('c',)])": (
+        "Bad.draw must give its Drawing a table whose rows all have as many cells as its headings"
+    ),
+    "runner.Drawing(figure, 'x', 'ab')": "Bad.draw must give its Drawing a table as rows of cells, not str",
+    "runner.Drawing(figure, 'x', None)": "Bad.draw must give its Drawing a table as rows of cells, not NoneType",
+    "figure": "Bad.draw must return a runner.Drawing or None, not Figure",
+    "panel.set_title('$x_{$') and runner.Drawing(figure, 'x')": "ValueError: ",
+}
+
+
+@pytest.mark.parametrize(("returned", "told"), DRAWINGS.items(), ids=DRAWINGS)
+def test_a_figure_that_returns_nonsense_costs_its_own_place_alone(tmp_path, write, call, returned: str, told: str):
+    write(BAD_FIGURE.replace("RETURNED", returned), "bad.py")
+    text = THREE_RUNS.replace("faulty.py", "bad.py").replace('executor = "faulty", ', "")
+    write(text + 'report = { figures = ["bad", "outcomes"] }\n', "three.toml")
+    done = call("run", "three.toml", "--db", "r.db", "-q")
+    assert (done.code, done.out) == (0, "")
+    assert done.err.startswith(f"warning: figure 'bad' could not be drawn: {told}")
+    page = (tmp_path / "results/three/index.html").read_text(encoding="utf-8")
+    assert f"This figure could not be drawn: {told}" in html.unescape(page)
+    assert page.count("<img ") == 1
+    plotted = call("plot", "three", "--figure", "bad", "--plugin", "bad.py", "--db", "r.db", "-o", "bad.svg")
+    assert plotted.code == 5
+    assert plotted.err.startswith(f"error: figure 'bad' could not be drawn: {told}")
+    assert not (tmp_path / "bad.svg").exists()
+
+
+def test_a_figure_without_a_title_stands_under_its_name(tmp_path, write, call):
+    write(BAD_FIGURE.replace('title = "Bad"', "").replace("RETURNED", "runner.Drawing(figure, 'x')"), "bad.py")
+    text = THREE_RUNS.replace("faulty.py", "bad.py").replace('executor = "faulty", ', "")
+    write(text + 'report = { figures = ["bad"] }\n', "three.toml")
+    assert call("run", "three.toml", "--db", "r.db", "-q") == Done(0, "", "")
+    assert ">bad</h2>" in (tmp_path / "results/three/index.html").read_text(encoding="utf-8")

@@ -18,6 +18,7 @@ from jinja2 import Environment, StrictUndefined
 from runner.behaviour import BEHAVIOURS
 from runner.contracts import Figure, Results, StoredRun
 from runner.errors import Interrupted, StoreError
+from runner.report.drawings import drawn, heading, reason
 from runner.report.files import render, write_file
 from runner.report.style import OUTCOME_COLOURS, house_style
 
@@ -174,7 +175,7 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
     with warnings.catch_warnings(record=True) as caught, house_style():
         warnings.simplefilter("always")
         try:
-            drawing = figure.draw(results)
+            drawing = drawn(figure, results)
             files = {} if drawing is None else render(drawing.figure)
             caption = "These results hold nothing that this figure could show." if drawing is None else drawing.caption
             table = Table(drawing.table[0], drawing.table[1:]) if drawing is not None and drawing.table else None
@@ -182,11 +183,11 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
         except (Interrupted, StoreError):
             raise
         except Exception as error:  # a plugin may raise anything, and the other figures must not suffer
-            files, caption, table = {}, f"This figure could not be drawn: {type(error).__name__}: {error}", None
-            failures = [f"figure {name!r} could not be drawn: {type(error).__name__}: {error}"]
+            files, caption, table = {}, f"This figure could not be drawn: {reason(error)}", None
+            failures = [f"figure {name!r} could not be drawn: {reason(error)}"]
     complaints = dict.fromkeys(f"figure {name!r}: {warning.message}" for warning in caught)
     files |= {} if table is None else {"csv": table.csv}
-    return Picture(name, figure.title, caption, files, (*failures, *complaints), table)
+    return Picture(name, heading(figure, name), caption, files, (*failures, *complaints), table)
 
 
 def render_page(

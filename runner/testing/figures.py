@@ -7,6 +7,8 @@ import warnings
 from typing import Any
 
 from runner.contracts import Drawing, Figure, Results
+from runner.errors import PluginError
+from runner.report.drawings import check_drawing
 from runner.report.files import render
 from runner.report.style import house_style
 from runner.testing.check import Check, Failure, Skip, in_order, require, told
@@ -43,9 +45,14 @@ class _Suite:
         drawing = self._drawn(SampleResults(), "made-up results")
         if drawing is None:
             raise Skip("because the made-up results of runner.testing hold nothing that it could show")
-        caption: object = drawing.caption
-        says = isinstance(caption, str) and bool(caption.strip())
-        require(says, f"{self.name}.draw must give its Drawing a caption: how to read the picture, and what it shows here")
+        try:
+            check_drawing(f"{self.name}.draw", drawing)
+        except PluginError as error:
+            raise Failure(str(error)) from error
+        require(
+            bool(drawing.caption.strip()),
+            f"{self.name}.draw must give its Drawing a caption: how to read the picture, and what it shows here",
+        )
         with house_style(), warnings.catch_warnings():
             warnings.simplefilter("error")
             try:
