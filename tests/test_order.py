@@ -170,7 +170,8 @@ class TestNewton:
                 assert table[objective, f"newton(indefinite={method})"]["at no minimum"] == "0"
         caption = draw(Effort(), stored).caption
         assert "of them at saddles or maxima, with order" in caption
-        assert "newton(indefinite=plain): all 10 runs converged in a median of 1 step and 6 evaluations" in caption
+        alike = "newton(indefinite=plain), newton(indefinite=absolute) and newton(indefinite=gradient)"
+        assert f"{alike}: all 10 runs converged in a median of 1 step and 6 evaluations" in caption
 
     def test_the_axes_are_steps_times_their_cost(self, newton):
         stored, table = newton

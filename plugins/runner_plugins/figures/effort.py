@@ -25,6 +25,7 @@ from runner import (
     best_setting,
     curving_downwards,
     hookimpl,
+    listed,
     number,
     order_of_convergence,
     part,
@@ -211,13 +212,17 @@ def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
 
 
 def _finding(objective: str, courses: Sequence[Course]) -> str:
-    return f"On {objective}: {'; '.join(map(_fate, courses))}."
+    alike: dict[str, list[str]] = {}
+    for course in courses:
+        setting = course.setting
+        name = f"{course.name} with {setting.label}" if setting.label else course.name
+        alike.setdefault(_fate(course), []).append(name)
+    return f"On {objective}: {'; '.join(f'{listed(names)}: {fate}' for fate, names in alike.items())}."
 
 
 def _fate(course: Course) -> str:
     setting = course.setting
-    name = f"{course.name} with {setting.label}" if setting.label else course.name
-    text = f"{name}: {part(setting.converged, len(setting.runs), 'run')} converged"
+    text = f"{part(setting.converged, len(setting.runs), 'run')} converged"
     if setting.converged:
         steps = setting.median_steps
         text += " in" if setting.converged == 1 else " in a median of"

@@ -164,16 +164,21 @@ def _caption(fits: Sequence[Fit]) -> str:
         "The star is the known minimum." if known else "The star is the last iterate.",
         "There is a row for each way to move that occurs: of the runs that moved alike, the one with the middle learning rate.",
     ]
-    return "\n".join([" ".join(reading), *map(_finding, fits)])
+    return "\n".join([" ".join(reading), *map(_finding, fits), *_best_fits(fits)])
 
 
 def _finding(fit: Fit) -> str:
     run, last = fit.run, fit.x[-1]
-    text = f"{_name(fit)}; after {counted(run.steps, 'step')} {_place(last)}, where f = {number(run.final_value)}"
-    if isinstance(fit.objective, HasMinimum):
-        minimum = fit.objective.minimum
-        text += f"; the best fit is {_place(np.asarray(minimum.x))}, where f = {number(float(minimum.value))}"
-    return text + "."
+    return f"{_name(fit)}; after {counted(run.steps, 'step')} {_place(last)}, where f = {number(run.final_value)}."
+
+
+def _best_fits(fits: Sequence[Fit]) -> list[str]:
+    known = {fit.run.objective: fit.objective.minimum for fit in fits if isinstance(fit.objective, HasMinimum)}
+    return [
+        f"The best fit{f' on {name}' if len(known) > 1 else ''} is {_place(np.asarray(minimum.x))}, "
+        f"where f = {number(float(minimum.value))}."
+        for name, minimum in known.items()
+    ]
 
 
 def _place(x: Array) -> str:
