@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from runner.contracts import HasMinimum, Kind, Objective, Plugin
+from runner.contracts import HasMinimum, Kind, Objective
 from runner.errors import ExperimentError
 from runner.experiment import Exclusion, Experiment, Rules, Setting, Start
 from runner.making import make_setting
@@ -111,7 +111,7 @@ class _Reader:
         record = self._fields("record", RecordTable)
         rules = Rules(self._fields("stop", StoppingRules), record.x, record.gradient)
         objectives = axes["objective"]
-        if rules.stop.gap is not None and objectives and not any(_knows_minimum(each.plugin) for each in objectives):
+        if rules.stop.gap is not None and objectives and not any(isinstance(each.plugin, HasMinimum) for each in objectives):
             self.problems.add("stop.gap", "none of the objectives knows its minimum; use gradient_norm instead")
         return Experiment(
             path=self.path,
@@ -313,13 +313,6 @@ class _Reader:
             self.problems.add("report.figures", f"must be a list of figures' names, not {shown(figures)}")
             return ()
         return tuple(figures)
-
-
-def _knows_minimum(plugin: Plugin) -> bool:
-    try:
-        return isinstance(plugin, HasMinimum)
-    except Exception:  # before Python 3.12 isinstance computes the minimum, and what that raises is told when it is needed
-        return True
 
 
 def _zip_groups(groups: object) -> list[list[str]]:

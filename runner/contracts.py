@@ -13,7 +13,7 @@ a float field, the field holds a column `(runs, 1)` instead of a number. So comb
 reducing to `(runs,)`.
 
 Capabilities. What a plugin does not know, it does not have: an objective without a Hessian has no `hessian` method. The
-protocols below name what may be offered, and `isinstance(objective, HasHessian)` asks.
+protocols below name what may be offered, and `isinstance(objective, HasHessian)` asks its class.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Generic, Literal, Protocol, Typ
 import numpy as np
 from numpy.typing import NDArray
 
+from runner.capabilities import Capability
 from runner.rowwise import Array
 
 if TYPE_CHECKING:
@@ -80,7 +81,7 @@ class Objective(Plugin, ABC):
 
 
 @runtime_checkable
-class HasGradient(Protocol):
+class HasGradient(Protocol, metaclass=Capability):
     """An objective that knows its gradient."""
 
     def gradient(self, x: Array) -> Array:
@@ -88,7 +89,7 @@ class HasGradient(Protocol):
 
 
 @runtime_checkable
-class HasHessian(Protocol):
+class HasHessian(Protocol, metaclass=Capability):
     """An objective that knows its Hessian."""
 
     def hessian(self, x: Array) -> Array:
@@ -96,15 +97,15 @@ class HasHessian(Protocol):
 
 
 @runtime_checkable
-class HasValueAndGradient(Protocol):
-    """An objective (or a gradient backend, then with the objective before x) that computes both with shared work."""
+class HasValueAndGradient(Protocol, metaclass=Capability):
+    """An objective that computes f and ∇f with shared work."""
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
         """Return f and ∇f at each row: `(runs, dimension) -> (runs,), (runs, dimension)`."""
 
 
 @runtime_checkable
-class HasResiduals(Protocol):
+class HasResiduals(Protocol, metaclass=Capability):
     """An objective that is a sum of squares, f(x) = Σ rᵢ(x)²."""
 
     def residuals(self, x: Array) -> Array:
@@ -115,7 +116,7 @@ class HasResiduals(Protocol):
 
 
 @runtime_checkable
-class HasMinimum(Protocol):
+class HasMinimum(Protocol, metaclass=Capability):
     """An objective whose global minimum is known."""
 
     @property
@@ -124,7 +125,7 @@ class HasMinimum(Protocol):
 
 
 @runtime_checkable
-class HasStartRegion(Protocol):
+class HasStartRegion(Protocol, metaclass=Capability):
     """An objective that says where starting points make sense."""
 
     @property
@@ -133,7 +134,7 @@ class HasStartRegion(Protocol):
 
 
 @runtime_checkable
-class DrawsStarts(Protocol):
+class DrawsStarts(Protocol, metaclass=Capability):
     """An objective that has a way of its own to draw starting points."""
 
     def draw_starts(self, generator: np.random.Generator, count: int) -> Array:
@@ -167,7 +168,7 @@ class LayerGradient:
 
 
 @runtime_checkable
-class HasLayers(Protocol):
+class HasLayers(Protocol, metaclass=Capability):
     """An objective that is a chain of layers, through which the gradient is carried back."""
 
     @property
@@ -179,7 +180,7 @@ class HasLayers(Protocol):
 
 
 @runtime_checkable
-class HasCurvatureBounds(Protocol):
+class HasCurvatureBounds(Protocol, metaclass=Capability):
     """An objective whose formula bounds its curvature everywhere."""
 
     @property
@@ -188,7 +189,7 @@ class HasCurvatureBounds(Protocol):
 
 
 @runtime_checkable
-class HasData(Protocol):
+class HasData(Protocol, metaclass=Capability):
     """An objective that fits a model to data."""
 
     @property
@@ -242,7 +243,7 @@ class GradientBackend(Plugin, ABC):
 
 
 @runtime_checkable
-class ComputesHessian(Protocol):
+class ComputesHessian(Protocol, metaclass=Capability):
     """A gradient backend that computes Hessians."""
 
     def hessian(self, objective: Objective, x: Array) -> Array:
@@ -250,7 +251,7 @@ class ComputesHessian(Protocol):
 
 
 @runtime_checkable
-class ComputesJacobian(Protocol):
+class ComputesJacobian(Protocol, metaclass=Capability):
     """A gradient backend that computes the Jacobian of a least-squares objective's residuals."""
 
     def jacobian(self, objective: Objective, x: Array) -> Array:
@@ -258,7 +259,7 @@ class ComputesJacobian(Protocol):
 
 
 @runtime_checkable
-class ComputesValueAndGradient(Protocol):
+class ComputesValueAndGradient(Protocol, metaclass=Capability):
     """A gradient backend that computes f and ∇f with shared work."""
 
     def value_and_gradient(self, objective: Objective, x: Array) -> tuple[Array, Array]:

@@ -32,6 +32,12 @@ COUNTED = {
 }
 """What one call of an objective's method costs. Residuals cost what f costs, and their Jacobian what ∇f costs."""
 
+UNCOUNTED = (
+    *("dimension", "minimum", "start_region", "draw_starts", "curvature_bounds"),
+    *("layer_weights", "backpropagation", "data", "predict"),
+)
+"""What else an objective may offer."""
+
 
 class Counts:
     """How often each run of a batch has had f, ∇f and ∇²f computed.
@@ -142,11 +148,7 @@ def _counted(objective: Objective, counts: Counts) -> Objective:
 @functools.cache
 def _counted_class(cls: type[Objective]) -> Callable[[Objective, Counts], Any]:
     methods = {name: _counting(name, quantities) for name, quantities in COUNTED.items() if hasattr(cls, name)}
-    properties = {
-        name: property(operator.attrgetter(f"objective.{name}"))
-        for name in ("dimension", "minimum", "start_region", "curvature_bounds")
-        if hasattr(cls, name)
-    }
+    properties = {name: property(operator.attrgetter(f"objective.{name}")) for name in UNCOUNTED if hasattr(cls, name)}
     return cast(Callable[[Objective, Counts], Any], type(cls.__name__, (_Counted,), {**methods, **properties}))
 
 

@@ -41,7 +41,8 @@ def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting
                 with np.errstate(all="ignore"):
                     marks[objective] = Landmark(value, x, _curvature(function, x, gradients))
         except Exception as error:
-            raise PluginError(f"objective {objective.name}: its minimum cannot be used: {error}") from error
+            why = str(error) if isinstance(error, ValueError | PluginError) else f"{type(error).__name__}: {error}"
+            raise PluginError(f"objective {objective.name}: its minimum cannot be used: {why}") from error
     return marks
 
 

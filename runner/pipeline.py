@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol, cast, runtime_checkable
 
 from runner.analysis.learning_rates import CAPTION, rate_sweeps, rates_export, rates_table
 from runner.analysis.summary import SUMMARY_CAPTION, settings_table, summarize, summarize_settings, summary_table
+from runner.capabilities import Capability
 from runner.config import read_experiment
 from runner.contracts import Figure, Lost, Results
 from runner.descent import Rehearsal, rehearse
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class HasWorkers(Protocol):
+class HasWorkers(Protocol, metaclass=Capability):
     """An executor that computes several batches at the same time."""
 
     @property
@@ -238,9 +239,16 @@ def _largest_batch(experiment: Experiment, runs: int) -> int:
 
     Not fewer: a step may cost as much for few runs as for many, and cut like this no worker takes more steps than one would
     alone.
+
+    Raises:
+        PluginError: the executor cannot say how many workers it has.
     """
     executor = experiment.executor.plugin
-    workers = executor.workers if isinstance(executor, HasWorkers) else 1
+    try:
+        workers = max(1, int(executor.workers)) if isinstance(executor, HasWorkers) else 1
+    except Exception as error:
+        name = f"{type(executor).__name__}.workers"
+        raise PluginError(f"executor {experiment.executor.name}: {name} raised {type(error).__name__}: {error}") from error
     return max(1, min(experiment.max_batch, -(-runs // workers)))
 
 

@@ -178,3 +178,53 @@ def test_a_figure_without_a_title_stands_under_its_name(tmp_path, write, call):
     write(text + 'report = { figures = ["bad"] }\n', "three.toml")
     assert call("run", "three.toml", "--db", "r.db", "-q") == Done(0, "", "")
     assert ">bad</h2>" in (tmp_path / "results/three/index.html").read_text(encoding="utf-8")
+
+
+TYPO = '''\
+from dataclasses import dataclass
+import runner
+
+@dataclass(frozen=True)
+class Typo(runner.Objective):
+    """f(x) = x², with a name misspelt where it says what more it knows."""
+    dimension = 1
+    def value(self, x):
+        return (x * x).sum(axis=-1)
+    def gradient(self, x):
+        return 2 * x
+    @property
+    def CAPABILITY(self):
+        return self.misspelt
+
+@runner.hookimpl
+def runner_objectives():
+    return {"typo": Typo}
+'''
+MISSPELT = "'Typo' object has no attribute 'misspelt'"
+
+
+@pytest.mark.parametrize("stop", ["max_steps = 20", "gap = 1e-6"])
+def test_an_error_inside_a_minimum_is_told_and_not_taken_for_none(tmp_path, write, call, stop: str):
+    write(TYPO.replace("CAPABILITY", "minimum"), "faulty.py")
+    text = THREE_RUNS.replace("quadratic", "typo").replace("max_steps = 20", stop)
+    write(text.replace('executor = "faulty", ', ""), "three.toml")
+    done = call("run", "three.toml", "--db", "r.db", "--no-report", "-q")
+    assert done == Done(3, "", f"error: objective typo: its minimum cannot be used: AttributeError: {MISSPELT}\n")
+    assert not (tmp_path / "r.db").exists()
+
+
+def test_an_error_inside_a_start_region_is_told_and_not_taken_for_none(write, call):
+    write(TYPO.replace("CAPABILITY", "start_region"), "faulty.py")
+    write(THREE_RUNS.replace("quadratic", "typo").replace('executor = "faulty", ', ""), "three.toml")
+    done = call("run", "three.toml", "--no-report", "-q")
+    told = f"error: three.toml: objective[0]: typo cannot be made: AttributeError: {MISSPELT}\n"
+    assert done == Done(2, "", told)
+
+
+def test_an_executor_that_cannot_count_its_workers_is_named(write, call):
+    counting = "    @property\n    def workers(self):\n        return self.jobs\n    def map("
+    write(FAULTY.replace("    def map(", counting), "faulty.py")
+    write(THREE_RUNS, "three.toml")
+    done = call("run", "three.toml", "--no-report", "-q")
+    told = "error: executor faulty: Faulty.workers raised AttributeError: 'Faulty' object has no attribute 'jobs'\n"
+    assert done == Done(3, "", told)

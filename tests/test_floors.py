@@ -17,6 +17,7 @@ FLOORS = [
     {
         "activations",
         "backpropagation",
+        "capabilities",
         "clipping",
         "contracts",
         "datasets",
@@ -73,7 +74,7 @@ RESTS_ON = {
     "records": {"run_facts"},
     "run_facts": {"frames", "readable"},
     "parameters": {"contracts", "errors"},
-    "contracts": {"rowwise"},
+    "contracts": {"capabilities", "rowwise"},
     "fingerprint": {"errors"},
     "datasets": {"rowwise", "tables"},
     "layers": {"activations", "rowwise"},
