@@ -387,7 +387,7 @@ class StoredRun:
         objective: the objective's label: its name, and its parameters where the experiment has several of that name.
         gradient: the gradient backend's label.
         optimizer: the optimizer's label, without its swept parameters.
-        parameters: every parameter of the three, as `kind.name`, e.g. `optimizer.learning_rate`.
+        parameters: every parameter of the three, as `kind.name`, e.g. `optimizer.learning_rate`; a list as JSON.
         start: the number of its starting point within the experiment, from 0.
         dimension: how many coordinates x has.
         outcome: a `runner.Outcome` value.

@@ -83,7 +83,7 @@ class Frame:
         return len(self.columns[0].values) if self.columns else 0
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """Return a column: float64 for numbers (NaN where one is missing), int64 for whole ones if none is, else objects."""
+        """Return a column: float64 for numbers (NaN where one is missing); int64 or bool if none is; else objects."""
         # The command line shows tables without NumPy, which takes longer to load than most questions to answer.
         import numpy as np
 
@@ -94,7 +94,8 @@ class Frame:
         items = column.listed()
         if column.kind == "number" or (column.kind == "integer" and None in items):
             return np.array([float("nan") if item is None else item for item in items], float)
-        return np.array(items, np.int64) if column.kind == "integer" else np.array(items, object)
+        types = {"integer": np.int64, "truth": object if None in items else np.bool_}
+        return np.array(items, types.get(column.kind, object))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
         """Give the rows one after another, as Python's own values; None where one is missing."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 Scalar = float | int | str | bool | None
@@ -63,5 +63,9 @@ def _text(name: str, parameters: Mapping[str, str]) -> str:
 
 def _texts(values: Sequence[Scalar]) -> dict[Scalar, str]:
     """Return each value as text: short, unless that makes two the same."""
-    short = {value: f"{value:.6g}" if isinstance(value, float) else str(value) for value in values}
-    return short if len(set(short.values())) == len(short) else {value: repr(value) for value in values}
+    short = {value: f"{value:.6g}" if isinstance(value, float) else _in_full(value, str) for value in values}
+    return short if len(set(short.values())) == len(short) else {value: _in_full(value, repr) for value in values}
+
+
+def _in_full(value: Scalar, write: Callable[[Scalar], str]) -> str:
+    return str(value).lower() if isinstance(value, bool) else write(value)

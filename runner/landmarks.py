@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import cast
 
@@ -38,6 +39,8 @@ def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting
                 if len(x) != function.dimension:
                     raise ValueError(f"it has {len(x)} coordinates, and the objective has dimension {function.dimension}")
                 value = np.asarray(minimum.value, dtype=np.float64).reshape(-1)[0].item()
+                if not math.isfinite(value):
+                    raise ValueError(f"its value must be a finite number, not {value}; leave minimum out where it is unknown")
                 with np.errstate(all="ignore"):
                     marks[objective] = Landmark(value, x, _curvature(function, x, gradients))
         except Exception as error:

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from runner.run_facts import run_facts, title
 
-Value = float | int | str | bool | None
+Value = float | int | str | bool | None | tuple[float, ...] | tuple[int, ...]
 
 
 @dataclass(frozen=True)
@@ -19,7 +19,7 @@ class SettingRecord:
     Attributes:
         kind: objective, gradient, optimizer or rules.
         name: the plugin's name.
-        parameters: every parameter; truth values as `true` and `false`, lists as JSON.
+        parameters: every parameter, exact and of its own type; a list as a tuple, a file as its path.
         canonical: JSON of name and parameters, floats in hexadecimal: exact, and enough to make the plugin again.
         fingerprint: of the code that computed the run.
     """

@@ -9,7 +9,7 @@ from runner.frames import printable
 from runner.readable import date, exact, point, rounded
 
 if TYPE_CHECKING:
-    from runner.records import RunRecord, SettingRecord
+    from runner.records import RunRecord, SettingRecord, Value
 
 COORDINATES = 4
 """So many of a point are shown."""
@@ -56,7 +56,9 @@ def _values(setting: SettingRecord) -> str:
     return ", ".join(f"{name} = {_value(value)}" for name, value in setting.parameters.items() if value is not None)
 
 
-def _value(value: float | int | str | bool) -> str:
+def _value(value: Value) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_value, value))}]"
     if isinstance(value, bool):
         return "true" if value else "false"
     return exact(value) if isinstance(value, float) else str(value)

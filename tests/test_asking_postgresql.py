@@ -48,7 +48,9 @@ def both(url: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Both]:
         plan = make_plan(read(folder / "e.toml", catalogue, Choices()), store, Choices())
         execute(plan, store, catalogue, Choices(), Watcher())
         with store.database.writing() as connection:
-            connection.exec_driver_sql("UPDATE run SET final_value = NULL, final_value_class = 'nan' WHERE id IN (2, 7)")
+            connection.exec_driver_sql("UPDATE run SET final_value = NULL, final_value_class = 'nan' WHERE id = 2")
+            connection.exec_driver_sql("UPDATE run SET final_value = NULL, final_value_class = '-nan' WHERE id = 7")
+            connection.exec_driver_sql("UPDATE run SET final_value = 0, final_value_class = '-0.0' WHERE id = 5")
             connection.exec_driver_sql("UPDATE run SET best_value = 'inf', best_value_class = 'inf' WHERE id = 3" if name == url
                                        else "UPDATE run SET best_value = 9e999, best_value_class = 'inf' WHERE id = 3")  # fmt: skip
         store.close()

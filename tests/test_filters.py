@@ -27,11 +27,21 @@ TWO_OPTIMIZERS = SMALL.replace(
     '[[optimizer]]\nname = "momentum"\nlearning_rate = 0.1\nmomentum = { values = [0.5, 0.9] }\n\n'
     '[[optimizer]]\nname = "clipped"\nmax_norm = 1.0\noptimizer = { name = "gradient_descent", learning_rate = 0.2 }\n\n[start]',
 )
-TEXTS = ("quadratic", "gradient_descent", "momentum", "converged", "diverged", "max_steps", "")
+TEXTS = ("quadratic", "gradient_descent", "momentum", "converged", "diverged", "max_steps", "finite", "nan", "")
 WORDED = {"outcome": tuple(map(str, OUTCOMES)), "behaviour": tuple(map(str, BEHAVIOURS))}
 NUMBERS = (0, 1, 3, 50, 0.1, 0.3, 1.1, -0.0, math.inf, -math.inf, math.nan, 1e-300, 2**70)
 NUMERIC = ("id", "steps", "final_value", "final_gap", "best_value", "learning_rate", "optimizer.momentum", "rules.max_steps")
-TEXTUAL = ("objective", "optimizer", "outcome", "behaviour", "error", "optimizer.optimizer", "optimizer.name", "identity")
+TEXTUAL = (
+    "objective",
+    "optimizer",
+    "outcome",
+    "final_value_class",
+    "behaviour",
+    "error",
+    "optimizer.optimizer",
+    "optimizer.name",
+    "identity",
+)
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +49,9 @@ def many(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A database with three optimizers, and a few numbers that are not finite."""
     database = stored_in(tmp_path_factory.mktemp("many"), TWO_OPTIMIZERS)
     with opened(database) as connection:
-        connection.execute("UPDATE run SET final_value = NULL, final_value_class = 'nan' WHERE id IN (2, 7)")
+        connection.execute("UPDATE run SET final_value = NULL, final_value_class = 'nan' WHERE id = 2")
+        connection.execute("UPDATE run SET final_value = NULL, final_value_class = '-nan' WHERE id = 7")
+        connection.execute("UPDATE run SET final_value = 0, final_value_class = '-0.0' WHERE id = 5")
         connection.execute("UPDATE run SET best_value = 9e999, best_value_class = 'inf' WHERE id = 3")
         connection.execute("UPDATE run SET behaviour = CASE id % 3 WHEN 0 THEN 'oscillating' END")
     return database
@@ -115,12 +127,7 @@ def chains(draw: st.DrawFn) -> Meant:
 @st.composite
 def presences(draw: st.DrawFn) -> Meant:
     name = draw(st.sampled_from(("behaviour", "final_gap", "optimizer.momentum", "rules.gap", "final_value", "outcome")))
-
-    def missing(row: Mapping[str, Any]) -> bool:
-        value = value_of(row, name)
-        return value is None or (name == "final_gap" and math.isnan(value))
-
-    return f"{name} is null", missing
+    return f"{name} is null", lambda row: value_of(row, name) is None
 
 
 LEAVES = st.one_of(comparisons(), memberships(), chains(), presences())

@@ -231,7 +231,7 @@ class TestTheExperimentsOfTheRepository:
             assert runs
             return np.array([run.final_value for run in runs])
 
-        plain, normalised = ({"batch_norm": each} for each in ("false", "true"))
+        plain, normalised = ({"batch_norm": each} for each in (False, True))
         np.testing.assert_allclose(last(gain=0.1, **plain), np.log(2.0), rtol=1e-3)
         assert np.median(last(initialisation="he", **plain)) < 0.4
         assert np.median(last(gain=0.1, **normalised)) < 0.3

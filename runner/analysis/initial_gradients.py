@@ -138,10 +138,10 @@ def _variant(run: StoredRun, varied: Sequence[str]) -> str:
     words, numbers = [], []
     for key in varied:
         name, value = key.partition(".")[2], run.parameters.get(key)
-        if value is None or value in (False, "false") or name == "objective":
+        if not value or name == "objective":
             continue
         if isinstance(value, str) or value is True:
-            words.append(name if value in (True, "true") else str(value))
+            words.append(name if value is True else value)
         else:
             numbers.append(f"{name} = {number(value)}")
     return ", ".join([*words, *numbers]) or run.objective

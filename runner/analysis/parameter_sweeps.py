@@ -184,7 +184,9 @@ def _lines(method: str, runs: Sequence[StoredRun], parameter: str) -> list[Media
 
 
 def _text(value: Value, beside: Sequence[float]) -> str:
-    return number(value, beside) if isinstance(value, float) else str(value)
+    if isinstance(value, float):
+        return number(value, beside)
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def _is_lost(run: StoredRun) -> bool:

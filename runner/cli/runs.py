@@ -78,7 +78,7 @@ def _tells(column: Column, words: set[str]) -> bool:
     kind, _, parameter = column.name.partition(".")
     if words & {column.name, parameter}:
         return True
-    if kind == "optimizer" and parameter and column.kind == "number":
+    if kind == "optimizer" and parameter and column.kind in ("integer", "number"):
         return True
     return (bool(parameter) or kind in PLUGINS) and kind != "rules" and len(set(column.listed()) - {None}) > 1
 

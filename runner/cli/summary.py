@@ -9,6 +9,7 @@ from runner.analysis.learning_rates import RateSweep, rates_row
 from runner.analysis.summary import SummaryRow, summary_table
 from runner.cli.fitting import Habits, fitted
 from runner.cli.progress import many_runs
+from runner.formats import json_value
 from runner.pipeline import Finished, Plan
 
 MOST_ROWS = 24
@@ -95,7 +96,7 @@ def row_as_dict(row: SummaryRow) -> dict[str, object]:
         "behaviours": dict(row.behaviours),
         "best": best
         and {
-            "setting": {key: best.parameters[key] for key in best.varied},
+            "setting": {key: json_value(best.parameters[key]) for key in best.varied},
             "converged": best.converged,
             "median_steps": _finite(best.median_steps),
             "median_gap": _finite(best.median_gap),

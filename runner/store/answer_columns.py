@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, TextClause, func, or_, select, text
+from sqlalchemy import ColumnElement
 
 from runner.frames import Column, ColumnKind, Frame
-from runner.store import schema
+from runner.labels import Scalar
 from runner.store.names import KINDS, ParameterName
-from runner.store.run_columns import RunColumn, among, from_class
-
-LOOKUP = 5000
-"""How many keys go into one query."""
+from runner.store.parameter_values import StoredSetting, scalars
+from runner.store.run_columns import RunColumn, from_class
 
 
 @dataclass(frozen=True)
@@ -24,18 +22,18 @@ class ParameterColumn:
 
     Attributes:
         parameter: which.
-        kind: a number, or a text where some of its values are none.
+        kind: what its values are; what those of one table are if None.
     """
 
     parameter: ParameterName
-    kind: ColumnKind
+    kind: ColumnKind | None = None
 
 
 Wanted = Mapping[str, RunColumn | ParameterColumn]
-Parameters = Mapping[tuple[int, str], tuple[float | None, str | None]]
-"""Number and text of parameters, by the setting's row number and the parameter's name."""
 Answer = Mapping[str, Sequence[Any]]
 """What a query gave: values by label, for each run one."""
+Settings = Mapping[int, StoredSetting]
+"""Settings by row number."""
 
 
 def columnar(labels: Sequence[str], rows: Sequence[Sequence[Any]]) -> Answer:
@@ -43,42 +41,35 @@ def columnar(labels: Sequence[str], rows: Sequence[Sequence[Any]]) -> Answer:
     return dict(zip(labels, zip(*rows, strict=True), strict=True)) if rows else dict.fromkeys(labels, ())
 
 
-def frame_of(connection: Connection, answer: Answer, wanted: Wanted) -> Frame:
-    """Return the columns that are wanted of some runs; their parameters are read for it."""
-    parameters = _parameters(connection, answer, wanted)
-    return Frame([_column(name, what, answer, parameters) for name, what in wanted.items()])
+def kinds_of(wanted: Wanted | None) -> Collection[str]:
+    """Return the kinds of settings in which the wanted parameters are; all if None."""
+    return KINDS if wanted is None else {what.parameter.kind for what in wanted.values() if isinstance(what, ParameterColumn)}
 
 
-def used_by(connection: Connection, answer: Answer) -> Wanted:
-    """Return every parameter that some runs have."""
-    settings = sorted({number for kind in KINDS for number in answer[f"{kind}_id"]})
-    texts: Counter[tuple[str, str]] = Counter()
-    for first in range(0, len(settings), LOOKUP):
-        counted = _names_of(text(among("setting.id", settings[first : first + LOOKUP])))
-        texts.update({(kind, name): count for kind, name, count in connection.execute(counted)})
-    return _parameter_columns(texts)
+def settings_of(answer: Answer, wanted: Wanted | None) -> set[int]:
+    """Return the row numbers of the settings in which the wanted parameters of some runs are; of all if None."""
+    return {number for kind in kinds_of(wanted) for number in answer[f"{kind}_id"]}
 
 
-def used_by_all(connection: Connection, query: Select[Any]) -> Wanted:
-    """Return every parameter that the runs of a query have, whatever its limit, without reading them."""
-    some = query.order_by(None).limit(None).subquery()
-    mine = or_(*(schema.setting.c.id.in_(select(some.c[f"{kind}_id"])) for kind in KINDS))
-    return _parameter_columns({(kind, name): count for kind, name, count in connection.execute(_names_of(mine))})
+def frame_of(answer: Answer, wanted: Wanted, settings: Settings) -> Frame:
+    """Return the columns that are wanted of some runs."""
+    cells = {number: scalars(setting.parameters) for number, setting in settings.items()}
+    return Frame([_column(name, what, answer, cells) for name, what in wanted.items()])
 
 
-def _names_of(which: ColumnElement[bool] | TextClause) -> Select[Any]:
-    """Return the query for the parameters of settings: kind, name, and how many of them are texts."""
-    setting, table = schema.setting, schema.parameter
-    joined_ = select(setting.c.kind, table.c.name, func.count(table.c.text)).join(setting, setting.c.id == table.c.setting_id)
-    return joined_.where(which).group_by(setting.c.kind, table.c.name)
+def parameter_columns(types: Mapping[ParameterName, set[type]]) -> Wanted:
+    """Return a column for each parameter, given the types of its values."""
+    order = sorted(types, key=lambda each: (KINDS.index(each.kind), each.name))
+    return {f"{each.kind}.{each.name}": ParameterColumn(each, _kind(types[each])) for each in order}
 
 
-def _parameter_columns(texts: Mapping[tuple[str, str], int]) -> Wanted:
-    order = sorted(texts, key=lambda key: (KINDS.index(key[0]), key[1]))
-    return {
-        f"{kind}.{name}": ParameterColumn(ParameterName(kind, name), "text" if texts[kind, name] else "number")
-        for kind, name in order
-    }
+def types_in(settings: Iterable[StoredSetting]) -> dict[ParameterName, set[type]]:
+    """Return the types of the values that each parameter has."""
+    types: dict[ParameterName, set[type]] = defaultdict(set)
+    for setting in settings:
+        for name, value in scalars(setting.parameters).items():
+            types[ParameterName(setting.kind, name)].add(type(value))
+    return types
 
 
 def expressions(wanted: Wanted) -> Iterator[ColumnElement[Any]]:
@@ -90,30 +81,33 @@ def expressions(wanted: Wanted) -> Iterator[ColumnElement[Any]]:
                 yield what.number_class.label(f"class of {name}")
 
 
-def _parameters(connection: Connection, answer: Answer, wanted: Wanted) -> Parameters:
-    """Read those parameters of the runs that are wanted, once for each setting."""
-    names: dict[str, list[str]] = defaultdict(list)
-    for what in wanted.values():
-        if isinstance(what, ParameterColumn):
-            names[what.parameter.kind].append(what.parameter.name)
-    table = schema.parameter
-    found: dict[tuple[int, str], tuple[float | None, str | None]] = {}
-    for kind, some in names.items():
-        settings = sorted(set(answer[f"{kind}_id"]))
-        query = select(table.c.setting_id, table.c.name, table.c.number, table.c.text).where(table.c.name.in_(some))
-        for first in range(0, len(settings), LOOKUP):
-            values = connection.execute(query.where(text(among("setting_id", settings[first : first + LOOKUP]))))
-            found.update({(setting, name): (number, words) for setting, name, number, words in values})
-    return found
-
-
-def _column(name: str, what: RunColumn | ParameterColumn, answer: Answer, parameters: Parameters) -> Column:
+def _column(name: str, what: RunColumn | ParameterColumn, answer: Answer, cells: Mapping[int, Mapping[str, Scalar]]) -> Column:
     if isinstance(what, RunColumn):
         values = answer[f"column {name}"]
-        restored = values if what.number_class is None else map(from_class, values, answer[f"class of {name}"])
-        return Column(name, what.kind, list(restored))
-    settings = answer[f"{what.parameter.kind}_id"]
-    pairs = [parameters.get((setting, what.parameter.name), (None, None)) for setting in settings]
-    if what.kind == "number":
-        return Column(name, "number", [number for number, _ in pairs])
-    return Column(name, "text", [words if number is None else repr(number) for number, words in pairs])
+        if what.number_class is None:
+            return Column(name, what.kind, list(values))
+        classes = answer[f"class of {name}"]
+        restored = [None if each is None else from_class(value, each) for value, each in zip(values, classes, strict=True)]
+        return Column(name, what.kind, restored)
+    found = [cells[number].get(what.parameter.name) for number in answer[f"{what.parameter.kind}_id"]]
+    kind = what.kind or _kind(set(map(type, found)))
+    return Column(name, kind, [None if value is None else _as(kind, value) for value in found])
+
+
+def _kind(types: set[type]) -> ColumnKind:
+    """Return what holds values of some types, NoneType among them or not."""
+    held = types - {type(None)}
+    if held == {bool}:
+        return "truth"
+    if held == {int}:
+        return "integer"
+    return "number" if held <= {int, float} else "text"
+
+
+def _as(kind: ColumnKind, value: Any) -> Any:
+    """Return a value as a column holds it that may have other types beside it."""
+    if kind == "number":
+        return float(value)
+    if kind == "text" and not isinstance(value, str):
+        return str(value).lower() if isinstance(value, bool) else repr(value)
+    return value

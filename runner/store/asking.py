@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,12 +13,23 @@ from sqlalchemy import ColumnElement, Connection, Select, select
 
 from runner.filters.sorting import Columns, Order
 from runner.filters.syntax import Filter
-from runner.frames import ColumnKind, Frame
+from runner.frames import Frame
 from runner.store import schema
-from runner.store.answer_columns import ParameterColumn, Wanted, columnar, expressions, frame_of, used_by, used_by_all
+from runner.store.answer_columns import (
+    ParameterColumn,
+    Wanted,
+    columnar,
+    expressions,
+    frame_of,
+    kinds_of,
+    parameter_columns,
+    settings_of,
+    types_in,
+)
 from runner.store.connection import Database
 from runner.store.filtering import filtered
 from runner.store.names import KINDS, Names, ParameterName
+from runner.store.parameter_values import LOOKUP, read_settings
 from runner.store.run_columns import RUN_COLUMNS, RunColumn, joined, run
 
 MANY = "a run may belong to several experiments; ask for one with a filter"
@@ -66,30 +78,51 @@ def answers(database: Database, question: Question, portion: int | None) -> Iter
     """
     with database.reading() as connection:
         query = run_query(connection, question)
-        if question.columns is not None:
-            wanted = _named(connection, question.columns)
-        elif portion is not None and (question.limit is None or question.limit > portion):
-            wanted = {**RUN_COLUMNS, **used_by_all(connection, query)}
+        named = None if question.columns is None else _named(connection, question.columns)
+        if portion is None or (question.limit is not None and question.limit <= portion):
+            yield iter([_at_once(connection, query, named)])
         else:
-            yield iter([_whole(connection, query)])
-            return
-        yield _frames(connection, query, wanted, portion)
+            yield _in_portions(connection, query, named, portion)
 
 
-def _whole(connection: Connection, query: Select[Any]) -> Frame:
-    """Return all columns of the runs of a query, and every parameter that they have."""
-    result = connection.execute(query.add_columns(*expressions(RUN_COLUMNS)))
+def _at_once(connection: Connection, query: Select[Any], named: Wanted | None) -> Frame:
+    """Return the named columns of the runs of a query; if None all, and every parameter that they have."""
+    result = connection.execute(query.add_columns(*expressions(RUN_COLUMNS if named is None else named)))
     answer = columnar(list(result.keys()), result.all())
-    return frame_of(connection, answer, {**RUN_COLUMNS, **used_by(connection, answer)})
+    settings = read_settings(connection, settings_of(answer, named))
+    wanted = {**RUN_COLUMNS, **parameter_columns(types_in(settings.values()))} if named is None else named
+    return frame_of(answer, wanted, settings)
 
 
-def _frames(connection: Connection, query: Select[Any], wanted: Wanted, portion: int | None) -> Iterator[Frame]:
-    options = {} if portion is None else {"yield_per": portion}
-    result = connection.execute(query.add_columns(*expressions(wanted)), execution_options=options)
+def _in_portions(connection: Connection, query: Select[Any], named: Wanted | None, portion: int) -> Iterator[Frame]:
+    parameters = _parameters_of(connection, query, named)
+    wanted = {**RUN_COLUMNS, **parameters} if named is None else _alike(named, parameters)
+    result = connection.execute(query.add_columns(*expressions(wanted)), execution_options={"yield_per": portion})
     labels = list(result.keys())
-    portions = iter([result.all()] if portion is None else result.partitions())
+    portions = result.partitions()
     for rows in itertools.chain([next(portions, [])], portions):
-        yield frame_of(connection, columnar(labels, rows), wanted)
+        answer = columnar(labels, rows)
+        yield frame_of(answer, wanted, read_settings(connection, settings_of(answer, wanted)))
+
+
+def _parameters_of(connection: Connection, query: Select[Any], named: Wanted | None) -> Wanted:
+    """Return every parameter of the runs of a query, whatever its limit; at least those that are named."""
+    columns = [schema.run.c[f"{kind}_id"] for kind in kinds_of(named)]
+    if not columns:
+        return {}
+    together = connection.execute(query.with_only_columns(*columns).distinct().order_by(None).limit(None))
+    numbers = sorted(set(itertools.chain.from_iterable(together)))
+    types: dict[ParameterName, set[type]] = defaultdict(set)
+    for first in range(0, len(numbers), LOOKUP):
+        for name, found in types_in(read_settings(connection, numbers[first : first + LOOKUP]).values()).items():
+            types[name] |= found
+    return parameter_columns(types)
+
+
+def _alike(named: Wanted, parameters: Wanted) -> Wanted:
+    """Return columns whose parameters have the same kind in every table."""
+    kinds = {what.parameter: what for what in parameters.values() if isinstance(what, ParameterColumn)}
+    return {name: kinds.get(what.parameter, what) if isinstance(what, ParameterColumn) else what for name, what in named.items()}
 
 
 def run_query(connection: Connection, question: Question) -> Select[Any]:
@@ -129,15 +162,5 @@ def _named(connection: Connection, columns: Columns) -> Wanted:
         meaning = names.meaning(name)
         if meaning is None:
             raise names.wrong(name.position, MANY)
-        wanted[name.text] = meaning if isinstance(meaning, RunColumn) else ParameterColumn(meaning, _kind(connection, meaning))
+        wanted[name.text] = meaning if isinstance(meaning, RunColumn) else ParameterColumn(meaning)
     return wanted
-
-
-def _kind(connection: Connection, parameter: ParameterName) -> ColumnKind:
-    setting, table = schema.setting, schema.parameter
-    texts = (
-        select(table.c.name)
-        .join(setting, setting.c.id == table.c.setting_id)
-        .where(table.c.name == parameter.name, table.c.text.is_not(None), setting.c.kind == parameter.kind)
-    )
-    return "number" if connection.execute(texts.limit(1)).first() is None else "text"

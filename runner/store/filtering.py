@@ -129,10 +129,10 @@ def _comparable(literals: Sequence[Literal]) -> list[Any]:
 
 def _presence(leaf: Presence, column: RunColumn, names: Names) -> Clause:
     if leaf.state == "null":
-        return column.expression.is_(None) if column.number_class is None else false()
+        return (column.expression if column.number_class is None else column.number_class).is_(None)
     if column.number_class is None:
         raise names.wrong(leaf.name.position, f"{leaf.name.text} is never stored as NaN; ask whether it is null")
-    return column.number_class == "nan"
+    return column.number_class.in_(("nan", "-nan"))
 
 
 def _of_parameter(leaf: Leaf, meaning: ParameterName, names: Names) -> Clause:

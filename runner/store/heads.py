@@ -9,9 +9,9 @@ from sqlalchemy import Connection
 
 from runner.records import RunHead
 from runner.store import schema
-from runner.store.answer_columns import LOOKUP
 from runner.store.asking import Question, run_query
 from runner.store.one_run import find_run
+from runner.store.parameter_values import LOOKUP
 from runner.store.run_columns import among, rows_of
 
 COLUMNS = tuple(schema.run.c[name] for name in RunHead._fields)

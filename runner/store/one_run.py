@@ -11,9 +11,10 @@ from typing import Any, cast
 from sqlalchemy import Connection, select
 
 from runner.errors import QueryError
-from runner.records import KnownMinimum, Membership, RunRecord, SettingRecord, Value
+from runner.records import KnownMinimum, Membership, RunRecord, SettingRecord
 from runner.store import schema
 from runner.store.connection import Database
+from runner.store.parameter_values import read_settings
 from runner.store.run_columns import from_class
 
 SHORTEST = 4
@@ -119,13 +120,10 @@ def _record(connection: Connection, number: int) -> RunRecord:
 
 
 def _setting(connection: Connection, number: int) -> SettingRecord:
-    setting, parameter = schema.setting, schema.parameter
-    row = connection.execute(select(setting).where(setting.c.id == number)).mappings().one()
-    query = select(parameter.c.name, parameter.c.number, parameter.c.text).where(parameter.c.setting_id == number)
-    parameters: dict[str, Value] = {
-        name: words if value is None else value for name, value, words in connection.execute(query.order_by(parameter.c.name))
-    }
-    return SettingRecord(row["kind"], row["name"], parameters, row["canonical"], row["fingerprint"])
+    table = schema.setting
+    canonical, fingerprint = connection.execute(select(table.c.canonical, table.c.fingerprint).where(table.c.id == number)).one()
+    stored = read_settings(connection, [number])[number]
+    return SettingRecord(stored.kind, stored.name, stored.parameters, canonical, fingerprint)
 
 
 def _minimum(connection: Connection, objective: int) -> KnownMinimum | None:

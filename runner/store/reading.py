@@ -22,6 +22,7 @@ from runner.stopping import Outcome
 from runner.store import schema
 from runner.store.asking import Question, run_query
 from runner.store.connection import Database
+from runner.store.parameter_values import read_settings, scalars
 from runner.store.run_columns import among, from_class, rows_of
 from runner.store.run_rows import chunk_checksum
 
@@ -247,7 +248,9 @@ def read_results(
             some = run_query(connection, Question(where)).with_only_columns(schema.run.c.id).order_by(None)
             chosen = chosen.where(schema.run.c.id.in_(some))
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
-        settings = _settings(connection, {row[f"{axis}_id"] for row in rows for axis in ("objective", "gradient", "optimizer")})
+        ids = {row[f"{axis}_id"] for row in rows for axis in ("objective", "gradient", "optimizer")}
+        stored = read_settings(connection, ids)
+    settings = {number: (setting.name, scalars(setting.parameters)) for number, setting in stored.items()}
     runs, swept = _stored_runs(rows, settings)
     return StoredResults(database, dict(experiment), runs, swept, catalogue)
 
@@ -262,21 +265,6 @@ def _runs_query(experiment_id: int) -> Any:
         .where(member.c.experiment_id == experiment_id)
         .order_by(member.c.position)
     )
-
-
-def _settings(connection: Connection, ids: set[int]) -> dict[int, tuple[str, dict[str, Scalar]]]:
-    """Return name and parameters of settings, by row number."""
-    found: dict[int, tuple[str, dict[str, Scalar]]] = {}
-    numbers = sorted(ids)
-    for first in range(0, len(numbers), RUNS_AT_ONCE):
-        some = numbers[first : first + RUNS_AT_ONCE]
-        names = select(schema.setting.c.id, schema.setting.c.name).where(schema.setting.c.id.in_(some))
-        found.update({number: (name, {}) for number, name in connection.execute(names)})
-        table = schema.parameter
-        values = select(table.c.setting_id, table.c.name, table.c.number, table.c.text).where(table.c.setting_id.in_(some))
-        for number, name, value, words in connection.execute(values.order_by(table.c.setting_id, table.c.name)):
-            found[number][1][name] = words if value is None else value
-    return found
 
 
 def _stored_runs(

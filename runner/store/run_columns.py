@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, FromClause
+from sqlalchemy import ColumnElement, Connection, Double, FromClause, case, literal, null
 
 from runner.errors import StoreError
 from runner.frames import ColumnKind
@@ -23,7 +23,7 @@ class RunColumn:
     Attributes:
         kind: what its values are.
         expression: what it is in SQL.
-        number_class: where the number may be NaN or infinite, the column that says so.
+        number_class: where the number may be one that SQL does not hold, what says so; null where there is no number.
     """
 
     kind: ColumnKind
@@ -33,7 +33,16 @@ class RunColumn:
 
 def _classed(name: str) -> dict[str, RunColumn]:
     number_class = run.c[f"{name}_class"]
-    return {name: RunColumn("number", run.c[name], number_class), f"{name}_class": RunColumn("text", number_class)}
+    # Whoever asks for what is finite means −0.0 too, and NaN has no sign for those who ask for it.
+    told = case((number_class == "-0.0", "finite"), (number_class == "-nan", "nan"), else_=number_class)
+    return {name: RunColumn("number", run.c[name], number_class), f"{name}_class": RunColumn("text", told)}
+
+
+def _final_gap() -> RunColumn:
+    """Return f − f* at the last iterate: missing where f* is unknown, NaN where f is."""
+    final_value = case((run.c.final_value_class == "-0.0", literal(-0.0, Double())), else_=run.c.final_value)
+    gap = final_value - landmark.c.minimum_value
+    return RunColumn("number", gap, case((landmark.c.minimum_value.is_(None), null()), (gap.is_(None), "nan"), else_="finite"))
 
 
 RUN_COLUMNS: Mapping[str, RunColumn] = {
@@ -51,7 +60,7 @@ RUN_COLUMNS: Mapping[str, RunColumn] = {
     **_classed("final_gradient_norm"),
     **_classed("best_value"),
     "best_step": RunColumn("integer", run.c.best_step),
-    "final_gap": RunColumn("number", run.c.final_value - landmark.c.minimum_value),
+    "final_gap": _final_gap(),
     "seconds": RunColumn("number", run.c.seconds),
     "finished_at": RunColumn("number", run.c.finished_at),
 }
@@ -66,7 +75,7 @@ def joined() -> FromClause:
 
 
 def from_class(number: float | None, number_class: str) -> float:
-    """Return a number as it was before the database, which has no NaN, took it.
+    """Return a number as it was before the database took it, which has no NaN and no −0.0.
 
     Raises:
         StoreError: the class is none.

@@ -46,11 +46,11 @@ def run_row(numbers: Numbers, rules: Rules, run: Run, trajectory: Trajectory, ru
         "value_evaluations": trajectory.evaluations.value,
         "gradient_evaluations": trajectory.evaluations.gradient,
         "hessian_evaluations": trajectory.evaluations.hessian,
-        "final_value": _number(trajectory.final_value),
+        "final_value": run_number(trajectory.final_value),
         "final_value_class": _number_class(trajectory.final_value),
-        "final_gradient_norm": _number(trajectory.final_gradient_norm),
+        "final_gradient_norm": run_number(trajectory.final_gradient_norm),
         "final_gradient_norm_class": _number_class(trajectory.final_gradient_norm),
-        "best_value": _number(trajectory.best_value),
+        "best_value": run_number(trajectory.best_value),
         "best_value_class": _number_class(trajectory.best_value),
         "best_step": trajectory.best_step,
         "seconds": trajectory.seconds,
@@ -75,10 +75,15 @@ def chunk_row(run_id: int, identity: str, chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def _number(value: float) -> float | None:
+def run_number(value: float) -> float | None:
+    """Return what a column of numbers holds, by which runs are found and sorted."""
     # SQLite has no NaN in a column, nor −0.0, and what is stored must not depend on the database.
     return None if math.isnan(value) else value + 0.0
 
 
 def _number_class(value: float) -> str:
-    return "finite" if math.isfinite(value) else str(value)
+    """Return what a number is where its column does not say it; `float` reads all but `finite`."""
+    if math.isfinite(value) and (value != 0.0 or math.copysign(1.0, value) > 0):
+        return "finite"
+    # The NaN that x86 makes of ∞ − ∞ has a sign.
+    return "-nan" if math.isnan(value) and math.copysign(1.0, value) < 0 else str(value)

@@ -10,8 +10,10 @@
 A setting is one plugin with one value for each parameter and one state of its code; runs share it. So a sweep of 200 learning
 rates over 5 starts has 200 optimizer settings and not 1,000 copies of their parameters.
 
-A run is current while `superseded_by` is null: at most one for each identity. Numbers that may be NaN have a class beside them
-(`finite`, `inf`, `-inf`, `nan`), since SQLite turns NaN into NULL; trajectories are bytes, bit for bit.
+A run is current while `superseded_by` is null: at most one for each identity. Trajectories are bytes, bit for bit. Numbers of a
+run have a class beside them (`finite`, `inf`, `-inf`, `nan`, `-0.0`, `-nan`), since SQLite turns NaN into NULL and −0.0 into 0;
+the views give −0.0 back, and call it finite. Parameters are exact in the canonical text of their setting. What is known of a
+minimum has no sign of zero.
 
 The tables are the store's own. The views `experiments`, `runs`, `parameters` and `steps` are what people query.
 """
@@ -196,17 +198,30 @@ claim = Table(
     sqlite_with_rowid=False,
 )
 
+
+def _signed(name: str) -> str:
+    """Return the SQL for a number of a run with the sign of its zeros."""
+    return f"CASE WHEN r.{name}_class = '-0.0' THEN CAST('-0.0' AS DOUBLE PRECISION) ELSE r.{name} END"
+
+
+def _classed(name: str) -> str:
+    """Return the SQL for a number of a run, and the class beside it."""
+    told = f"CASE r.{name}_class WHEN '-0.0' THEN 'finite' WHEN '-nan' THEN 'nan' ELSE r.{name}_class END"
+    return f"{_signed(name)} AS {name}, {told} AS {name}_class"
+
+
 VIEWS = {
     "experiments": """
         SELECT e.id, e.name, e.description, e.created_at, e.last_run_at,
                (SELECT count(*) FROM experiment_run m WHERE m.experiment_id = e.id) AS runs
         FROM experiment e""",
-    "runs": """
+    "runs": f"""
         SELECT r.id, r.identity, o.name AS objective, g.name AS gradient, p.name AS optimizer, r.start_id, r.dimension, r.outcome,
                r.behaviour, r.error, r.steps, r.value_evaluations, r.gradient_evaluations, r.hessian_evaluations,
-               r.final_value, r.final_value_class, r.final_gradient_norm, r.final_gradient_norm_class,
-               r.best_value, r.best_value_class, r.best_step, r.final_value - l.minimum_value AS final_gap,
-               r.seconds, r.finished_at
+               {_classed("final_value")},
+               {_classed("final_gradient_norm")},
+               {_classed("best_value")}, r.best_step,
+               {_signed("final_value")} - l.minimum_value AS final_gap, r.seconds, r.finished_at
         FROM run r
         JOIN setting o ON o.id = r.objective_id
         JOIN setting g ON g.id = r.gradient_id

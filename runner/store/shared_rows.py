@@ -16,6 +16,7 @@ from runner.environment import Environment
 from runner.experiment import Landmark, Rules, Setting, Start
 from runner.parameters import ParameterValue
 from runner.store import schema
+from runner.store.parameter_values import nearest
 
 LOOKUP = 5000
 """How many keys go into one query."""
@@ -98,10 +99,10 @@ def put_landmarks(connection: Connection, landmarks: Mapping[int, Landmark]) -> 
     rows = [
         {
             "setting_id": setting_id,
-            "minimum_value": landmark.value,
+            "minimum_value": landmark.value + 0.0,  # SQLite has no −0.0, and what is stored must not depend on the database
             "minimiser": landmark.x.astype(">f8").tobytes(),
-            "curvature_min": landmark.curvature[0] if landmark.curvature else None,
-            "curvature_max": landmark.curvature[1] if landmark.curvature else None,
+            "curvature_min": landmark.curvature[0] + 0.0 if landmark.curvature else None,
+            "curvature_max": landmark.curvature[1] + 0.0 if landmark.curvature else None,
         }
         for setting_id, landmark in landmarks.items()
     ]
@@ -145,7 +146,8 @@ def typed(value: ParameterValue) -> dict[str, float | str | None]:
     if isinstance(value, bool):
         return {"number": None, "text": "true" if value else "false"}
     if isinstance(value, int | float):
-        return {"number": _as_float(value), "text": None}
+        number = nearest(value) + 0.0
+        return {"number": None if math.isnan(number) else number, "text": None}
     if isinstance(value, tuple):
         return {"number": None, "text": json.dumps(value)}
     return {"number": None, "text": None if value is None else str(value)}
@@ -183,13 +185,6 @@ def _put(connection: Connection, table: Table, digests: Sequence[str]) -> tuple[
     first_id = next_id(connection, table)
     ids.update((digest, first_id + offset) for offset, digest in enumerate(new))
     return ids, new
-
-
-def _as_float(value: float) -> float | None:
-    try:
-        return None if math.isnan(value) else float(value) + 0.0
-    except OverflowError:
-        return math.copysign(math.inf, value)
 
 
 def _sha256(data: bytes) -> str:

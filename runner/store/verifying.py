@@ -14,10 +14,11 @@ from sqlalchemy import Connection, inspect, text
 from runner.errors import StoreError
 from runner.identity import canonical
 from runner.store.connection import Database
+from runner.store.parameter_values import Stored
 from runner.store.schema import SCHEMA_VERSION, metadata, views
 from runner.store.shared_rows import digest_of_environment, digest_of_setting
 from runner.store.verifying_runs import examine_runs
-from runner.store.verifying_settings import Stored, wrong_with_setting
+from runner.store.verifying_settings import wrong_with_setting
 
 AT_MOST = 100
 """How many problems of the file itself are listed."""

@@ -15,7 +15,7 @@ from runner.identity import canonical, identity
 from runner.outcomes import Outcome
 from runner.store.connection import Database
 from runner.store.run_columns import from_class
-from runner.store.run_rows import chunk_checksum
+from runner.store.run_rows import chunk_checksum, run_number
 
 PORTION = 500
 """How many runs are read in one transaction."""
@@ -154,6 +154,16 @@ def _wrong_with_chunk(row: Row[Any], chunk: Row[Any], step: int, width: int) -> 
 
 def _differences(row: Row[Any], expected: dict[str, float]) -> Iterator[str]:
     for name, value in expected.items():
-        stored = from_class(getattr(row, name), getattr(row, f"{name}_class"))
-        if not (stored == value or (math.isnan(stored) and math.isnan(value))):
+        number, number_class = getattr(row, name), getattr(row, f"{name}_class")
+        stored = from_class(number, number_class)
+        if not _is(stored, value):
             yield f"{name} is {stored!r} in its row, and {value!r} in its trajectory"
+        elif number != run_number(value):
+            yield f"{name} is compared as {number!r}, and is {value!r} in its trajectory"
+
+
+def _is(stored: float, value: float) -> bool:
+    """Whether a number is what its row says: 0.0 may be −0.0, for rows had no sign of zero once."""
+    if math.isnan(stored) or math.isnan(value):
+        return math.isnan(stored) and math.isnan(value)
+    return stored == value and math.copysign(1.0, stored) >= math.copysign(1.0, value)
