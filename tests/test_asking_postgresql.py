@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -162,6 +164,37 @@ def test_sql_takes_no_longer_than_it_may(both):
     with pytest.raises(QueryError) as error:
         both[0].sql("SELECT pg_sleep(20)", seconds=0.2)
     assert str(error.value) == "SQL: takes longer than 0.2 s; ask for less, or allow more time"
+
+
+@pytest.mark.parametrize("limit", [0, 1, 99, 100, 101, 250, 251, 300])
+def test_sql_rows_come_in_portions_and_are_all_there(both, limit):
+    answer = both[0].sql("SELECT n FROM generate_series(1, 251) AS n", limit=limit)
+    assert answer.frame["n"].tolist() == list(range(1, min(limit, 251) + 1))
+    assert answer.more == (limit < 251)
+    assert both[0].sql("SELECT 1 AS a, 2 AS b WHERE false", limit=limit).frame.names == ("a", "b")
+
+
+def test_sql_takes_no_longer_over_all_its_portions(both):
+    with pytest.raises(QueryError) as error:
+        both[0].sql("SELECT pg_sleep(0.001) FROM generate_series(1, 20000)", limit=20000, seconds=2.0)
+    assert str(error.value) == "SQL: takes longer than 2 s; ask for less, or allow more time"
+
+
+# 4 GB, of which 256 MB are allowed.
+LARGE = "SELECT repeat('x', 1000000) AS t FROM generate_series(1, 4000)"
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="the limit is of Linux")
+def test_sql_holds_no_more_than_it_may(both, url):
+    resource = pytest.importorskip("resource")
+
+    def limit() -> None:
+        resource.setrlimit(resource.RLIMIT_AS, (2**30, 2**30))
+
+    command = [sys.executable, "-c", "from runner.cli import main; main()", "sql", LARGE, "--limit", "4000", "--db", url]
+    done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=120)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr == "error: SQL: answers more than 256 MiB; ask for less, or use `runner export`\n"
 
 
 def test_commands_take_an_address(both, url, runner_cli: Callable[..., Any], tmp_path: Path):

@@ -5,7 +5,8 @@ from __future__ import annotations
 import itertools
 import sqlite3
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -29,6 +30,8 @@ LONGEST_PATTERN = 1000
 """Bytes of a pattern of LIKE or GLOB, which may be compared with every place of a value."""
 MOST_SECONDS = 1_000_000
 """PostgreSQL counts no further than 2³¹ milliseconds."""
+ROWS_AT_ONCE = 100
+"""So many rows a server is asked for at a time: those that are on their way must come, though nobody wants them any more."""
 ALLOWED = "one SELECT over the views runs, steps, parameters and experiments is allowed, and nothing that writes"
 REFUSALS = ("one statement", "not authorized")
 Rows = tuple[list[str], list[Any]]
@@ -85,7 +88,7 @@ def _ask_file(database: Database, text: str, limit: int, seconds: float) -> Rows
     try:
         return in_time(ask, seconds)
     except (TimeoutError, _TooLong) as error:
-        raise QueryError(f"SQL: takes longer than {seconds:g} s; ask for less, or allow more time") from error
+        raise _late(seconds) from error
 
 
 def _ask_sqlite(connection: Connection, text: str, limit: int, is_over: Callable[[], bool]) -> Rows:
@@ -141,24 +144,57 @@ def _ask_server(database: Database, text: str, limit: int, seconds: float) -> Ro
 def _ask_postgresql(connection: Connection, text: str, limit: int, seconds: float) -> Rows:
     """Ask PostgreSQL, as a cursor in its read-only transaction: only what only reads can be one."""
     raw: Any = connection.connection.driver_connection
-    connection.exec_driver_sql(f"SET LOCAL statement_timeout = {max(1, int(1000 * seconds))}")
+    end = time.monotonic() + seconds
     try:
         with raw.cursor() as cursor:
+            cursor.execute(_allowing(end, seconds))
             # Prepared, for then it must be one statement.
             cursor.execute(f"DECLARE asked NO SCROLL CURSOR FOR {text}".encode(), prepare=True)
-            cursor.execute(f"FETCH {int(limit) + 1} FROM asked")
-            return [column.name for column in cursor.description or ()], _fetched(cursor, limit)
+            cursor.execute("FETCH 0 FROM asked")
+            names = [column.name for column in cursor.description or ()]
+            with closing(_server_rows(cursor, limit, end, seconds)) as rows:
+                return names, _fetched(rows, limit)
     except connection.dialect.loaded_dbapi.Error as error:
         raise _server_refusal(error, seconds) from error
     finally:
         connection.rollback()
 
 
+def _server_rows(cursor: Any, limit: int, end: float, seconds: float) -> Generator[Any, None, None]:
+    """Give rows, one more than the limit if there are more; one at a time is on this side, and some on their way."""
+    for first in range(0, limit + 1, ROWS_AT_ONCE):
+        cursor.execute(_allowing(end, seconds))
+        wanted = min(ROWS_AT_ONCE, limit + 1 - first)
+        came = 0
+        with closing(cursor.stream(f"FETCH {wanted} FROM asked")) as rows:
+            for row in rows:
+                came += 1
+                yield row
+        if came < wanted:
+            return
+
+
+def _allowing(end: float, seconds: float) -> str:
+    """Return the command that leaves a statement the time to an end.
+
+    Raises:
+        QueryError: there is none left.
+    """
+    left = end - time.monotonic()
+    if left <= 0:
+        raise _late(seconds)
+    return f"SET LOCAL statement_timeout = {max(1, int(1000 * left))}"
+
+
+def _late(seconds: float) -> QueryError:
+    return QueryError(f"SQL: takes longer than {seconds:g} s; ask for less, or allow more time")
+
+
 def _server_refusal(error: BaseException, seconds: float) -> QueryError:
     reason = str(error).strip().partition("\n")[0]
     state = getattr(error, "sqlstate", None)
     if state == "57014":
-        return QueryError(f"SQL: takes longer than {seconds:g} s; ask for less, or allow more time")
+        return _late(seconds)
     hint = f": {ALLOWED}" if state in ("25006", "42601") else ""
     return QueryError(f"SQL: {reason}{hint}")
 
