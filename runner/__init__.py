@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from runner.layers import Tape as Tape
     from runner.line_search import armijo as armijo
     from runner.line_search import wolfe as wolfe
+    from runner.minimum import known_minimum as known_minimum
     from runner.parameters import parameter as parameter
     from runner.records import RunRecord as RunRecord
     from runner.report.contours import draw_height as draw_height
@@ -201,6 +202,7 @@ _HOMES = {
     "runner.hookspecs": ("hookimpl",),
     "runner.layers": ("Initialisation", "Layers", "Tape"),
     "runner.line_search": ("armijo", "wolfe"),
+    "runner.minimum": ("known_minimum",),
     "runner.parameters": ("parameter",),
     "runner.records": ("RunRecord",),
     "runner.report.contours": ("draw_height", "fit_height", "frame_of"),

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from runner.contracts import HasMinimum, Kind, Objective
+from runner.contracts import Kind, Objective, Plugin
 from runner.errors import ExperimentError
 from runner.experiment import Exclusion, Experiment, Rules, Setting, Start
 from runner.making import make_setting
+from runner.minimum import known_minimum
 from runner.offers import RESERVED, Catalogue, Offer, suggestion
 from runner.overrides import AXES, apply_overrides
 from runner.parameters import Parameter, ParameterValue, parameter, parameters_of, shown
@@ -111,7 +112,7 @@ class _Reader:
         record = self._fields("record", RecordTable)
         rules = Rules(self._fields("stop", StoppingRules), record.x, record.gradient)
         objectives = axes["objective"]
-        if rules.stop.gap is not None and objectives and not any(isinstance(each.plugin, HasMinimum) for each in objectives):
+        if rules.stop.gap is not None and objectives and not any(_knows_minimum(each.plugin) for each in objectives):
             self.problems.add("stop.gap", "none of the objectives knows its minimum; use gradient_norm instead")
         return Experiment(
             path=self.path,
@@ -313,6 +314,13 @@ class _Reader:
             self.problems.add("report.figures", f"must be a list of figures' names, not {shown(figures)}")
             return ()
         return tuple(figures)
+
+
+def _knows_minimum(plugin: Plugin) -> bool:
+    try:
+        return known_minimum(plugin) is not None
+    except Exception:  # what it raises is told when it is needed
+        return True
 
 
 def _zip_groups(groups: object) -> list[list[str]]:

@@ -117,11 +117,14 @@ class HasResiduals(Protocol, metaclass=Capability):
 
 @runtime_checkable
 class HasMinimum(Protocol, metaclass=Capability):
-    """An objective whose global minimum is known."""
+    """An objective whose global minimum is known, at least for some of its parameters."""
 
     @property
-    def minimum(self) -> Minimum:
-        """The known global minimum."""
+    def minimum(self) -> Minimum | None:
+        """The known global minimum; None where it is not known for these parameters.
+
+        Objectives of which it is known do not share a batch with others.
+        """
 
 
 @runtime_checkable

@@ -16,10 +16,11 @@ import numpy as np
 
 from runner.batches import Batch, take_rows
 from runner.behaviour import Behaviour, BehaviourState
-from runner.contracts import HasMinimum, Mask, Memory, sign_of_life
+from runner.contracts import Mask, Memory, sign_of_life
 from runner.errors import PluginError
 from runner.evaluation import EvaluatedPoint, Evaluator
 from runner.memory import same_row, take_memory, without_rows
+from runner.minimum import known_minimum
 from runner.recording import Recorder
 from runner.rowwise import Array, norm
 from runner.stopping import OUTCOMES, RUNNING, Outcome, StoppingState
@@ -240,9 +241,10 @@ class _Loop:
         return EvaluatedPoint(self.evaluator, self.x, value, gradient) if len(self.going) else None
 
     def _minimum(self, value: Array) -> Array | None:
-        if self.batch.rules.stop.gap is None or not isinstance(self.batch.objective, HasMinimum):
+        minimum = None if self.batch.rules.stop.gap is None else known_minimum(self.batch.objective)
+        if minimum is None:
             return None
-        return np.broadcast_to(np.asarray(self.batch.objective.minimum.value, dtype=np.float64).ravel(), value.shape)
+        return np.broadcast_to(np.asarray(minimum.value, dtype=np.float64).ravel(), value.shape)
 
     def _tick(self) -> None:
         """Give each run that is still going its share of the time since the last tick."""

@@ -23,6 +23,7 @@ from runner.contracts import (
 )
 from runner.errors import PluginError
 from runner.experiment import Experiment, Rules, Run, Setting, Skipped, Start, identities
+from runner.minimum import known_minimum
 from runner.parameters import parameters_of
 from runner.trajectories import chunk_steps
 
@@ -113,9 +114,11 @@ def _refusal(objective: Setting, gradient: Setting, quantity: Quantity) -> str |
 
 def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple[Batch, Sequence[Run]]]:
     """Yield the runs in batches that differ only in numbers, each with its runs in the same order."""
-    groups: dict[tuple[str, str, str], list[Run]] = defaultdict(list)
+    groups: dict[tuple[str | bool, ...], list[Run]] = defaultdict(list)
+    known = _minima_known(runs) if rules.stop.gap is not None else {}
     for run in runs:
-        groups[run.objective.structure, run.gradient.structure, run.optimizer.structure].append(run)
+        structures = run.objective.structure, run.gradient.structure, run.optimizer.structure
+        groups[*structures, known.get(run.objective.canonical, False)].append(run)
     for group in groups.values():
         dimension = len(group[0].start.x)
         width = 8 * rules.series(dimension)
@@ -123,6 +126,17 @@ def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple
         for first in range(0, len(group), size):
             members = group[first : first + size]
             yield _batch(members, rules), members
+
+
+def _minima_known(runs: Sequence[Run]) -> dict[str, bool]:
+    """Return for each objective whether it knows its minimum, which decides how its runs are stopped."""
+    known = {}
+    for objective in {run.objective.canonical: run.objective for run in runs}.values():
+        try:
+            known[objective.canonical] = known_minimum(objective.plugin) is not None
+        except Exception:  # what it raises is told when the minimum is needed
+            known[objective.canonical] = True
+    return known
 
 
 def _batch(runs: Sequence[Run], rules: Rules) -> Batch:

@@ -9,10 +9,11 @@ from typing import cast
 import numpy as np
 
 from runner.analysis.curvature import hessian_spectrum
-from runner.contracts import ComputesHessian, GradientBackend, HasMinimum, Objective
+from runner.contracts import ComputesHessian, GradientBackend, Objective
 from runner.errors import PluginError
 from runner.evaluation import Evaluator
 from runner.experiment import Landmark, Run, Setting
+from runner.minimum import known_minimum
 from runner.rowwise import Array
 
 LARGEST_SPECTRUM = 200
@@ -33,8 +34,7 @@ def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting
     for objective in dict.fromkeys(run.objective for run in runs):
         try:
             function = cast(Objective, objective.plugin)
-            if isinstance(function, HasMinimum):
-                minimum = function.minimum
+            if (minimum := known_minimum(function)) is not None:
                 x = np.array(minimum.x, dtype=np.float64).reshape(-1)
                 if len(x) != function.dimension:
                     raise ValueError(f"it has {len(x)} coordinates, and the objective has dimension {function.dimension}")

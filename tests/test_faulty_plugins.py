@@ -213,6 +213,74 @@ def test_an_error_inside_a_minimum_is_told_and_not_taken_for_none(tmp_path, writ
     assert not (tmp_path / "r.db").exists()
 
 
+SHIFTED = '''\
+from dataclasses import dataclass
+import numpy as np
+import runner
+
+@dataclass(frozen=True)
+class Shifted(runner.Objective):
+    """f(x) = (x − s)², whose minimum is known for s ≤ 1."""
+    shift: float = runner.parameter(1.0, doc="where the minimum lies, s")
+    dimension = 1
+    @property
+    def minimum(self):
+        return None if np.any(self.shift > 1) else runner.Minimum(np.full(1, 1.0) * self.shift, 0.0)
+    def value(self, x):
+        return ((x - self.shift) ** 2).sum(axis=-1)
+    def gradient(self, x):
+        return 2 * (x - self.shift)
+
+@runner.hookimpl
+def runner_objectives():
+    return {"shifted": Shifted}
+'''
+PARTLY = """\
+name = "partly"
+plugins = ["shifted.py"]
+objective = [{ name = "shifted", shift = { values = [0.5, 2.0, 0.75, 3.0] } }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = 0.4 }]
+start = { points = [0.0] }
+stop = { max_steps = 50, gap = 1e-6 }
+"""
+
+
+def test_runs_whose_minimum_is_not_known_are_computed_and_stop_by_the_other_rules(tmp_path, write, call):
+    write(SHIFTED, "shifted.py")
+    write(PARTLY, "partly.toml")
+    write(PARTLY + "execution = { max_batch = 1 }\n", "alone.toml")
+    assert call("run", "partly.toml", "--db", "r.db", "-q") == Done(0, "", "")
+    assert call("run", "alone.toml", "--db", "alone.db", "--no-report", "-q") == Done(0, "", "")
+    assert contents(tmp_path / "r.db") == contents(tmp_path / "alone.db")
+    columns = "--columns", "shift,outcome,behaviour,final_gap"
+    told, alone = (call("runs", "--db", name, *columns, "--format", "json").json for name in ("r.db", "alone.db"))
+    assert told == alone
+    known = {run["shift"]: (run["outcome"], run["final_gap"] is None) for run in told}
+    assert known == {
+        0.5: ("converged", False), 2.0: ("max_steps", True), 0.75: ("converged", False), 3.0: ("max_steps", True)
+    }  # fmt: skip
+
+
+def test_a_gap_is_refused_where_no_objective_knows_its_minimum(write, call):
+    write(SHIFTED, "shifted.py")
+    write(PARTLY.replace("0.5, 2.0, 0.75", "2.0, 2.5"), "partly.toml")
+    told = "error: partly.toml: stop.gap: none of the objectives knows its minimum; use gradient_norm instead\n"
+    assert call("run", "partly.toml") == Done(2, "", told)
+
+
+def test_rosenbrock_is_run_where_its_minimum_is_not_known(write, call):
+    text = THREE_RUNS.replace('plugins = ["faulty.py"]\n', "").replace('executor = "faulty", ', "")
+    text = text.replace('name = "quadratic"', 'name = "rosenbrock", dimension = 3, a = 2.0').replace(
+        "[1.0, 2.0, 3.0]", "[1.0, 0.5]"
+    )
+    write(text + 'report = { figures = ["convergence", "outcomes"] }\n', "three.toml")
+    assert call("run", "three.toml", "-q") == Done(0, "", "")
+    checked = call("plugins", "check", "rosenbrock", "--set", "dimension=3", "--set", "a=2")
+    assert (checked.code, checked.err) == (0, "")
+    assert "skipped  minimum: because it knows none for these parameters\n" in checked.out
+
+
 def test_an_error_inside_a_start_region_is_told_and_not_taken_for_none(write, call):
     write(TYPO.replace("CAPABILITY", "start_region"), "faulty.py")
     write(THREE_RUNS.replace("quadratic", "typo").replace('executor = "faulty", ', ""), "three.toml")

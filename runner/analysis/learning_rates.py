@@ -14,7 +14,8 @@ from runner.analysis.rates import LinearRate, best_learning_rate, linear_rate, s
 from runner.analysis.summary import LEARNING_RATE
 from runner.analysis.words import number
 from runner.behaviour import Behaviour
-from runner.contracts import HasMinimum, Objective, Results, StoredRun
+from runner.contracts import Objective, Results, StoredRun
+from runner.minimum import known_minimum
 from runner.rowwise import Array
 from runner.stopping import Outcome
 
@@ -208,9 +209,10 @@ def _learning_rate(run: StoredRun) -> float:
 
 
 def _minimiser(objective: Objective | None) -> Array | None:
-    if objective is None or not isinstance(objective, HasMinimum):
+    minimum = known_minimum(objective)
+    if minimum is None:
         return None
-    return np.asarray(objective.minimum.x, dtype=np.float64)
+    return np.asarray(minimum.x, dtype=np.float64)
 
 
 def _strays(runs: Sequence[StoredRun], elsewhere: set[int]) -> set[int]:

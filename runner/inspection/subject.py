@@ -17,7 +17,6 @@ from runner.contracts import (
     DrawsStarts,
     GradientBackend,
     HasGradient,
-    HasMinimum,
     HasStartRegion,
     Objective,
     Quantity,
@@ -25,6 +24,7 @@ from runner.contracts import (
 from runner.errors import ExperimentError, PluginError, RunnerError
 from runner.evaluation import Evaluator
 from runner.experiment import Setting
+from runner.minimum import known_minimum
 from runner.overrides import apply_overrides
 from runner.registry import Registry
 from runner.rowwise import Array, ByRows
@@ -129,10 +129,10 @@ class Subject:
     def known_minimum(self) -> Array | None:
         """Return the known minimiser, `(dimension,)`, if the objective states one."""
         with told(f"objective {self.name}: its minimum"):
-            objective = self.objective
-            if not isinstance(objective, HasMinimum):
+            minimum = known_minimum(self.objective)
+            if minimum is None:
                 return None
-            x = np.array(objective.minimum.x, dtype=np.float64).reshape(-1)
+            x = np.array(minimum.x, dtype=np.float64).reshape(-1)
         return x if len(x) == self.dimension and bool(np.isfinite(x).all()) else None
 
     def drawn_start(self) -> Array | None:

@@ -18,7 +18,6 @@ from runner import (
     ByRows,
     Drawing,
     Figure,
-    HasMinimum,
     Objective,
     Results,
     StoredRun,
@@ -28,6 +27,7 @@ from runner import (
     fit_height,
     frame_of,
     hookimpl,
+    known_minimum,
     listed,
     number,
     one_of_each_behaviour,
@@ -119,7 +119,8 @@ def _best_of_each(runs: Sequence[StoredRun], methods: Sequence[tuple[str, str]])
 
 
 def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> None:
-    minimum = np.asarray(objective.minimum.x)[None] if isinstance(objective, HasMinimum) else np.empty((0, objective.dimension))
+    known = known_minimum(objective)
+    minimum = np.empty((0, objective.dimension)) if known is None else np.asarray(known.x)[None]
     starts = np.array([path.x[0] for path in paths])
     near = _nearby(paths, starts, minimum)
     draw_height(panel, objective, frame_of([near, minimum]))
@@ -157,7 +158,7 @@ def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives:
     ground = {1: "the curve of f", 2: "the contours of f, bright where it is low"}
     over = listed([ground[kind] for kind in sorted(kinds)], "or")
     text = [f"Some runs over {over}: a dot is an iterate, an open one the start."]
-    if any(isinstance(objective, HasMinimum) for _, objective, _ in shown):
+    if any(known_minimum(objective) is not None for _, objective, _ in shown):
         text.append("The star is the known minimum.")
     if any(path.run.behaviour and path.label.startswith(path.run.behaviour) for _, _, paths in shown for path in paths):
         text.append("Of the runs that moved alike, the one with the middle learning rate is drawn, from the first start.")

@@ -17,7 +17,6 @@ from runner import (
     Drawing,
     Figure,
     HasData,
-    HasMinimum,
     Objective,
     Results,
     StoredRun,
@@ -25,6 +24,7 @@ from runner import (
     draw_height,
     frame_of,
     hookimpl,
+    known_minimum,
     number,
     one_of_each_behaviour,
     wrapped,
@@ -153,11 +153,12 @@ def _draw_loss(panel: Axes, fit: Fit) -> None:
 
 
 def _centre(fit: Fit) -> Array:
-    return np.asarray(fit.objective.minimum.x) if isinstance(fit.objective, HasMinimum) else fit.x[-1]
+    known = known_minimum(fit.objective)
+    return fit.x[-1] if known is None else np.asarray(known.x)
 
 
 def _caption(fits: Sequence[Fit]) -> str:
-    known = isinstance(fits[0].objective, HasMinimum)
+    known = known_minimum(fits[0].objective) is not None
     reading = [
         "Left the data, and what the model says of them at some steps, from dark to bright; right the same steps, and all",
         "between them, over the contours of the loss, which is bright where it is low.",
@@ -173,7 +174,8 @@ def _finding(fit: Fit) -> str:
 
 
 def _best_fits(fits: Sequence[Fit]) -> list[str]:
-    known = {fit.run.objective: fit.objective.minimum for fit in fits if isinstance(fit.objective, HasMinimum)}
+    stated = {fit.run.objective: known_minimum(fit.objective) for fit in fits}
+    known = {name: minimum for name, minimum in stated.items() if minimum is not None}
     return [
         f"The best fit{f' on {name}' if len(known) > 1 else ''} is {_place(np.asarray(minimum.x))}, "
         f"where f = {number(float(minimum.value))}."

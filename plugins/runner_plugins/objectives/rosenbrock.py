@@ -16,10 +16,10 @@ from runner import Array, LeastSquares, Minimum, Objective, hookimpl, parameter
 class Rosenbrock(LeastSquares):
     """f(x) = Σ b (xᵢ₊₁ − xᵢ²)² + (a − xᵢ)², the sum over i = 1 … d − 1, for any real x.
 
-    Its minimum is f(a, …, a, a²) = 0, where with more than two coordinates a must be 0 or 1 (so that a² = a). With d = 2 there is
-    no other stationary point. The floor of the valley, x₂ = x₁², is steep across and flat along: at the minimiser for a = 1 and
-    b = 100 the curvatures are 1001.6 and 0.4. With a = 1, b = 100 and 4 ≤ d ≤ 30 there is one more local minimum, near
-    (−1, 1, …, 1).
+    Its minimum is f(a, …, a, a²) = 0 with d = 2, and with a = 0 or a = 1, where a² = a; otherwise it is not known. With d = 2
+    there is no other stationary point. The floor of the valley, x₂ = x₁², is steep across and flat along: at the minimiser for
+    a = 1 and b = 100 the curvatures are 1001.6 and 0.4. With a = 1, b = 100 and 4 ≤ d ≤ 30 there is one more local minimum,
+    near (−1, 1, …, 1).
 
     It is a sum of squares, of the residuals √b (xᵢ₊₁ − xᵢ²) and then a − xᵢ. Its Hessian is tridiagonal.
 
@@ -32,16 +32,11 @@ class Rosenbrock(LeastSquares):
     a: float = parameter(1.0, doc="where the minimum lies along the valley")
     b: float = parameter(100.0, above=0, doc="steepness of the valley's walls")
 
-    def validate(self) -> None:
-        """Refuse an a for which the minimum is not known."""
-        if self.dimension > 2 and self.a not in (0, 1):
-            raise ValueError(
-                f"a = {self.a:g} needs dimension = 2: with more coordinates the minimum is known for a = 0 and a = 1"
-            )
-
     @property
-    def minimum(self) -> Minimum:
-        """f(a, …, a, a²) = 0."""
+    def minimum(self) -> Minimum | None:
+        """f(a, …, a, a²) = 0, where that is a minimum."""
+        if self.dimension > 2 and not np.isin(self.a, (0.0, 1.0)).all():
+            return None
         ones = np.ones(self.dimension - 1)
         return Minimum(np.concatenate([self.a * ones, self.a * self.a * ones[:1]], axis=-1), 0.0)
 
