@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from runner.contracts import Series
 from runner.errors import QueryError
-from runner.frames import Column, Frame
+from runner.frames import Column, Frame, shortened
 from runner.records import RunHead
 from runner.rowwise import Array
 
@@ -27,7 +27,7 @@ def chosen_series(series: str | Sequence[str] | None) -> tuple[str, ...]:
     names = tuple(name.strip() for name in series.split(",")) if isinstance(series, str) else tuple(series)
     for name in names:
         if name not in SERIES:
-            raise QueryError(f"series: there is no {name!r}; allowed: {', '.join(SERIES)}")
+            raise QueryError(f"series: there is no {shortened(name)!r}; allowed: {', '.join(SERIES)}")
     return tuple(dict.fromkeys(names))
 
 

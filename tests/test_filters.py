@@ -18,6 +18,7 @@ from runner.filters.parsing import DEEPEST, LONGEST, MOST_CONDITIONS, parse_filt
 from runner.filters.sorting import parse_columns, parse_sort
 from runner.filters.syntax import Comparison, Literal, Name, Not
 from runner.outcomes import OUTCOMES
+from runner.store.run_columns import RUN_COLUMNS
 
 from .conftest import SMALL
 from .test_store import opened, run_into, stored_in
@@ -334,11 +335,11 @@ def test_experiments(stored):
     assert (
         ids(stored, 'experiment = "small"')
         == ids(stored, "experiment = 1")
-        == ids(stored, 'experiment in ("small", 7)')
+        == ids(stored, 'experiment in ("small", 1)')
         == everything
     )
     assert ids(stored, 'experiment like "sm%"') == everything
-    assert ids(stored, 'experiment != "small"') == ids(stored, "experiment = 7") == ids(stored, "experiment = 1.5") == []
+    assert ids(stored, 'experiment != "small"') == ids(stored, "experiment != 1") == ids(stored, "not experiment = 1.0") == []
 
 
 @pytest.mark.parametrize(
@@ -350,6 +351,9 @@ def test_experiments(stored):
          '  experiment != "zzz"\n                ^'),
         ('experiment in (1, "smal")', "character 19: there is no experiment 'smal'; did you mean small?\n"
          '  experiment in (1, "smal")\n                    ^'),
+        ("experiment = 77", "character 14: there is no experiment 77; there are 1\n  experiment = 77\n               ^"),
+        ("not experiment in (1, 1.5)", "character 23: there is no experiment 1.5; there are 1\n"
+         "  not experiment in (1, 1.5)\n                        ^"),
         ('outcome = "convergd"', "character 11: there is no outcome 'convergd'; did you mean converged?\n"
          '  outcome = "convergd"\n            ^'),
         ('outcome != ""', "character 12: there is no outcome ''; there are converged, max_steps, stalled, diverged, non_finite, "
@@ -386,6 +390,47 @@ def test_depth_is_limited_but_brackets_cost_nothing():
     with pytest.raises(QueryError) as error:
         parse_filter("x" * (LONGEST + 1))
     assert str(error.value) == "filter: has 20,001 characters, and at most 20,000 are allowed; use several filters"
+
+
+DEEP = {
+    "the bracket last": lambda leaf, n: f"({leaf} or ({leaf} and " * n + leaf + "))" * n,
+    "the bracket first": lambda leaf, n: "((" * n + leaf + f" and {leaf}) or {leaf})" * n,
+    "not": lambda leaf, n: f"not ({leaf} and " * n + leaf + ")" * n,
+    "two brackets": lambda leaf, n: " and ".join([f"({leaf} or ({leaf} and " * n + leaf + "))" * n] * 2),
+}
+
+
+@pytest.mark.parametrize(
+    "leaf", ["steps < 3", 'not experiment = "small"', "not learning_rate in (1, 2)", "final_gap is not null"]
+)
+@pytest.mark.parametrize("shape", DEEP.values(), ids=DEEP)
+def test_the_deepest_filter_is_understood_by_the_database(stored, shape, leaf):
+    deepest = shape(leaf, DEEPEST // 2 - 2)
+    (found,) = stored.run_frames(deepest)
+    assert stored.runs(deepest)["id"].tolist() == found["id"].tolist()
+    stored.plan_deletion(where=deepest)
+    stored.steps(where=f"id = 1 and ({deepest})", series="value")
+    with pytest.raises(QueryError, match="conditions are nested more than 40 deep"):
+        stored.runs(shape(leaf, DEEPEST))
+
+
+def test_names_of_any_length_make_short_messages(stored):
+    long = "a" * 18_000
+    cut, shown = f"{'a' * 59}…", f"\n  {'a' * 100}…\n  ^"
+    columns = ", ".join([*RUN_COLUMNS][:12])
+    for question, message in (
+        ({"where": f"{long} < 1"}, f"filter: character 1: there is no {cut}; there are {columns}, …{shown}"),
+        ({"sort": long}, f"order: character 1: there is no {cut}; there are {columns}, …{shown}"),
+        ({"columns": long}, f"columns: character 1: there is no {cut}; there are {columns}, …{shown}"),
+    ):
+        with pytest.raises(QueryError) as error:
+            stored.runs(**question)
+        assert str(error.value) == message
+    for call in (lambda: stored.run(long), lambda: stored.compare(long, "small"), lambda: stored.steps(1, series=long)):
+        with pytest.raises(QueryError) as error:
+            call()
+        assert cut in str(error.value)
+        assert len(str(error.value)) < 500
 
 
 def test_the_tree():
@@ -439,4 +484,4 @@ def test_a_limit(stored):
     assert len(stored.runs(limit=0)) == 0
     with pytest.raises(QueryError) as error:
         stored.runs(limit=-1)
-    assert str(error.value) == "limit: must be a whole number >= 0, not -1"
+    assert str(error.value) == "limit: must be a whole number from 0 to 1,000,000,000, not -1"

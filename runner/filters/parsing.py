@@ -25,6 +25,7 @@ from runner.filters.syntax import (
     Presence,
     complaint,
 )
+from runner.frames import shortened
 
 LONGEST = 20_000
 MOST_CONDITIONS = 200
@@ -192,7 +193,9 @@ def _comparison(left: Name | Literal, operator: Token, right: Name | Literal) ->
     if isinstance(left, Literal) and isinstance(right, Name):
         return Comparison(right, MIRRORED[sign], left)
     if isinstance(right, Name):
-        text = f'a name is compared with a number or a text, not with another name; put a text in quotes: "{right.text}"'
+        text = (
+            f'a name is compared with a number or a text, not with another name; put a text in quotes: "{shortened(right.text)}"'
+        )
         raise _Problem(right.position, text)
     raise _Problem(right.position, "a number or a text is compared with a name, such as steps, not with another")
 

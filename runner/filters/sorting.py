@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from runner.filters.syntax import Name, complaint
+from runner.frames import shortened
 
 _ITEM = re.compile(r"\s*(?P<sign>-?)\s*(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)\s*")
 
@@ -69,7 +70,7 @@ def parse_columns(text: str) -> Columns:
     names: dict[str, Name] = {}
     for name, sign in _items("columns", text, "expected a name"):
         if sign or name.text in names:
-            problem = "a minus has no meaning here" if sign else f"{name.text} is named twice"
+            problem = "a minus has no meaning here" if sign else f"{shortened(name.text)} is named twice"
             raise complaint("columns", text, name.position, problem)
         names[name.text] = name
     return Columns(text, tuple(names.values()))

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, func, select
 
 from runner.errors import QueryError
-from runner.frames import Column, ColumnKind, Frame
+from runner.frames import Column, ColumnKind, Frame, shortened
 from runner.outcomes import OUTCOMES
 from runner.store import schema
 from runner.store.connection import Database
@@ -82,4 +82,4 @@ def no_experiment(connection: Connection, key: int | str, database: str) -> Quer
     names = list(connection.execute(select(table.c.name).distinct().order_by(table.c.name)).scalars())
     close = difflib.get_close_matches(str(key), names, n=1)
     hint = f"did you mean {close[0]}?" if close else "`runner list` shows what there is"
-    return QueryError(f"database {database}: holds no experiment {key!r}; {hint}")
+    return QueryError(f"database {database}: holds no experiment {shortened(key) if isinstance(key, str) else key!r}; {hint}")

@@ -20,6 +20,7 @@ from runner.store.names import Meaning, Names, ParameterName
 from runner.store.run_columns import RunColumn, run
 
 Clause = ColumnElement[bool]
+Leaf = Comparison | Membership | Pattern | Presence
 Test = Callable[[ColumnElement[Any]], Clause]
 NO_ESCAPE = "\x1f"
 """What nobody writes: % and _ always stand for other characters."""
@@ -39,7 +40,7 @@ def filtered(filter_: Filter, names: Names) -> Clause:
     Raises:
         QueryError: a name means nothing, or is compared with the wrong kind of value.
     """
-    return _clause(filter_.condition, names, _Meanings(names))
+    return _clause(filter_.condition, names, _Meanings(names), negated=False)
 
 
 class _Meanings(dict[Any, Meaning]):
@@ -54,21 +55,31 @@ class _Meanings(dict[Any, Meaning]):
         return self[name]
 
 
-def _clause(condition: Condition, names: Names, meanings: _Meanings) -> Clause:
+def _clause(condition: Condition, names: Names, meanings: _Meanings, negated: bool) -> Clause:
+    """Return a condition or its opposite, such that SQLite's parser, which bears little depth, keeps little in mind."""
     if isinstance(condition, Not):
-        # In SQL, not unknown is unknown.
-        return not_(func.coalesce(_clause(condition.condition, names, meanings), false()))
-    if isinstance(condition, All):
-        return and_(*(_clause(each, names, meanings) for each in condition.conditions))
-    if isinstance(condition, Either):
-        return or_(*(_clause(each, names, meanings) for each in condition.conditions))
+        return _clause(condition.condition, names, meanings, not negated)
+    if isinstance(condition, All | Either):
+        join = and_ if isinstance(condition, All) != negated else or_
+        clauses = [(_clause(each, names, meanings, negated), _depth(each)) for each in condition.conditions]
+        # What stands before a bracket is kept in mind until the bracket is closed.
+        return join(*(clause for clause, _ in sorted(clauses, key=lambda pair: -pair[1])))
+    leaf = _leaf(condition, names, meanings)
+    # In SQL, not unknown is unknown.
+    return not_(func.coalesce(leaf, false())) if negated else leaf
+
+
+def _depth(condition: Condition) -> int:
+    if isinstance(condition, Not):
+        return _depth(condition.condition)
+    return 1 + max(map(_depth, condition.conditions)) if isinstance(condition, All | Either) else 0
+
+
+def _leaf(condition: Leaf, names: Names, meanings: _Meanings) -> Clause:
     meaning = meanings[condition.name]
     if isinstance(meaning, RunColumn):
         return _of_column(condition, meaning, names)
     return _of_experiment(condition, names) if meaning is None else _of_parameter(condition, meaning, names)
-
-
-Leaf = Comparison | Membership | Pattern | Presence
 
 
 def _literals(leaf: Leaf) -> Sequence[Literal]:
@@ -164,7 +175,7 @@ def _of_experiment(leaf: Leaf, names: Names) -> Clause:
     truth = next((each for each in _literals(leaf) if isinstance(each.value, bool)), None)
     if truth is not None:
         raise names.wrong(truth.position, "an experiment is compared with a name in quotes, or a number")
-    if _is_exact(leaf) and any(isinstance(each.value, str) for each in _literals(leaf)):
+    if _is_exact(leaf):
         names.require_known(_literals(leaf), "experiment", names.experiments())
     numbers = [_bound(each) for each in _comparable(_literals(leaf)) if not isinstance(each, str)]
     texts = [_bound(each) for each in _comparable(_literals(leaf)) if isinstance(each, str)]

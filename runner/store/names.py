@@ -10,6 +10,7 @@ from sqlalchemy import Connection, exists, select
 
 from runner.errors import QueryError
 from runner.filters.syntax import Literal, Name, complaint
+from runner.frames import shortened
 from runner.store import schema
 from runner.store.run_columns import RUN_COLUMNS, RunColumn
 
@@ -74,20 +75,24 @@ class Names:
         """Return the error that points at a place."""
         return complaint(self._what, self._text, position, problem)
 
-    def require_known(self, literals: Sequence[Literal], what: str, known: Sequence[str]) -> None:
-        """Refuse texts that there are not: with a slip in one, a filter would answer with nothing, or everything.
+    def require_known(self, literals: Sequence[Literal], what: str, known: Sequence[str | int]) -> None:
+        """Refuse values that there are not: with a slip in one, a filter would answer with nothing, or everything.
 
         Raises:
-            QueryError: there is such a text; it points there.
+            QueryError: there is such a value; it points there.
         """
         for each in literals:
-            if isinstance(each.value, str) and each.value not in known:
-                raise self.wrong(each.position, f"there is no {what} {each.value!r}; {_hint('', each.value, known)}")
+            if each.value not in known:
+                value, kind = each.value, str if isinstance(each.value, str) else int
+                named = repr(shortened(value)) if isinstance(value, str) else value
+                hint = _hint("", str(value), [str(other) for other in known if isinstance(other, kind)])
+                raise self.wrong(each.position, f"there is no {what} {named}; {hint}")
 
-    def experiments(self) -> list[str]:
-        """Return the names of all experiments."""
-        name = schema.experiment.c.name
-        return list(self._connection.execute(select(name).distinct().order_by(name)).scalars())
+    def experiments(self) -> list[str | int]:
+        """Return the names and the row numbers of all experiments."""
+        table = schema.experiment
+        rows = self._connection.execute(select(table.c.id, table.c.name).order_by(table.c.name, table.c.id)).all()
+        return [*dict.fromkeys(row.name for row in rows), *sorted(row.id for row in rows)]
 
     def _qualified(self, name: Name, kind: str, rest: str) -> Meaning:
         if self._has(kind, rest):
@@ -109,7 +114,7 @@ class Names:
         return sorted(self._connection.execute(query).scalars())
 
     def _unknown(self, name: Name, kind: str, wanted: str, known: Sequence[str]) -> QueryError:
-        return self.wrong(name.position, f"there is no {name.text}; {_hint(kind, wanted, known)}")
+        return self.wrong(name.position, f"there is no {shortened(name.text)}; {_hint(kind, wanted, known)}")
 
 
 def _hint(kind: str, wanted: str, known: Sequence[str]) -> str:

@@ -11,6 +11,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, select
 
 from runner.errors import QueryError
+from runner.frames import shortened
 from runner.records import KnownMinimum, Membership, RunRecord, SettingRecord
 from runner.store import schema
 from runner.store.connection import Database
@@ -94,7 +95,8 @@ def find_run(connection: Connection, run: int | str, database: str) -> int:
 
 
 def _no_run(run: int | str, database: str) -> QueryError:
-    name = run if str(run).isalnum() else repr(run)
+    text = shortened(str(run))
+    name = text if text.isalnum() else repr(text)
     return QueryError(
         f"database {database}: holds no run {name}; give a row number, or at least {SHORTEST} characters of an identity, as "
         "`runner runs` shows them"

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from runner.errors import QueryError
-from runner.frames import Column, ColumnKind, Frame
+from runner.frames import Column, ColumnKind, Frame, shortened
 from runner.store.connection import Database
 from runner.store.deadlines import in_time
 
@@ -74,7 +74,7 @@ def ask_sql(database: Database, text: str, limit: int, seconds: float) -> Answer
     ask = _ask_server if database.path is None else _ask_file
     names, rows = ask(database, text, limit, seconds)
     if not names:
-        raise QueryError(f"SQL: {text!r} asks for no rows: {ALLOWED}")
+        raise QueryError(f"SQL: {shortened(text)!r} asks for no rows: {ALLOWED}")
     return Answer(_frame(names, rows[:limit]), len(rows) > limit)
 
 
