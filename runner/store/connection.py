@@ -9,7 +9,7 @@ import shlex
 import sqlite3
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 from typing import Any, cast
 
@@ -22,6 +22,7 @@ from runner.interrupts import deferred
 from runner.store.causes import DAMAGED, READ_ONLY, busy, is_busy, reason
 from runner.store.making import make_file, make_tables
 from runner.store.older import OLDER, show_as_current
+from runner.store.own_file import OwnFile
 from runner.store.schema import SCHEMA_VERSION, schema_version
 from runner.store.sqlite_files import is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
 from runner.store.urls import location, read_url, server_engine, shown
@@ -55,7 +56,7 @@ class Database:
         self.path = Path(url.database) if self._is_sqlite and url.database not in (None, "", ":memory:") else None
         if self._is_sqlite and self.path is None:
             raise StoreError(f"database {self.name}: results are kept in a file; give its path")
-        self._file: tuple[int, int] | None = None
+        self._own = OwnFile(self.name, self.path) if self.path else None
         self.schema: str | None = None
         self._server = None if self.path else server_engine(self.name, url)
         # What a transaction reads is of one instant, however many questions it asks: a file does that by itself.
@@ -68,9 +69,9 @@ class Database:
         return self._server or self._sqlite_engine("rw")
 
     def _sqlite_engine(self, mode: str) -> Engine:
-        path, opener = cast(Path, self.path), open_to_write if mode == "rw" else open_to_read
+        opener = cast(OwnFile, self._own).open if mode == "rw" else functools.partial(open_to_read, cast(Path, self.path))
         # The writer keeps its connection: closing the last one folds the write-ahead log into the file each time.
-        engine = create_engine("sqlite://", creator=lambda: opener(path), poolclass=QueuePool if mode == "rw" else NullPool)
+        engine = create_engine("sqlite://", creator=opener, poolclass=QueuePool if mode == "rw" else NullPool)
         # The driver would begin a transaction only before the first write, too late to keep another writer out.
         event.listen(engine, "begin", self._begin_writing if mode == "rw" else lambda c: c.exec_driver_sql("BEGIN"))
         return engine
@@ -152,6 +153,8 @@ class Database:
         Raises:
             StoreError: with what the database said.
         """
+        if self._own is not None:
+            self._own.require()
         with self._explained(), self._reader.connect() as connection:
             if self.schema != SCHEMA_VERSION:
                 self.schema = self._version(connection)
@@ -195,7 +198,8 @@ class Database:
         with self._explained(), deferred(calm) as interrupts:
             engine = self._engine.execution_options(patience=patience, interrupts=interrupts)
             with engine.begin() as connection:
-                self._check_file()
+                if self._own is not None:
+                    self._own.check(cast(sqlite3.Connection, connection.connection.driver_connection))
                 if connection.dialect.name == "postgresql":
                     _keep_others_out(connection)
                 if self.schema != SCHEMA_VERSION:
@@ -218,25 +222,18 @@ class Database:
         with self._explained(), engine.connect() as connection:
             yield connection if self.path else connection.execution_options(isolation_level="AUTOCOMMIT")
 
-    def _check_file(self) -> None:
-        """Refuse to write to a file that is no longer there: the system would keep it, nameless, until the process ends."""
-        if self.path is None:
-            return
-        try:
-            status = self.path.stat()
-        except OSError:
-            status = None
-        file = status and (status.st_dev, status.st_ino)
-        self._file = self._file or file
-        if file is None or file != self._file:
-            raise StoreError(f"database {self.name}: was removed or replaced while it was in use; run the same command again")
-
     def close(self) -> None:
         """Give back the connections."""
         # The last to leave clears away the write-ahead log, which a reader cannot.
         self._reader.dispose()
         if "_engine" in vars(self):
+            if self._own is not None and not self._own.is_there():
+                self._leave_file(self._own)
             self._engine.dispose()
+
+    def _leave_file(self, own: OwnFile) -> None:
+        with suppress(StoreError), closing(self._engine.raw_connection()) as connection:
+            own.leave(cast(sqlite3.Connection, connection.driver_connection))
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -8,12 +8,13 @@ import sqlite3
 import struct
 import sys
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import quote
 
 from runner.errors import StoreError
 from runner.folders import folder_of
+from runner.store.beside import beside, logs_of, refuse_remains
 
 if sys.platform != "win32":
     import fcntl
@@ -24,8 +25,6 @@ READER_WAIT = 60.0
 """A reader waits for others only while they open or close the file, or make it anew."""
 PAGE_BYTES = 65536
 HEADER = b"SQLite format 3\0"
-LOGS, INDEX = ("-wal", "-journal"), "-shm"
-"""How the names of the files beside a database end: those that hold a part of it, and the index of the write-ahead log."""
 
 
 def open_to_write(path: Path, patience: float = ONE_WAIT) -> sqlite3.Connection:
@@ -87,16 +86,6 @@ def is_sqlite_file(path: Path, name: str) -> bool:
     return bool(header)
 
 
-def beside(path: Path, endings: Sequence[str] = (*LOGS, INDEX)) -> list[Path]:
-    """Return the names of files that SQLite keeps beside one while it is in use."""
-    return [path.with_name(f"{path.name}{ending}") for ending in endings]
-
-
-def logs_of(path: Path) -> list[Path]:
-    """Return the files beside one that hold what is not in it yet, or not any more."""
-    return [log for log in beside(path, LOGS) if log.exists() and log.stat().st_size > 0]
-
-
 def may_write(path: Path) -> bool:
     """Whether this user may write a file, and others beside it, as SQLite does."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
@@ -115,11 +104,13 @@ def put_in_place(path: Path, make: Callable[[Path], None]) -> bool:
     Raises:
         OSError, sqlite3.Error: it cannot be made; nothing is left of it.
     """
+    refuse_remains(path)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with folder_of(path):
         try:
             make(part)
             _settle(part)
+            refuse_remains(path)
             return _named(part, path)
         finally:
             for file in (part, *beside(part)):
