@@ -43,6 +43,7 @@ def parameter(
     at_least: float | None = None,
     below: float | None = None,
     at_most: float | None = None,
+    finite: bool = True,
     batched: bool = True,
     doc: str = "",
 ) -> Any:
@@ -54,6 +55,7 @@ def parameter(
         at_least: the value must be at least this.
         below: the value must be less than this.
         at_most: the value must be at most this.
+        finite: False if it may be infinite. NaN never is a value.
         batched: False if runs that differ in this number must not advance together, because the plugin prepares
             something from it that has no column form (a data set, say). Only `float` parameters are ever batched.
         doc: what the parameter is, with its unit, in a few words.
@@ -66,6 +68,7 @@ def parameter(
         "at_least": at_least,
         "below": below,
         "at_most": at_most,
+        "finite": finite,
         "batched": batched,
         "doc": doc,
     }
@@ -84,6 +87,7 @@ class Parameter:
         choices: the allowed values of a `Literal`, else empty.
         default: the default, or `dataclasses.MISSING`.
         bounds: pairs of a comparison sign and a limit.
+        finite: whether its numbers must be finite.
         batched: whether runs that differ in it may advance together.
         doc: what it is, in a few words.
         plugin: the kind of plugin that is its value, else None.
@@ -96,6 +100,7 @@ class Parameter:
     choices: tuple[str | int, ...]
     default: Any
     bounds: tuple[tuple[str, float], ...]
+    finite: bool
     batched: bool
     doc: str
     plugin: Kind | None = None
@@ -145,7 +150,7 @@ class Parameter:
         number = isinstance(value, int | float) and not isinstance(value, bool)
         given = value
         if kind is float and number:
-            value = float(cast(float, value))
+            value = self._float(cast(float, value))
         elif kind is Path and isinstance(value, str):
             value = Path(value)
         fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
@@ -153,6 +158,12 @@ class Parameter:
             raise ValueError(self._refusal(given))
         if not all(_HOLDS[sign](value, limit) for sign, limit in self.bounds):
             raise ValueError(self._refusal(given))
+        return value
+
+    def _float(self, number: float) -> float:
+        value = float(number)
+        if self.finite and math.isinf(value):
+            raise ValueError(f"must be {self.allowed}, and finite, not {shown(number)}")
         return value
 
     def _refusal(self, value: object) -> str:
@@ -238,6 +249,7 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
             f"not {hint!r}"
         )
     bounds = tuple((sign, field.metadata[key]) for key, sign in _SIGNS.items() if field.metadata.get(key) is not None)
+    finite = field.metadata.get("finite", True)
     batched = kind is float and field.metadata.get("batched", True)
     doc = field.metadata.get("doc", "")
-    return Parameter(field.name, kind, item, optional, choices, field.default, bounds, batched, doc, wrapped)
+    return Parameter(field.name, kind, item, optional, choices, field.default, bounds, finite, batched, doc, wrapped)

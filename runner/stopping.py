@@ -45,7 +45,9 @@ class StoppingRules:
     gradient_norm: float | None = parameter(None, at_least=0, doc="converged once ‖∇f‖ is at most this")
     gap: float | None = parameter(None, at_least=0, doc="converged once f − f* is at most this, where f* is known")
     step_length: float | None = parameter(None, at_least=0, doc="stalled once a step moves x no further than this")
-    divergence_limit: float = parameter(1e12, above=1, doc="diverged once |f| exceeds this many times max(1, |f(x₀)|)")
+    divergence_limit: float = parameter(
+        1e12, above=1, finite=False, doc="diverged once |f| exceeds this many times max(1, |f(x₀)|)"
+    )
     wall_time: float | None = parameter(None, above=0, doc="seconds of computing a run may use")
 
 

@@ -322,6 +322,8 @@ class TestPluginsOfTheFile:
             rated("true", f"{RATE} true"),
             rated("-0.1", f"{RATE} -0.1"),
             rated("nan", f"{RATE} nan"),
+            rated("inf", "must be a number > 0, and finite, not inf"),
+            rated("{ values = [0.1, -inf] }", "must be a number > 0, and finite, not -inf"),
             rated(HUGE, "the number is too large"),
             rated("[0.1, 0.2]", f"{RATE} [0.1, 0.2]; a sweep is written {{ values = [...] }}"),
         ],

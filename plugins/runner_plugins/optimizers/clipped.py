@@ -22,8 +22,10 @@ class Clipped(Optimizer):
     """
 
     optimizer: Optimizer = parameter(doc="the optimizer whose gradients are bounded")
-    max_norm: float | None = parameter(1.0, above=0, doc="the longest gradient that is followed in full, c")
-    max_value: float | None = parameter(None, above=0, doc="the largest coordinate of a gradient that is followed in full, v")
+    max_norm: float | None = parameter(1.0, above=0, finite=False, doc="the longest gradient that is followed in full, c")
+    max_value: float | None = parameter(
+        None, above=0, finite=False, doc="the largest coordinate of a gradient that is followed in full, v"
+    )
 
     def validate(self) -> None:
         """Refuse to clip nothing."""

@@ -24,8 +24,10 @@ class ClippedGradientDescent(Optimizer):
     """
 
     learning_rate: float = parameter(0.1, above=0, doc="how far to go for a gradient of length 1, γ")
-    max_norm: float | None = parameter(1.0, above=0, doc="the longest gradient that is followed in full, c")
-    max_value: float | None = parameter(None, above=0, doc="the largest coordinate of a gradient that is followed in full, v")
+    max_norm: float | None = parameter(1.0, above=0, finite=False, doc="the longest gradient that is followed in full, c")
+    max_value: float | None = parameter(
+        None, above=0, finite=False, doc="the largest coordinate of a gradient that is followed in full, v"
+    )
 
     def validate(self) -> None:
         """Refuse to clip nothing."""
