@@ -31,11 +31,12 @@ multiples of the golden ratio: they are spread evenly and fall into step with no
 from __future__ import annotations
 
 from dataclasses import dataclass
-from enum import StrEnum
 
 import numpy as np
 
 from runner.contracts import Mask
+from runner.outcomes import BEHAVIOURS as BEHAVIOURS  # noqa: PLC0414 - part of what this file offers
+from runner.outcomes import Behaviour as Behaviour  # noqa: PLC0414 - likewise
 from runner.rowwise import Array, dot, norm
 from runner.stopping import FEWEST_STEPS, OUTCOMES, ROUNDING, Outcome, OutcomeCodes, StoppingRules
 
@@ -50,18 +51,6 @@ DEFAULT_GOAL = 1e-8
 LEAST_GOAL = 1e-12
 MEASURED_PER_OCTAVE = 16
 GOLDEN = 0.6180339887498949
-
-
-class Behaviour(StrEnum):
-    """How a run moved."""
-
-    MONOTONE = "monotone"
-    OSCILLATING = "oscillating"
-    CRAWLING = "crawling"
-    DIVERGING = "diverging"
-
-
-BEHAVIOURS = tuple(Behaviour)
 _MONOTONE, _OSCILLATING, _CRAWLING, _DIVERGING = range(len(BEHAVIOURS))
 _UNKNOWN = -1
 

@@ -1,4 +1,4 @@
-"""How runs end."""
+"""How runs end, and how they move."""
 
 from __future__ import annotations
 
@@ -18,3 +18,15 @@ class Outcome(StrEnum):
 
 
 OUTCOMES = tuple(Outcome)
+
+
+class Behaviour(StrEnum):
+    """How a run moved."""
+
+    MONOTONE = "monotone"
+    OSCILLATING = "oscillating"
+    CRAWLING = "crawling"
+    DIVERGING = "diverging"
+
+
+BEHAVIOURS = tuple(Behaviour)

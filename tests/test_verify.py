@@ -10,7 +10,9 @@ from pathlib import Path
 import pytest
 
 from runner.environment import environment as environment_here
+from runner.outcomes import BEHAVIOURS, OUTCOMES
 from runner.store.connection import Database
+from runner.store.domains import CLASSES
 from runner.store.run_rows import chunk_checksum
 from runner.store.shared_rows import digest_of_environment
 from runner.store.verifying import Check, verify
@@ -21,6 +23,7 @@ KINDS = [
     "pages",
     "references",
     "layout",
+    "values",
     "settings",
     "parameters",
     "starts",
@@ -70,7 +73,7 @@ def test_a_whole_database_is_told_line_by_line(database, runner_cli):
     lines = done.out.splitlines()
     assert [line.split()[0] for line in lines[:-1]] == KINDS
     assert [line.split()[-1] for line in lines[:-1]] == ["ok"] * len(KINDS)
-    assert lines[7].split() == ["runs", "12", "ok"]
+    assert lines[8].split() == ["runs", "12", "ok"]
     assert lines[-1] == "r.db: whole"
 
 
@@ -97,13 +100,42 @@ DAMAGE = {
         "run 2: its identity is not that of its plugins, rules and start",
         "run 2: the chunk at step 0 does not match its checksum",
     ],
-    "UPDATE run SET outcome = 'fine' WHERE id = 2": ["run 2: its outcome is 'fine'"],
-    "UPDATE run SET outcome = x'00ff' WHERE id = 2": ["run 2: its outcome is b'\\x00\\xff'"],
+    "UPDATE run SET outcome = 'fine' WHERE id = 2": [
+        f"table run, id 2: outcome is 'fine', and must be one of {', '.join(OUTCOMES)}"
+    ],
+    "UPDATE run SET behaviour = CAST(x'ff' AS TEXT) WHERE id = 2": [
+        f"table run, id 2: behaviour is '\\\\xff', and must be one of {', '.join(BEHAVIOURS)}, or null"
+    ],
+    "UPDATE run SET error = x'ff' WHERE id = 2": ["table run, id 2: error is b'\\xff', and must be a text in UTF-8"],
+    "UPDATE run SET finished_at = 1e300 WHERE id = 2": [
+        "table run, id 2: finished_at is 1e+300, and must be a number from 0 to 253402300799"
+    ],
+    "UPDATE run SET value_evaluations = 'x', seconds = 9e999 WHERE id = 2": [
+        "table run, id 2: value_evaluations is 'x', and must be a whole number from 0 to 9223372036854775807",
+        "table run, id 2: seconds is inf, and must be a number from 0 to 1.79769313486232e+308",
+    ],
+    "UPDATE run SET records_x = 7 WHERE id = 2": ["table run, id 2: records_x is 7, and must be a truth value, 0 or 1"],
+    "UPDATE experiment SET name = CAST(x'ff' AS TEXT), created_at = 'x'": [
+        "table experiment, id 1: name is '\\\\xff', and must be a text in UTF-8",
+        "table experiment, id 1: created_at is 'x', and must be a number from 0 to 253402300799",
+    ],
+    "UPDATE landmark SET minimum_value = 'x', minimiser = x'00' WHERE setting_id = 1": [
+        "table landmark, setting_id 1: minimum_value is 'x', and must be a number from -1.79769313486232e+308 to 1.79769313486232e+308",
+        "table landmark, setting_id 1: minimiser is b'\\x00', and must be numbers of 8 bytes each",
+    ],
+    "UPDATE parameter SET number = x'00' WHERE setting_id = 3": [
+        "table parameter, setting_id 3, name 'learning_rate': number is b'\\x00', and must be a number, or null",
+        "setting 3 (optimizer gradient_descent): its parameter learning_rate is not what its canonical text says",
+    ],
+    "UPDATE experiment_run SET start_number = 'second' WHERE run_id = 2": [
+        "table experiment_run, experiment_id 1, run_id 2: start_number is 'second', and must be a whole number from 0 to 2147483647"
+    ],
     "UPDATE run SET dimension = 2 WHERE id = 2": [
         "run 2: has 2 coordinates, and its start 1",
         "run 2: the chunk at step 0 has 1224 bytes, which is not 51 iterates of 4 numbers",
     ],
     "UPDATE run SET dimension = 'two' WHERE id = 2": [
+        "table run, id 2: dimension is 'two', and must be a whole number from 0 to 2147483647",
         "run 2: has two coordinates, and its start 1",
         "run 2: makes no sense: unsupported operand type(s) for +: 'int' and 'str'",
     ],
@@ -115,7 +147,8 @@ DAMAGE = {
         "run 2: final_value is nan in its row, and 3.8865295012900384e-10 in its trajectory"
     ],
     "UPDATE run SET final_gradient_norm_class = 'large' WHERE id = 2": [
-        "run 2: makes no sense: the database is damaged: a number of a run is of the class 'large'; `runner verify` says of which"
+        f"table run, id 2: final_gradient_norm_class is 'large', and must be one of {', '.join(CLASSES)}",
+        "run 2: makes no sense: the database is damaged: a number of a run is of the class 'large'; `runner verify` says of which",
     ],
     "UPDATE run SET best_value = 0.5 WHERE id = 2": [
         "run 2: best_value is 0.5 in its row, and 3.8865295012900384e-10 in its trajectory"
@@ -165,6 +198,7 @@ DAMAGE = {
     ],
     "UPDATE run SET superseded_by = 2 WHERE id = 1": ["run 1: is superseded by run 2, which is not the same one computed again"],
     "UPDATE start SET x = x'00' WHERE id = 2": [
+        "table start, id 2: x is b'\\x00', and must be numbers of 8 bytes each",
         "start 2: does not match its checksum",
         "run 2: makes no sense: buffer size must be a multiple of element size",
         "run 4: makes no sense: buffer size must be a multiple of element size",
@@ -181,7 +215,12 @@ DAMAGE = {
     ],
     "DROP INDEX run_current": ["index run_current is missing"],
     "DROP VIEW steps": ["view steps is missing"],
-    "DROP TABLE claim": ["column claim.identity is missing", "column claim.worker_id is missing", "table claim is missing"],
+    "DROP TABLE claim": [
+        "column claim.identity is missing",
+        "column claim.worker_id is missing",
+        "table claim is missing",
+        "cannot be read to the end: database {path}: no such table: claim",
+    ],
 }
 """What is done to a database, and what is found."""
 
@@ -201,7 +240,7 @@ def test_each_kind_of_damage_is_named(database, command):
         connection.execute(command)
         row = connection.execute("SELECT rowid FROM chunk WHERE run_id = 99").fetchone()
     found = "\n".join(problems(database))
-    assert found == "\n".join(DAMAGE[command]).replace("{row}", str(row and row[0]))
+    assert found == "\n".join(DAMAGE[command]).replace("{row}", str(row and row[0])).replace("{path}", str(database))
 
 
 def test_a_terminal_obeys_nothing_of_what_is_damaged(database, runner_cli):

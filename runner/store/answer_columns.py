@@ -11,6 +11,7 @@ from sqlalchemy import ColumnElement
 
 from runner.frames import Column, ColumnKind, Frame
 from runner.labels import Scalar
+from runner.store.domains import require
 from runner.store.names import KINDS, ParameterName
 from runner.store.parameter_values import StoredSetting, scalars
 from runner.store.run_columns import RunColumn, from_class
@@ -84,6 +85,7 @@ def expressions(wanted: Wanted) -> Iterator[ColumnElement[Any]]:
 def _column(name: str, what: RunColumn | ParameterColumn, answer: Answer, cells: Mapping[int, Mapping[str, Scalar]]) -> Column:
     if isinstance(what, RunColumn):
         values = answer[f"column {name}"]
+        require(what.expression, values)
         if what.number_class is None:
             return Column(name, what.kind, list(values))
         classes = answer[f"class of {name}"]

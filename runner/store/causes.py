@@ -2,8 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import sqlite3
+import struct
 
+from sqlalchemy.exc import NoResultFound
+
+from runner.store.domains import Senseless
+
+SENSELESS = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, struct.error, RecursionError, NoResultFound)
+"""What goes wrong where a value, or what a row refers to, is not what it should be."""
 DAMAGED = "is damaged ({}); `runner verify` says where, and a backup is better than what is left"
 READ_ONLY = "cannot be written; the file or its folder is read-only"
 MEANINGS = {
@@ -33,10 +41,22 @@ def reason(error: object) -> str:
     if isinstance(error, OSError):
         return error.strerror or str(error)
     text = str(error).strip().partition("\n")[0]
+    undecodable = re.match("Could not decode to UTF-8 column '(.*?)'", text)
+    if undecodable:
+        return DAMAGED.format(f"a text in its column {undecodable[1]} is none")
     if isinstance(error, sqlite3.Error):
         meaning = next((words for kind, words in MEANINGS.items() if _kind(error).startswith(kind)), None)
         return meaning.format(text) if meaning else text
     return text
+
+
+def senseless(error: Exception) -> str:
+    """Say what makes no sense, of an error that is among `SENSELESS`."""
+    if isinstance(error, Senseless):
+        return str(error)
+    if isinstance(error, NoResultFound):
+        return "a row is not there to which another one refers"
+    return f"{type(error).__name__}: {error}"
 
 
 def _kind(error: sqlite3.Error) -> str:

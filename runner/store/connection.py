@@ -19,7 +19,7 @@ from sqlalchemy.pool import NullPool, QueuePool
 
 from runner.errors import StoreError
 from runner.interrupts import deferred
-from runner.store.causes import DAMAGED, READ_ONLY, busy, is_busy, reason
+from runner.store.causes import DAMAGED, READ_ONLY, SENSELESS, busy, is_busy, reason, senseless
 from runner.store.making import make_file, make_tables
 from runner.store.older import OLDER, show_as_current
 from runner.store.own_file import OwnFile
@@ -164,9 +164,9 @@ class Database:
                 connection.exec_driver_sql("SET TRANSACTION READ ONLY")  # not before, for those views are made
             try:
                 yield connection
-            except (TypeError, ValueError) as error:
+            except SENSELESS as error:
                 raise StoreError(
-                    f"database {self.name}: holds what makes no sense ({type(error).__name__}: {error}); "
+                    f"database {self.name}: holds what makes no sense ({senseless(error)}); "
                     "`runner verify` says whether it is damaged, and where"
                 ) from error
 

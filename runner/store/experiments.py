@@ -13,6 +13,7 @@ from runner.frames import Column, ColumnKind, Frame, shortened
 from runner.outcomes import OUTCOMES
 from runner.store import schema
 from runner.store.connection import Database
+from runner.store.domains import required
 
 _KINDS: dict[str, ColumnKind] = {
     "id": "integer",
@@ -50,13 +51,14 @@ def ask_experiments(database: Database) -> Frame:
     )
     with database.reading() as connection:
         order = (experiment.c.last_run_at, experiment.c.id)
-        rows = connection.execute(select(*(experiment.c[name] for name in _KINDS)).order_by(*order)).all()
+        asked = [experiment.c[name] for name in _KINDS]
+        rows = required(asked, connection.execute(select(*asked).order_by(*order)))
         counts: dict[int, dict[str, int]] = defaultdict(dict)
         for number, outcome, count in connection.execute(counted):
             counts[number][outcome] = count
     columns = [Column(name, kind, [row[place] for row in rows]) for place, (name, kind) in enumerate(_KINDS.items())]
-    columns.append(Column("runs", "integer", [sum(counts[row.id].values()) for row in rows]))
-    return Frame(columns + [Column(each, "integer", [counts[row.id].get(each, 0) for row in rows]) for each in OUTCOMES])
+    columns.append(Column("runs", "integer", [sum(counts[row[0]].values()) for row in rows]))
+    return Frame(columns + [Column(each, "integer", [counts[row[0]].get(each, 0) for row in rows]) for each in OUTCOMES])
 
 
 def find_experiment(connection: Connection, key: int | str, database: str) -> ExperimentKey:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, func, select, text
 
 from runner.store import schema
 from runner.store.connection import Database
+from runner.store.domains import require
 from runner.store.workers import described
 
 
@@ -58,6 +59,7 @@ def facts(database: Database) -> Facts:
         runs, superseded, first, last = connection.execute(
             select(func.count(), func.count(run.c.superseded_by), func.min(run.c.finished_at), func.max(run.c.finished_at))
         ).one()
+        require(run.c.finished_at, [first, last] if runs else [])
         size, free = _sizes(database, connection)
         return Facts(
             name=database.name,

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import BigInteger, ColumnElement, Double, Select, Text, and_, false, func, literal, not_, or_, select
 
 from runner.filters.syntax import All, Comparison, Condition, Either, Filter, Literal, Membership, Not, Pattern, Presence
-from runner.outcomes import OUTCOMES
+from runner.outcomes import BEHAVIOURS, OUTCOMES
 from runner.store import schema
 from runner.store.names import Meaning, Names, ParameterName
 from runner.store.run_columns import RunColumn, run
@@ -115,22 +115,13 @@ def _of_column(leaf: Leaf, column: RunColumn, names: Names) -> Clause:
             kind = "a text; compare it with a text in quotes" if wanted is str else "a number; compare it with one"
             raise names.wrong(each.position, f"{leaf.name.text} is {kind}")
     if _is_exact(leaf) and leaf.name.text in ("outcome", "behaviour"):
-        names.require_known(_literals(leaf), leaf.name.text, _words(leaf.name.text))
+        names.require_known(_literals(leaf), leaf.name.text, OUTCOMES if leaf.name.text == "outcome" else BEHAVIOURS)
     return _test(leaf, _comparable(_literals(leaf)))(column.expression)
 
 
 def _is_exact(leaf: Leaf) -> bool:
     """Whether it asks for texts as they are, of which each should be one that there is."""
     return isinstance(leaf, Membership) or (isinstance(leaf, Comparison) and leaf.operator in ("=", "!="))
-
-
-def _words(column: str) -> Sequence[str]:
-    if column == "outcome":
-        return OUTCOMES
-    # NumPy takes longer to load than most questions to answer.
-    from runner.behaviour import BEHAVIOURS
-
-    return BEHAVIOURS
 
 
 def _comparable(literals: Sequence[Literal]) -> list[Any]:

@@ -11,7 +11,8 @@ OLDER = {
         "run": "SELECT r.*, {false} AS records_gradient, CAST(NULL AS VARCHAR(16)) AS behaviour FROM {schema}.run r",
         "parameter": "SELECT setting_id, name, number, text FROM {schema}.parameter UNION ALL "
         "SELECT id, 'record_gradient', NULL, 'false' FROM {schema}.setting WHERE kind = 'rules'",
-        "worker": "SELECT 0 AS id, '' AS host, 0 AS process, 0.0 AS seen_at WHERE 1 = 0",
+        "worker": "SELECT 0 AS id, '' AS token, '' AS host, '' AS boot, 0 AS process, 0.0 AS process_started, 0.0 AS seen_at "
+        "WHERE 1 = 0",
         "claim": "SELECT '' AS identity, 0 AS worker_id WHERE 1 = 0",
     }
 }

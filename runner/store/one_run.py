@@ -15,6 +15,7 @@ from runner.frames import shortened
 from runner.records import KnownMinimum, Membership, RunRecord, SettingRecord
 from runner.store import schema
 from runner.store.connection import Database
+from runner.store.domains import Senseless, require_row, required, shown
 from runner.store.parameter_values import read_settings
 from runner.store.run_columns import from_class
 
@@ -106,6 +107,7 @@ def _no_run(run: int | str, database: str) -> QueryError:
 def _record(connection: Connection, number: int) -> RunRecord:
     table = schema.run
     row = connection.execute(select(table).where(table.c.id == number)).mappings().one()
+    require_row(table, row)
     settings: dict[str, Any] = {kind: _setting(connection, row[f"{kind}_id"]) for kind in KINDS}
     plain: dict[str, Any] = {name: row[name] for name in PLAIN}
     classed: dict[str, Any] = {name: from_class(row[name], row[f"{name}_class"]) for name in CLASSED}
@@ -123,7 +125,8 @@ def _record(connection: Connection, number: int) -> RunRecord:
 
 def _setting(connection: Connection, number: int) -> SettingRecord:
     table = schema.setting
-    canonical, fingerprint = connection.execute(select(table.c.canonical, table.c.fingerprint).where(table.c.id == number)).one()
+    columns = (table.c.canonical, table.c.fingerprint)
+    ((canonical, fingerprint),) = required(columns, [connection.execute(select(*columns).where(table.c.id == number)).one()])
     stored = read_settings(connection, [number])[number]
     return SettingRecord(stored.kind, stored.name, stored.parameters, canonical, fingerprint)
 
@@ -133,6 +136,7 @@ def _minimum(connection: Connection, objective: int) -> KnownMinimum | None:
     row = connection.execute(select(table).where(table.c.setting_id == objective)).mappings().one_or_none()
     if row is None:
         return None
+    require_row(table, row)
     curvature = (row["curvature_min"], row["curvature_max"])
     known = None if None in curvature else cast(tuple[float, float], curvature)
     return KnownMinimum(row["minimum_value"], _floats(row["minimiser"]), known)
@@ -146,14 +150,18 @@ def _memberships(connection: Connection, number: int) -> Iterable[Membership]:
         .where(member.c.run_id == number)
         .order_by(experiment.c.id)
     )
-    return [Membership(*row) for row in connection.execute(query)]
+    return [Membership(*row) for row in required(query.selected_columns, connection.execute(query))]
 
 
 def _environment(connection: Connection, number: int) -> Mapping[str, str | Mapping[str, str]]:
     table = schema.environment
     row: dict[str, Any] = dict(connection.execute(select(table).where(table.c.id == number)).mappings().one())
+    require_row(table, row)
     kept = {name: str(row[name]) for name in ("python", "platform", "cpu", "git_commit")}
-    return {**kept, "packages": json.loads(row["packages"])}
+    packages = json.loads(row["packages"])
+    if not isinstance(packages, dict):
+        raise Senseless(f"{table.c.packages} is {shown(packages)}, and must be versions by distribution")
+    return {**kept, "packages": packages}
 
 
 def _floats(data: bytes) -> tuple[float, ...]:

@@ -10,21 +10,25 @@ import itertools
 import json
 import math
 from collections import defaultdict
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Column, Connection
 
 from runner.errors import StoreError
 from runner.labels import Scalar
 from runner.records import Value
+from runner.store import schema
+from runner.store.domains import required
 from runner.store.run_columns import among, rows_of
 
 Stored = tuple[float | None, str | None]
 """A parameter's row: its number and its text."""
 LOOKUP = 5000
 """How many keys go into one query."""
+PARAMETERS = tuple(schema.parameter.c[name] for name in ("setting_id", "name", "number", "text"))
+SETTINGS = tuple(schema.setting.c[name] for name in ("id", "kind", "name", "canonical"))
 WHOLE = range(-(2**63), 2**63)
 """The whole numbers that columns hold."""
 
@@ -55,14 +59,16 @@ def read_settings(connection: Connection, numbers: Collection[int]) -> dict[int,
     for first in range(0, len(ordered), LOOKUP):
         some = ordered[first : first + LOOKUP]
         rows: dict[int, dict[str, Stored]] = defaultdict(dict)
-        query = f"SELECT setting_id, name, number, text FROM parameter WHERE {among('setting_id', some)}"
-        for number, name, *stored in rows_of(connection, query):
+        for number, name, *stored in _read(connection, PARAMETERS, among("setting_id", some)):
             rows[number][name] = (stored[0], stored[1])
-        for number, kind, name, canonical in rows_of(
-            connection, f"SELECT id, kind, name, canonical FROM setting WHERE {among('id', some)}"
-        ):
+        for number, kind, name, canonical in _read(connection, SETTINGS, among("id", some)):
             found[number] = StoredSetting(kind, name, parameter_values(kind, canonical, rows[number]))
     return found
+
+
+def _read(connection: Connection, columns: Sequence[Column[Any]], which: str) -> list[Sequence[Any]]:
+    query = f"SELECT {', '.join(column.name for column in columns)} FROM {columns[0].table.name} WHERE {which}"
+    return required(columns, rows_of(connection, query))
 
 
 def parameter_values(kind: str, canonical: str, stored: Mapping[str, Stored]) -> dict[str, Value]:

@@ -22,6 +22,7 @@ from runner.stopping import Outcome
 from runner.store import schema
 from runner.store.asking import Question, run_query
 from runner.store.connection import Database
+from runner.store.domains import require, require_row
 from runner.store.parameter_values import read_settings, scalars
 from runner.store.run_columns import among, from_class, rows_of
 from runner.store.run_rows import chunk_checksum
@@ -243,15 +244,20 @@ def read_results(
         experiment = connection.execute(query).mappings().one_or_none()
         if experiment is None:
             raise StoreError(f"database {database.name}: holds no experiment {name!r}")
+        require_row(table, experiment)
         chosen = _runs_query(experiment["id"])
         if where is not None:
             some = run_query(connection, Question(where)).with_only_columns(schema.run.c.id).order_by(None)
             chosen = chosen.where(schema.run.c.id.in_(some))
         rows = [dict(row) for row in connection.execute(chosen).mappings()]
+        for column in chosen.selected_columns:
+            # An objective's minimum may be unknown.
+            values = (row[column.key] for row in rows)
+            require(column, [value for value in values if value is not None or column.table is not schema.landmark])
         ids = {row[f"{axis}_id"] for row in rows for axis in ("objective", "gradient", "optimizer")}
         stored = read_settings(connection, ids)
-    settings = {number: (setting.name, scalars(setting.parameters)) for number, setting in stored.items()}
-    runs, swept = _stored_runs(rows, settings)
+        settings = {number: (setting.name, scalars(setting.parameters)) for number, setting in stored.items()}
+        runs, swept = _stored_runs(rows, settings)
     return StoredResults(database, dict(experiment), runs, swept, catalogue)
 
 

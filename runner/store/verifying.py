@@ -19,6 +19,7 @@ from runner.store.schema import SCHEMA_VERSION, metadata, views
 from runner.store.shared_rows import digest_of_environment, digest_of_setting
 from runner.store.verifying_runs import examine_runs
 from runner.store.verifying_settings import wrong_with_setting
+from runner.store.verifying_values import examine_values
 
 AT_MOST = 100
 """How many problems of the file itself are listed."""
@@ -50,6 +51,7 @@ def verify(database: Database) -> Iterator[Check]:
         yield _guarded(database, "references", _references)
     if database.exists() and database.schema == SCHEMA_VERSION:
         yield _guarded(database, "layout", _layout)
+    yield _guarded(database, "values", _values)
     yield _guarded(database, "settings", _settings)
     yield _guarded(database, "parameters", _parameters)
     yield _guarded(database, "starts", _starts)
@@ -101,6 +103,12 @@ def _layout(connection: Connection, check: Check) -> None:
         wanted |= {("index", str(index.name)) for index in each.indexes}
     check.count = len(wanted)
     check.problems += [f"{kind} {name} is missing" for kind, name in sorted(wanted - there)]
+
+
+def _values(connection: Connection, check: Check) -> None:
+    for count, problems in examine_values(connection):
+        check.count += count
+        check.problems += problems
 
 
 def _settings(connection: Connection, check: Check) -> None:

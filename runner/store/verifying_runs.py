@@ -110,8 +110,6 @@ def _wrong_with_run(row: Row[Any]) -> Iterator[str]:
         yield "its identity is not that of its plugins, rules and start"
     if row.dimension != row.start_dimension:
         yield f"has {row.dimension} coordinates, and its start {row.start_dimension}"
-    if row.outcome not in tuple(Outcome):
-        yield f"its outcome is {row.outcome!r}"
     if row.superseded_by is not None and row.successor != row.identity:
         yield f"is superseded by run {row.superseded_by}, which is not the same one computed again"
 
