@@ -416,8 +416,8 @@ class TestReading:
         run_into(write(), name)
         before, target, copy_table = rows(name), new_database(), copying._copy_table
 
-        def interrupted(table: Table, old: Connection, new: Connection) -> int:
-            copied = copy_table(table, old, new)
+        def interrupted(table: Table, old: Connection, new: Connection, into: str) -> int:
+            copied = copy_table(table, old, new, into)
             with runner.open(name) as other:
                 other.delete(other.plan_deletion(where="id < 99"))
             return copied
