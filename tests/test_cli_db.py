@@ -11,8 +11,12 @@ from pathlib import Path
 
 import pytest
 
+import runner
+from runner.errors import StoreError
+
+from .conftest import SMALL
 from .test_crash import damage
-from .test_store import contents, opened
+from .test_store import contents, opened, run_into
 
 ASSET = Path(__file__).parent / "assets" / "schema_0002.db"
 TODAY = time.strftime("%Y-%m-%d")
@@ -52,8 +56,54 @@ class TestDelete:
 
     def test_an_experiment_is_deleted_and_the_message_says_so(self, kept, runner_cli):
         done = runner_cli("delete", "--experiment", "kept", "-y", "--db", "r.db")
-        assert re.fullmatch(r"deleted 22 runs with [\d.]+ kB of trajectories, and experiment kept\n", done.out), done.out
+        assert re.fullmatch(
+            r"deleted 22 runs with [\d.]+ kB of trajectories, and experiment kept \(\d\), but not 2 runs that belong to others too\n",
+            done.out,
+        ), done.out
         assert damage(kept) == []
+
+    @pytest.fixture
+    def thrice(self, write, tmp_path) -> Path:
+        """Experiments 1 and 3 of the same name, with 8 runs that only they have, and 2 of another, which has 4 of theirs."""
+        for name, rates in (("small", "0.1, 0.3"), ("other", "0.3"), ("small", "0.3, 1.1")):
+            text = SMALL.replace('"small"', f'"{name}"').replace("0.1, 0.3, 1.1", rates)
+            run_into(write(text), tmp_path / "r.db")
+        return tmp_path / "r.db"
+
+    def test_a_name_is_the_experiment_that_was_run_last(self, thrice, runner_cli):
+        done = runner_cli("delete", "--experiment", "small", "--dry-run", "--db", "r.db")
+        told = r"4 runs with [\d.]+ kB of trajectories, and experiment small \(3\), but not 4 runs that belong to others too\n"
+        assert re.fullmatch(f"would delete {told}", done.out), done.out
+        assert re.fullmatch(f"deleted {told}", runner_cli("delete", "--experiment", "small", "--yes", "--db", "r.db").out)
+        with runner.open(thrice) as database:
+            assert list(database.experiments()["id"]) == [1, 2]
+            assert sorted(set(database.runs()["optimizer.learning_rate"])) == [0.1, 0.3]
+        assert damage(thrice) == []
+
+    def test_numbers_are_experiments_and_several_go_at_once(self, thrice, runner_cli):
+        done = runner_cli("delete", "--experiment", "1", "--experiment", "3", "--experiment", "small", "-y", "--db", "r.db")
+        told = r"8 runs with [\d.]+ kB of trajectories, and experiments small \(1\), small \(3\), but not 4 runs that belong to others too\n"
+        assert re.fullmatch(f"deleted {told}", done.out), done.out
+        with runner.open(thrice) as database:
+            assert list(database.experiments()["name"]) == ["other"]
+            assert set(database.runs()["optimizer.learning_rate"]) == {0.3}
+        assert damage(thrice) == []
+
+    def test_what_goes_may_be_run_again_meanwhile_and_stays_then(self, thrice, write):
+        with runner.open(thrice) as database:
+            plan = database.plan_deletion(experiment="small")
+            run_into(write(SMALL.replace("0.1, 0.3, 1.1", "0.1, 0.3")), thrice)
+            with pytest.raises(StoreError) as error:
+                database.delete(plan)
+            assert len(database.experiments()) == 3
+        assert str(error.value) == (f"database {thrice}: what was to be deleted has changed meanwhile; look at it and try again")
+
+    def test_an_experiment_without_runs_stays_until_it_is_named(self, thrice, runner_cli):
+        assert runner_cli("delete", "--where", 'experiment = "other"', "--yes", "--db", "r.db").code == 0
+        with runner.open(thrice) as database:
+            assert list(database.experiments()["runs"]) == [4, 0, 4]
+        done = runner_cli("delete", "--experiment", "2", "--yes", "--db", "r.db")
+        assert (done.code, done.out) == (0, "deleted 0 runs with 0 bytes of trajectories, and experiment other (2)\n")
 
     def test_superseded_runs_are_deleted(self, kept, runner_cli):
         done = runner_cli("delete", "--superseded", "--yes", "--db", "r.db")
@@ -93,6 +143,7 @@ class TestDelete:
         ("arguments", "code", "message"),
         [
             (["--experiment", "none"], 2, "error: database r.db: holds no experiment 'none'; `runner list` shows what there is"),
+            (["--experiment", "9"], 2, "error: database r.db: holds no experiment '9'; `runner list` shows what there is"),
             (["--experiment", "kepd"], 2, "error: database r.db: holds no experiment 'kepd'; did you mean kept?"),
             (["99"], 2, "error: database r.db: holds no run 99; give a row number, or at least 4 characters of an identity, "
                         "as `runner runs` shows them"),

@@ -68,14 +68,20 @@ class Upkeep(Asking):
         return facts(self._database)
 
     def plan_deletion(
-        self, runs: Runs = None, *, where: str | None = None, experiment: str | None = None, superseded: bool = False
+        self,
+        runs: Runs = None,
+        *,
+        where: str | None = None,
+        experiment: int | str | Sequence[int | str] | None = None,
+        superseded: bool = False,
     ) -> Deletion:
         """Return what `delete` would delete: nothing but what is asked for, in one way, and what the runs have superseded.
 
         Args:
             runs: a run, several, or a table of runs with their `id`.
             where: a filter; the runs that satisfy it.
-            experiment: an experiment by its name; it goes, and the runs that belong to no other.
+            experiment: an experiment, or several, each by its row number, or by its name for the one that was run last; they go,
+                and the runs that belong to no others.
             superseded: every superseded run.
 
         Raises:
@@ -98,7 +104,8 @@ class Upkeep(Asking):
         if runs is not None or where is not None:
             with self._database.reading() as connection:
                 numbers = [head.id for head in read_heads(connection, wanted(runs, where), self.name)]
-        return plan_deletion(self._database, numbers, experiment, superseded)
+        experiments = [] if experiment is None else [experiment] if isinstance(experiment, int | str) else experiment
+        return plan_deletion(self._database, numbers, experiments, superseded)
 
     def delete(self, deletion: Deletion) -> None:
         """Delete for good.

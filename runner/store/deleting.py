@@ -10,7 +10,7 @@ from sqlalchemy import Connection, delete, func, select, union
 from runner.errors import StoreError
 from runner.store import schema
 from runner.store.connection import Database
-from runner.store.experiments import no_experiment
+from runner.store.experiments import ExperimentKey, find_experiment
 from runner.store.shared_rows import LOOKUP
 from runner.store.workers import Worker, described
 
@@ -21,12 +21,13 @@ class Wish:
 
     Attributes:
         runs: row numbers of runs.
-        experiment: the name of an experiment, which goes with the runs that belong to no other.
+        experiments: experiments, each by its row number, or by its name for the one that was run last; they go with the runs that
+            belong to no others.
         superseded: every superseded run too.
     """
 
     runs: tuple[int, ...]
-    experiment: str | None
+    experiments: tuple[int | str, ...]
     superseded: bool
 
 
@@ -38,7 +39,8 @@ class Deletion:
         wish: what it was asked for.
         runs: the row numbers of the runs, superseded ones too.
         superseded: how many of them are superseded.
-        experiments: the row numbers of the experiments.
+        experiments: the experiments.
+        kept: how many of the experiments' runs stay, because others have them too.
         bytes: how many bytes of trajectories go with them.
         identities: of the runs, in the same order: the number of a run that is gone may become another's.
     """
@@ -46,18 +48,21 @@ class Deletion:
     wish: Wish
     runs: tuple[int, ...]
     superseded: int
-    experiments: tuple[int, ...]
+    experiments: tuple[ExperimentKey, ...]
+    kept: int
     bytes: int
     identities: tuple[str, ...]
 
 
-def plan_deletion(database: Database, runs: Sequence[int], experiment: str | None = None, superseded: bool = False) -> Deletion:
+def plan_deletion(
+    database: Database, runs: Sequence[int], experiments: Sequence[int | str] = (), superseded: bool = False
+) -> Deletion:
     """Return what a deletion would delete; a run always goes with those that it has superseded.
 
     Args:
         database: where.
         runs: row numbers of runs.
-        experiment: the name of an experiment, which goes with the runs that belong to no other.
+        experiments: experiments, each by its row number, or by its name for the one that was run last.
         superseded: every superseded run too.
 
     Raises:
@@ -65,25 +70,25 @@ def plan_deletion(database: Database, runs: Sequence[int], experiment: str | Non
         StoreError: the database cannot be read.
     """
     with database.reading() as connection:
-        return _planned(connection, database.name, Wish(tuple(runs), experiment, superseded))
+        return _planned(connection, database.name, Wish(tuple(runs), tuple(experiments), superseded))
 
 
 def _planned(connection: Connection, name: str, wish: Wish) -> Deletion:
-    run, table = schema.run, schema.experiment
+    run, member = schema.run, schema.experiment_run
     chosen = set(wish.runs)
-    experiments: list[int] = []
-    if wish.experiment is not None:
-        experiments = list(connection.execute(select(table.c.id).where(table.c.name == wish.experiment)).scalars())
-        if not experiments:
-            raise no_experiment(connection, wish.experiment, name)
-        chosen |= set(_only_of(connection, experiments))
+    experiments = tuple(dict.fromkeys(find_experiment(connection, key, name) for key in wish.experiments))
+    numbers = [each.id for each in experiments]
+    theirs = set(_only_of(connection, numbers))
+    members = select(func.count(member.c.run_id.distinct())).where(member.c.experiment_id.in_(numbers))
+    kept = connection.execute(members).scalar_one() - len(theirs)
+    chosen |= theirs
     if wish.superseded:
         chosen |= set(connection.execute(select(run.c.id).where(run.c.superseded_by.is_not(None))).scalars())
     chosen |= _superseded_by(connection, chosen)
     runs = tuple(sorted(chosen))
     counts = [_weigh(connection, some) for some in _portions(runs)]
     superseded, size = sum(count for count, _ in counts), sum(size for _, size in counts)
-    return Deletion(wish, runs, superseded, tuple(experiments), size, tuple(_identities(connection, runs)))
+    return Deletion(wish, runs, superseded, experiments, kept, size, tuple(_identities(connection, runs)))
 
 
 def carry_out(database: Database, deletion: Deletion) -> None:
@@ -108,7 +113,9 @@ def carry_out(database: Database, deletion: Deletion) -> None:
         for some in _portions(deletion.runs):
             connection.execute(delete(schema.run).where(schema.run.c.id.in_(some)))
         if deletion.experiments:
-            connection.execute(delete(schema.experiment).where(schema.experiment.c.id.in_(deletion.experiments)))
+            connection.execute(
+                delete(schema.experiment).where(schema.experiment.c.id.in_([each.id for each in deletion.experiments]))
+            )
         # Who is computing counts on the settings that it wrote, though no run may refer to them yet.
         if alone:
             _delete_orphans(connection)
