@@ -166,7 +166,7 @@ def test_sql_takes_no_longer_than_it_may(both):
     assert str(error.value) == "SQL: takes longer than 0.2 s; ask for less, or allow more time"
 
 
-@pytest.mark.parametrize("limit", [0, 1, 99, 100, 101, 250, 251, 300])
+@pytest.mark.parametrize("limit", [1, 99, 100, 101, 250, 251, 300])
 def test_sql_rows_come_in_portions_and_are_all_there(both, limit):
     answer = both[0].sql("SELECT n FROM generate_series(1, 251) AS n", limit=limit)
     assert answer.frame["n"].tolist() == list(range(1, min(limit, 251) + 1))
