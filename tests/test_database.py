@@ -243,3 +243,71 @@ def test_databases_and_copies_may_be_named_by_paths(small, tmp_path):
         assert database.name == str(small)
         assert database.backup(tmp_path / "backup.db") == str(tmp_path / "backup.db")
         assert database.copy(tmp_path / "copy.db")["run"] == len(database.runs())
+
+
+def test_any_whole_number_names_a_run_or_an_experiment(stored, tmp_path):
+    for three in (np.int64(3), np.uint8(3), 3):
+        assert stored.run(three).id == 3
+        assert set(stored.steps(three)["run"]) == {3}
+        assert set(stored.steps([three, "4"])["run"]) == {3, 4}
+        assert [run.id for run, _ in stored.trajectories(three)] == [3]
+        assert stored.plan_deletion(three).runs == (3,)
+    one = np.int32(1)
+    assert len(stored.compare(one, 1).matched) == 12
+    assert [each.id for each in stored.plan_deletion(experiment=one).experiments] == [1]
+    assert [each.id for each in stored.plan_deletion(experiment=[one, "small"]).experiments] == [1]
+    assert stored.plot(tmp_path / "p.svg", "outcomes", one)
+
+
+@pytest.mark.parametrize(
+    ("ask", "message"),
+    [
+        (lambda db: db.steps(1.5), "run: must be a row number, or the beginning of its identity, not 1.5"),
+        (lambda db: db.steps([1, None]), "run: must be a row number, or the beginning of its identity, not None"),
+        (lambda db: db.run(b"ab"), "run: must be a row number, or the beginning of its identity, not b'ab'"),
+        (lambda db: db.run([1] * 90), f"run: must be a row number, or the beginning of its identity, not {str([1] * 90)[:59]}…"),
+        (lambda db: db.figure("outcomes", 1.0), "experiment: must be a row number, or its name, not 1.0"),
+        (lambda db: db.compare(None, 1), "experiment: must be a row number, or its name, not None"),
+        (lambda db: db.plan_deletion(experiment=1.5), "experiment: must be a row number, or its name, not 1.5"),
+        (
+            lambda db: db.steps(db.runs(columns="steps,outcome")),
+            "runs: the table has no column id, which names runs; it has: steps, outcome",
+        ),
+    ],
+)
+def test_what_names_no_run_is_told(stored, ask, message):
+    with pytest.raises(QueryError) as error:
+        ask(stored)
+    assert str(error.value) == message
+
+
+@pytest.mark.parametrize("name", [None, 3, b"r.db"])
+def test_what_is_no_name_of_a_database_is_told(name):
+    with pytest.raises(StoreError) as error:
+        runner.open(name)
+    assert str(error.value) == (
+        f"database {name!r}: is neither a path nor a database URL; results are kept in an SQLite file or in PostgreSQL: give a path, or "
+        "a URL such as postgresql+psycopg://user@host/name"
+    )
+
+
+def test_what_was_closed_answers_no_more(small):
+    database = runner.open(small)
+    with database:
+        assert len(database.runs()) == 12
+    database.close()
+    for ask in (
+        database.experiments,
+        database.runs,
+        database.facts,
+        lambda: database.run(1),
+        lambda: list(database.trajectories()),
+        lambda: database.sql("SELECT 1"),
+        lambda: database.figure("outcomes", 1),
+        lambda: database.plan_deletion(1),
+    ):
+        with pytest.raises(StoreError) as error:
+            ask()
+        assert str(error.value) == f"database {small}: was closed; open it again with runner.open"
+    assert repr(database) == f"<results database {small}, closed>"
+    assert database._repr_html_() is None

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from runner.analysis.comparison import Comparison, compare
-from runner.database.questions import RunKey, Runs, checked_limit, question, wanted
+from runner.database.questions import Key, Runs, checked_limit, plain, question, wanted
 from runner.errors import OutdatedDatabase, QueryError, StoreError
 from runner.frames import Frame, joined
 from runner.records import RunHead, RunRecord
@@ -37,15 +37,23 @@ class Asking:
     """
 
     def __init__(self, name: str | os.PathLike[str]) -> None:
-        self._database = Database(name)
-        self.name = self._database.name
+        self._opened = Database(name)
+        self._is_closed = False
+        self.name = self._opened.name
         try:
-            self._database.require()
+            self._opened.require()
         except StoreError:
-            self._database.close()
+            self._opened.close()
             raise
         if self._database.outdated:
             warnings.warn(self._database.outdated, OutdatedDatabase, stacklevel=2)
+
+    @property
+    def _database(self) -> Database:
+        """What answers, as long as it is open: it would quietly open again."""
+        if self._is_closed:
+            raise StoreError(f"database {self.name}: was closed; open it again with runner.open")
+        return self._opened
 
     def __enter__(self) -> Self:
         return self
@@ -55,15 +63,18 @@ class Asking:
         self.close()
 
     def __repr__(self) -> str:
+        if self._is_closed:
+            return f"<results database {self.name}, closed>"
         return f"<results database {self.name}>\n{self.experiments()!r}"
 
-    def _repr_html_(self) -> str:
-        """Return what a notebook shows: the experiments."""
-        return self.experiments()._repr_html_()
+    def _repr_html_(self) -> str | None:
+        """Return what a notebook shows: the experiments, while it is open."""
+        return None if self._is_closed else self.experiments()._repr_html_()
 
     def close(self) -> None:
-        """Give back the connections."""
-        self._database.close()
+        """Give back the connections; it answers nothing from then on."""
+        self._is_closed = True
+        self._opened.close()
 
     def experiments(self) -> Frame:
         """Return every experiment, the one that was run last at the end.
@@ -110,7 +121,7 @@ class Asking:
         with answers(self._database, question(where, sort, columns, limit), RUNS_AT_ONCE) as frames:
             yield from frames
 
-    def run(self, run: RunKey) -> RunRecord:
+    def run(self, run: Key) -> RunRecord:
         """Return one run with everything that is known of it.
 
         Args:
@@ -119,7 +130,7 @@ class Asking:
         Raises:
             QueryError: there is none, or several begin so.
         """
-        return read_run(self._database, run)
+        return read_run(self._database, plain(run, "run"))
 
     def steps(self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None) -> Frame:
         """Return trajectories as one table: a row for each iterate, from the start (step 0) to the last.
@@ -200,7 +211,7 @@ class Asking:
         with self._database.reading() as connection:
             yield from trajectories_of(connection, read_heads(connection, wanted(runs, where), self.name), self.name)
 
-    def compare(self, a: int | str, b: int | str) -> Comparison:
+    def compare(self, a: Key, b: Key) -> Comparison:
         """Set two experiments, or the runs of two filters, side by side.
 
         Args:
@@ -212,7 +223,8 @@ class Asking:
         """
         return compare(self._side(a), self._side(b))
 
-    def _side(self, side: int | str) -> Frame:
+    def _side(self, key: Key) -> Frame:
+        side = plain(key, "experiment")
         where = str(side)
         with self._database.reading() as connection:
             try:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.database.asking import Asking
-from runner.database.questions import catalogue_with, read_filter
+from runner.database.questions import Key, catalogue_with, plain, read_filter
 
 if TYPE_CHECKING:
     from runner.contracts import Drawing
@@ -19,9 +19,7 @@ if TYPE_CHECKING:
 class Redrawing(Asking):
     """A results database that draws."""
 
-    def figure(
-        self, name: str, experiment: int | str, *, where: str | None = None, plugins: Sequence[str | Path] = ()
-    ) -> Drawing:
+    def figure(self, name: str, experiment: Key, *, where: str | None = None, plugins: Sequence[str | Path] = ()) -> Drawing:
         """Draw a figure from the database alone; it is a Matplotlib figure with a caption.
 
         Args:
@@ -44,7 +42,7 @@ class Redrawing(Asking):
         self,
         path: str | Path,
         name: str,
-        experiment: int | str,
+        experiment: Key,
         *,
         where: str | None = None,
         plugins: Sequence[str | Path] = (),
@@ -74,7 +72,7 @@ class Redrawing(Asking):
     def report(
         self,
         folder: str | Path,
-        experiment: int | str,
+        experiment: Key,
         *,
         where: str | None = None,
         figures: Sequence[str] | None = None,
@@ -99,8 +97,10 @@ class Redrawing(Asking):
         catalogue = catalogue_with(plugins)
         return redraw(Path(folder), self._results(experiment, where, catalogue), figures, catalogue)
 
-    def _results(self, experiment: int | str, where: str | None, catalogue: Catalogue) -> StoredResults:
+    def _results(self, experiment: Key, where: str | None, catalogue: Catalogue) -> StoredResults:
         # As above.
         from runner.redrawing import stored_results
 
-        return stored_results(self._database, experiment, None if where is None else read_filter(where), catalogue)
+        return stored_results(
+            self._database, plain(experiment, "experiment"), None if where is None else read_filter(where), catalogue
+        )

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, SupportsIndex
 
 from runner.errors import QueryError
 from runner.filters.sorting import parse_columns, parse_sort
-from runner.frames import MOST_ROWS, Frame
+from runner.frames import MOST_ROWS, Frame, shortened
 from runner.store.asking import Question
 
 if TYPE_CHECKING:
     from runner.filters.syntax import Filter
     from runner.offers import Catalogue
 
-RunKey = int | str
-"""A run's row number, or the beginning of its identity."""
-Runs = RunKey | Iterable[RunKey] | Frame | None
+Key = SupportsIndex | str
+"""A run's row number, or the beginning of its identity; an experiment's row number, or its name. Any whole number will do."""
+Runs = Key | Iterable[Key] | Frame | None
 """A run, several, or a table of runs with their `id`."""
 
 
@@ -86,6 +86,24 @@ def wanted(runs: Runs, where: str | None) -> Question | list[int | str]:
         return question(where, None, None, None)
     if where is not None:
         raise QueryError("runs: give runs or a filter, not both")
-    if isinstance(runs, int | str):
-        return [runs]
-    return [int(each) for each in runs["id"]] if isinstance(runs, Frame) else list(runs)
+    if isinstance(runs, Frame):
+        if "id" not in runs.names:
+            raise QueryError(f"runs: the table has no column id, which names runs; it has: {', '.join(runs.names)}")
+        return [int(each) for each in runs["id"]]
+    if isinstance(runs, str) or not isinstance(runs, Iterable):
+        return [plain(runs, "run")]
+    return [plain(each, "run") for each in runs]
+
+
+def plain(key: object, what: str) -> int | str:
+    """Return what names a run or an experiment as Python's own.
+
+    Raises:
+        QueryError: it is neither a whole number nor a text.
+    """
+    if isinstance(key, Integral):
+        return int(key)
+    if isinstance(key, str):
+        return key
+    text = "the beginning of its identity" if what == "run" else "its name"
+    raise QueryError(f"{what}: must be a row number, or {text}, not {shortened(repr(key))}")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from runner.database.asking import Asking
-from runner.database.questions import Runs, catalogue_with, wanted
+from runner.database.questions import Key, Runs, catalogue_with, plain, wanted
 from runner.errors import QueryError
 from runner.store.connection import Database
 from runner.store.heads import read_heads
@@ -72,7 +72,7 @@ class Upkeep(Asking):
         runs: Runs = None,
         *,
         where: str | None = None,
-        experiment: int | str | Sequence[int | str] | None = None,
+        experiment: Key | Sequence[Key] | None = None,
         superseded: bool = False,
     ) -> Deletion:
         """Return what `delete` would delete: nothing but what is asked for, in one way, and what the runs have superseded.
@@ -104,8 +104,8 @@ class Upkeep(Asking):
         if runs is not None or where is not None:
             with self._database.reading() as connection:
                 numbers = [head.id for head in read_heads(connection, wanted(runs, where), self.name)]
-        experiments = [] if experiment is None else [experiment] if isinstance(experiment, int | str) else experiment
-        return plan_deletion(self._database, numbers, experiments, superseded)
+        keys = () if experiment is None else experiment if isinstance(experiment, list | tuple) else (experiment,)
+        return plan_deletion(self._database, numbers, [plain(key, "experiment") for key in keys], superseded)
 
     def delete(self, deletion: Deletion) -> None:
         """Delete for good.
