@@ -220,14 +220,12 @@ def _rehearse(plan: Plan, work: Mapping[tuple[str, ...], Sequence[Run]], parcels
             fine.add(_combination(work[rehearsal.identities][0]))
         else:
             problems.setdefault(_combination(work[rehearsal.identities][0]), rehearsal.problem)
-    counts = Counter(_combination(run) for run in plan.todo)
-    refused = [
-        f"{names}: none of its {counts[names]} runs can take a step: {problem}"
-        for names, problem in problems.items()
-        if names not in fine
-    ]
+    refused = {names: problem for names, problem in problems.items() if names not in fine}
     if refused:
-        raise PluginError("\n".join(refused))
+        counts = Counter(_combination(run) for run in plan.todo)
+        raise PluginError("\n".join(
+            f"{names}: none of its {counts[names]} runs can take a step: {problem}" for names, problem in refused.items()
+        ))  # fmt: skip
 
 
 def _combination(run: Run) -> str:
