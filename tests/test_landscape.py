@@ -86,6 +86,16 @@ class TestRegression:
         np.testing.assert_allclose(np.concatenate([star.get_xdata(), star.get_ydata()]), least_squares()[0])
         assert panel.collections, "there are contours"
 
+    def test_rows_of_several_objectives_name_theirs_and_what_there_is_no_room_for_is_counted(self, tmp_path: Path):
+        path = tmp_path / "two.toml"
+        text = (ROOT / "experiments" / "linear_regression.toml").read_text(encoding="utf-8")
+        path.write_text(text.replace('"linear_regression" }', '"linear_regression" }, { name = "linear_regression", seed = 5 }'))
+        drawing = draw(RegressionFit(), compute(path))
+        titles = [panel.get_title(loc="left") for panel in drawing.figure.axes[::2]]
+        assert len(titles) == 4
+        assert all(title.startswith("linear_regression(") for title in titles)
+        assert " such rows, the first 4 are drawn." in drawing.caption
+
     def test_without_data_there_is_nothing_to_fit(self):
         assert RegressionFit().draw(results(sweep([0.1]))) is None
 
@@ -99,6 +109,27 @@ start = {{ points = {points} }}
 stop = {{ max_steps = 100, gradient_norm = 1e-8 }}
 """
 SWEPT = '{ name = "gradient_descent", learning_rate = { values = [1e-4, 0.2, 0.45, 1.3] } }'
+
+
+NARROW = """\
+from dataclasses import dataclass
+import numpy as np
+import runner
+
+@dataclass(frozen=True)
+class Narrow(runner.Objective):
+    dimension = 1
+    def value(self, x):
+        if (np.abs(x) > 0.5).any():
+            raise ValueError("left the domain")
+        return x[:, 0] ** 2
+    def gradient(self, x):
+        return 2 * x
+
+@runner.hookimpl
+def runner_objectives():
+    return {"narrow": Narrow}
+"""
 
 
 class TestLandscape:
@@ -138,6 +169,27 @@ class TestLandscape:
             "On quadratic: gradient_descent ended as converged after 9 steps at the minimum, f = 0; "
             "newton(indefinite=plain) and newton(indefinite=absolute) ended as converged after 1 step at the minimum, f = 0."
         )
+
+    def test_each_panel_is_told_as_it_was_chosen(self, write: Callable[..., Path]):
+        text = EXPERIMENT.format(objective="quadratic", points="[2.0, -1.0]", optimizers=SWEPT + ', { name = "newton" }')
+        text = text.replace(
+            'objective = [{ name = "quadratic" }]', 'objective = [{ name = "quadratic" }, { name = "sin_quadratic" }]'
+        )
+        stored = compute(write(text + '[[exclude]]\nobjective = "quadratic"\noptimizer = "newton"\n'))
+        assert (
+            "On quadratic, of the runs that moved alike, the one with the middle learning rate is drawn, from the first start; "
+            "elsewhere drawn is the best setting of each optimizer, from 3 starts at most."
+        ) in draw(Landscape(), stored).caption
+
+    def test_an_objective_that_cannot_be_drawn_costs_its_own_panel_alone(self, write: Callable[..., Path], tmp_path: Path):
+        (tmp_path / "narrow.py").write_text(NARROW, encoding="utf-8")
+        text = EXPERIMENT.format(objective="narrow", points="[0.5]", optimizers='{ name = "gradient_descent" }')
+        text = text.replace("objective = [", 'plugins = ["narrow.py"]\nobjective = [{ name = "quadratic" }, ')
+        panels = draw(Landscape(), compute(write(text))).figure.axes
+        assert [panel.get_title(loc="left") for panel in panels] == ["quadratic", "narrow"]
+        assert panels[0].lines
+        assert [text.get_text() for text in panels[1].texts] == ["ValueError: left the domain"]
+        assert not panels[1].lines
 
     def test_an_objective_that_cannot_be_made_again_is_not_drawn(self):
         assert isinstance(results(sweep([0.1])), Memory)

@@ -33,6 +33,7 @@ from runner import (
     one_of_each_behaviour,
     panels,
     summarize_settings,
+    wrapped,
 )
 
 MOST_PANELS = 9
@@ -82,7 +83,14 @@ class Landscape(Figure):
         lines = max(len({path.label for path in paths}) for _, _, paths in shown)
         figure, axes = panels([name for name, _, _ in shown], height=3.5 + LEGEND_LINE * lines)
         for panel, (_, objective, paths) in zip(axes, shown, strict=True):
-            _draw_panel(panel, objective, paths)
+            title = panel.get_title(loc="left")
+            try:
+                _draw_panel(panel, objective, paths)
+            except Exception as error:
+                # Of the plugin, and the other panels are worth having.
+                panel.clear()
+                panel.set_title(title)
+                panel.text(0.5, 0.5, wrapped(f"{type(error).__name__}: {error}", 40), transform=panel.transAxes, ha="center")
         return Drawing(figure, _caption(shown, len(groups)))
 
 
@@ -160,10 +168,7 @@ def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives:
     text = [f"Some runs over {over}: a dot is an iterate, an open one the start."]
     if any(known_minimum(objective) is not None for _, objective, _ in shown):
         text.append("The star is the known minimum.")
-    if any(path.run.behaviour and path.label.startswith(path.run.behaviour) for _, _, paths in shown for path in paths):
-        text.append("Of the runs that moved alike, the one with the middle learning rate is drawn, from the first start.")
-    else:
-        text.append(f"Drawn is the best setting of each optimizer, from {STARTS} starts at most.")
+    text += _choices(shown)
     if objectives > len(shown):
         left = counted(objectives - len(shown), "other objective")
         text.append(f"{left} could not be drawn, for lack of room or of the plugin.")
@@ -172,6 +177,17 @@ def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives:
         text.append("Where paths are alike, the last hides the others.")
     told = ["; ".join(f"{listed(methods)} {fate}" for fate, methods in alike.items()) for alike in fates.values()]
     return "\n".join([" ".join(text), *(f"On {name}: {words}." for name, words in zip(fates, told, strict=True))])
+
+
+def _choices(shown: Sequence[tuple[str, Objective, Sequence[Path]]]) -> list[str]:
+    """Say how the runs were chosen, and where in which way."""
+    alike = "of the runs that moved alike, the one with the middle learning rate is drawn, from the first start"
+    best = f"drawn is the best setting of each optimizer, from {STARTS} starts at most"
+    moved = [name for name, _, paths in shown if all(path.label.split(":")[0] == path.run.behaviour for path in paths)]
+    if len(moved) in (0, len(shown)):
+        words = alike if moved else best
+        return [f"{words[0].upper()}{words[1:]}."]
+    return [f"On {listed(moved)}, {alike}; elsewhere {best}."]
 
 
 def _fates(paths: Sequence[Path]) -> dict[str, list[str]]:

@@ -81,17 +81,19 @@ class RegressionFit(Figure):
 
     def draw(self, results: Results) -> Drawing | None:
         """Draw a row for a run of each behaviour; None without an objective of two parameters that has data of one feature."""
-        fits = _fits(results)
+        found = _fits(results)
+        fits = found[:MOST_ROWS]
         if not fits:
             return None
+        several = len({fit.run.objective for fit in fits}) > 1
         figure = MatplotlibFigure(figsize=(WIDTH, HEIGHT * len(fits) + 0.3), layout="constrained")
         grid = figure.add_gridspec(len(fits), 2)
         for row, fit in enumerate(fits):
             left, right = figure.add_subplot(grid[row, 0]), figure.add_subplot(grid[row, 1])
-            left.set_title(wrapped(_name(fit), 44, 2))
+            left.set_title(wrapped(_name(fit, several), 44, 2))
             _draw_model(left, fit)
             _draw_loss(right, fit)
-        return Drawing(figure, _caption(fits))
+        return Drawing(figure, _caption(fits, len(found), several))
 
 
 def _fits(results: Results) -> list[Fit]:
@@ -105,13 +107,14 @@ def _fits(results: Results) -> list[Fit]:
         if isinstance(objective, Objective) and isinstance(objective, HasData) and objective.data[0].shape[1:] == (1,):
             typical = results.series(one_of_each_behaviour(runs))
             fits += [Fit(run, objective, series.x) for run, series in typical if series.x is not None]
-    return fits[:MOST_ROWS]
+    return fits
 
 
-def _name(fit: Fit) -> str:
+def _name(fit: Fit, several: bool) -> str:
     rate = fit.run.parameters.get("optimizer.learning_rate")
     told = f", learning_rate = {number(rate)}" if isinstance(rate, int | float) else ""
-    return f"{fit.run.optimizer}{told}: {fit.run.behaviour}"
+    where = f"{fit.run.objective}, " if several else ""
+    return f"{where}{fit.run.optimizer}{told}: {fit.run.behaviour}"
 
 
 def _draw_model(panel: Axes, fit: Fit) -> None:
@@ -157,20 +160,24 @@ def _centre(fit: Fit) -> Array:
     return fit.x[-1] if known is None else np.asarray(known.x)
 
 
-def _caption(fits: Sequence[Fit]) -> str:
-    known = known_minimum(fits[0].objective) is not None
+def _caption(fits: Sequence[Fit], found: int, several: bool) -> str:
+    known = [known_minimum(fit.objective) is not None for fit in fits]
+    stars = {True: "The star is the known minimum", False: "The star is the last iterate"}
+    star = f"{stars[known[0]]}." if len(set(known)) == 1 else f"{stars[True]}, or the last iterate where none is known."
     reading = [
         "Left the data, and what the model says of them at some steps, from dark to bright; right the same steps, and all",
         "between them, over the contours of the loss, which is bright where it is low.",
-        "The star is the known minimum." if known else "The star is the last iterate.",
+        star,
         "There is a row for each way to move that occurs: of the runs that moved alike, the one with the middle learning rate.",
     ]
-    return "\n".join([" ".join(reading), *map(_finding, fits), *_best_fits(fits)])
+    if found > len(fits):
+        reading.append(f"Of {found} such rows, the first {len(fits)} are drawn.")
+    return "\n".join([" ".join(reading), *(_finding(fit, several) for fit in fits), *_best_fits(fits)])
 
 
-def _finding(fit: Fit) -> str:
+def _finding(fit: Fit, several: bool) -> str:
     run, last = fit.run, fit.x[-1]
-    return f"{_name(fit)}; after {counted(run.steps, 'step')} {_place(last)}, where f = {number(run.final_value)}."
+    return f"{_name(fit, several)}; after {counted(run.steps, 'step')} {_place(last)}, where f = {number(run.final_value)}."
 
 
 def _best_fits(fits: Sequence[Fit]) -> list[str]:
