@@ -14,12 +14,14 @@ from typing import Any
 
 import numpy as np
 
+from runner.apart import ROWLESS, Step, Trouble, difference, raised
 from runner.batches import Batch, take_rows
 from runner.behaviour import Behaviour, BehaviourState
+from runner.blame import describe
 from runner.contracts import Mask, Memory, sign_of_life
 from runner.errors import PluginError
 from runner.evaluation import EvaluatedPoint, Evaluator
-from runner.memory import same_row, take_memory, without_rows
+from runner.memory import take_memory, without_rows
 from runner.minimum import known_minimum
 from runner.recording import Recorder
 from runner.rowwise import Array, norm
@@ -27,10 +29,6 @@ from runner.stopping import OUTCOMES, RUNNING, Outcome, StoppingState
 from runner.trajectories import Descent, Evaluations, Trajectory
 
 REHEARSED_STEPS = 2
-ROWLESS = "keeps an array in its memory that has no row for each run; keep constants in the plugin"
-
-_Step = tuple[Array, Array, Array, Memory]
-"""f, ∇f, the next iterate and the memory of one step."""
 
 
 @dataclass(frozen=True)
@@ -51,14 +49,15 @@ def descend(batch: Batch) -> Descent:
     with np.errstate(all="ignore"):
         if len(batch) == 1:
             return Descent(_Loop(batch).run())
-        reason = _difference_from_alone(batch)
-        if reason is None:
+        trouble = _difference_from_alone(batch)
+        if trouble is None:
             try:
                 return Descent(_Loop(batch).run())
             except (Exception, SystemExit) as error:
-                reason = f"a batch raised {describe(error)}"
+                trouble = raised(batch, error)
         singles = [_Loop(batch.only([row])).run() for row in range(len(batch))]
-        return Descent(tuple(itertools.chain.from_iterable(singles)), (f"{reason}; {_advice(len(batch))}",))
+        trajectories = tuple(itertools.chain.from_iterable(singles))
+        return Descent(trajectories, (trouble.warning(trajectories),))
 
 
 def rehearse(batch: Batch) -> Rehearsal:
@@ -80,11 +79,6 @@ def lost(batch: Batch, reason: str, timed_out: bool) -> Descent:
     return Descent(tuple(Trajectory(identity, outcome, reason, 0, *nothing) for identity in batch.identities))
 
 
-def describe(error: BaseException) -> str:
-    """Return an exception as its kind and text; a broken contract explains itself."""
-    return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
-
-
 def _problem_at_start(single: Batch) -> str | None:
     try:
         value, gradient = next(_first_steps(single))[:2]
@@ -97,14 +91,7 @@ def _problem_at_start(single: Batch) -> str | None:
     return None
 
 
-def _advice(runs: int) -> str:
-    return (
-        f"so its {runs} runs were computed one at a time. To let them advance together, write the plugin for x of shape "
-        "(runs, dimension): broadcast over the leading axis, reduce with axis=-1, use runner.dot, runner.norm, runner.matvec"
-    )
-
-
-def _first_steps(batch: Batch) -> Iterator[_Step]:
+def _first_steps(batch: Batch) -> Iterator[Step]:
     """Yield f, ∇f, the next iterate and the memory of the first steps."""
     evaluator = Evaluator(batch.objective, batch.gradient, len(batch))
     x = _protected(batch.start)
@@ -116,31 +103,17 @@ def _first_steps(batch: Batch) -> Iterator[_Step]:
         yield value, gradient, x, memory
 
 
-def _difference_from_alone(batch: Batch) -> str | None:
+def _difference_from_alone(batch: Batch) -> Trouble | None:
     """Return how the first, the middle or the last run differs when it is computed alone, bit for bit; None if none does."""
     compared = sorted({0, len(batch) // 2, len(batch) - 1})
     try:
         runs_alone = zip(*(_first_steps(batch.only([row])) for row in compared), strict=True)
         for together, singles in zip(_first_steps(batch), runs_alone, strict=True):
             for row, alone in zip(compared, singles, strict=True):
-                if difference := _difference(batch, together, row, alone):
-                    return difference
+                if trouble := difference(batch, together, row, alone):
+                    return trouble
     except (Exception, SystemExit) as error:
-        return f"a batch raised {describe(error)}"
-    return None
-
-
-def _difference(batch: Batch, together: _Step, row: int, alone: _Step) -> str | None:
-    """Return how one step of a run of the batch differs from the same step of that run alone."""
-    names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
-             f"{type(batch.optimizer).__name__}.step")  # fmt: skip
-    for name, all_rows, single in zip(names, together[:3], alone[:3], strict=True):
-        if all_rows[row].tobytes() != single[0].tobytes():
-            return f"{name} is not batch-safe: a run alone and the same run in a batch differ"
-    if without_rows(together[3], len(batch)) is not None or without_rows(alone[3], 1) is not None:
-        return f"{names[2]} {ROWLESS}"
-    if not same_row(together[3], row, alone[3]):
-        return f"{names[2]} is not batch-safe: a run alone and the same run in a batch remember different numbers"
+        return raised(batch, error)
     return None
 
 

@@ -13,9 +13,7 @@ from runner.analysis.learning_rates import CAPTION, rate_sweeps, rates_export, r
 from runner.analysis.summary import SUMMARY_CAPTION, settings_table, summarize, summarize_settings, summary_table
 from runner.capabilities import Capability
 from runner.config import read_experiment
-from runner.contracts import Figure, Lost, Results
-from runner.descent import Rehearsal, rehearse
-from runner.dispatch import dispatched
+from runner.contracts import Figure, Results
 from runner.environment import environment
 from runner.errors import ExperimentError, Interrupted, PluginError
 from runner.execution import chosen_executor
@@ -24,7 +22,8 @@ from runner.grid import batches, expand
 from runner.landmarks import landmarks
 from runner.offers import Catalogue
 from runner.parcel import Parcel
-from runner.recovery import limit, recovered
+from runner.recovery import recovered
+from runner.rehearsing import try_first_steps
 from runner.shares import Share
 from runner.stopping import Outcome
 from runner.store import Store, StoredState
@@ -173,17 +172,19 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
         Interrupted: the user pressed Ctrl-C; what was saved before is kept.
     """
     experiment = plan.experiment
-    work = list(batches(plan.todo, experiment.rules, _largest_batch(experiment, len(plan.todo))))
+    work = batches(plan.todo, experiment.rules, _largest_batch(experiment, len(plan.todo)))
     axes = (*experiment.objectives, *experiment.gradients, *experiment.optimizers)
     files = _local_files(axes, catalogue)
     parcels = [Parcel(batch, files) for batch, _ in work]
-    _rehearse(plan, {batch.identities: members for batch, members in work}, parcels)
+    todo = {run.identity: run for run in plan.todo}
+    known = [run for run in plan.runs if run.identity in plan.stored]
+    try_first_steps(experiment.executor, parcels, todo, known)
     distributions = {catalogue.find(setting.kind, setting.name).distribution for setting in axes}
     around = environment(experiment.path.parent, distributions - {""})
     store.database.told = observer.warned
     recording = store.begin(experiment, plan.runs, landmarks(plan.runs, experiment.gradients), around)
     finished = Finished(recording.experiment)
-    share = Share(recording, parcels, {run.identity: run for run in plan.todo}, plan.stored, observer)
+    share = Share(recording, parcels, todo, plan.stored, observer)
     observer.began(plan)
     try:
         with closing(recording), closing(recovered(experiment.executor, share)) as descents:
@@ -204,32 +205,6 @@ def _interruption(plan: Plan, store: Store, finished: Finished, choices: Choices
     # Asked, and not counted: the interruption may have come between the storing of a batch and its counting.
     stored = len(store.find([run.identity for run in plan.runs]))
     return f"interrupted: {stored:,} of {len(plan.runs):,} runs are stored; the same command again computes the rest"
-
-
-def _rehearse(plan: Plan, work: Mapping[tuple[str, ...], Sequence[Run]], parcels: Sequence[Parcel]) -> None:
-    """Refuse the experiment if no run of some combination of plugins can take a step.
-
-    A combination of which runs are stored, or of which a batch is lost, is let through: it worked once, or its descent will tell.
-    """
-    fine = {_combination(run) for run in plan.runs if run.identity in plan.stored}
-    problems: dict[str, str] = {}
-    for rehearsal in dispatched(plan.experiment.executor, rehearse, Rehearsal, parcels, limit):
-        if isinstance(rehearsal, Lost):
-            fine.add(_combination(work[rehearsal.item.batch.identities][0]))
-        elif rehearsal.problem is None:
-            fine.add(_combination(work[rehearsal.identities][0]))
-        else:
-            problems.setdefault(_combination(work[rehearsal.identities][0]), rehearsal.problem)
-    refused = {names: problem for names, problem in problems.items() if names not in fine}
-    if refused:
-        counts = Counter(_combination(run) for run in plan.todo)
-        raise PluginError("\n".join(
-            f"{names}: none of its {counts[names]} runs can take a step: {problem}" for names, problem in refused.items()
-        ))  # fmt: skip
-
-
-def _combination(run: Run) -> str:
-    return " × ".join(setting.name for setting in (run.objective, run.gradient, run.optimizer))
 
 
 def _largest_batch(experiment: Experiment, runs: int) -> int:
@@ -264,8 +239,9 @@ def _local_files(settings: Iterable[Setting], catalogue: Catalogue) -> tuple[Pat
 def _note(descent: Descent, finished: Finished, observer: Observer) -> None:
     finished.outcomes.update(trajectory.outcome for trajectory in descent.trajectories)
     for warning in descent.warnings:
-        finished.warnings.append(warning)
-        observer.warned(warning)
+        if warning not in finished.warnings:
+            finished.warnings.append(warning)
+            observer.warned(warning)
     observer.saved(descent.trajectories)
 
 

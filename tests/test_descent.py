@@ -198,9 +198,8 @@ class TestFailures:
         assert failed.steps == len(series(failed)[0]) - 1
         np.testing.assert_array_equal(series(failed)[2][:2], [1.9, 1.9 - 1.01 * (2 * 1.9)])
         assert descent.warnings == (
-            "a batch raised ValueError: beyond the cliff; so its 3 runs were computed one at a time. To let them advance "
-            "together, write the plugin for x of shape (runs, dimension): broadcast over the leading axis, reduce with axis=-1, "
-            "use runner.dot, runner.norm, runner.matvec",
+            "Cliff.value raised ValueError: beyond the cliff, for some runs alone too; so its batches were computed one run at a "
+            "time. Where it returns nan or inf instead of raising, the other runs advance together",
         )
 
     def test_a_plugin_that_is_not_batch_safe_is_run_one_at_a_time(self):
@@ -208,9 +207,10 @@ class TestFailures:
         descent = descend(batch)
         for row, trajectory in enumerate(descent.trajectories):
             assert result(trajectory) == result(descend(batch.only([row])).trajectories[0])
-        (warning,) = descent.warnings
-        assert warning.startswith(
-            "Centred.value is not batch-safe: a run alone and the same run in a batch differ; so its 3 runs"
+        assert descent.warnings == (
+            "Centred.value is not batch-safe: a run alone and the same run in a batch differ; so its batches were computed one run "
+            "at a time. To let runs advance together, write it for x of shape (runs, dimension): broadcast over the leading axis, "
+            "reduce with axis=-1, use runner.dot, runner.norm, runner.matvec",
         )
 
     def test_writing_to_the_iterate_is_an_error_and_not_a_wrong_trajectory(self):
@@ -426,9 +426,9 @@ class TestIdioms:
         descent = descend(make_batch(Quadratic(), Scheduled(), start, max_steps=9, gradient_norm=1e-6))
         alone = descend(make_batch(Quadratic(), Scheduled(), [[1.0]], max_steps=9, gradient_norm=1e-6)).trajectories[0]
         assert all(series(each).tobytes() == series(alone).tobytes() for each in descent.trajectories[1:])
-        assert descent.warnings[0].startswith(
-            "Scheduled.step keeps an array in its memory that has no row for each run; keep constants in the plugin; so its "
-            f"{runs} runs"
+        assert descent.warnings == (
+            "Scheduled.step keeps an array in its memory that has no row for each run; so its batches were computed one run at a "
+            "time. Keep constants in the plugin",
         )
 
     @pytest.mark.parametrize("dimension", [1, 2, 3])
@@ -457,7 +457,7 @@ class TestIdioms:
             make_batch(Quadratic(2), Late(), [[1e-5, 0.0], [1.0, 1.0], [2.0, 1.0]], max_steps=60, gradient_norm=1e-6)
         )
         assert descent.warnings[0].startswith(
-            "a batch raised Late.step keeps an array in its memory that has no row for each run;"
+            "Late.step keeps an array in its memory that has no row for each run; so its batches were"
         )
 
     def test_a_run_taken_out_of_a_batch_is_made_with_numbers(self):

@@ -296,3 +296,102 @@ def test_an_executor_that_cannot_count_its_workers_is_named(write, call):
     done = call("run", "three.toml", "--no-report", "-q")
     told = "error: executor faulty: Faulty.workers raised AttributeError: 'Faulty' object has no attribute 'jobs'\n"
     assert done == Done(3, "", told)
+
+
+RAISING = '''\
+from dataclasses import dataclass
+import numpy as np
+import runner
+
+@dataclass(frozen=True)
+class Steep(runner.Objective):
+    """f(x) = x², and no number beyond 1.5."""
+    dimension = 1
+    def value(self, x):
+        if (np.abs(x) > 1.5).any():
+            raise ValueError("left the domain")
+        return (x * x).sum(axis=-1)
+    def gradient(self, x):
+        return 2 * x
+
+@dataclass(frozen=True)
+class OneByOne(Steep):
+    """f(x) = x², of one point."""
+    def value(self, x):
+        (point,) = x
+        return np.array([point @ point])
+
+@dataclass(frozen=True)
+class Flat(Steep):
+    """f(x) = x², in a column."""
+    def value(self, x):
+        return x * x
+
+@dataclass(frozen=True)
+class Odd(runner.Optimizer):
+    """Gradient descent, that fails at the third step."""
+    def init(self, x):
+        return 0
+    def step(self, point, memory):
+        if memory == 2 and len(point.x) > 1:
+            raise RuntimeError("three")
+        return point.x - 0.1 * point.gradient, memory + 1
+
+@runner.hookimpl
+def runner_objectives():
+    return {"steep": Steep, "one_by_one": OneByOne, "flat": Flat}
+
+@runner.hookimpl
+def runner_optimizers():
+    return {"odd": Odd}
+'''
+SEVERAL = """\
+name = "several"
+plugins = ["raising.py"]
+objective = [{ name = "steep" }, { name = "one_by_one" }, { name = "quadratic" }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent" }, { name = "momentum" }, { name = "odd" }]
+start = { points = [1.0, 2.0, 1.25] }
+stop = { max_steps = 20 }
+"""
+HOW = (
+    "To let runs advance together, write it for x of shape (runs, dimension): broadcast over the leading axis, reduce with axis=-1, "
+    "use runner.dot, runner.norm, runner.matvec"
+)
+SLOWED = "so its batches were computed one run at a time. "
+
+
+@pytest.mark.parametrize("executor", ["serial", "processes"])
+def test_each_fault_that_keeps_runs_apart_is_told_once_with_its_plugin_and_what_helps(write, call, executor: str):
+    write(RAISING, "raising.py")
+    write(SEVERAL, "several.toml")
+    done = call("run", "several.toml", "--no-report", "-q", "--executor", executor)
+    assert (done.code, done.out) == (1, "")
+    assert sorted(done.err.splitlines()) == [
+        "warning: Odd.step raised RuntimeError: three; " + SLOWED + HOW,
+        "warning: OneByOne.value raised ValueError: too many values to unpack (expected 1); " + SLOWED + HOW,
+        "warning: Steep.value raised ValueError: left the domain, for some runs alone too; "
+        + SLOWED
+        + "Where it returns nan or inf "
+        "instead of raising, the other runs advance together",
+    ]
+
+
+def test_one_fault_of_an_objective_is_told_once_for_all_optimizers(write, call):
+    write(RAISING, "raising.py")
+    write(SEVERAL.replace('"steep"', '"flat"'), "several.toml")
+    told = (
+        "error: flat × analytic × gradient_descent, momentum, odd: none of their 9 runs can take a step: Flat.value returned an array "
+        "of shape (1, 1) and type float64 for x of shape (1, 1); it must return a float64 array of shape (1,)\n"
+    )
+    assert call("run", "several.toml", "--no-report", "-q") == Done(3, "", told)
+
+
+def test_one_fault_in_places_that_are_no_grid_is_told_once(write, call):
+    write(RAISING.replace('"flat": Flat', '"flat": Flat, "flatter": Flat'), "raising.py")
+    text = SEVERAL.replace('"steep"', '"flat"').replace('"one_by_one"', '"flatter"')
+    write(text + 'exclude = [{ objective = "flatter", optimizer = "odd" }]\n', "several.toml")
+    places = "flat × analytic × gradient_descent; flat × analytic × momentum; flat × analytic × odd; "
+    places += "flatter × analytic × gradient_descent; flatter × analytic × momentum"
+    (line,) = call("run", "several.toml", "--no-report", "-q").err.splitlines()
+    assert line.startswith(f"error: {places}: none of their 15 runs can take a step: Flat.value returned an array")
