@@ -85,7 +85,7 @@ class RegressionFit(Figure):
         fits = found[:MOST_ROWS]
         if not fits:
             return None
-        several = len({fit.run.objective for fit in fits}) > 1
+        several = len({fit.run.objective for fit in found}) > 1
         figure = MatplotlibFigure(figsize=(WIDTH, HEIGHT * len(fits) + 0.3), layout="constrained")
         grid = figure.add_gridspec(len(fits), 2)
         for row, fit in enumerate(fits):
