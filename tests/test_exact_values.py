@@ -42,12 +42,12 @@ class Edge(runner.Objective):
     """f(x) = x² for x > 0, else what it ends with."""
     end: Literal["zero", "nan", "odd", "inf", "below"] = "zero"
     shift: float = 1.5
-    bound: float = 1.5
+    bound: float = runner.parameter(1.5, finite=False)
     count: int = 0
     flag: bool = False
     off: bool = True
     level: float | None = None
-    weights: tuple[float, ...] = ()
+    weights: tuple[float, ...] = runner.parameter((), finite=False)
     sizes: tuple[int, ...] = ()
     word: str = ""
     dimension = 1
@@ -70,7 +70,7 @@ class Pair(runner.Optimizer):
 @dataclass(frozen=True)
 class Still(runner.Optimizer):
     """x ← x."""
-    learning_rate: float = 1.0
+    learning_rate: float = runner.parameter(1.0, finite=False)
     def init(self, x):
         return ()
     def step(self, point, memory):
@@ -445,3 +445,9 @@ def test_parameters_that_make_no_sense_are_told(databases, tmp_path, canonical):
             with pytest.raises(StoreError) as error:
                 ask()
             assert str(error.value) == "the database is damaged: parameters make no sense; `runner verify` says which"
+
+
+def test_runs_without_their_rules_are_shown(databases, tmp_path):
+    with runner.open(changed(databases, tmp_path, "UPDATE run SET rules_id = 99 WHERE id = 1")) as database:
+        for frame in (database.runs(), database.runs(columns="rules.max_steps"), *database.run_frames()):
+            assert frame.columns[frame.names.index("rules.max_steps")].listed()[:2] == [None, 3]

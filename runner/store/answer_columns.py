@@ -91,7 +91,8 @@ def _column(name: str, what: RunColumn | ParameterColumn, answer: Answer, cells:
         classes = answer[f"class of {name}"]
         restored = [None if each is None else from_class(value, each) for value, each in zip(values, classes, strict=True)]
         return Column(name, what.kind, restored)
-    found = [cells[number].get(what.parameter.name) for number in answer[f"{what.parameter.kind}_id"]]
+    # The setting that the run of a damaged database has may not be there.
+    found = [cells.get(number, {}).get(what.parameter.name) for number in answer[f"{what.parameter.kind}_id"]]
     kind = what.kind or _kind(set(map(type, found)))
     return Column(name, kind, [None if value is None else _as(kind, value) for value in found])
 
