@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 import warnings
-from typing import NoReturn, TextIO
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NoReturn, TextIO
 
 import click
 
@@ -34,6 +37,8 @@ COMMANDS = {
 }
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
+UNHEARD = 141
+"""What a shell tells of a program that SIGPIPE ended."""
 EXIT_CODES = """\b
 Exit codes:
   0    done
@@ -43,11 +48,34 @@ Exit codes:
   4    the results database cannot be opened, read or written, or is damaged
   5    the report cannot be written
   70   a bug in runner; --debug shows where
-  130  interrupted with Ctrl-C; what was finished is kept"""
+  130  interrupted with Ctrl-C; what was finished is kept
+  141  whoever read the output stopped reading, as `head` does"""
+
+
+class _Unheard(BaseException):
+    """Nobody reads the output any more. Click would end that with exit code 1, which here means that some runs failed."""
+
+
+@contextmanager
+def _hearing() -> Iterator[None]:
+    try:
+        yield
+    except BrokenPipeError as error:
+        raise _Unheard from error
 
 
 class Commands(Group):
     """The group of commands, which knows their names without loading them."""
+
+    def make_context(self, *arguments: Any, **more: Any) -> click.Context:
+        """Read the call; whoever asks for help may stop reading it."""
+        with _hearing():
+            return super().make_context(*arguments, **more)
+
+    def invoke(self, ctx: click.Context) -> object:
+        """Call the command."""
+        with _hearing():
+            return super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the commands' names."""
@@ -94,6 +122,18 @@ def _show_warning(
 
 
 def main() -> NoReturn:
+    """Call the command line; where nobody reads its output any more it ends as other programs do, without a word."""
+    try:
+        _main()
+    except (BrokenPipeError, _Unheard):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        # What is still to be written is written when Python ends, and would be complained about.
+        for number in (1, 2):
+            os.dup2(nowhere, number)
+        sys.exit(UNHEARD)
+
+
+def _main() -> NoReturn:
     """Call the command line; every expected error becomes one message and an exit code."""
     debug = "--debug" in sys.argv[1:2]
     calm_interrupts()
@@ -109,9 +149,6 @@ def main() -> NoReturn:
     except (KeyboardInterrupt, click.Abort):
         ignore_interrupts()
         click.echo("interrupted", err=True)
-        sys.exit(INTERRUPTED)
-    except BrokenPipeError:
-        sys.stderr.close()
         sys.exit(INTERRUPTED)
     except RunnerError as error:
         if debug:
