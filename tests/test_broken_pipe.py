@@ -60,7 +60,8 @@ def test_a_reader_that_stops_after_a_line(stored):
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
     ) as process:
-        assert process.stdout is not None and process.stderr is not None
+        assert process.stdout is not None
+        assert process.stderr is not None
         assert process.stdout.readline() == b"x\n"
         process.stdout.close()
         process.wait(timeout=120)
