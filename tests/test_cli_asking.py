@@ -446,6 +446,7 @@ def test_nothing_stored_is_obeyed_by_a_terminal(tmp_path, stored, call):
         ("compare", "experiment = 1", "experiment = 2"),
         ("plot", 1, "--figure", "convergence", "-o", "c.svg"),
         ("plot", "nothing", "--figure", "convergence"),
+        ("report", 1, "-o", "again", "--figure", "outcomes"),
         ("plot", EVIL[:-1], "--figure", "convergence"),
         ("runs", "--where", "error = '\x1b' and nothing = 1"),
     ]
@@ -453,6 +454,24 @@ def test_nothing_stored_is_obeyed_by_a_terminal(tmp_path, stored, call):
         done = call(*command, "--db", "c.db")
         assert "Traceback" not in done.err
         assert not {"\x1b", "\x07", "\u202e"} & set(done.out + done.err), command
+    page = (tmp_path / "again" / "index.html").read_text(encoding="utf-8")
+    assert page.count(r"\x1b]0;owned\x07\u202e&lt;b&gt;$x$") > 3
+    assert not {"\x1b", "\x07", "\u202e"} & set(page)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+def test_csv_is_exact_in_a_file_and_written_out_on_a_terminal(tmp_path, stored, call):
+    pexpect = pytest.importorskip("pexpect")
+    shutil.copy(stored, tmp_path / "c.db")
+    with opened(tmp_path / "c.db") as connection:
+        connection.execute("UPDATE experiment SET description = ?", (EVIL + "\x9b",))
+    asked = ["list", "--format", "csv", "--db", "c.db"]
+    assert {row["description"] for row in cells(call(*asked).out)} == {EVIL + "\x9b"}
+    command = ["-c", "from runner.cli import main; main()", *asked]
+    child = pexpect.spawn(sys.executable, command, cwd=str(tmp_path), encoding="utf-8", timeout=60)
+    shown = child.read()
+    assert {row["description"] for row in cells(shown)} == {r"\x1b]0;owned\x07\u202e<b>$x$\x9b"}
+    assert not [each for each in shown if each not in "\r\n" and not each.isprintable()]
 
 
 def test_a_closed_pipe_is_quiet(stored):

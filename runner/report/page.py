@@ -14,10 +14,12 @@ from importlib import resources
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
 
 from runner.behaviour import BEHAVIOURS
 from runner.contracts import Figure, Results, StoredRun
 from runner.errors import Interrupted, StoreError
+from runner.frames import printable_lines
 from runner.report.drawings import drawn, heading, reason
 from runner.report.files import render, write_file
 from runner.report.style import OUTCOME_COLOURS, house_style
@@ -193,9 +195,11 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
 def render_page(
     results: Results, pictures: Sequence[Picture], sections: Sequence[Section], command: tuple[str, bool], files: Sequence[str]
 ) -> str:
-    """Return the page as HTML; whatever comes from the database is escaped."""
+    """Return the page as HTML; whatever comes from the database is escaped, and what is not for reading is written out."""
     template = resources.files("runner.report").joinpath("page.html.jinja").read_text("utf-8")
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, finalize=_readable, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
     outcomes = Counter(run.outcome for run in results.runs)
     known = [outcome for outcome in OUTCOME_COLOURS if outcome in outcomes]
     behaviours = Counter(run.behaviour for run in results.runs)
@@ -230,6 +234,10 @@ def group_errors(runs: Sequence[StoredRun]) -> list[ErrorGroup]:
         places = dict.fromkeys(f"{run.objective} × {run.gradient} × {run.optimizer}" for run in failed)
         found.append(ErrorGroup(len(failed), "; ".join(places), message))
     return sorted(found, key=lambda group: (-group.runs, group.message))
+
+
+def _readable(value: object) -> object:
+    return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
 
 def _is_numeric(column: Sequence[str]) -> bool:
