@@ -24,7 +24,7 @@ from runner.remaking import remake
 from runner.stopping import StoppingRules
 from runner.store.connection import Database
 from runner.store.one_run import read_run, replayable
-from runner.store.reading import assembled, read_series
+from runner.store.series import assembled, read_series
 
 Verdict = Literal["same", "different", "other circumstances", "impossible"]
 Axis = Literal["objective", "gradient", "optimizer"]

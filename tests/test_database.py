@@ -127,7 +127,7 @@ def test_trajectories_come_in_the_order_asked_for_and_as_often(stored):
 
 @pytest.mark.parametrize("ask", ["trajectories", "step_frames"])
 def test_what_is_read_in_parts_is_of_one_moment(small, tmp_path, monkeypatch, ask):
-    monkeypatch.setattr("runner.store.reading.RUNS_AT_ONCE", 1)
+    monkeypatch.setattr("runner.store.series.RUNS_AT_ONCE", 1)
     copy = tmp_path / "copy.db"
     copy.write_bytes(small.read_bytes())
     with runner.open(str(copy)) as database, runner.open(str(copy)) as other:

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import runner
-from runner.store import reading
+from runner.store import series
 
 from .test_store import stored_in
 
@@ -85,7 +85,7 @@ def test_a_very_wide_table_takes_little_more_memory_than_its_parts(tmp_path):
 
 def test_a_part_of_a_wide_table_is_no_larger(tmp_path, monkeypatch):
     stored = stored_in(tmp_path, WIDE)
-    monkeypatch.setattr(reading, "BYTES_AT_ONCE", 2**15)
+    monkeypatch.setattr(series, "BYTES_AT_ONCE", 2**15)
     with runner.open(str(stored)) as database:
         parts = list(database.step_frames())
     assert sum(len(part) for part in parts) == 400

@@ -168,7 +168,7 @@ class Asking:
         from runner.steps import StepTable, chosen_series
 
         # Likewise.
-        from runner.store.reading import portions, trajectories_of
+        from runner.store.series import portions, trajectories_of
 
         chosen = chosen_series(series)
         with self._database.reading() as connection:
@@ -206,7 +206,7 @@ class Asking:
             StoreError: a trajectory is damaged.
         """
         # As above.
-        from runner.store.reading import trajectories_of
+        from runner.store.series import trajectories_of
 
         with self._database.reading() as connection:
             yield from trajectories_of(connection, read_heads(connection, wanted(runs, where), self.name), self.name)
