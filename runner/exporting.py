@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.archives import write_arrays, write_columns
 from runner.contracts import Series
 from runner.errors import QueryError, ReportError
-from runner.folders import folder_of
+from runner.folders import folder_of, written_through
 from runner.formats import csv_pieces, json_lines
 from runner.frames import Frame
 from runner.records import RunHead
@@ -92,12 +92,13 @@ class _Count:
 @contextmanager
 def _part(path: Path) -> Iterator[Path]:
     """Give a file beside, which takes the place of the file at the end, or goes."""
-    part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        with folder_of(path):
+        target = written_through(path)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        with folder_of(target):
             try:
                 yield part
-                part.replace(path)
+                part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
     except OSError as error:

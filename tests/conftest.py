@@ -81,7 +81,16 @@ def runner_cli(tmp_path: Path) -> Callable[..., Done]:
         command: Sequence[str] = [sys.executable, "-c", "from runner.cli import main; main()", *map(str, arguments)]
         around = {**os.environ, "COLUMNS": "160", **(env or {})}
         around.pop("RUNNER_DB", None) if env is None or "RUNNER_DB" not in env else None
-        done = subprocess.run(command, cwd=cwd or tmp_path, env=around, capture_output=True, text=True, check=False, timeout=120)
+        done = subprocess.run(
+            command,
+            cwd=cwd or tmp_path,
+            env=around,
+            capture_output=True,
+            text=True,
+            errors="surrogateescape",  # as names of files have it that are no UTF-8
+            check=False,
+            timeout=120,
+        )
         return Done(done.returncode, done.stdout, done.stderr)
 
     return call

@@ -197,6 +197,10 @@ DAMAGED = (
     "error: database r.db: is damaged (database disk image is malformed); "
     "`runner verify` says where, and a backup is better than what is left\n"
 )
+TOO_DAMAGED = DAMAGED.replace(
+    "; `runner verify` says where, and a backup is better than what is left",
+    ", and too little can be read to say where; put a backup in its place",
+)
 
 
 @pytest.mark.parametrize("length", [10, 100, 1024, 20_000, 50_000])
@@ -212,9 +216,11 @@ def test_a_file_that_was_cut_off_is_told(tmp_path, write, runner_cli, length, co
     if length == 10:
         assert done.err == "error: database r.db: is not an SQLite database; name another file\n"
     elif done.err or command != ["verify"]:
-        assert done.err in (DAMAGED, DAMAGED.replace("database disk image is malformed", "file is not a database"))
+        told = TOO_DAMAGED if command == ["verify"] else DAMAGED
+        assert done.err in (told, told.replace("database disk image is malformed", "file is not a database"))
     else:
         assert done.out.endswith("r.db: damaged; see above\n")
+        assert "runner verify" not in done.out
     assert (tmp_path / "r.db").read_bytes() == before
 
 

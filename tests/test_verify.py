@@ -253,8 +253,8 @@ def test_a_terminal_obeys_nothing_of_what_is_damaged(database, runner_cli):
 
 
 TOO_DAMAGED = (
-    "error: database r.db: is damaged (database disk image is malformed); "
-    "`runner verify` says where, and a backup is better than what is left\n"
+    "error: database r.db: is damaged (database disk image is malformed), and too little can be read to say where; "
+    "put a backup in its place\n"
 )
 
 

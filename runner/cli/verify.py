@@ -15,6 +15,7 @@ from runner.cli.values import WholeNumber
 from runner.database import ResultsDatabase
 from runner.errors import StoreError
 from runner.frames import printable
+from runner.store.causes import ADVICE
 
 MOST_SHOWN = 20
 DAMAGED = StoreError.exit_code
@@ -42,7 +43,7 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
       runner verify --replay 20 --seed 1
       runner verify --db old.db --replay 5 --plugin experiments/my_optimizer.py
     """
-    with runner.open(db) as database:
+    with _opened(db) as database:
         damaged = sum([_say(check.name, check.count, check.problems) for check in database.verify()])
         if count:
             damaged += _replay(database, count, seed, files)
@@ -50,11 +51,21 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
     return DAMAGED if damaged else 0
 
 
+def _opened(db: str) -> ResultsDatabase:
+    try:
+        return runner.open(db)
+    except StoreError as error:
+        text = str(error)
+        if text.endswith(ADVICE):
+            text = text.removesuffix(ADVICE) + ", and too little can be read to say where; put a backup in its place"
+        raise StoreError(text) from error
+
+
 def _say(name: str, count: int, problems: list[str]) -> int:
     """Say a line of what was looked at, and one for each problem; return how many problems there are."""
     click.echo(f"{name:14}{count:>10,}  {f'{len(problems):,} damaged' if problems else 'ok'}")
     for problem in problems[:MOST_SHOWN]:
-        click.echo(f"  {printable(problem)}")
+        click.echo(f"  {printable(problem.removesuffix(ADVICE))}")
     if len(problems) > MOST_SHOWN:
         click.echo(f"  and {len(problems) - MOST_SHOWN:,} more")
     return len(problems)

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.transforms import Bbox
 
 from runner.errors import ReportError
-from runner.folders import folder_of
+from runner.folders import folder_of, written_through
 from runner.report.style import house_style
 
 DOTS_PER_INCH = 150
@@ -78,12 +78,13 @@ def write_file(folder: Path, name: str, content: bytes) -> Path:
     if not re.fullmatch(r"[\w-][\w.-]*", name):
         raise ReportError(f"{name!r} is no name for a file: letters, digits, '_', '-' and '.' are allowed")
     path = folder / name
-    part = folder / f".{name}.{os.getpid()}.part"
     try:
-        with folder_of(path):
+        target = written_through(path)
+        part = target.with_name(f".{target.name}.{os.getpid()}.part")
+        with folder_of(target):
             try:
                 part.write_bytes(content)
-                part.replace(path)
+                part.replace(target)
             finally:
                 part.unlink(missing_ok=True)
     except OSError as error:

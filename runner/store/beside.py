@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,8 @@ IN_USE = 128
 
 
 def beside(path: Path, endings: Sequence[str] = (*LOGS, INDEX)) -> list[Path]:
-    """Return the names of the files beside a database."""
+    """Return the names of the files beside a database; if that is a link, beside the file that it leads to."""
+    path = Path(os.path.realpath(path))
     return [path.with_name(f"{path.name}{ending}") for ending in endings]
 
 
@@ -38,8 +40,12 @@ def refuse_remains(path: Path) -> None:
     """Look for remains of a database that is gone, which SQLite would take for parts of a new one of that name.
 
     Raises:
-        FileExistsError: there are some; they may be all that is left of what somebody computed, so they stay.
+        FileExistsError: there are some, and they may be all that is left of what somebody computed; or the name is that of a file
+            beside another database.
     """
+    owner = next((path.with_name(path.name.removesuffix(end)) for end in (*LOGS, INDEX) if path.name.endswith(end)), path)
+    if owner != path and is_filled(owner):
+        raise FileExistsError(errno.EEXIST, f"{path.name} is what SQLite keeps a part of {owner.name} in; name another file")
     # In this order: what belongs to a database that another process makes just now comes after its file.
     in_use, logs = _in_use(*beside(path, [INDEX])), logs_of(path)
     if is_filled(path):

@@ -12,7 +12,8 @@ from runner.store.domains import Senseless
 
 SENSELESS = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, struct.error, RecursionError, NoResultFound)
 """What goes wrong where a value, or what a row refers to, is not what it should be."""
-DAMAGED = "is damaged ({}); `runner verify` says where, and a backup is better than what is left"
+ADVICE = "; `runner verify` says where, and a backup is better than what is left"
+DAMAGED = f"is damaged ({{}}){ADVICE}"
 READ_ONLY = "cannot be written; the file or its folder is read-only"
 MEANINGS = {
     "SQLITE_BUSY": "another program keeps it locked; end that program or wait for it, then try again",

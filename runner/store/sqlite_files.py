@@ -13,7 +13,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runner.errors import StoreError
-from runner.folders import folder_of
+from runner.folders import DATABASE, folder_of
 from runner.store.beside import beside, logs_of, refuse_remains
 
 if sys.platform != "win32":
@@ -24,7 +24,6 @@ ONE_WAIT = 0.5
 READER_WAIT = 60.0
 """A reader waits for others only while they open or close the file, or make it anew."""
 PAGE_BYTES = 65536
-HEADER = b"SQLite format 3\0"
 
 
 def open_to_write(path: Path, patience: float = ONE_WAIT) -> sqlite3.Connection:
@@ -56,7 +55,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
 
 
 def _opened(path: Path, how: str, patience: float) -> sqlite3.Connection:
-    uri = f"file://{quote(os.path.abspath(str(path)))}?{how}"  # noqa: PTH100 - resolves no links
+    uri = f"file://{quote(os.fsencode(os.path.abspath(str(path))))}?{how}"  # noqa: PTH100 - resolves no links
     # The pool gives a connection to one thread at a time.
     connection = sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA foreign_keys = ON")
@@ -75,13 +74,15 @@ def is_sqlite_file(path: Path, name: str) -> bool:
         StoreError: it cannot be read, or holds something else.
     """
     try:
+        if path.exists() and not path.is_file() and not path.is_dir():
+            raise StoreError(f"database {name}: is a pipe or a device; name a file")
         with path.open("rb") as file:
-            header = file.read(len(HEADER))
+            header = file.read(len(DATABASE))
     except FileNotFoundError:
         return False
     except OSError as error:
         raise StoreError(f"database {name}: cannot be read: {error.strerror}") from error
-    if header and header != HEADER:
+    if header and header != DATABASE:
         raise StoreError(f"database {name}: is not an SQLite database; name another file")
     return bool(header)
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-from pathlib import Path
 
 from sqlalchemy import URL, Engine, create_engine
 from sqlalchemy.engine import make_url
@@ -30,11 +29,13 @@ def location(name: object) -> str:
     """Return a path or URL as a text.
 
     Raises:
-        StoreError: it is neither.
+        StoreError: it is neither, or empty.
     """
     found = os.fspath(name) if isinstance(name, str | os.PathLike) else None
     if not isinstance(found, str):
         raise StoreError(f"database {name!r}: is neither a path nor a database URL; {SUPPORTED}")
+    if not found:
+        raise StoreError("database '': has no name; give a path or URL with --db or RUNNER_DB")
     return found
 
 
@@ -45,7 +46,7 @@ def read_url(name: str) -> URL:
         StoreError: it is neither, or of a database that is not supported.
     """
     if "://" not in name:
-        return make_url("sqlite://").set(database=str(Path(name)))
+        return make_url("sqlite://").set(database=name)
     try:
         url = make_url(name)
     except (ArgumentError, ValueError):
