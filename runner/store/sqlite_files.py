@@ -105,9 +105,9 @@ def put_in_place(path: Path, make: Callable[[Path], None]) -> bool:
     Raises:
         OSError, sqlite3.Error: it cannot be made; nothing is left of it.
     """
-    refuse_remains(path)
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with folder_of(path):
+        refuse_remains(path)
         try:
             make(part)
             _settle(part)
