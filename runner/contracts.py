@@ -18,6 +18,9 @@ protocols below name what may be offered, and `isinstance(objective, HasHessian)
 
 from __future__ import annotations
 
+import base64
+import html
+import io
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextvars import ContextVar
@@ -28,6 +31,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.capabilities import Capability
+from runner.frames import Column, Frame, printable_lines
 from runner.rowwise import Array
 
 if TYPE_CHECKING:
@@ -37,6 +41,8 @@ Kind = Literal["objective", "gradient", "optimizer", "executor", "figure"]
 Quantity = Literal["gradient", "hessian", "jacobian"]
 Memory = Any
 Mask = NDArray[np.bool_]
+SHOWN_COORDINATES = 10
+"""So many of a point does a notebook show."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
@@ -452,6 +458,15 @@ class Series:
     x: Array | None
     gradient: Array | None = None
 
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the first iterates, as a table."""
+        columns = [Column("step", "integer", np.arange(len(self.value)))]
+        columns += [Column(name, "number", getattr(self, name)) for name in ("value", "gradient_norm")]
+        for name, points in (("x", self.x), ("gradient", self.gradient)):
+            width = 0 if points is None else min(points.shape[1], SHOWN_COORDINATES)
+            columns += [Column(f"{name}{place}", "number", points[:, place]) for place in range(width) if points is not None]
+        return Frame(columns)._repr_html_()
+
 
 class Results(ABC):
     """An experiment as the database holds it: all that a figure may draw from."""
@@ -501,6 +516,14 @@ class Drawing:
     figure: MatplotlibFigure
     caption: str
     table: Sequence[Sequence[str]] = ()
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows: the picture, and below it the caption, escaped."""
+        buffer = io.BytesIO()
+        self.figure.savefig(buffer, format="png", dpi=150)
+        source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
+        caption = html.escape(printable_lines(self.caption))
+        return f'<figure><img src="{source}" alt="" style="max-width: 100%"><figcaption>{caption}</figcaption></figure>'
 
 
 class Figure(Plugin, ABC):

@@ -176,6 +176,11 @@ def joined(frames: Iterable[Frame]) -> Frame:
     )
 
 
+def noted(notes: Sequence[str], frame: Frame) -> str:
+    """Return what a notebook shows of a table with some lines above it; every text in it is escaped."""
+    return "".join(f"<p>{html.escape(printable(note))}</p>" for note in notes) + frame._repr_html_()
+
+
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
     """Return the lines of a table, each column as wide as its widest cell, those with numbers with their ends aligned."""
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]

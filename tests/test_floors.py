@@ -90,7 +90,7 @@ RESTS_ON = {
     "parameters": {"contracts", "errors"},
     "minimum": {"contracts"},
     "blame": {"contracts", "errors"},
-    "contracts": {"capabilities", "rowwise"},
+    "contracts": {"capabilities", "frames", "rowwise"},
     "fingerprint": {"errors"},
     "datasets": {"rowwise", "tables"},
     "layers": {"activations", "rowwise"},

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.frames import Column, Frame
+from runner.frames import Column, Frame, noted, printable, text_of
 
 RESULTS = frozenset(
     {
@@ -36,7 +36,7 @@ RESULTS = frozenset(
 Key = tuple[Any, ...]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Comparison:
     """Two sets of runs, A and B.
 
@@ -69,6 +69,24 @@ class Comparison:
         differences = next(column for column in self.matched.columns if column.name == "difference").listed()
         a, b = sum(each > 0 for each in differences), sum(each < 0 for each in differences)
         return a, b, len(differences) - a - b
+
+    def __repr__(self) -> str:
+        return "\n".join([*map(printable, self._notes()), repr(self.matched)])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows; every text in it is escaped."""
+        return noted([*self._notes()], self.matched)
+
+    def _notes(self) -> Iterator[str]:
+        for name, (left, right) in self.differ.items():
+            yield f"{name}: A {', '.join(map(text_of, left))}; B {', '.join(map(text_of, right))}"
+        a, b, neither = self.lower
+        yield f"pairs: {len(self.matched):,}; the final value is lower in A {a:,}, in B {b:,}, in neither {neither:,}"
+        for side, frame in (("A", self.only_a), ("B", self.only_b)):
+            if len(frame):
+                yield f"only in {side}: {len(frame):,}"
+        if self.several:
+            yield f"combinations with several runs on one side: {self.several:,}"
 
 
 def compare(a: Frame, b: Frame) -> Comparison:

@@ -14,7 +14,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
 from runner.errors import QueryError
-from runner.frames import Column, ColumnKind, Frame, shortened
+from runner.frames import Column, ColumnKind, Frame, noted, shortened
 from runner.store.connection import Database
 from runner.store.deadlines import in_time
 
@@ -43,7 +43,7 @@ class _TooLong(Exception):
     """The clock said so."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Answer:
     """What a query answers.
 
@@ -54,6 +54,16 @@ class Answer:
 
     frame: Frame
     more: bool
+
+    def __repr__(self) -> str:
+        return "\n".join([*self._notes(), repr(self.frame)])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows; every text in it is escaped."""
+        return noted(self._notes(), self.frame)
+
+    def _notes(self) -> list[str]:
+        return [f"only the first {len(self.frame):,} rows; limit= gives more"] if self.more else []
 
 
 def ask_sql(database: Database, text: str, limit: int, seconds: float) -> Answer:
