@@ -51,7 +51,7 @@ def kinds_after(database: Path, column: Column[object], odd: str) -> set[str]:
         connection.execute("PRAGMA journal_mode = DELETE")
         if table in ("worker", "claim"):
             connection.execute("INSERT INTO worker VALUES (1, 'token', 'host', 'boot', 1, 1.0, 1.0)")
-            connection.execute("INSERT INTO claim VALUES ('identity', 1)")
+            connection.execute("INSERT INTO claim VALUES (?, 1)", ("0" * 64,))
         try:
             connection.execute(f"UPDATE {table} SET {column.name} = {odd} WHERE {key} = (SELECT max({key}) FROM {table})")
         except sqlite3.IntegrityError:

@@ -20,6 +20,7 @@ from sqlalchemy import Connection, Table, text
 import runner
 from runner.database import asking
 from runner.errors import QueryError, StoreError
+from runner.outcomes import OUTCOMES
 from runner.pipeline import Choices, execute, make_plan, read
 from runner.registry import Registry
 from runner.store import Store, copying, read_results
@@ -482,6 +483,32 @@ class TestVerifying:
         assert facts.iterates == sum(chunk[2] for chunk in rows(name, "chunk")["chunk"])
         assert min(facts.bytes, before, after) > 0
         assert facts.system.startswith("PostgreSQL" if "://" in name else "SQLite")
+
+    def test_values_that_nobody_wrote_are_named(self, name, write):
+        run_into(write(), name)
+        change(name, "UPDATE run SET seconds = -1, finished_at = 1e300, outcome = 'fine', dimension = -1 WHERE id = 2")
+        change(name, "UPDATE landmark SET minimiser = :half WHERE setting_id = 1", half=b"1234")
+        found = problems(name)
+        assert found[:5] == [
+            "table landmark, setting_id 1: minimiser is b'1234', and must be numbers of 8 bytes each",
+            "table run, id 2: dimension is -1, and must be a whole number from 0 to 2147483647",
+            f"table run, id 2: outcome is 'fine', and must be one of {', '.join(OUTCOMES)}",
+            "table run, id 2: seconds is -1.0, and must be a number from 0 to 1.79769313486232e+308",
+            "table run, id 2: finished_at is 1e+300, and must be a number from 0 to 253402300799",
+        ]
+
+    def test_what_does_not_belong_is_named(self, name, write):
+        run_into(write(), name)
+        change(name, "DELETE FROM experiment_run WHERE run_id = 12")
+        if "://" in name:
+            change(name, "CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'")
+            change(name, "CREATE TRIGGER away BEFORE INSERT OR DELETE ON chunk FOR EACH ROW EXECUTE FUNCTION nothing()")
+        else:
+            change(name, "CREATE TRIGGER away AFTER INSERT ON chunk BEGIN DELETE FROM chunk; END")
+        assert problems(name) == [
+            "trigger away is not runner's, and may change chunk whenever it is written",
+            "run 12: belongs to no experiment",
+        ]
 
 
 def test_the_server_listens_on_a_socket_only(server_url):

@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+import runner
 from runner.environment import environment as environment_here
 from runner.outcomes import BEHAVIOURS, OUTCOMES
 from runner.store.connection import Database
@@ -97,6 +99,7 @@ def test_every_byte_of_a_trajectory_is_guarded(tmp_path, write):
 
 DAMAGE = {
     "UPDATE run SET identity = 'x' WHERE id = 2": [
+        "table run, id 2: identity is 'x', and must be a text in UTF-8 of 64 characters",
         "run 2: its identity is not that of its plugins, rules and start",
         "run 2: the chunk at step 0 does not match its checksum",
     ],
@@ -212,6 +215,14 @@ DAMAGE = {
     "UPDATE experiment_run SET run_id = 99 WHERE run_id = 12": [
         "a row of table experiment_run refers to a row of run that is not there",
         "experiment 1: run 99 of it is not there",
+        "run 12: belongs to no experiment",
+    ],
+    "DELETE FROM experiment_run WHERE run_id > 10": ["run 11: belongs to no experiment", "run 12: belongs to no experiment"],
+    "UPDATE experiment SET digest = 'x'": [
+        "table experiment, id 1: digest is 'x', and must be a text in UTF-8 of 64 characters",
+    ],
+    "CREATE TRIGGER away AFTER UPDATE ON run BEGIN DELETE FROM chunk WHERE run_id = new.id; END": [
+        "trigger away is not runner's, and may change run whenever it is written"
     ],
     "DROP INDEX run_current": ["index run_current is missing"],
     "DROP VIEW steps": ["view steps is missing"],
@@ -241,6 +252,41 @@ def test_each_kind_of_damage_is_named(database, command):
         row = connection.execute("SELECT rowid FROM chunk WHERE run_id = 99").fetchone()
     found = "\n".join(problems(database))
     assert found == "\n".join(DAMAGE[command]).replace("{row}", str(row and row[0])).replace("{path}", str(database))
+
+
+def test_a_view_with_another_query_is_named_and_what_somebody_added_is_theirs(database):
+    with opened(database) as connection:
+        connection.execute("CREATE TABLE note (text)")
+        connection.execute("CREATE VIEW mine AS SELECT id FROM run")
+        connection.execute("CREATE TRIGGER mine_too AFTER INSERT ON note BEGIN DELETE FROM note; END")
+        (query,) = connection.execute("SELECT sql FROM sqlite_master WHERE name = 'experiments'").fetchone()
+        connection.execute("DROP VIEW experiments")
+        connection.execute(query.replace("\n", " "))
+    assert problems(database) == []
+    with opened(database) as connection:
+        connection.execute("DROP VIEW experiments")
+        connection.execute(query.replace("count(*)", "count(*) + 1"))
+    assert problems(database) == ["view experiments has another query than runner gives it"]
+
+
+def test_an_experiment_that_is_not_complete_is_told_and_is_no_damage(database, runner_cli):
+    with closing(runner.open(str(database))) as opened_:
+        opened_.delete(opened_.plan_deletion([12]))
+    done = runner_cli("verify", "--db", "r.db")
+    assert (done.code, done.err) == (0, "")
+    assert done.out.splitlines()[-3:] == [
+        "memberships           11  ok",
+        "  experiment small: incomplete; 11 runs are there, which are not its whole grid",
+        "r.db: whole",
+    ]
+
+
+def test_triggers_of_others_call_nothing_of_ours(database, runner_cli):
+    with opened(database) as connection:
+        connection.create_function("ieee754_from_blob", 1, lambda blob: 0.0)
+        connection.execute("CREATE TRIGGER own AFTER DELETE ON run BEGIN SELECT ieee754_from_blob(x'00'); END")
+    done = runner_cli("delete", "1", "--yes", "--db", "r.db")
+    assert (done.code, done.err) == (4, "error: database r.db: unsafe use of ieee754_from_blob()\n")
 
 
 def test_a_terminal_obeys_nothing_of_what_is_damaged(database, runner_cli):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -16,6 +17,9 @@ from runner.database import ResultsDatabase
 from runner.errors import StoreError
 from runner.frames import printable
 from runner.store.causes import ADVICE
+
+if TYPE_CHECKING:
+    from runner.store.verifying import Check
 
 MOST_SHOWN = 20
 DAMAGED = StoreError.exit_code
@@ -44,7 +48,7 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
       runner verify --db old.db --replay 5 --plugin experiments/my_optimizer.py
     """
     with _opened(db) as database:
-        damaged = sum([_say(check.name, check.count, check.problems) for check in database.verify()])
+        damaged = sum([_say(check) for check in database.verify()])
         if count:
             damaged += _replay(database, count, seed, files)
     click.echo(f"{database.name}: {'damaged; see above' if damaged else 'whole'}")
@@ -61,14 +65,16 @@ def _opened(db: str) -> ResultsDatabase:
         raise StoreError(text) from error
 
 
-def _say(name: str, count: int, problems: list[str]) -> int:
-    """Say a line of what was looked at, and one for each problem; return how many problems there are."""
-    click.echo(f"{name:14}{count:>10,}  {f'{len(problems):,} damaged' if problems else 'ok'}")
-    for problem in problems[:MOST_SHOWN]:
-        click.echo(f"  {printable(problem.removesuffix(ADVICE))}")
-    if len(problems) > MOST_SHOWN:
-        click.echo(f"  and {len(problems) - MOST_SHOWN:,} more")
-    return len(problems)
+def _say(check: Check) -> int:
+    """Say a line of what was looked at, and one for each problem and note; return how many problems there are."""
+    count = len(check.problems)
+    click.echo(f"{check.name:14}{check.count:>10,}  {f'{count:,} damaged' if count else 'ok'}")
+    for sentences in (check.problems, check.notes):
+        for sentence in sentences[:MOST_SHOWN]:
+            click.echo(f"  {printable(sentence.removesuffix(ADVICE))}")
+        if len(sentences) > MOST_SHOWN:
+            click.echo(f"  and {len(sentences) - MOST_SHOWN:,} more")
+    return count
 
 
 def _replay(database: ResultsDatabase, count: int, seed: int | None, files: tuple[Path, ...]) -> int:

@@ -25,6 +25,8 @@ LAST_SECOND = 253_402_300_799.0
 """The end of the year 9999, in seconds since 1970: no later date has a name."""
 LARGEST = sys.float_info.max
 MAY_BE_INFINITE = ("number", "final_value", "final_gradient_norm", "best_value")
+ALWAYS_AS_LONG = ("digest", "identity")
+"""SHA-256 in hexadecimal."""
 LEAST = {"seconds": 0.0}
 
 
@@ -43,7 +45,7 @@ class Domain:
         nullable: whether one may be missing.
         bounds: the least and the greatest, where there are such.
         allowed: the only ones, where it is a few.
-        longest: how many characters a text has at most, where there is a limit.
+        lengths: how many characters a text has at least and at most, where there is a limit.
     """
 
     type: type
@@ -52,7 +54,7 @@ class Domain:
     nullable: bool
     bounds: tuple[int | float, int | float] | None = None
     allowed: Sequence[str] = ()
-    longest: int | None = None
+    lengths: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         said = self.words
@@ -60,8 +62,8 @@ class Domain:
             said = f"one of {', '.join(self.allowed)}"
         elif self.bounds is not None:
             said += " from {} to {}".format(*(each if self.type is int else f"{each:.15g}" for each in self.bounds))
-        elif self.longest is not None:
-            said += f" of at most {self.longest} characters"
+        elif self.lengths is not None:
+            said += f" of {'at most ' if self.lengths[0] == 0 else ''}{self.lengths[1]} characters"
         return f"{said}, or null" if self.nullable else said
 
     def holds(self, values: Sequence[Any]) -> bool:
@@ -89,7 +91,8 @@ def domain_of(column: Column[Any]) -> Domain:
         return Domain(bytes, "blob", "numbers of 8 bytes each", nullable)
     allowed = tuple(map(str, WORDS.get(column.name, ())))
     longest = kind.length if isinstance(kind, String) else None
-    return Domain(str, "text", "a text in UTF-8", nullable, allowed=allowed, longest=longest)
+    lengths = None if longest is None else (longest if column.name in ALWAYS_AS_LONG else 0, longest)
+    return Domain(str, "text", "a text in UTF-8", nullable, allowed=allowed, lengths=lengths)
 
 
 def _bounds(name: str) -> tuple[float, float] | None:

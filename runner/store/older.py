@@ -18,6 +18,9 @@ OLDER = {
 }
 """For each older schema, tables of today's as queries on its own."""
 
+FORMER_VIEWS = frozenset({"f523275b0fda08d23ea8ee6a758ec8f02415fd71e406d6a40a4e5f9cd64a61f7"})
+"""What made the views that databases of today's schema may still have, each by the SHA-256 of its text with single spaces."""
+
 
 def show_as_current(connection: Connection, version: str) -> None:
     """Put views before the tables of an older schema, for this connection (SQLite) or transaction (PostgreSQL) only."""

@@ -9,17 +9,19 @@ from dataclasses import dataclass, field
 from typing import cast
 
 import numpy as np
-from sqlalchemy import Connection, inspect, text
+from sqlalchemy import Connection, text
 
 from runner.errors import StoreError
 from runner.identity import canonical
 from runner.store.connection import Database
 from runner.store.parameter_values import Stored
-from runner.store.schema import SCHEMA_VERSION, metadata, views
+from runner.store.schema import SCHEMA_VERSION
 from runner.store.shared_rows import digest_of_environment, digest_of_setting
+from runner.store.verifying_layout import parts_of_schema, wrong_with_layout
+from runner.store.verifying_memberships import incomplete, wrong_with_memberships
 from runner.store.verifying_runs import examine_runs
 from runner.store.verifying_settings import wrong_with_setting
-from runner.store.verifying_values import examine_values
+from runner.store.verifying_values import examine_values, take_any_text
 
 AT_MOST = 100
 """How many problems of the file itself are listed."""
@@ -33,11 +35,13 @@ class Check:
         name: what was looked at, in the plural.
         count: how many.
         problems: what is wrong, a sentence each.
+        notes: what is worth knowing and not wrong.
     """
 
     name: str
     count: int = 0
     problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
 
 
 def verify(database: Database) -> Iterator[Check]:
@@ -70,6 +74,7 @@ def _guarded(database: Database, name: str, look: Callable[[Connection, Check], 
     check = Check(name)
     try:
         with database.reading() as connection:
+            take_any_text(connection)
             look(connection, check)
     except StoreError as error:
         check.problems.append(f"cannot be read to the end: {error}")
@@ -91,18 +96,8 @@ def _references(connection: Connection, check: Check) -> None:
 
 
 def _layout(connection: Connection, check: Check) -> None:
-    """Look for all that belongs to today's schema; what somebody added is theirs."""
-    looked = inspect(connection)
-    there = {("view", name) for name in looked.get_view_names()}
-    for table in looked.get_table_names():
-        there |= {("table", table), *(("column", f"{table}.{column['name']}") for column in looked.get_columns(table))}
-        there |= {("index", str(index["name"])) for index in looked.get_indexes(table)}
-    wanted = {("view", name) for name in views(connection.dialect.name)}
-    for each in metadata.sorted_tables:
-        wanted |= {("table", each.name), *(("column", str(column)) for column in each.columns)}
-        wanted |= {("index", str(index.name)) for index in each.indexes}
-    check.count = len(wanted)
-    check.problems += [f"{kind} {name} is missing" for kind, name in sorted(wanted - there)]
+    check.count = len(parts_of_schema(connection.dialect.name))
+    check.problems += wrong_with_layout(connection)
 
 
 def _values(connection: Connection, check: Check) -> None:
@@ -154,18 +149,5 @@ def _environments(connection: Connection, check: Check) -> None:
 
 def _memberships(connection: Connection, check: Check) -> None:
     check.count = int(connection.execute(text("SELECT count(*) FROM experiment_run")).scalar_one())
-    doubled = """
-        SELECT e.name, m.position, count(*) FROM experiment_run m JOIN experiment e ON e.id = m.experiment_id
-        GROUP BY e.id, e.name, m.position HAVING count(*) > 1 ORDER BY e.id, m.position"""
-    for name, position, count in connection.execute(text(doubled)):
-        check.problems.append(f"experiment {name}: {count} runs stand at place {position} of its grid")
-    twice = """
-        SELECT e.name, r.identity, count(*) FROM experiment_run m JOIN experiment e ON e.id = m.experiment_id
-        JOIN run r ON r.id = m.run_id GROUP BY e.id, e.name, r.identity HAVING count(*) > 1 ORDER BY e.id, r.identity"""
-    for name, identity, count in connection.execute(text(twice)):
-        check.problems.append(f"experiment {name}: has {count} runs with the identity {identity[:12]}")
-    homeless = """
-        SELECT m.experiment_id, m.run_id FROM experiment_run m LEFT JOIN run r ON r.id = m.run_id
-        WHERE r.id IS NULL ORDER BY m.experiment_id, m.run_id"""
-    for experiment, run in connection.execute(text(homeless)):
-        check.problems.append(f"experiment {experiment}: run {run} of it is not there")
+    check.problems += wrong_with_memberships(connection)
+    check.notes += incomplete(connection)

@@ -16,6 +16,7 @@ from runner.outcomes import Outcome
 from runner.store.connection import Database
 from runner.store.run_columns import from_class
 from runner.store.run_rows import chunk_checksum, run_number
+from runner.store.verifying_values import take_any_text
 
 PORTION = 500
 """How many runs are read in one transaction."""
@@ -56,6 +57,7 @@ def examine_runs(database: Database, runs: Found, trajectories: Found) -> None:
     after: int | None = -1
     while after is not None:
         with database.reading() as connection:
+            take_any_text(connection)
             after = _portion(connection, after, runs, trajectories)
     with database.reading() as connection:
         for (run_id,) in connection.execute(text(STRAY)):

@@ -25,8 +25,6 @@ def examine_values(connection: Connection) -> Iterator[tuple[int, list[str]]]:
     if sqlite:
         raw = cast(sqlite3.Connection, connection.connection.driver_connection)
         raw.create_function("is_utf8", 1, _is_utf8, deterministic=True)
-        # What is no UTF-8 must be shown too.
-        raw.text_factory = lambda data: data.decode(errors="backslashreplace")
     for table in metadata.sorted_tables:
         wrong = {column: _wrong(f'"{column.name}"', domain_of(column), sqlite) for column in table.columns}
         counts = ", ".join(["count(*)", *(f"count(CASE WHEN {condition} THEN 1 END)" for condition in wrong.values())])
@@ -36,6 +34,13 @@ def examine_values(connection: Connection) -> Iterator[tuple[int, list[str]]]:
             if count:
                 problems += _named(connection, table, column, condition)
         yield rows * len(wrong), problems
+
+
+def take_any_text(connection: Connection) -> None:
+    """Read texts that are none too, to be able to show them. A server has no such texts."""
+    if connection.dialect.name == "sqlite":
+        raw = cast(sqlite3.Connection, connection.connection.driver_connection)
+        raw.text_factory = lambda data: data.decode(errors="backslashreplace")
 
 
 def _wrong(name: str, domain: Domain, sqlite: bool) -> str:
@@ -55,8 +60,8 @@ def _wrong(name: str, domain: Domain, sqlite: bool) -> str:
     if domain.allowed:
         words = ", ".join(f"'{word}'" for word in domain.allowed)
         conditions.append(f"{name} NOT IN ({words})")
-    if domain.longest is not None:
-        conditions.append(f"length({name}) > {domain.longest}")
+    if domain.lengths is not None:
+        conditions.append(f"length({name}) NOT BETWEEN {domain.lengths[0]} AND {domain.lengths[1]}")
     return " OR ".join(conditions) or "1 = 0"
 
 
