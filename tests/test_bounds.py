@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import subprocess
 import sys
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from .test_store import stored_in
 HUGE = 10**30
 HOURS = "SELECT instr(replace(hex(zeroblob(8000000)), '0', 'a'), replace(hex(zeroblob(4000000)), '0', 'a') || 'b')"
 """One call of one function, which compares 10¹³ bytes."""
+FOREVER = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
 PRESSED = """
 import os, signal, sys, threading, time
 from runner.cli import main
@@ -57,9 +59,7 @@ def test_one_function_cannot_keep_sql_beyond_its_time(runner_cli, stored):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
-@pytest.mark.parametrize(
-    "query", [HOURS, "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"]
-)
+@pytest.mark.parametrize("query", [HOURS, FOREVER])
 def test_ctrl_c_ends_a_query(stored, query):
     command = [sys.executable, "-c", PRESSED, "sql", query, "--seconds", "100000", "--db", str(stored)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120)
@@ -69,7 +69,11 @@ def test_ctrl_c_ends_a_query(stored, query):
 def test_what_is_left_to_itself_ends_as_soon_as_it_looks(stored):
     with runner.open(stored) as database:
         with pytest.raises(QueryError):
-            database.sql(HOURS.replace("8000000", "100000").replace("4000000", "50000"), seconds=0.001)
+            database.sql(FOREVER, seconds=0.01)
+        for thread in threading.enumerate():
+            if thread.name == "SQL":
+                thread.join(60)
+                assert not thread.is_alive()
         assert database.sql("SELECT count(*) AS n FROM runs").frame["n"].tolist() == [12]
 
 

@@ -87,7 +87,7 @@ class TestEveryCommand:
         assert (done.code, done.err) == (0, "")
         for command in COMMANDS:
             assert re.search(rf"^  {command} +[A-Z]", done.out, re.MULTILINE)
-        assert re.findall(r"^    (\d+) ", done.out, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "70", "130"]
+        assert re.findall(r"^    (\d+) ", done.out, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "70", "130", "141"]
         assert re.search(r"Example:\n +runner run ", done.out)
 
     def test_no_command_is_a_wrong_call_that_shows_the_help(self, call):
