@@ -18,7 +18,7 @@ from .conftest import SMALL
 from .test_crash import damage
 from .test_store import contents, opened, run_into
 
-ASSET = Path(__file__).parent / "assets" / "schema_0002.db"
+ASSET = Path(__file__).parent / "assets" / "schema_0003.db"
 TODAY = time.strftime("%Y-%m-%d")
 
 
@@ -186,13 +186,13 @@ class TestDb:
         assert told.pop("kept by").startswith("SQLite 3.")
         assert told.pop("stored").count(" to ") == 1
         assert told == {
-            "database": "r.db", "schema": "0002", "size": "57.3 kB", "experiments": "2", "runs": "24, and 2 superseded",
+            "database": "r.db", "schema": "0003", "size": "57.3 kB", "experiments": "2", "runs": "24, and 2 superseded",
             "iterates": str(iterates), "at work": "nobody",
         }  # fmt: skip
         assert runner_cli("db", "info", "--format", "json", "--db", "r.db").json["superseded"] == 2
 
     def test_a_backup_has_a_name_of_its_own(self, kept, runner_cli):
-        names = [f"r.schema_0002.{TODAY}{number}.db" for number in ("", ".2", ".3")]
+        names = [f"r.schema_0003.{TODAY}{number}.db" for number in ("", ".2", ".3")]
         for name in names:
             assert runner_cli("db", "backup", "--db", "r.db").out == f"copied to {name}\n"
             assert contents(kept.with_name(name)) == contents(kept)
@@ -233,7 +233,7 @@ class TestDb:
 
     def test_an_upgrade_of_what_is_new_does_nothing(self, kept, runner_cli):
         before = kept.read_bytes()
-        assert runner_cli("db", "upgrade", "--db", "r.db").out == "r.db: has schema 0002 already\n"
+        assert runner_cli("db", "upgrade", "--db", "r.db").out == "r.db: has schema 0003 already\n"
         assert kept.read_bytes() == before
 
     @pytest.mark.parametrize("command", ["info", "backup", "upgrade", "vacuum", "copy"])

@@ -19,7 +19,7 @@ from .test_contention import blocked_sweep
 from .test_crash import damage
 from .test_store import contents, opened, run_into
 
-ASSET = Path(__file__).parent / "assets" / "schema_0002.db"
+ASSET = Path(__file__).parent / "assets" / "schema_0003.db"
 CREATED = "error: database shared.db: cannot be created: "
 RUN = ("run", "small.toml", "--db", "shared.db", "--no-report", "--quiet")
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no file can be removed that is open")

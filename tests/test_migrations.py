@@ -34,9 +34,15 @@ TODAY = time.strftime("%Y-%m-%d")
 
 
 @pytest.fixture(params=OLDER)
-def old(request: pytest.FixtureRequest, tmp_path: Path) -> Path:
+def version(request: pytest.FixtureRequest) -> str:
+    """An older schema."""
+    return str(request.param)
+
+
+@pytest.fixture
+def old(version: str, tmp_path: Path) -> Path:
     """A database of an older schema."""
-    shutil.copy(ASSETS / f"schema_{request.param}.db", tmp_path / "old.db")
+    shutil.copy(ASSETS / f"schema_{version}.db", tmp_path / "old.db")
     return tmp_path / "old.db"
 
 
@@ -160,12 +166,12 @@ COMMANDS = [
 
 
 @pytest.mark.parametrize("arguments", [each for each in COMMANDS if each[0] in RUNNER_COMMANDS], ids=" ".join)
-def test_every_command_that_reads_reads_an_older_file(old, runner_cli, arguments):
+def test_every_command_that_reads_reads_an_older_file(old, version, runner_cli, arguments):
     before = old.read_bytes()
     done = runner_cli(*arguments, "--db", "old.db")
     assert done.code == 0, done.err
     told = (
-        "warning: database old.db: has schema 0001, an older one; `runner db upgrade --db old.db` makes a backup and brings it "
+        f"warning: database old.db: has schema {version}, an older one; `runner db upgrade --db old.db` makes a backup and brings it "
         f"to schema {SCHEMA_VERSION}\n"
     )
     assert done.err.removesuffix("only the first 20; --limit shows more\n") == ("" if arguments[0] == "db" else told)
@@ -173,30 +179,30 @@ def test_every_command_that_reads_reads_an_older_file(old, runner_cli, arguments
 
 
 @pytest.mark.parametrize("arguments", [["run", "small.toml"], ["delete", "1", "--yes"], ["db", "vacuum"]], ids=" ".join)
-def test_commands_that_write_refuse_an_older_file(old, runner_cli, write, arguments):
+def test_commands_that_write_refuse_an_older_file(old, version, runner_cli, write, arguments):
     write()
     before = old.read_bytes()
     done = runner_cli(*arguments, "--db", "old.db")
     assert done.code == 4
     assert done.err.splitlines()[-1] == (
-        "error: database old.db: has schema 0001, which can be read only; "
+        f"error: database old.db: has schema {version}, which can be read only; "
         f"`runner db upgrade --db old.db` makes a backup and brings it to schema {SCHEMA_VERSION}"
     )
     assert old.read_bytes() == before
     assert not list(old.parent.glob("results*"))
 
 
-def test_an_upgrade_makes_a_backup_and_overwrites_none(old, runner_cli):
+def test_an_upgrade_makes_a_backup_and_overwrites_none(old, version, runner_cli):
     before = old.read_bytes()
-    first = old.with_name(f"old.schema_0001.{TODAY}.db")
+    first = old.with_name(f"old.schema_{version}.{TODAY}.db")
     first.write_bytes(b"precious")
     done = runner_cli("db", "upgrade", "--db", "old.db")
-    copy = f"old.schema_0001.{TODAY}.2.db"
+    copy = f"old.schema_{version}.{TODAY}.2.db"
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"old.db: upgraded from schema 0001 to {SCHEMA_VERSION}; before: {copy}\n"
+    assert done.out == f"old.db: upgraded from schema {version} to {SCHEMA_VERSION}; before: {copy}\n"
     assert first.read_bytes() == b"precious"
     assert contents(old.with_name(copy)) == contents(old)
-    assert sqlite3.connect(old.with_name(copy)).execute("SELECT * FROM runner_schema").fetchall() == [("0001",)]
+    assert sqlite3.connect(old.with_name(copy)).execute("SELECT * FROM runner_schema").fetchall() == [(version,)]
     again = runner_cli("db", "upgrade", "--db", "old.db")
     assert (again.code, again.out) == (0, f"old.db: has schema {SCHEMA_VERSION} already\n")
     assert before != old.read_bytes()
@@ -214,7 +220,7 @@ def test_an_upgraded_database_is_gone_on_with(old, runner_cli, write):
     assert runner_cli("verify", "--db", "old.db", "--replay", "3", "--plugin", "wall.py").code == 0
 
 
-def test_an_upgrade_that_cannot_be_backed_up_changes_nothing(old, monkeypatch):
+def test_an_upgrade_that_cannot_be_backed_up_changes_nothing(old, version, monkeypatch):
     def fail(part: Path, path: Path) -> bool:
         raise OSError(28, "No space left on device")
 
@@ -222,14 +228,14 @@ def test_an_upgrade_that_cannot_be_backed_up_changes_nothing(old, monkeypatch):
     before = old.read_bytes()
     with closing(Database(str(old))) as database, pytest.raises(StoreError) as caught:
         upgrade(database)
-    name = old.with_name(f"old.schema_0001.{TODAY}.db")
+    name = old.with_name(f"old.schema_{version}.{TODAY}.db")
     assert str(caught.value) == f"database {old}: cannot be copied to {name}: No space left on device"
     assert old.read_bytes() == before
     assert [path.name for path in old.parent.iterdir() if path.suffix not in (".db-wal", ".db-shm")] == ["old.db"]
 
 
-def test_opening_an_older_database_from_python_warns(old):
-    with pytest.warns(OutdatedDatabase, match="has schema 0001, an older one"), runner.open(str(old)) as database:
+def test_opening_an_older_database_from_python_warns(old, version):
+    with pytest.warns(OutdatedDatabase, match=f"has schema {version}, an older one"), runner.open(str(old)) as database:
         assert len(database.runs()) == 24
 
 

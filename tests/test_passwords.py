@@ -107,7 +107,7 @@ def test_successes_show_stars_for_it(call, write, with_password):
     shown = with_password.replace(PASSWORD, "***")
     assert call("run", "small.toml", "--quiet", "--no-report", "--db", "r.db").code == 0
     assert call("db", "copy", with_password, "--db", "r.db").out == f"{shown}: 12 runs copied, and verified\n"
-    assert call("db", "upgrade", "--db", with_password).out == f"{shown}: has schema 0002 already\n"
+    assert call("db", "upgrade", "--db", with_password).out == f"{shown}: has schema 0003 already\n"
     assert call("verify", "--db", with_password).out.endswith(f"{shown}: whole\n")
     assert call("db", "info", "--db", with_password).out.startswith(f"database      {shown}\n")
     done = call("delete", "1", "--db", with_password)
@@ -136,7 +136,7 @@ def test_advice_that_would_show_it_says_what_else_to_type(with_password):
     shown = with_password.replace(PASSWORD, "***")
     assert database.outdated == (
         f"database {shown}: has schema 0001, an older one; `runner db upgrade`, with the same --db or RUNNER_DB, brings it to "
-        "schema 0002"
+        "schema 0003"
     )
     with pytest.raises(StoreError) as caught:
         Database(with_password.replace("psycopg", "nothing"))

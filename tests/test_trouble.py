@@ -23,7 +23,7 @@ from .test_contention import blocked_sweep
 from .test_crash import COMMAND, ONE_BY_ONE, damage
 from .test_store import contents, opened, run_into
 
-ASSET = Path(__file__).parent / "assets" / "schema_0002.db"
+ASSET = Path(__file__).parent / "assets" / "schema_0003.db"
 # Some 100 kB for each of 12 runs.
 LARGE = ONE_BY_ONE.replace("max_steps = 1500", "max_steps = 4000")
 

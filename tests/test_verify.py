@@ -442,7 +442,7 @@ def test_a_schema_that_is_not_told_or_told_twice_is_explained(database, runner_c
         "it is damaged, and a backup is better than what is left\n"
     )
     for command, holds in [
-        ("INSERT INTO runner_schema VALUES ('0003')", "0002 and 0003 at once"),
+        ("INSERT INTO runner_schema VALUES ('0004')", "0003 and 0004 at once"),
         ("DELETE FROM runner_schema", "none"),
     ]:
         with opened(database) as connection:

@@ -14,12 +14,10 @@ OLDER = {
         "worker": "SELECT 0 AS id, '' AS token, '' AS host, '' AS boot, 0 AS process, 0.0 AS process_started, 0.0 AS seen_at "
         "WHERE 1 = 0",
         "claim": "SELECT '' AS identity, 0 AS worker_id WHERE 1 = 0",
-    }
+    },
+    "0002": {},
 }
 """For each older schema, tables of today's as queries on its own."""
-
-FORMER_VIEWS = frozenset({"f523275b0fda08d23ea8ee6a758ec8f02415fd71e406d6a40a4e5f9cd64a61f7"})
-"""What made the views that databases of today's schema may still have, each by the SHA-256 of its text with single spaces."""
 
 
 def show_as_current(connection: Connection, version: str) -> None:

@@ -40,7 +40,7 @@ from sqlalchemy import (
     false,
 )
 
-SCHEMA_VERSION = "0002"
+SCHEMA_VERSION = "0003"
 
 metadata = MetaData()
 _LATER: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"}

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, inspect, text
 
-from runner.store.older import FORMER_VIEWS
 from runner.store.schema import metadata, views
 
 TRIGGERS = {
@@ -49,13 +47,9 @@ def _wrong_with_views(connection: Connection) -> Iterator[str]:
     stored = {name: str(query) for name, query in rows}
     for name, query in views("sqlite").items():
         found = stored.get(name, "")
-        if found and _plain(found) != _plain(f"CREATE VIEW {name} AS {query}") and _digest(found) not in FORMER_VIEWS:
+        if found and _plain(found) != _plain(f"CREATE VIEW {name} AS {query}"):
             yield f"view {name} has another query than runner gives it"
 
 
 def _plain(query: str) -> str:
     return " ".join(query.split())
-
-
-def _digest(query: str) -> str:
-    return hashlib.sha256(_plain(query).encode()).hexdigest()
