@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from runner.analysis.minima import find_minima as find_minima
     from runner.analysis.minima import wilson_interval as wilson_interval
     from runner.analysis.order import Order as Order
+    from runner.analysis.order import before_noise as before_noise
     from runner.analysis.order import order_of_convergence as order_of_convergence
     from runner.analysis.order import polished as polished
     from runner.analysis.parameter_sweeps import MedianLine as MedianLine
@@ -130,7 +131,7 @@ _HOMES = {
     "runner.analysis.initial_gradients": ("InitialGradients", "Survival", "Survivals", "initial_gradients", "survivals"),
     "runner.analysis.learning_rates": ("RateSweep", "interval", "rate_sweeps", "with_uncertainty"),
     "runner.analysis.minima": ("Minima", "curving_downwards", "curving_upwards", "find_minima", "wilson_interval"),
-    "runner.analysis.order": ("Order", "order_of_convergence", "polished"),
+    "runner.analysis.order": ("Order", "before_noise", "order_of_convergence", "polished"),
     "runner.analysis.parameter_sweeps": ("MedianLine", "ParameterSweep", "parameter_sweeps"),
     "runner.analysis.quantiles": ("Band", "quantile_band"),
     "runner.analysis.rates": ("LinearRate", "best_learning_rate", "contraction"),

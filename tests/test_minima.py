@@ -205,7 +205,10 @@ class TestBasins:
         text = text.replace("gradient_norm = 1e-8", "gradient_norm = 1e-4")
         caption = draw(Basins(), compute(write(text + 'plugins = ["inflection.py"]\n'))).caption
         assert "came to rest, at 1 minimum and at 1 place that may be a minimum or not)" in caption
-        assert "cannot be told without a Hessian, or where that has an eigenvalue near zero" in caption
+        assert (
+            "cannot be told without a Hessian, where that has an eigenvalue near zero, or where a run is still on its way"
+            in caption
+        )
 
     def test_the_setting_and_the_backend_are_named(self, write):
         optimizer = 'name = "gradient_descent", learning_rate = { values = [0.002, 0.01] }'

@@ -11,7 +11,17 @@ import numpy as np
 import pytest
 
 import runner
-from runner import Array, Outcome, Series, StoredRun, curving_downwards, curving_upwards, order_of_convergence, polished
+from runner import (
+    Array,
+    Outcome,
+    Series,
+    StoredRun,
+    before_noise,
+    curving_downwards,
+    curving_upwards,
+    order_of_convergence,
+    polished,
+)
 from runner.store.reading import StoredResults
 from runner_plugins.figures.effort import HEADER, Effort
 from runner_plugins.objectives.himmelblau import Himmelblau
@@ -107,6 +117,13 @@ class TestOrder:
             assert order is not None
             within += abs(order.power - 1.0) <= 2 * order.uncertainty
         assert within >= 170
+
+    def test_where_a_run_stands_still_for_noise_says_nothing_of_its_order(self):
+        x, limit = sequence(2.0, 1.0, 5e-3, limit=3.0)
+        noisy = np.concatenate([x[:2], limit + np.array([[3e-8], [2e-8]])])
+        assert before_noise(noisy, limit).tolist() == x[:2].tolist()
+        assert before_noise(x, limit) is x
+        assert len(before_noise(limit + np.array([[2e-8], [3e-8]]), limit)) == 0
 
     def test_one_run_has_an_order_without_uncertainty(self):
         order = order_of_convergence([sequence(1.0, 0.5, 9e-3)])

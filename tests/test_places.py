@@ -13,7 +13,7 @@ from .conftest import Done
 from .test_crash import damage
 from .test_store import contents, run_into
 
-ASSET = Path(__file__).parent / "assets" / "schema_0002.db"
+ASSET = Path(__file__).parent / "assets" / "schema_0003.db"
 OVERWRITING = [
     (["export", "runs", "r.npz"], "r.npz"),
     (["export", "runs", "link.csv"], "r.db"),

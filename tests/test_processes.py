@@ -321,7 +321,9 @@ def test_the_command_line_wins_over_the_file(tmp_path, write, choices, expected)
 @pytest.mark.parametrize(("jobs", "sizes"), [(1, [6, 6]), (2, [6, 6]), (3, [4, 2, 4, 2]), (100, [1] * 12)])
 def test_runs_are_cut_into_more_batches_for_more_workers(tmp_path, write, monkeypatch, jobs, sizes):
     seen = []
-    monkeypatch.setattr(pipeline, "_rehearse", lambda experiment, work, parcels: seen.extend(len(p.batch) for p in parcels))
+    monkeypatch.setattr(
+        pipeline, "try_first_steps", lambda executor, parcels, todo, known: seen.extend(len(p.batch) for p in parcels)
+    )
     run_into(write(), tmp_path / "p.db", executor="processes", jobs=jobs)
     assert seen == sizes
 

@@ -286,6 +286,13 @@ class TestSweeps:
         (unknown,) = rate_sweeps(results([descend(1.0, 0, steps=2), descend(1.05, 0)]))
         assert unknown.measured_limit is None
 
+    def test_the_best_may_lie_beyond_the_last_one_tried(self):
+        (found,) = rate_sweeps(results(sweep([0.01, 0.1, 0.4])))
+        header, rows = rates_table([found])
+        assert dict(zip(header, rows[0], strict=True))["best, measured"] == "0.4 (the largest tried)"
+        caption = draw(Rates(), results(sweep([0.01, 0.1, 0.4]))).caption
+        assert "theory's best is 2/(μ + L) = 0.5, beyond those tried, with q" in caption
+
     def test_numbers_with_their_uncertainty(self):
         assert interval(0.9, 1.0) == "0.9 to 1"
         assert interval(1e-300, 5e299) == "1e-300 to 5e299"

@@ -24,12 +24,12 @@ from runner.outcomes import OUTCOMES
 from runner.pipeline import Choices, execute, make_plan, read
 from runner.registry import Registry
 from runner.store import Store, copying, read_results
-from runner.store.connection import Database
+from runner.store.connection import ADVISORY_LOCK, Database
 from runner.store.copying import copy
 from runner.store.schema import metadata
 from runner.store.verifying import verify
 
-from .conftest import SMALL
+from .conftest import SMALL, psycopg_connection
 from .test_store import AROUND, SPECIAL, Watcher, bowl, store_series, trajectory_of
 
 ONE_WAY = 'and all of them would go; give one, such as the filter experiment = "lr_sweep" and outcome = "failed"'
@@ -60,6 +60,19 @@ def other_system(request: pytest.FixtureRequest, tmp_path: Path, name: str) -> s
         return str(tmp_path / "other.db")
     make: Callable[[], str] = request.getfixturevalue("server_database")
     return make()
+
+
+def test_a_writer_on_a_server_waits_for_another_and_gives_up_in_the_end(request):
+    url = request.getfixturevalue("server_database")()
+    with closing(Database(url)) as database:
+        database.create()
+        with psycopg_connection(url) as other, other.transaction():
+            other.execute(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})")
+            message = r"another program has been writing to it for 0 s; end that program"
+            with pytest.raises(StoreError, match=message), database.writing(patience=0.2):
+                pass
+        with database.writing(patience=0.2) as connection:
+            assert connection.execute(text("SELECT count(*) FROM run")).scalar_one() == 0
 
 
 def run_into(path: Path, name: str, **choices: bool) -> tuple[int, int]:

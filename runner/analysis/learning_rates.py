@@ -39,10 +39,10 @@ CAPTION = (
     " μ and L, beside what the runs show. Limit: 2/L, beyond which plain gradient descent is unstable there, so that it "
     "settles only from points that lead exactly to it; measured between the largest learning rate up to which every run "
     "settles there and the next one tried that keeps one from it. Best: 2/(μ + L); measured, of those at which every run "
-    "settles the one whose error shrinks fastest, and in brackets between which neighbours the best may lie. Factor: by which"
-    " the error shrinks in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by a fit to the latter half of each "
-    "trajectory, the median over the starts. Starts that lead elsewhere than to the known minimiser are left out of all "
-    "three, and counted."
+    "settles the one whose error shrinks fastest, and in brackets between which neighbours the best may lie, unless it is the"
+    " last one tried. Factor: by which the error shrinks in each step at the best, (κ − 1)/(κ + 1) with κ = L/μ; measured by "
+    "a fit to the latter half of each trajectory, the median over the starts. Starts that lead elsewhere than to the known "
+    "minimiser are left out of all three, and counted."
 )
 COLUMNS = (
     *("objective", "gradient", "optimizer", "curvature_min", "curvature_max"),
@@ -262,7 +262,8 @@ def _cells(sweep: RateSweep) -> tuple[str, ...]:
         return *names, limit, bracket, theory[0], "not measured", theory[1], "not measured" + _left_out(sweep.points)
     rate = sweep.points[place].rate
     assert rate is not None
-    best = f"{number(tried[place], tried)} ({interval(*sweep.beside_best)})"
+    ends = {0: "the smallest tried", len(tried) - 1: "the largest tried"}
+    best = f"{number(tried[place], tried)} ({ends.get(place) or interval(*sweep.beside_best)})"
     factor = with_uncertainty(rate.factor, rate.uncertainty) + _left_out([sweep.points[place]])
     return *names, limit, bracket, theory[0], best, theory[1], factor
 

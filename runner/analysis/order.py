@@ -94,6 +94,19 @@ def _pairs(x: Array, limit: Array) -> Array:
     return pairs
 
 
+def before_noise(x: Array, limit: Array) -> Array:
+    """Return the iterates of a run before it stands still, `(steps, dimension)`.
+
+    Where its gradients have noise, as differences have, a run comes to rest beside the limit, and the errors there say nothing of
+    how fast it came: those below ten times the last, if that is more than rounding, are left out.
+    """
+    errors = np.linalg.norm(x - limit, axis=-1)
+    if errors[-1] <= ROUNDING * max(1.0, float(np.linalg.norm(limit))):
+        return x
+    far = np.flatnonzero(errors > 10.0 * errors[-1])
+    return x[: far[-1] + 1] if len(far) else x[:0]
+
+
 def polished(objective: Objective | None, x: Array) -> Array | None:
     """Return the stationary point beside x, `(dimension,)`, to rounding, by a few steps of Newton's method.
 

@@ -92,7 +92,8 @@ def wanted(runs: Runs, where: str | None) -> Question | list[int | str]:
         return [int(each) for each in runs["id"]]
     if isinstance(runs, str) or not isinstance(runs, Iterable):
         return [plain(runs, "run")]
-    return [plain(each, "run") for each in runs]
+    # Thousands of Python's own numbers need no closer look.
+    return [each if type(each) is int else plain(each, "run") for each in runs]
 
 
 def plain(key: object, what: str) -> int | str:

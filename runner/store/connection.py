@@ -29,6 +29,8 @@ from runner.store.urls import location, read_url, server_engine, shown
 
 ADVISORY_LOCK = 5_717_340_216
 """A number that nobody else is likely to lock."""
+BETWEEN_TRIES = 0.05
+"""Seconds; a file's driver waits by itself."""
 BUSY_SECONDS = 60.0
 """How long one waits for another writer, unless told that it waits."""
 # Of a connection that an interruption closed halfway, it would print a traceback where no log is set up.
@@ -78,10 +80,14 @@ class Database:
 
     def _begin_writing(self, connection: Connection) -> None:
         """Begin a transaction that keeps all other writers out, as soon as there is none."""
+        self._wait(connection, _begun)
+
+    def _wait(self, connection: Connection, alone: Callable[[Connection], bool]) -> None:
+        """Try again until there is no other writer, hear Ctrl-C between two tries, and tell of it or give up in the end."""
         options = connection.get_execution_options()
         patience = options["patience"]
         begun = said = time.monotonic()
-        while not _begun(connection):
+        while not alone(connection):
             options["interrupts"].hear()
             now = time.monotonic()
             if now - begun > (patience or BUSY_SECONDS) and (patience or self.told is None):
@@ -201,7 +207,8 @@ class Database:
                 if self._own is not None:
                     self._own.check(cast(sqlite3.Connection, connection.connection.driver_connection))
                 if connection.dialect.name == "postgresql":
-                    _keep_others_out(connection)
+                    self._wait(connection, _alone_on_server)
+                    _lock_runs(connection)
                 if self.schema != SCHEMA_VERSION:
                     self.schema = self._version(connection)
                 yield connection
@@ -281,10 +288,16 @@ def _tables(connection: Connection) -> set[str]:
     return set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
 
 
-def _keep_others_out(connection: Connection) -> None:
-    """Let no one else write to a database on a server until the transaction ends."""
+def _alone_on_server(connection: Connection) -> bool:
+    """Try to let no one else write to a database on a server until the transaction ends; whether there is no other writer."""
     # Before the tables are there, there is nothing else to lock.
-    connection.execute(text(f"SELECT pg_advisory_xact_lock({ADVISORY_LOCK})"))
+    alone = bool(connection.execute(text(f"SELECT pg_try_advisory_xact_lock({ADVISORY_LOCK})")).scalar_one())
+    if not alone:
+        time.sleep(BETWEEN_TRIES)
+    return alone
+
+
+def _lock_runs(connection: Connection) -> None:
     if inspect(connection).has_table("run"):
         connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
 

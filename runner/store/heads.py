@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection
 
+from runner.outcomes import OUTCOMES
 from runner.records import RunHead
 from runner.store import schema
 from runner.store.asking import Question, run_query
@@ -30,7 +31,7 @@ def read_heads(connection: Connection, wanted: Question | Sequence[int | str], d
     """
     if isinstance(wanted, Question):
         query = run_query(connection, wanted).with_only_columns(*COLUMNS)
-        return [RunHead(*row) for row in connection.execute(query)]
+        return [_head(tuple(row)) for row in connection.execute(query)]
     numbers = [each if isinstance(each, int) else find_run(connection, each, database) for each in wanted]
     found = {}
     for first in range(0, len(numbers), LOOKUP):
@@ -48,5 +49,7 @@ def _heads(connection: Connection, numbers: Sequence[int]) -> dict[int, RunHead]
 
 def _head(row: tuple[Any, ...]) -> RunHead:
     number, identity, outcome, steps, dimension, records_x, records_gradient = row
+    if outcome not in OUTCOMES or records_x not in (0, 1) or records_gradient not in (0, 1):
+        raise ValueError(f"run {number}: outcome {outcome!r}, records_x {records_x!r}, records_gradient {records_gradient!r}")
     # SQLite has no truth values.
     return RunHead(number, identity, outcome, steps, dimension, bool(records_x), bool(records_gradient))

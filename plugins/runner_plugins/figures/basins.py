@@ -126,7 +126,8 @@ class Basins(Figure):
     def draw(self, results: Results) -> Drawing | None:
         """Draw a panel for each objective of one or two coordinates and each optimizer; None without enough starts."""
         ends = _ends(results)
-        drawn = [each for each in ends if each.starts.shape[1] <= 2][:MOST_PANELS]
+        drawable = [each for each in ends if each.starts.shape[1] <= 2]
+        drawn = drawable[:MOST_PANELS]
         if not drawn:
             return None
         several = _several_backends(ends)
@@ -137,7 +138,7 @@ class Basins(Figure):
             many |= scale is not None
             for each, own in zip(group, colours, strict=True):
                 _draw_panel(next(remaining), each, own, scale)
-        return Drawing(figure, _caption(ends, drawn, many), [HEADER, *map(_cells, ends)])
+        return Drawing(figure, _caption(ends, drawn, len(drawable), many), [HEADER, *map(_cells, ends)])
 
 
 def _by_objective(ends: Sequence[Ends]) -> dict[str, list[Ends]]:
@@ -313,7 +314,7 @@ def _cells(ends: Ends) -> tuple[str, ...]:
     )
 
 
-def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], many: bool) -> str:
+def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], drawable: int, many: bool) -> str:
     text = ["A dot is a start, in the colour of the place that its run came to rest at; the stars are these places."]
     if any(each.setting.label for each in ends):
         text.append("Shown is the best setting of each optimizer, which is named below.")
@@ -326,8 +327,13 @@ def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], many: bool) -> str:
         )
     if not all(each.known for each in ends):
         text.append("Where its height is not known, the lowest minimum that any run found stands for it.")
+    if drawable > len(drawn):
+        text.append(f"Of {drawable} panels, the first {len(drawn)} are drawn.")
     if any(each.undecided for each in ends):
-        text.append("Whether a place is a minimum cannot be told without a Hessian, or where that has an eigenvalue near zero.")
+        text.append(
+            "Whether a place is a minimum cannot be told without a Hessian, where that has an eigenvalue near zero, or where a "
+            "run is still on its way."
+        )
     text.append("The intervals are Wilson's, of 95 %, for the share of all starts drawn in this way.")
     several = _several_backends(ends)
     told = [_finding(objective, group, several) for objective, group in _by_objective(ends).items()]

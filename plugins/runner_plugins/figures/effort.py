@@ -22,6 +22,7 @@ from runner import (
     Results,
     SettingSummary,
     StoredRun,
+    before_noise,
     best_setting,
     curving_downwards,
     hookimpl,
@@ -37,6 +38,7 @@ from runner import (
     wrapped,
 )
 
+LINES = ("-", "--", ":", "-.")
 MOST_ROWS = 6
 WIDTH, HEIGHT = 11.0, 2.9
 """Inches, of the figure and of a row."""
@@ -89,19 +91,23 @@ class Effort(Figure):
             return None
         shown = dict(list(groups.items())[:MOST_ROWS])
         names = list(dict.fromkeys(course.name for courses in shown.values() for course in courses))
-        colours = {name: PALETTE[place % len(PALETTE)] for place, name in enumerate(names)}
+        looks = {name: _look(place) for place, name in enumerate(names)}
         figure = MatplotlibFigure(figsize=(WIDTH, HEIGHT * len(shown) + 0.4), layout="constrained")
         grid = figure.add_gridspec(len(shown), len(AXES))
         for row, (objective, courses) in enumerate(shown.items()):
             for column in range(len(AXES)):
                 panel = figure.add_subplot(grid[row, column])
-                _draw_panel(panel, courses, column, colours)
+                _draw_panel(panel, courses, column, looks)
                 if column == 0:
                     panel.set_title(wrapped(objective, 31, 2))
         handles = {line.get_label(): line for panel in figure.axes for line in panel.lines}
         figure.legend([handles[name] for name in names], names, loc="outside lower center", ncols=3, fontsize=9)
         rows = [_cells(course) for courses in groups.values() for course in courses]
         return Drawing(figure, _caption(groups), [HEADER, *rows])
+
+
+def _look(place: int) -> tuple[str, str]:
+    return PALETTE[place % len(PALETTE)], LINES[place // len(PALETTE) % len(LINES)]
 
 
 def _courses(results: Results) -> dict[str, list[Course]]:
@@ -126,7 +132,7 @@ def _course(results: Results, name: str, setting: SettingSummary) -> Course:
         curves.append(series.gradient_norm if run.minimum_value is None else series.value - run.minimum_value)
         if series.x is not None and run.outcome == Outcome.CONVERGED:
             limit = polished(objective, series.x[-1])
-            paths += [] if limit is None else [(series.x, limit)]
+            paths += [] if limit is None else [(before_noise(series.x, limit), limit)]
             ends.append(series.x[-1])
     lost = [run.outcome in LOST_OUTCOMES for run in runs]
     # So that a line is seen to leave which has no step to leave in.
@@ -155,7 +161,7 @@ def _median(values: Sequence[float]) -> float:
     return float(np.median(values)) if values else math.nan
 
 
-def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, colours: Mapping[str, str]) -> None:
+def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, looks: Mapping[str, tuple[str, str]]) -> None:
     floor = rounding_level(courses[0].setting.runs[0].minimum_value)
     tops = [course.band.high[0] for course in courses if np.isfinite(course.band.high[0])]
     top = max([*tops, 10.0 * floor]) * ABOVE
@@ -163,9 +169,9 @@ def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, colours: Ma
         # Step 0 is infinitely far to the left on a logarithmic axis; it is drawn a little before step 1.
         x = np.maximum(course.band.steps, BELOW) * course.costs[column]
         median, low, high = (np.clip(edge, floor, 1e3 * top) for edge in (course.band.median, course.band.low, course.band.high))
-        colour = colours[course.name]
+        colour, line = looks[course.name]
         panel.fill_between(x, low, high, color=colour, alpha=0.14, linewidth=0)
-        panel.plot(x, median, color=colour, label=course.name, marker="o" if len(x) < 40 else "", markersize=2.5)
+        panel.plot(x, median, color=colour, linestyle=line, label=course.name, marker="o" if len(x) < 40 else "", markersize=2.5)
     panel.set_xscale("log")
     panel.set_yscale("log")
     panel.set_ylim(floor / 3.0, top)
@@ -208,6 +214,8 @@ def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
         "converged runs for which Newton's method finds that point to rounding: 1 means a constant factor a step, 2 that the "
         "number of right digits doubles.",
     ]
+    if len(groups) > MOST_ROWS:
+        reading.append(f"Of {len(groups)} objectives, the first {MOST_ROWS} are drawn; the table has them all.")
     return "\n".join([" ".join(reading), *(_finding(objective, courses) for objective, courses in groups.items())])
 
 

@@ -180,7 +180,9 @@ def _best_words(sweep: RateSweep) -> str:
         return ""
     rate, factor = sweep.best
     low, high = sweep.beside_best
-    inside = "between whose neighbours it lies" if low <= rate <= high else "which is not between its neighbours"
+    tried = _rates(sweep)
+    outside = "which is not between its neighbours" if tried.min() <= rate <= tried.max() else "beyond those tried"
+    inside = "between whose neighbours it lies" if low <= rate <= high else outside
     return f"; theory's best is 2/(μ + L) = {number(rate)}, {inside}, with q = (κ − 1)/(κ + 1) = {number(factor)}"
 
 
