@@ -15,6 +15,7 @@ from runner.store.one_run import find_run
 from runner.store.parameter_values import LOOKUP
 from runner.store.run_columns import among, rows_of
 
+KNOWN = frozenset(map(str, OUTCOMES))
 COLUMNS = tuple(schema.run.c[name] for name in RunHead._fields)
 
 
@@ -49,7 +50,7 @@ def _heads(connection: Connection, numbers: Sequence[int]) -> dict[int, RunHead]
 
 def _head(row: tuple[Any, ...]) -> RunHead:
     number, identity, outcome, steps, dimension, records_x, records_gradient = row
-    if outcome not in OUTCOMES or records_x not in (0, 1) or records_gradient not in (0, 1):
+    if outcome not in KNOWN or records_x not in (0, 1) or records_gradient not in (0, 1):
         raise ValueError(f"run {number}: outcome {outcome!r}, records_x {records_x!r}, records_gradient {records_gradient!r}")
     # SQLite has no truth values.
     return RunHead(number, identity, outcome, steps, dimension, bool(records_x), bool(records_gradient))
