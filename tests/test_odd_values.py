@@ -99,6 +99,15 @@ def test_no_command_ends_in_an_internal_error(tmp_path, monkeypatch, capsys, col
 
 
 MESSAGES = {
+    "UPDATE run SET outcome = 'foo' WHERE id = 1": (
+        ["steps", "1"],
+        "holds what makes no sense (run.outcome is 'foo', and must be one of converged, max_steps, stalled, diverged, non_finite, "
+        "timeout, failed)",
+    ),
+    "UPDATE run SET records_x = 2 WHERE id = 1": (
+        ["steps", "1"],
+        "holds what makes no sense (run.records_x is 2, and must be a truth value, 0 or 1)",
+    ),
     "UPDATE experiment SET created_at = 'x'": (
         ["list"],
         "holds what makes no sense (experiment.created_at is 'x', and must be a number from 0 to 253402300799)",
@@ -136,6 +145,13 @@ def test_what_makes_no_sense_is_told_with_what_to_do(tmp_path, monkeypatch, caps
     done = call(monkeypatch, capsys, *command, "--db", "r.db")
     assert (done.code, done.out) == (4, "")
     assert done.err == f"error: database r.db: {message}; `runner verify` says whether it is damaged, and where\n"
+
+
+def test_what_is_not_a_number_is_within_no_bounds():
+    seconds = domain_of(metadata.tables["run"].c.seconds)
+    assert seconds.holds([1.0, 2.0])
+    assert not seconds.holds([1.0, float("nan")])
+    assert not seconds.holds([float("nan"), 1.0])
 
 
 def test_a_text_that_is_none_is_told(tmp_path, monkeypatch, capsys):

@@ -6,13 +6,14 @@ import functools
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, Integer, LargeBinary, String, Table
 from sqlalchemy.sql.schema import Column
 
 from runner.outcomes import BEHAVIOURS, OUTCOMES
 
+RowT = TypeVar("RowT", bound=Sequence[Any])
 CLASSES = ("finite", "inf", "-inf", "nan", "-0.0", "-nan")
 WORDS: Mapping[str, Sequence[str]] = {
     "kind": ("objective", "gradient", "optimizer", "rules"),
@@ -72,7 +73,8 @@ class Domain:
             return False
         there = [value for value in values if value is not None] if self.nullable else values
         if self.bounds is not None and there:
-            return bool(self.bounds[0] <= min(there) and max(there) <= self.bounds[1])
+            low, high = self.bounds
+            return all(low <= value <= high for value in there)
         return not self.allowed or set(there) <= set(self.allowed)
 
 
@@ -115,7 +117,7 @@ def require(column: ColumnElement[Any], values: Sequence[Any]) -> None:
         raise Senseless(f"{column} is {shown(wrong)}, and must be {domain}")
 
 
-def required(columns: Iterable[ColumnElement[Any]], rows: Iterable[Sequence[Any]]) -> list[Sequence[Any]]:
+def required(columns: Iterable[ColumnElement[Any]], rows: Iterable[RowT]) -> list[RowT]:
     """Return the rows of some columns, having looked at them.
 
     Raises:

@@ -7,15 +7,16 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from runner.outcomes import OUTCOMES
 from runner.records import RunHead
 from runner.store import schema
 from runner.store.asking import Question, run_query
+from runner.store.domains import required
 from runner.store.one_run import find_run
 from runner.store.parameter_values import LOOKUP
 from runner.store.run_columns import among, rows_of
 
-KNOWN = frozenset(map(str, OUTCOMES))
+TRUTH = {0: False, 1: True}
+"""SQLite has no truth values."""
 COLUMNS = tuple(schema.run.c[name] for name in RunHead._fields)
 
 
@@ -31,9 +32,9 @@ def read_heads(connection: Connection, wanted: Question | Sequence[int | str], d
         QueryError: there is no such run, several begin so, or the question names what is not there.
     """
     if isinstance(wanted, Question):
-        query = run_query(connection, wanted).with_only_columns(*COLUMNS)
-        return [_head(tuple(row)) for row in connection.execute(query)]
-    numbers = [each if isinstance(each, int) else find_run(connection, each, database) for each in wanted]
+        numbers = list(connection.execute(run_query(connection, wanted).with_only_columns(schema.run.c.id)).scalars())
+    else:
+        numbers = [each if isinstance(each, int) else find_run(connection, each, database) for each in wanted]
     found = {}
     for first in range(0, len(numbers), LOOKUP):
         found.update(_heads(connection, numbers[first : first + LOOKUP]))
@@ -45,12 +46,11 @@ def read_heads(connection: Connection, wanted: Question | Sequence[int | str], d
 
 def _heads(connection: Connection, numbers: Sequence[int]) -> dict[int, RunHead]:
     query = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM run WHERE "
-    return {row[0]: _head(row) for row in rows_of(connection, query + among("id", numbers))}
+    heads = required(COLUMNS, (_head(row) for row in rows_of(connection, query + among("id", numbers))))
+    return {head.id: head for head in heads}
 
 
 def _head(row: tuple[Any, ...]) -> RunHead:
     number, identity, outcome, steps, dimension, records_x, records_gradient = row
-    if outcome not in KNOWN or records_x not in (0, 1) or records_gradient not in (0, 1):
-        raise ValueError(f"run {number}: outcome {outcome!r}, records_x {records_x!r}, records_gradient {records_gradient!r}")
-    # SQLite has no truth values.
-    return RunHead(number, identity, outcome, steps, dimension, bool(records_x), bool(records_gradient))
+    x, gradient = TRUTH.get(records_x, records_x), TRUTH.get(records_gradient, records_gradient)
+    return RunHead(number, identity, outcome, steps, dimension, x, gradient)

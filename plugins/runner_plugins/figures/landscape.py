@@ -56,12 +56,14 @@ class Path:
         x: its iterates, `(steps + 1, dimension)`.
         colour: its colour.
         label: what the legend calls it, once for all paths that are called so.
+        by_behaviour: whether it stands for the runs that moved alike; else for the best setting of its optimizer.
     """
 
     run: StoredRun
     x: Array
     colour: str
     label: str
+    by_behaviour: bool
 
 
 @dataclass(frozen=True)
@@ -97,13 +99,14 @@ class Landscape(Figure):
 def _paths(results: Results, runs: Sequence[StoredRun]) -> list[Path]:
     """Choose the runs of an objective: of a single optimizer one of each behaviour, else the best setting of each optimizer."""
     methods = list(dict.fromkeys((run.optimizer, run.gradient) for run in runs))
-    if len(methods) == 1 and (typical := one_of_each_behaviour(runs)):
+    typical = one_of_each_behaviour(runs) if len(methods) == 1 else []
+    if typical:
         chosen = [(run, BEHAVIOUR_COLOURS[str(run.behaviour)], f"{run.behaviour}{_setting(run, results)}") for run in typical]
     else:
         chosen = _best_of_each(runs, methods)
     places = {run.id: (colour, label) for run, colour, label in chosen}
     found = results.series([run for run, _, _ in chosen])
-    return [Path(run, series.x, *places[run.id]) for run, series in found if series.x is not None]
+    return [Path(run, series.x, *places[run.id], bool(typical)) for run, series in found if series.x is not None]
 
 
 def _setting(run: StoredRun, results: Results) -> str:
@@ -183,7 +186,7 @@ def _choices(shown: Sequence[tuple[str, Objective, Sequence[Path]]]) -> list[str
     """Say how the runs were chosen, and where in which way."""
     alike = "of the runs that moved alike, the one with the middle learning rate is drawn, from the first start"
     best = f"drawn is the best setting of each optimizer, from {STARTS} starts at most"
-    moved = [name for name, _, paths in shown if all(path.label.split(":")[0] == path.run.behaviour for path in paths)]
+    moved = [name for name, _, paths in shown if paths[0].by_behaviour]
     if len(moved) in (0, len(shown)):
         words = alike if moved else best
         return [f"{words[0].upper()}{words[1:]}."]
