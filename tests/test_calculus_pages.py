@@ -16,6 +16,7 @@ from .test_bad_input import call_main
 
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+EXPLANATION = DOCS / "explanation"
 PAGES = (
     *("derivatives.md", "jacobian_and_hessian.md", "taylor.md", "convexity.md"),
     *("learning_rate.md", "linear_regression.md", "local_minima.md", "newton.md"),
@@ -28,7 +29,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 def commands(page: str) -> list[tuple[list[str], list[str]]]:
     """The words of each command behind `$ runner` on a page, and the lines shown below it, which are some of its output."""
     found: list[tuple[list[str], list[str]]] = []
-    for block in CONSOLE.findall((DOCS / page).read_text(encoding="utf-8")):
+    for block in CONSOLE.findall((EXPLANATION / page).read_text(encoding="utf-8")):
         for line in block.splitlines():
             if line.startswith("$ "):
                 program, *words = shlex.split(line[2:], comments=True)
@@ -64,6 +65,6 @@ def test_the_pictures_on_a_page_are_those_that_its_commands_write(page: str):
     done = [words for words, _ in commands(page)]
     written = {words[words.index("-o") + 1] for words in done if "-o" in words}
     reported = {figure for words in done if words[0] == "run" for figure in figures_of(ROOT / words[1])}
-    shown = set(re.findall(r"!\[[^\]]+\]\(images/([^)]+)\)", (DOCS / page).read_text(encoding="utf-8")))
+    shown = set(re.findall(r"!\[[^\]]+\]\(\.\./images/([^)]+)\)", (EXPLANATION / page).read_text(encoding="utf-8")))
     assert written <= shown <= written | reported
     assert all((DOCS / "images" / name).read_bytes().startswith(b"\x89PNG") for name in shown)

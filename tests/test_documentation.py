@@ -20,7 +20,7 @@ from runner.store.schema import metadata, views
 from .test_store import opened, run_into
 
 ROOT = Path(__file__).parent.parent
-PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 ASKING = ("list", "runs", "show", "steps", "sql", "plot", "report", "compare", "export")
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 
@@ -39,7 +39,7 @@ def test_the_readme_shows_the_experiment_that_it_runs():
     assert len(shown.splitlines()) == 8
 
 
-@pytest.mark.parametrize("text", [README, page("plugins.md")], ids=["README", "plugins"])
+@pytest.mark.parametrize("text", [README, page("how_to/plugins/index.md")], ids=["README", "plugins"])
 def test_the_plugin_that_is_shown_is_short_and_can_be_swept(text, tmp_path, write, runner_cli):
     plugin = blocks(text, "python")[0]
     assert len([line for line in plugin.splitlines() if line.strip()]) == 12
@@ -50,7 +50,7 @@ def test_the_plugin_that_is_shown_is_short_and_can_be_swept(text, tmp_path, writ
     assert sum(done.json["computed"].values()) == 12
 
 
-@pytest.mark.parametrize("path", PAGES, ids=lambda path: path.name)
+@pytest.mark.parametrize("path", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
 def test_links_lead_somewhere(path: Path):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if "://" not in target:
@@ -58,7 +58,7 @@ def test_links_lead_somewhere(path: Path):
 
 
 def test_the_experiment_that_is_shown_is_valid(write, runner_cli):
-    shown = blocks(page("experiments.md"), "toml")[0]
+    shown = blocks(page("how_to/write_an_experiment.md"), "toml")[0]
     done = runner_cli("run", write(shown), "--dry-run", "--format", "json")
     assert (done.code, done.err) == (0, "")
     settings, objectives, starts, excluded = 25 + 5, 3, 10, 5
@@ -67,7 +67,7 @@ def test_the_experiment_that_is_shown_is_valid(write, runner_cli):
 
 
 def test_every_rule_and_outcome_is_explained():
-    text = page("experiments.md")
+    text = page("how_to/write_an_experiment.md")
     for name in [*StoppingRules.__dataclass_fields__, *Outcome]:
         assert f"`{name}`" in text, name
 
@@ -85,20 +85,22 @@ def test_the_readme_names_all_that_can_be_swept(kind: str, line: str):
 
 
 def test_every_figure_is_described():
-    section = page("experiments.md").partition("\n## Pictures\n")[2].partition("\n## ")[0]
+    section = page("how_to/write_an_experiment.md").partition("\n## Pictures\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)) == built_in("figure")
 
 
 def test_every_hook_is_explained():
     for hook in HOOKS.values():
-        assert f"`{hook}`" in page("plugins.md")
+        assert f"`{hook}`" in page("how_to/plugins/index.md")
 
 
 def test_the_views_are_described_with_all_their_columns(tmp_path, write):
     database = tmp_path / "r.db"
     run_into(write(), database)
     rows = {
-        line.split("|")[1].strip(" `"): line.split("|")[3] for line in page("database.md").splitlines() if line.startswith("| `")
+        line.split("|")[1].strip(" `"): line.split("|")[3]
+        for line in page("reference/database.md").splitlines()
+        if line.startswith("| `")
     }
     with opened(database) as connection:
         connection.create_function("ieee754_from_blob", 1, lambda blob: 0.0)
@@ -107,7 +109,7 @@ def test_the_views_are_described_with_all_their_columns(tmp_path, write):
             described = re.findall(r"`([^`]+)`", re.sub(r"\([^)]*\)", "", rows[view]))
             assert described == columns, view
     for table in metadata.tables:
-        assert f"`{table}`" in page("database.md"), table
+        assert f"`{table}`" in page("reference/database.md"), table
 
 
 def test_every_command_has_help_with_an_example():
@@ -131,12 +133,12 @@ def test_every_command_and_option_is_in_the_documentation():
 
 def row(command: str) -> str:
     """The line of the table of commands."""
-    return next(line for line in page("querying.md").splitlines() if line.startswith(f"| `runner {command}"))
+    return next(line for line in page("how_to/query_results.md").splitlines() if line.startswith(f"| `runner {command}"))
 
 
 def test_the_python_that_is_shown_runs(tmp_path, runner_cli):
     runner_cli("run", ROOT / "experiments" / "lr_sweep.toml", "--no-report", cwd=tmp_path)
-    (tmp_path / "shown.py").write_text(blocks(page("python.md"), "python")[0], encoding="utf-8")
+    (tmp_path / "shown.py").write_text(blocks(page("how_to/use_python.md"), "python")[0], encoding="utf-8")
     done = subprocess.run([sys.executable, "shown.py"], cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (0, "")
     assert "gradient_descent" in done.stdout
@@ -144,7 +146,7 @@ def test_the_python_that_is_shown_runs(tmp_path, runner_cli):
 
 def test_the_questions_that_are_shown_are_answered(tmp_path, runner_cli):
     runner_cli("run", ROOT / "experiments" / "lr_sweep.toml", "--no-report", cwd=tmp_path)
-    shown = [line.partition("  #")[0] for line in blocks(page("querying.md"), "console")[0].splitlines()]
+    shown = [line.partition("  #")[0] for line in blocks(page("how_to/query_results.md"), "console")[0].splitlines()]
     assert len(shown) == 10
     for line in shown:
         dollar, program, *arguments = shlex.split(line)
@@ -156,7 +158,7 @@ def test_the_questions_that_are_shown_are_answered(tmp_path, runner_cli):
 
 def test_every_method_of_a_database_is_in_the_documentation():
     methods = [name for name in dir(ResultsDatabase) if not name.startswith("_")]
-    assert [name for name in methods if name not in ("close", "name") and f"`{name}(" not in page("python.md")] == []
+    assert [name for name in methods if name not in ("close", "name") and f"`{name}(" not in page("how_to/use_python.md")] == []
 
 
 def test_every_experiment_in_the_repository_is_valid(runner_cli, tmp_path):

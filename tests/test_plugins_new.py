@@ -26,7 +26,7 @@ from .conftest import Done
 from .test_bad_input import call_main, contents
 
 ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "plugins.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how_to" / "plugins" / "index.md").read_text(encoding="utf-8")
 LONGEST_PLUGIN = 15
 SHIM = "#!/bin/sh\nexec python -c '{}' \"$@\"\n"
 RUNS = {"objective": 36, "gradient": 48, "optimizer": 160, "executor": 24, "figure": 24}

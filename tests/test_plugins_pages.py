@@ -11,8 +11,8 @@ from runner.registry import HOOKS
 from runner.testing import FAILED, Finding
 from runner.testing.child import Question, answers
 
-DOCS = Path(__file__).parent.parent / "docs"
-PAGES = [DOCS / "plugins" / f"{kind}.md" for kind in HOOKS]
+DOCS = Path(__file__).parent.parent / "docs" / "how_to" / "plugins"
+PAGES = [DOCS / f"{kind}.md" for kind in HOOKS]
 MISTAKE = re.compile(
     r"^`(?P<new>[^`\n]+)` instead of `(?P<old>[^`\n]+)`\.(?P<why>[^`]*?)\n\n```text\n(?P<said>(?:[^`].*\n)*)```", re.MULTILINE
 )
@@ -53,7 +53,7 @@ def test_each_mistake_is_told_as_the_page_says(page, tmp_path, monkeypatch):
         assert said(name, plugin, mistake["old"], mistake["new"], tmp_path) == mistake["said"].rstrip("\n"), mistake["new"]
 
 
-@pytest.mark.parametrize("page", [DOCS / "plugins.md", *PAGES], ids=lambda page: page.stem)
+@pytest.mark.parametrize("page", [DOCS / "index.md", *PAGES], ids=lambda page: page.stem)
 def test_links_lead_somewhere(page):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", page.read_text(encoding="utf-8")):
         assert "://" in target or (page.parent / target).exists(), target
