@@ -56,7 +56,7 @@ class _Told:
     help="The reports' folder.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Report what would be computed, and compute no run. Plugin files of the experiment are executed.")
+@click.option("--dry-run", is_flag=True, help="Report what would be computed, and compute no run. Plugin files are executed.")
 @click.option("--executor", metavar="NAME", help="Where to compute, instead of where [execution] says; e.g. processes.")
 @click.option("--jobs", type=WholeNumber(), metavar="N", help="How many worker processes; for an executor with that parameter.")
 @click.option("--rerun", is_flag=True, help="Compute every run again; the old ones are kept as superseded.")
