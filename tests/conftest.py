@@ -1,8 +1,8 @@
-"""What the tests share: experiment files on disk, and the command line as a real process."""
+"""The fixtures of all tests: experiment files, the command line, and a PostgreSQL server."""
 
 from __future__ import annotations
 
-import json
+import functools
 import os
 import signal
 import subprocess
@@ -11,54 +11,18 @@ import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import pytest
 from sqlalchemy.engine import make_url
 
+from tests.support.command_line import Done, call_main
+from tests.support.databases import psycopg_connection
+from tests.support.experiment_texts import SMALL
+
 # Who runs the tests in the background of a shell has Ctrl-C ignored, and every process that they start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-SMALL = """\
-name = "small"
-
-[[objective]]
-name = "quadratic"
-
-[[objective]]
-name = "linear_regression"
-samples = 20
-
-[[gradient]]
-name = "analytic"
-
-[[optimizer]]
-name = "gradient_descent"
-learning_rate = { values = [0.1, 0.3, 1.1] }
-
-[start]
-uniform = { low = -3.0, high = 3.0, count = 2, seed = 0 }
-
-[stop]
-max_steps = 50
-gradient_norm = 1e-6
-"""
-
-
-@dataclass(frozen=True)
-class Done:
-    """A finished process."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def json(self) -> Any:
-        return json.loads(self.out)
 
 
 @pytest.fixture
@@ -96,6 +60,12 @@ def runner_cli(tmp_path: Path) -> Callable[..., Done]:
     return call
 
 
+@pytest.fixture
+def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
+    """Call `runner` in this process, in the test's folder; a process of its own takes a second longer."""
+    return functools.partial(call_main, tmp_path, monkeypatch, capsys)
+
+
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
     """A PostgreSQL server of our own, listening on a socket only."""
@@ -126,9 +96,3 @@ def server_database(server_url: str) -> Iterator[Callable[[], str]]:
     with psycopg_connection(server_url) as connection:
         for name in names:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
-
-
-def psycopg_connection(url: str) -> Any:
-    """A bare connection to a PostgreSQL database, each statement for itself."""
-    psycopg = pytest.importorskip("psycopg")
-    return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True)

@@ -1,0 +1,64 @@
+"""What the distribution holds, and how fast the command line starts to answer."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+import zipfile
+from importlib.metadata import entry_points
+from pathlib import Path
+
+import pytest
+
+import runner
+from tests.support.paths import ROOT
+
+
+@pytest.mark.slow
+def test_the_wheel_holds_runner_and_its_plugins_and_nothing_else(tmp_path: Path):
+    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
+    subprocess.run(command, check=True, capture_output=True)
+    (wheel,) = tmp_path.glob("*.whl")
+    names = zipfile.ZipFile(wheel).namelist()
+    top = {name.partition("/")[0] for name in names}
+    assert {name for name in top if not name.endswith(".dist-info")} == {"runner", "runner_plugins"}
+    assert "runner/report/page.html.jinja" in names
+    assert "runner/py.typed" in names
+    assert {"runner/store/migrations/env.py", "runner/store/migrations/versions/v0002.py"} <= set(names)
+
+
+def test_every_plugin_file_has_its_entry_point():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = project["entry-points"]["runner"]
+    files = [path for path in (ROOT / "plugins" / "runner_plugins").glob("*/*.py") if path.stem != "__init__"]
+    assert declared == {path.stem: f"runner_plugins.{path.parent.name}.{path.stem}" for path in files}
+    assert {point.name for point in entry_points(group="runner")} >= set(declared)
+
+
+def test_the_version_is_said_once():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert project["version"] == runner.__version__
+
+
+def test_every_name_at_the_public_door_can_be_had():
+    names = [name for name in dir(runner) if not name.startswith("_")]
+    assert {"Objective", "Optimizer", "hookimpl", "parameter"} <= set(names)
+    for name in names:
+        assert getattr(runner, name) is not None
+    with pytest.raises(AttributeError, match="module 'runner' has no attribute 'Optimiser'"):
+        _ = runner.Optimiser
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys; sys.argv = ['runner', '--help']\n"
+        "from runner.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "heavy = {'numpy', 'sqlalchemy', 'matplotlib', 'pluggy', 'rich', 'jinja2', 'importlib.metadata', 'alembic', 'psutil'}\n"
+        "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "Usage: runner" in done.stdout

@@ -1,0 +1,213 @@
+"""Tables on a terminal: whatever its width, no line is longer, no number is torn, and what is left out is named."""
+
+from __future__ import annotations
+
+import os
+import re
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from runner.analysis.summary import summarize
+from runner.cli import summary
+from runner.cli.fitting import Habits, fit
+from runner.contracts import StoredRun
+from tests.support.databases import run_into
+from tests.support.experiment_texts import SMALL
+
+WORDS = st.text("ab1_.", min_size=1, max_size=12)
+TEXTS = st.lists(WORDS, max_size=8).map(" ".join)
+NUMBERS = st.floats().map(lambda number: f"{number:.6g}")
+
+
+@st.composite
+def tables(draw: st.DrawFn) -> tuple[list[list[str]], list[bool]]:
+    """Headings of their own, rows of texts and numbers, and which columns hold numbers."""
+    right = draw(st.lists(st.booleans(), min_size=1, max_size=7))
+    headings = draw(st.lists(st.text("ab1_.", min_size=1, max_size=12), min_size=len(right), max_size=len(right), unique=True))
+    cells = st.tuples(*(NUMBERS if number else TEXTS for number in right)).map(list)
+    return [headings, *draw(st.lists(cells, max_size=5))], right
+
+
+@given(tables(), st.integers(40, 160))
+def test_every_line_fits_and_what_is_not_there_is_named(table, width):
+    rows, right = table
+    lines = fit(rows, width, Habits(), right)
+    assert max(map(len, lines)) <= width
+    text = " ".join(lines)
+    missed = re.search(r"no room for (.*?)(?: and (\d+) more)?; a wider terminal shows more$", text)
+    shown = len(rows[0]) - (len(missed[1].split(", ")) + int(missed[2] or 0) if missed else 0)
+    assert shown >= 1
+    for row in rows[1:]:
+        for place in range(shown):
+            words = [row[place]] if right[place] else row[place].split()
+            assert [word for word in words if word not in text] == []
+
+
+@given(tables())
+def test_with_room_for_all_it_is_as_wide_as_its_cells(table):
+    rows, right = table
+    lines = fit(rows, None, Habits(), right)
+    assert len(lines) == len(rows)
+    assert lines == fit(rows, 10_000, Habits(), right)
+
+
+@pytest.mark.parametrize(
+    ("width", "lines"),
+    [
+        (41, ["quadratic(condition_number=1000, d=[8,", "16])"]),
+        (27, ["quadratic(condition_number=", "1000, d=[8, 16])"]),
+        (20, ["quadratic(", "condition_number=", "1000, d=[8, 16])"]),
+    ],
+)
+def test_a_label_is_folded_between_its_parts_and_never_inside_a_number(width, lines):
+    table = [["setting", "n"], ["quadratic(condition_number=1000, d=[8, 16])", "1"]]
+    folded = fit(table, width + 3, Habits(), [False, True])
+    assert [line.removesuffix("  1").rstrip() for line in folded[1:]] == lines
+    assert [line.endswith("  1") for line in folded[1:]] == [True, *[False] * (len(lines) - 1)]
+
+
+def test_a_count_stays_with_what_it_counts():
+    table = [["id", "outcomes"], ["1", "290 converged, 285 max_steps, 25 diverged"]]
+    assert fit(table, 36, Habits(), [True, False]) == [
+        "id  outcomes",
+        " 1  290 converged, 285 max_steps,",
+        "    25 diverged",
+    ]  # fmt: skip
+
+
+def test_headings_are_folded_too_and_end_on_their_last_line():
+    table = [["final_value", "|f| at 0.1"], ["0.5", "1"]]
+    assert fit(table, 14, Habits(), [True, True]) == [
+        "        |f|",
+        "final_   at",
+        " value  0.1",
+        "   0.5    1",
+    ]  # fmt: skip
+
+
+def test_texts_that_may_be_cut_take_no_line_of_their_own():
+    table = [["name", "what", "note"], ["a", "five words that are long", "one two three four five six seven eight nine ten"]]
+    assert fit(table, 50, Habits(cut=("note",)), [False] * 3) == [
+        "name  what             note",
+        "a     five words that  one two three four five",
+        "      are long         six seven eight nine ten",
+    ]  # fmt: skip
+    assert fit(table, 60, Habits(cut=("note",)), [False] * 3) == [
+        "name  what                      note",
+        "a     five words that are long  one two three four five six…",
+    ]  # fmt: skip
+
+
+def test_what_can_be_missed_goes_before_anything_is_folded():
+    table = [["name", "why", "when"], ["a b c d e f g h i j k l m n o", "p q r s t u v w", "yesterday"]]
+    assert fit(table, 45, Habits(least=("why",)), [False] * 3) == [
+        "name                           when",
+        "a b c d e f g h i j k l m n o  yesterday",
+        "no room for why; a wider terminal shows more",
+    ]
+    assert fit(table, 45, Habits(then=("when",)), [False] * 3)[0].split() == ["name", "why", "when"]
+
+
+def test_many_that_there_is_no_room_for_are_counted():
+    headings = [f"column{number}" for number in range(9)]
+    lines = fit([headings, ["1234567"] * 9], 20, Habits(), [True] * 9)
+    assert lines == [
+        "column0  column1",
+        "1234567  1234567",
+        "no room for column2,",
+        "column3, column4,",
+        "column5 and 3 more;",
+        "a wider terminal",
+        "shows more",
+    ]
+
+
+def test_a_path_is_never_torn():
+    path = f"/home/{'a' * 60}/newton.py"
+    facts = [["needs", "gradient, Hessian and much more than that"], ["file", path]]
+    assert fit(facts, 50, Habits(), [False] * 2) == [
+        "needs  gradient, Hessian and much more than that",
+        f"file   {path}",
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("width", "missing"), [(300, set()), (80, {"behaviour", "median value", "outcomes", "runs", "median gap"})]
+)
+def test_a_narrow_terminal_gets_a_narrower_summary(monkeypatch, width, missing):
+    run = StoredRun(
+        1, "a", "linear_regression", "analytic", "clipped_gradient_descent", {"optimizer.learning_rate": 0.1}, 0, 2, "converged",
+        "", 7, 0.5, 0.5, 0.0, {"value": 8}, 0.1, 0.25, None,
+    )  # fmt: skip
+    monkeypatch.setattr(summary, "fitted", lambda rows, habits, right: fit(rows, width, habits, right))
+    rows = summarize([run, replace(run, parameters={"optimizer.learning_rate": 0.2}, outcome="diverged")])
+    lines = summary.table_lines(rows)
+    everything = {
+        "objective", "optimizer", "runs", "outcomes", "behaviour", "best setting", "converged", "median steps", "median gap",
+        "median value",
+    }  # fmt: skip
+    heading = " ".join(lines[: 2 if missing else 1])
+    assert {name for name in everything if set(name.split()) <= set(heading.split())} == everything - missing
+    told = ["no room for runs, outcomes, behaviour, median gap and 1 more; a wider terminal", "shows more"]
+    assert lines[-2:] == told if missing else len(lines) == 2
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
+class TestOnATerminal:
+    """The commands as people see them."""
+
+    @pytest.fixture
+    def see(self, tmp_path: Path, write: Callable[..., Path]) -> Callable[..., list[str]]:
+        pexpect = pytest.importorskip("pexpect")
+        text = SMALL.replace(
+            'name = "small"', 'name = "small"\ndescription = "What is seen of it where there is little room for it"'
+        )
+        run_into(write(text), tmp_path / "r.db")
+        around = {name: value for name, value in os.environ.items() if name not in ("COLUMNS", "LINES")}
+
+        def call(width: int, *arguments: object) -> list[str]:
+            command = ["-c", "from runner.cli import main; main()", *map(str, arguments)]
+            child = pexpect.spawn(
+                sys.executable, command, cwd=str(tmp_path), encoding="utf-8", timeout=60, dimensions=(24, width),
+                env={**around, "RUNNER_DB": "r.db"},
+            )  # fmt: skip
+            lines = child.read().splitlines()
+            child.close()
+            assert child.exitstatus == 0
+            return lines
+
+        return call
+
+    def test_the_list_of_experiments(self, see):
+        heading, row, *told = see(80, "list")
+        assert re.split(r"  +", heading) == ["id", "name", "runs", "outcomes", "last run"]
+        assert re.fullmatch(r" 1  small    12  3 converged, 5 max_steps, 4 diverged  20\d\d-\d\d-\d\d \d\d:\d\d", row)
+        assert told == ["no room for first run, description; a wider terminal shows more, and --format", "csv everything"]
+        assert re.split(r"  +", see(110, "list")[0]) == ["id", "name", "runs", "outcomes", "last run", "description"]
+        assert "little" not in "".join(see(110, "list"))
+        assert see(200, "list")[1].endswith("  What is seen of it where there is little room for it")
+
+    def test_runs_and_their_results(self, see):
+        heading, first, *told = see(60, "runs", "--limit", "1")
+        assert heading.split() == ["id", "objective", "learning_rate", "outcome", "steps", "final_gap"]
+        assert first.split()[:5] == ["1", "quadratic", "0.1", "max_steps", "50"]
+        assert told == ["no room for identity, final_value; a wider terminal shows", "more, and --format csv everything"]
+
+    def test_what_is_known_of_a_run_is_folded_beside_its_name(self, see):
+        lines = see(70, "show", "1")
+        place = next(place for place, line in enumerate(lines) if line.startswith("  rules "))
+        assert lines[place] == "  rules          divergence_limit = 1e12, gradient_norm = 1e-6,"
+        assert lines[place + 1].startswith("                 max_steps = 50, ")
+
+    def test_plugins(self, see):
+        lines = see(80, "plugins")
+        assert max(map(len, lines)) == 80
+        assert lines[0].split() == ["kind", "name", "from", "what", "it", "is"]
+        assert len(lines) == len(see(300, "plugins")) + 1, "a line for each, and one for what there is no room for"
+        assert lines[-1] == "no room for version; a wider terminal shows more"

@@ -1,0 +1,115 @@
+"""What an executor loses is computed again, all but the run that lost it, and that is found soon."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from runner.contracts import sign_of_life
+from runner.descent import descend, rehearse
+from runner.dispatch import dispatched
+from runner.experiment import Setting
+from runner.parcel import Parcel
+from runner.trajectories import Descent
+from runner_plugins.executors.processes import Processes
+from runner_plugins.executors.serial import Serial
+from runner_plugins.objectives.quadratic import Quadratic
+from runner_plugins.optimizers.gradient_descent import GradientDescent
+from tests.support.batches import column, make_batch
+from tests.support.databases import contents, opened, run_into
+from tests.support.worker_tasks import fail_within, no_limit
+
+LOSING = '''\
+from dataclasses import dataclass
+from pathlib import Path
+
+import runner
+
+
+@dataclass(frozen=True)
+class Losing(runner.Executor):
+    """Computes in this process, and loses each batch that has a run from 1.25, as if that hung at once."""
+
+    def map(self, function, items, limit):
+        for item in items:
+            hangs = bool((item.batch.start == 1.25).any())
+            with Path(__file__).with_name("taken").open("a") as taken:
+                taken.write(f"{limit(item)} {len(item.batch)} {hangs}\\n")
+            yield runner.Lost(item, "hung", timed_out=True) if hangs else function(item)
+
+
+@runner.hookimpl
+def runner_executors():
+    return {"losing": Losing}
+'''
+SWEPT = """\
+name = "swept"
+plugins = ["losing.py"]
+objective = [{ name = "quadratic" }]
+gradient = [{ name = "analytic" }]
+optimizer = [{ name = "gradient_descent", learning_rate = 0.3 }]
+start = { points = STARTS }
+stop = { max_steps = 20, wall_time = 60.0 }
+"""
+
+
+@pytest.fixture
+def swept(tmp_path: Path, write: Callable[..., Path]) -> Callable[[list[float]], Path]:
+    (tmp_path / "losing.py").write_text(LOSING, encoding="utf-8")
+    return lambda starts: write(SWEPT.replace("STARTS", repr(starts)), name="swept.toml")
+
+
+@pytest.mark.parametrize(
+    ("runs", "place", "stops"), [(2, 1, 2), (5, 0, 3), (5, 4, 2), (64, 0, 4), (64, 41, 4), (100, 0, 5), (1000, 500, 6)]
+)
+def test_a_run_that_hangs_is_found_within_few_limits(tmp_path, swept, runs, place, stops):
+    starts = np.linspace(2.0, 3.0, runs - 1).tolist()
+    run_into(swept(starts), tmp_path / "serial.db")
+    run_into(swept([*starts[:place], 1.25, *starts[place:]]), tmp_path / "losing.db", executor="losing")
+    with opened(tmp_path / "losing.db") as connection:
+        assert connection.execute("SELECT error FROM run WHERE outcome = 'timeout'").fetchall() == [("hung",)]
+    assert contents(tmp_path / "losing.db") == contents(tmp_path / "serial.db")
+    taken = [line.split() for line in (tmp_path / "taken").read_text().splitlines()]
+    assert {limit for limit, _, _ in taken} == {"122.0"}, "twice the wall time and 2 s, whatever the size"
+    rehearsed, *lost = [int(size) for _, size, hangs in taken if hangs == "True"]
+    assert (rehearsed, lost[-1], len(lost)) == (lost[0], 1, stops)
+
+
+@pytest.fixture
+def signs() -> list[int]:
+    """Hear the signs of life: an item for each."""
+    heard: list[int] = []
+    token = sign_of_life.set(lambda: heard.append(1))
+    yield heard
+    sign_of_life.reset(token)
+
+
+@pytest.mark.parametrize("runs", [1, 4])
+def test_each_iterate_is_a_sign_of_life(signs, runs):
+    descend(make_batch(Quadratic(), GradientDescent(column([0.1] * runs)), [[1.0]] * runs, max_steps=30))
+    assert len(signs) >= 31
+
+
+def test_each_run_that_is_rehearsed_is_a_sign_of_life(signs):
+    infinite = make_batch(Quadratic(), GradientDescent(column([0.1] * 3)), [[np.inf]] * 3)
+    assert rehearse(infinite).problem is not None
+    assert len(signs) == 3
+
+
+@pytest.mark.parametrize("plugin", [Serial(), Processes(1)])
+def test_what_fails_within_a_batch_by_our_own_fault_is_not_the_executors(plugin):
+    parcel = Parcel(make_batch(Quadratic(), GradientDescent(0.1), [[1.0]]), ())
+    with pytest.raises(LookupError, match="within"):
+        list(dispatched(Setting.of("executor", "sound", plugin, ""), fail_within, Descent, [parcel], no_limit))
+
+
+def test_what_fails_while_batches_are_handed_out_is_not_the_executors():
+    def parcels() -> Iterator[Parcel]:
+        raise LookupError("within")
+        yield
+
+    with pytest.raises(LookupError, match="within"):
+        list(dispatched(Setting.of("executor", "serial", Serial(), ""), descend, Descent, parcels(), no_limit))

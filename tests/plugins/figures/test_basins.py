@@ -1,0 +1,237 @@
+"""Which minimum each run reached: on functions whose minima are known, and the interval of a share."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.colors import to_hex
+from scipy.stats import binomtest
+
+from runner import find_minima, wilson_interval
+from runner_plugins.figures.basins import HEADER, Basins
+from runner_plugins.figures.effort import Effort
+from runner_plugins.figures.landscape import Landscape
+from tests.support.experiments import compute, reported
+from tests.support.figures import draw, results, sweep
+
+EXPERIMENT = """\
+name = "minima"
+objective = [{{ {objective} }}]
+gradient = [{{ name = "analytic" }}]
+optimizer = [{{ {optimizer} }}]
+start = {{ {start} }}
+stop = {{ max_steps = 800, gradient_norm = 1e-8 }}
+"""
+DESCENT = 'name = "gradient_descent", learning_rate = 0.004'
+
+
+INFLECTION = """\
+from dataclasses import dataclass
+import runner
+
+@dataclass(frozen=True)
+class Inflection(runner.Objective):
+    dimension = 1
+    def value(self, x):
+        return x[:, 0] ** 4 / 4 - x[:, 0] ** 3 / 3
+    def gradient(self, x):
+        return x**3 - x**2
+    def hessian(self, x):
+        return (3 * x**2 - 2 * x)[..., None]
+
+@runner.hookimpl
+def runner_objectives():
+    return {"inflection": Inflection}
+"""
+ONE_AT_A_TIME = """\
+from dataclasses import dataclass
+import runner
+
+@dataclass(frozen=True)
+class Wells(runner.Objective):
+    dimension = 1
+    def value(self, x):
+        assert len(x) == 1
+        return (x[..., 0] ** 2 - 1) ** 2
+    def gradient(self, x):
+        assert len(x) == 1
+        return 4 * x * (x**2 - 1)
+    def hessian(self, x):
+        assert len(x) == 1
+        return (12 * x**2 - 4)[..., None]
+
+@runner.hookimpl
+def runner_objectives():
+    return {"wells": Wells}
+"""
+
+
+class TestWilson:
+    @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 1), (57, 300), (0, 1)])
+    def test_it_is_that_of_scipy(self, successes: int, trials: int):
+        expected = binomtest(successes, trials).proportion_ci(method="wilson")
+        assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+    def test_without_trials_nothing_is_known(self):
+        assert wilson_interval(0, 0) == (0.0, 1.0)
+
+
+class TestGrouping:
+    def test_runs_that_end_near_each_other_are_at_one_minimum_and_the_lowest_comes_first(self):
+        x = np.array([[1.0, 0.0], [1.0001, 0.0], [-2.0, 1.0], [5.0, 5.0], [1.0, 2e-4]])
+        minima = find_minima(x, np.array([2.0, 2.0 + 1e-9, -1.0, 0.0, 2.0]), np.array([True, True, True, False, True]), span=10.0)
+        assert minima.reached.tolist() == [1, 1, 0, -1, 1]
+        np.testing.assert_array_equal(minima.value, [-1.0, 2.0])
+        assert minima.lowest().tolist() == [True, False]
+        assert minima.lowest(-3.0).tolist() == [False, False]
+
+    def test_nobody_settled(self):
+        minima = find_minima(np.zeros((3, 1)), np.zeros(3), np.zeros(3, dtype=bool), span=1.0)
+        assert minima.reached.tolist() == [-1, -1, -1]
+        assert minima.lowest().tolist() == []
+
+
+def row(write: Callable[..., Path], tmp_path: Path, **parts: str) -> tuple[dict[str, str], str]:
+    """The line of the table in the report, and the caption."""
+    stored = compute(write(EXPERIMENT.format(**parts)))
+    folder = reported(stored, tmp_path / "report", ("basins", Basins()))
+    with (folder / "figures" / "basins.csv").open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert tuple(line) == HEADER
+    page = (folder / "index.html").read_text("utf-8")
+    assert '<th scope="col">95 % interval</th>' in page, "the table is on the page too"
+    return line, draw(Basins(), stored).caption
+
+
+class TestBasins:
+    def test_the_two_wells_of_styblinski_and_tang(self, write, tmp_path):
+        """Along one coordinate descent ends left of the maximum at 0.156731 in the global minimum, right of it in the other."""
+        starts = np.linspace(-4.5, 4.5, 40)
+        line, caption = row(
+            write,
+            tmp_path,
+            objective='name = "styblinski_tang", dimension = 1',
+            optimizer=DESCENT,
+            start=f"points = {starts.tolist()}",
+        )
+        found = int((starts < 0.156731).sum())
+        assert line["found the global minimum"] == f"{100 * found / 40:.1f} %"
+        assert (line["came to rest"], line["minima reached"], line["at no minimum"]) == ("40", "2", "0")
+        assert f"of height -39.2, was found by gradient_descent from {found} of 40 starts (" in caption
+
+    def test_all_four_minima_of_himmelblau_are_global(self, write, tmp_path):
+        line, caption = row(
+            write, tmp_path, objective='name = "himmelblau"', optimizer=DESCENT, start="uniform = { count = 60, seed = 1 }"
+        )
+        assert (line["minima reached"], line["found the global minimum"], line["95 % interval"]) == (
+            "4",
+            "100.0 %",
+            "94.0 % to 100.0 %",
+        )
+        assert "from all 60 starts (94 to 100 %; all came to rest, at 4 minima)." in caption
+
+    def test_newton_as_it_is_comes_to_rest_at_saddles_and_maxima(self, write, tmp_path):
+        """Of the sum over two coordinates, the places where each is a root of 2x³ − 16x + 5/2: four minima, four saddles, a maximum."""
+        optimizer = 'name = "newton", indefinite = "plain"'
+        line, caption = row(
+            write,
+            tmp_path,
+            objective='name = "styblinski_tang"',
+            optimizer=optimizer,
+            start="uniform = { low = -4.0, high = 4.0, count = 120, seed = 3 }",
+        )
+        assert line["minima reached"] == "4"
+        assert int(line["at no minimum"]) > 20
+        assert f"and {line['at no minimum']} at saddles or maxima)" in caption
+
+    def test_a_run_that_crawls_did_not_come_to_rest(self, write, tmp_path):
+        slow = 'name = "gradient_descent", learning_rate = 1e-5'
+        line, _ = row(write, tmp_path, objective='name = "rastrigin"', optimizer=slow, start="uniform = { count = 12, seed = 0 }")
+        assert (line["came to rest"], line["found the global minimum"]) == ("0", "0.0 %")
+
+    def test_redrawn_it_is_the_same_bytes(self, write, tmp_path):
+        stored = compute(
+            write(EXPERIMENT.format(objective='name = "himmelblau"', optimizer=DESCENT, start="uniform = { count = 30 }"))
+        )
+        figures = (("basins", Basins()), ("effort", Effort()), ("landscape", Landscape()))
+        once, again = (reported(stored, tmp_path / name, *figures) for name in "ab")
+        files = sorted(path.relative_to(once) for path in (once / "figures").iterdir())
+        assert len(files) == 8
+        assert all((once / file).read_bytes() == (again / file).read_bytes() for file in files)
+
+    def test_a_minimum_has_one_colour_whatever_the_optimizer(self, write):
+        """Newton's method as it is also ends at maxima, which come first in the order of heights or places, and are grey."""
+        optimizers = f'{DESCENT} }}, {{ name = "newton", indefinite = "plain"'
+        objective, start = (
+            'name = "sin_quadratic", a = 4.0, omega = 4.0',
+            "uniform = { low = -2.5, high = 2.5, count = 40, seed = 2 }",
+        )
+        stored = compute(write(EXPERIMENT.format(objective=objective, optimizer=optimizers, start=start)))
+        colours: dict[float, set[str]] = {}
+        for panel, optimizer in zip(draw(Basins(), stored).figure.axes, ("gradient_descent", "newton"), strict=True):
+            runs = [run for run in stored.runs if run.optimizer == optimizer]
+            for run, ink in zip(runs, panel.collections[-1].get_facecolors(), strict=True):
+                colours.setdefault(round(run.final_value, 3), set()).add(to_hex(ink))
+        minima = [colours[height] for height in (-3.85, -2.654, -0.262, 3.325)]
+        assert all(len(colour) == 1 for colour in minima)
+        assert len(set.union(*minima)) == 4
+        assert colours[4.159] == colours[5.433] == {"#bbbbbb"}, "of maxima"
+
+    def test_many_minima_have_the_colours_of_their_heights(self, write):
+        start = "uniform = { count = 60, seed = 0 }"
+        stored = compute(write(EXPERIMENT.format(objective='name = "ackley"', optimizer=DESCENT, start=start)))
+        drawing = draw(Basins(), stored)
+        panel, scale = drawing.figure.axes
+        assert scale.get_ylabel() == "f at the minimum reached"
+        heights = np.array([run.final_value for run in stored.runs])
+        brightness = panel.collections[-1].get_facecolors()[:, :3].sum(axis=1)
+        low, high = heights.argmin(), heights.argmax()
+        assert brightness[low] < np.median(brightness) < brightness[high]
+        assert not any(line.get_marker() == "*" and len(line.get_xdata()) for line in panel.lines), "none of them is global"
+        assert (
+            "More than 12 minima have the colours of their heights instead, and only a global one has a star." in drawing.caption
+        )
+
+    def test_an_inflection_is_not_called_a_minimum(self, write, tmp_path):
+        """Of x⁴/4 − x³/3 at 0, where the Hessian is zero, descent from the left comes to rest; the minimum is at 1."""
+        (tmp_path / "inflection.py").write_text(INFLECTION, encoding="utf-8")
+        fast, starts = DESCENT.replace("0.004", "0.1"), np.linspace(-1.0, 2.0, 12)
+        text = EXPERIMENT.format(objective='name = "inflection"', optimizer=fast, start=f"points = {starts.tolist()}")
+        text = text.replace("gradient_norm = 1e-8", "gradient_norm = 1e-4")
+        caption = draw(Basins(), compute(write(text + 'plugins = ["inflection.py"]\n'))).caption
+        assert "came to rest, at 1 minimum and at 1 place that may be a minimum or not)" in caption
+        assert (
+            "cannot be told without a Hessian, where that has an eigenvalue near zero, or where a run is still on its way"
+            in caption
+        )
+
+    def test_the_setting_and_the_backend_are_named(self, write):
+        optimizer = 'name = "gradient_descent", learning_rate = { values = [0.002, 0.01] }'
+        text = EXPERIMENT.format(objective='name = "himmelblau"', optimizer=optimizer, start="uniform = { count = 12, seed = 1 }")
+        text = text.replace('{ name = "analytic" }', '{ name = "analytic" }, { name = "finite_difference" }')
+        drawing = draw(Basins(), compute(write(text)))
+        assert [panel.get_title(loc="left").replace("\n", " ") for panel in drawing.figure.axes] == [
+            "himmelblau, gradient_descent × analytic",
+            "himmelblau, gradient_descent × finite_difference",
+        ]
+        assert "Shown is the best setting of each optimizer, which is named below." in drawing.caption
+        assert "gradient_descent × analytic with learning_rate = 0.01 from all 12 starts" in drawing.caption
+
+    def test_few_starts_show_no_basins(self):
+        assert Basins().draw(results(sweep([0.1]))) is None
+
+
+def test_an_objective_that_takes_one_point_at_a_time_is_drawn(runner_cli, write, tmp_path):
+    (tmp_path / "wells.py").write_text(ONE_AT_A_TIME, encoding="utf-8")
+    starts = "uniform = { low = -2.0, high = 2.0, count = 20, seed = 0 }"
+    text = EXPERIMENT.format(objective='name = "wells"', optimizer='name = "newton"', start=starts)
+    write(text + 'plugins = ["wells.py"]\nreport = { figures = ["basins", "effort", "landscape"] }\n')
+    done = runner_cli("run", "small.toml")
+    assert done.code == 0
+    assert "could not be drawn" not in done.err
+    figures = tmp_path / "results" / "minima" / "figures"
+    assert {path.name for path in figures.glob("*.png")} == {"basins.png", "effort.png", "landscape.png"}

@@ -1,0 +1,144 @@
+"""Stored plugins are made again just as they were, or refused with the reason."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from runner.config import read_experiment
+from runner.errors import PluginError
+from runner.experiment import Setting
+from runner.registry import Registry
+from runner.remaking import remake
+from runner.store import read_results
+from runner.store.connection import Database
+from tests.support.databases import opened, run_into
+from tests.support.experiment_texts import SMALL
+
+MANY = """
+[[objective]]
+name = "quadratic"
+dimension = 3
+condition_number = { values = [1.0, 12.5] }
+
+[[objective]]
+name = "logistic_regression"
+csv = "data.csv"
+l2 = 0.1
+
+[[gradient]]
+name = "finite_difference"
+
+[[optimizer]]
+name = "clipped"
+max_norm = 0.1
+optimizer = { name = "clipped", max_norm = 2.0, optimizer = { name = "adam", learning_rate = 0.3 } }
+
+[start]
+points = [1.0]
+"""
+DATA = "0.5,1.0,0\n1.5,-1.0,1\n-0.5,0.25,0\n2.0,1.0,1\n"
+
+
+@pytest.fixture
+def settings(write, tmp_path: Path) -> list[Setting]:
+    (tmp_path / "data.csv").write_text(DATA, encoding="utf-8")
+    experiment = read_experiment(write(MANY), Registry())
+    return [*experiment.objectives, *experiment.gradients, *experiment.optimizers]
+
+
+def texts(setting: Setting) -> list[str]:
+    return [str(value) for value in setting.parameters.values()]
+
+
+def test_what_is_made_again_is_what_was_stored(settings):
+    catalogue = Registry()
+    for setting in settings:
+        again = remake(setting.kind, setting.canonical, catalogue, texts(setting))
+        assert (again.canonical, again.structure, again.fingerprint) == (
+            setting.canonical, setting.structure, setting.fingerprint,
+        )  # fmt: skip
+        assert dict(again.parameters) == dict(setting.parameters)
+
+
+@pytest.mark.parametrize("change", ["gone", "changed"])
+def test_a_file_that_is_not_what_it_was_is_refused(settings, tmp_path, change):
+    setting = next(each for each in settings if each.name == "logistic_regression")
+    data = tmp_path / "data.csv"
+    data.unlink() if change == "gone" else data.write_text(DATA + "1.0,1.0,1\n", encoding="utf-8")
+    with pytest.raises(PluginError) as caught:
+        remake("objective", setting.canonical, Registry(), texts(setting))
+    assert str(caught.value) == (
+        "objective logistic_regression: cannot be made again from its stored parameters: the file that it was computed from is "
+        "gone or has changed"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (
+            {"curliness": 1},
+            "objective quadratic: cannot be made again from its stored parameters: it has no parameter curliness any more",
+        ),
+        (
+            {"condition_number": (-1.0).hex()},
+            "objective quadratic: cannot be made again from its stored parameters: must be a number >= 1, not -1.0",
+        ),
+        (
+            {"dimension": None},
+            "objective quadratic: cannot be made again from its stored parameters: must be a whole number >= 1, not None",
+        ),
+    ],
+)
+def test_parameters_that_no_longer_fit_are_refused(settings, change, message):
+    stored = json.loads(settings[0].canonical)
+    stored["parameters"] |= change
+    with pytest.raises(PluginError) as caught:
+        remake("objective", json.dumps(stored), Registry())
+    assert str(caught.value) == message
+
+
+def test_a_plugin_with_a_new_parameter_is_not_taken_for_the_stored_one(settings):
+    stored = json.loads(settings[0].canonical)
+    del stored["parameters"]["dimension"]
+    with pytest.raises(PluginError) as caught:
+        remake("objective", json.dumps(stored), Registry())
+    assert str(caught.value) == (
+        "objective quadratic: its parameters are not those that are stored; install the version of the plugin that computed the "
+        "run, or run the experiment again"
+    )
+
+
+def test_a_plugin_that_is_not_here_is_refused():
+    with pytest.raises(PluginError, match="there is no objective 'quadratc'"):
+        remake("objective", '{"name":"quadratc","parameters":{}}', Registry())
+
+
+class TestResults:
+    def test_objectives_are_made_again(self, write, tmp_path):
+        database = tmp_path / "r.db"
+        plan, _ = run_into(write(), database)
+        results = read_results(Database(str(database)), "small", catalogue=Registry())
+        computed = {run.identity: run.objective.plugin for run in plan.runs}
+        assert [results.objective(run) for run in results.runs] == [computed[run.identity] for run in results.runs]
+
+    def test_none_where_the_code_is_not_what_computed_the_run(self, write, tmp_path):
+        database = tmp_path / "r.db"
+        run_into(write(), database)
+        with opened(database) as connection:
+            connection.execute("UPDATE setting SET fingerprint = 'other' WHERE name = 'quadratic'")
+        results = read_results(Database(str(database)), "small", catalogue=Registry())
+        assert {run.objective for run in results.runs if results.objective(run) is None} == {"quadratic"}
+
+    def test_none_where_the_plugin_is_not_here(self, write, tmp_path):
+        database = tmp_path / "r.db"
+        plugin = "from runner_plugins.objectives.quadratic import Quadratic\nimport runner\n\n@runner.hookimpl\n"
+        (tmp_path / "mine.py").write_text(
+            f"{plugin}def runner_objectives():\n    return {{'mine': Quadratic}}\n", encoding="utf-8"
+        )
+        run_into(write('plugins = ["mine.py"]\n' + SMALL.replace('"quadratic"', '"mine"')), database)
+        results = read_results(Database(str(database)), "small", catalogue=Registry())
+        assert {run.objective for run in results.runs if results.objective(run) is None} == {"mine"}

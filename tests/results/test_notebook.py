@@ -1,0 +1,102 @@
+"""What a notebook shows of answers: tables, pictures and captions, with everything that was stored escaped."""
+
+from __future__ import annotations
+
+import base64
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from matplotlib.figure import Figure
+
+import runner
+from runner.contracts import Drawing, Series
+
+from tests.support.databases import opened, stored_in
+from tests.support.experiment_texts import SMALL
+
+
+EVIL = "<script>x</script>\x1b"
+SHOWN = r"&lt;script&gt;x&lt;/script&gt;\x1b"
+
+
+@pytest.fixture(scope="module")
+def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A database with the twelve runs of the small experiment, whose objectives have names that do harm."""
+    path = stored_in(tmp_path_factory.mktemp("notebook"), SMALL)
+    with opened(path) as connection:
+        connection.execute("UPDATE setting SET name = ? || name WHERE kind = 'objective'", (EVIL,))
+    return path
+
+
+def test_an_answer_is_its_table_and_says_whether_there_is_more(stored):
+    with runner.open(stored) as database:
+        whole = database.sql("SELECT id, objective FROM runs ORDER BY id LIMIT 1")
+        part = database.sql("SELECT id, objective FROM runs ORDER BY id", limit=1)
+    assert repr(whole) == "id  objective\n 1  <script>x</script>\\x1bquadratic"
+    assert repr(part) == f"only the first 1 rows; limit= gives more\n{whole!r}"
+    table = (
+        "<table><thead><tr><th>id</th><th>objective</th></tr></thead><tbody><tr><td>1</td>"
+        f"<td>{SHOWN}quadratic</td></tr></tbody></table>"
+    )
+    assert whole._repr_html_() == table
+    assert part._repr_html_() == f"<p>only the first 1 rows; limit= gives more</p>{table}"
+
+
+def test_a_comparison_says_what_differs_and_shows_the_pairs(stored):
+    with runner.open(stored) as database:
+        found = database.compare('objective like "%quadratic" and learning_rate = 0.1', "learning_rate = 0.3")
+    first, second, third = repr(found).splitlines()[:3]
+    assert first == "optimizer.learning_rate: A 0.1; B 0.3"
+    assert second.startswith("pairs: 2; the final value is lower in A ")
+    assert third == "only in B: 2"
+    html = found._repr_html_()
+    assert html.startswith("<p>optimizer.learning_rate: A 0.1; B 0.3</p><p>pairs: 2; ")
+    assert html.endswith(found.matched._repr_html_())
+    with runner.open(stored) as database:
+        evil = database.compare('objective like "%quadratic"', 'objective like "%regression"')
+    assert f"objective: A {SHOWN}quadratic; B {SHOWN}linear_regression" in evil._repr_html_()
+    assert "<script>" not in evil._repr_html_()
+
+
+def test_a_series_is_a_table_of_its_iterates():
+    series = Series(np.array([2.0, np.nan]), np.array([1.0, 0.5]), np.array([[1.0, 2.0], [3.0, -0.5]]))
+    assert series._repr_html_() == (
+        "<table><thead><tr><th>step</th><th>value</th><th>gradient_norm</th><th>x0</th><th>x1</th></tr></thead><tbody>"
+        "<tr><td>0</td><td>2</td><td>1</td><td>1</td><td>2</td></tr>"
+        "<tr><td>1</td><td>nan</td><td>0.5</td><td>3</td><td>-0.5</td></tr></tbody></table>"
+    )
+    wide = Series(np.ones(1), np.ones(1), np.ones((1, 1000)), np.ones((1, 1000)))._repr_html_()
+    assert wide.count("<th>") == 3 + 10 + 10
+
+
+def test_a_drawing_is_its_picture_and_its_caption():
+    figure = Figure()
+    figure.subplots().plot([0, 1])
+    html = Drawing(figure, f"How to read {EVIL}")._repr_html_()
+    before, _, rest = html.partition("base64,")
+    picture, _, after = rest.partition('"')
+    assert before == '<figure><img src="data:image/png;'
+    assert base64.b64decode(picture).startswith(b"\x89PNG")
+    assert after == f' alt="" style="max-width: 100%"><figcaption>How to read {SHOWN}</figcaption></figure>'
+
+
+@pytest.mark.filterwarnings("ignore:Glyph")  # of a name that no font has
+def test_a_stored_figure_is_shown(stored):
+    with runner.open(stored) as database:
+        drawing = database.figure("outcomes", "small")
+    assert "<figcaption>" in drawing._repr_html_()
+
+
+def test_no_picture_library_is_loaded_for_the_others(stored):
+    script = (
+        "import sys, runner\n"
+        f"with runner.open({str(stored)!r}) as database:\n"
+        "    database.sql('SELECT 1')._repr_html_(), database.compare('steps > 0', 'steps > 0')._repr_html_()\n"
+        "    [series._repr_html_() for _, series in database.trajectories(1)]\n"
+        "print('matplotlib' in sys.modules)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
+    assert (done.stdout, done.stderr) == ("False\n", "")

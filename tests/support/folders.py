@@ -1,0 +1,10 @@
+"""The files of a folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+
+def folder_contents(folder: Path) -> dict[str, bytes | None]:
+    """Everything in a folder, so that nothing can be added, taken away or changed unnoticed."""
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
