@@ -22,8 +22,8 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-DOCS = ROOT / "docs"
+from tests.support.paths import DOCS, ROOT
+
 TESTED_ELSEWHERE = {"publish", "objective", "gradient", "optimizer", "executor", "figure"}
 PAGES = [
     path
