@@ -1,0 +1,50 @@
+"""The directive `plugins`: each built-in plugin of a kind with its formula, parameters and source."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterator
+from typing import Any
+
+from command_line import code, escaped, fenced, table
+from docutils import nodes
+from sphinx.application import Sphinx
+from sphinx.util.docutils import SphinxDirective
+
+from runner.cli.plugins_show import _row, usage
+from runner.offers import Offer
+from runner.registry import Registry
+
+
+class Plugins(SphinxDirective):
+    """Write a section for each built-in plugin of the kind in the argument."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the sections, parsed from Markdown."""
+        text = "\n".join(line for offer in built_in(self.arguments[0]) for line in described(offer))
+        return self.parse_text_to_nodes(text, allow_section_headings=True)
+
+
+def built_in(kind: str) -> list[Offer]:
+    """Return the plugins of a kind that come with `runner`."""
+    return [each for each in Registry().offers() if each.kind == kind and each.distribution == "gradient-runner"]
+
+
+def described(offer: Offer) -> Iterator[str]:
+    """Yield the Markdown lines of one plugin's section."""
+    yield from (f"({offer.kind}-{offer.name})=", f"## `{offer.name}`", "")
+    yield from ((inspect.getdoc(offer.cls) or "").replace("*", r"\*").replace("<", r"\<"), "")
+    rows = []
+    for parameter in offer.parameters.values():
+        name, kind, default, allowed, meaning = _row(parameter)
+        rows.append((code(name), code(kind), code(default), escaped(allowed), escaped(meaning)))
+    yield from table(("parameter", "type", "default", "allowed", "meaning"), rows)
+    yield from fenced("toml", "\n".join(usage(offer, None)))
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive."""
+    app.add_directive("plugins", Plugins)
+    return {"parallel_read_safe": True}

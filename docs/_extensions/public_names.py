@@ -1,0 +1,106 @@
+"""The directive `public-names`: the documentation of names that `runner` offers, from their docstrings.
+
+autodoc does the work. This file chooses the fitting kind of entry for each name, prepares docstrings, which are written as
+plain text with mathematical signs, for reStructuredText, and leads references to an internal module to the public name.
+"""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import re
+from typing import Any
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.addnodes import pending_xref
+from sphinx.application import Sphinx
+from sphinx.environment import BuildEnvironment
+from sphinx.pycode import ModuleAnalyzer
+from sphinx.util.docutils import SphinxDirective
+from sphinx.util.inspect import TypeAliasForwardRef
+
+SECTIONS = ("Args:", "Attributes:", "Raises:", "Returns:", "Yields:", "Example:", "Examples:")
+
+
+class PublicNames(SphinxDirective):
+    """Document the names in the body, a line each, of the module in the argument."""
+
+    required_arguments = 1
+    has_content = True
+    option_spec = {"inherited": directives.flag}  # noqa: RUF012 - docutils expects a plain dictionary
+
+    def run(self) -> list[nodes.Node]:
+        """Return the entries, made by autodoc."""
+        module = self.arguments[0]
+        lines = []
+        for name in self.content:
+            kind = entry(module, name)
+            lines += [f".. {kind}:: {module}.{name}"]
+            lines += ["   :members:"] if kind in ("autoclass", "autoexception") else []
+            lines += ["   :inherited-members:"] if "inherited" in self.options else []
+            lines += [""]
+        return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
+
+
+def entry(module: str, name: str) -> str:
+    """Return autodoc's directive for a name."""
+    value = getattr(importlib.import_module(module), name)
+    if inspect.isclass(value):
+        return "autoexception" if issubclass(value, BaseException) else "autoclass"
+    return "autofunction" if inspect.isroutine(value) else "autodata"
+
+
+def prepare_docstring(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
+    """Make a docstring valid reStructuredText: find that of a constant, keep indented blocks, escape signs."""
+    if what == "data":
+        lines[:] = constant_docstring(name)
+    section = False
+    for number, line in enumerate(lines):
+        if line and not line.startswith(" "):
+            section = line in SECTIONS
+        elif not section and line.startswith("    ") and not lines[number - 1]:
+            lines[number - 1] = "::\n\n" if not lines[number - 2].startswith(" ") else ""
+        if section or not line.startswith("    "):
+            lines[number] = escaped(line)
+    lines[:] = "\n".join(lines).split("\n")
+
+
+def constant_docstring(name: str) -> list[str]:
+    """Return the string behind a constant's definition in the module that defines it."""
+    module, _, constant = name.rpartition(".")
+    home = vars(importlib.import_module(module)).get("_HOME", {}).get(constant, module)
+    found = ModuleAnalyzer.for_module(home).find_attr_docs()
+    return found.get(("", constant), [])
+
+
+def escaped(line: str) -> str:
+    """Return a line whose signs outside code are no markup."""
+    parts = re.split(r"(`+[^`]*`+)", line)
+    return "".join(part if part.startswith("`") else re.sub(r"(?<!\\)([*|]|_\b)", r"\\\1", part) for part in parts)
+
+
+def resolve_reference(app: Sphinx, env: BuildEnvironment, node: pending_xref, content: nodes.Element) -> nodes.Node | None:
+    """Lead a reference to an internal module to the public name, and leave other libraries' names as text."""
+    if node.get("refdomain") != "py":
+        return None
+    target = node["reftarget"]
+    name = target.rpartition(".")[2]
+    objects = env.domains.python_domain.objects
+    for module in ("runner", "runner.testing"):
+        found = objects.get(f"{module}.{name}")
+        if found is not None and (target.startswith("runner.") or "." not in target):
+            link = nodes.reference("", "", content, internal=True)
+            link["refuri"] = app.builder.get_relative_uri(node["refdoc"], found.docname) + f"#{found.node_id}"
+            return link
+    return content
+
+
+def setup(app: Sphinx) -> dict[str, Any]:
+    """Register the directive and the handlers."""
+    app.add_directive("public-names", PublicNames)
+    app.connect("autodoc-process-docstring", prepare_docstring, priority=400)
+    # Within a union, Sphinx prints the object that stands for a type alias; print the alias's name.
+    TypeAliasForwardRef.__repr__ = lambda self: self.name  # type: ignore[method-assign]
+    app.connect("missing-reference", resolve_reference)
+    return {"parallel_read_safe": True}
