@@ -52,7 +52,6 @@ def exit_codes() -> list[tuple[str, str]]:
 def described(context: click.Context) -> Iterator[str]:
     """Yield the Markdown lines of one command's section."""
     command, path = context.command, context.command_path
-    yield f"({anchor(path)})="
     yield f"{'##' if ' ' not in path else '#' * min(path.count(' ') + 1, 3)} `{path}`"
     yield ""
     yield from fenced("text", " ".join([path, *command.collect_usage_pieces(context)]))
@@ -74,7 +73,7 @@ def purpose(context: click.Context) -> str:
 
 
 def anchor(path: str) -> str:
-    """Return the target that links to a command's section use."""
+    """Return the anchor of a command's section."""
     return path.replace(" ", "-")
 
 

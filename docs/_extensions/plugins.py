@@ -1,4 +1,4 @@
-"""The directive `plugins`: each built-in plugin of a kind with its formula, parameters and source."""
+"""The directives `plugin-table` and `plugins`: each built-in plugin of a kind with its formula, parameters and source."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ from sphinx.util.docutils import SphinxDirective
 from runner.cli.plugins_show import _row, usage
 from runner.offers import Offer
 from runner.registry import Registry
+
+
+class PluginTable(SphinxDirective):
+    """Write a table of the built-in plugins of the kind in the argument, with links to their sections."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table, parsed from Markdown."""
+        rows = [(f"[`{each.name}`](#{each.name})", escaped(each.summary)) for each in built_in(self.arguments[0])]
+        return self.parse_text_to_nodes("\n".join(table(("name", "formula or purpose"), rows)))
 
 
 class Plugins(SphinxDirective):
@@ -34,7 +45,7 @@ def built_in(kind: str) -> list[Offer]:
 
 def described(offer: Offer) -> Iterator[str]:
     """Yield the Markdown lines of one plugin's section."""
-    yield from (f"({offer.kind}-{offer.name})=", f"## `{offer.name}`", "")
+    yield from (f"## `{offer.name}`", "")
     yield from ((inspect.getdoc(offer.cls) or "").replace("*", r"\*").replace("<", r"\<"), "")
     rows = []
     for parameter in offer.parameters.values():
@@ -45,6 +56,7 @@ def described(offer: Offer) -> Iterator[str]:
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive."""
+    """Register the directives."""
+    app.add_directive("plugin-table", PluginTable)
     app.add_directive("plugins", Plugins)
     return {"parallel_read_safe": True}

@@ -6,6 +6,7 @@ plain text with mathematical signs, for reStructuredText, and leads references t
 
 from __future__ import annotations
 
+import enum
 import importlib
 import inspect
 import re
@@ -38,6 +39,7 @@ class PublicNames(SphinxDirective):
             kind = entry(module, name)
             lines += [f".. {kind}:: {module}.{name}"]
             lines += ["   :members:"] if kind in ("autoclass", "autoexception") else []
+            lines += ["   :undoc-members:"] if is_enumeration(module, name) else []
             lines += ["   :inherited-members:"] if "inherited" in self.options else []
             lines += [""]
         return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
@@ -49,6 +51,11 @@ def entry(module: str, name: str) -> str:
     if inspect.isclass(value):
         return "autoexception" if issubclass(value, BaseException) else "autoclass"
     return "autofunction" if inspect.isroutine(value) else "autodata"
+
+
+def is_enumeration(module: str, name: str) -> bool:
+    """Return True if a name is an enumeration, whose members explain themselves."""
+    return isinstance(getattr(importlib.import_module(module), name), enum.EnumType)
 
 
 def prepare_docstring(app: Sphinx, what: str, name: str, value: Any, options: Any, lines: list[str]) -> None:
