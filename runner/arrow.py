@@ -1,4 +1,4 @@
-"""Columns as Arrow, through a small library that needs no other."""
+"""Columns as Arrow tables and Parquet files, by the optional libraries arro3-core and arro3-io."""
 
 from __future__ import annotations
 
@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from arro3.core import Array, DataType, RecordBatch, RecordBatchReader, Table
-
 from runner.errors import ReportError
 
 if TYPE_CHECKING:
+    from arro3.core import Array, RecordBatch, Table
+
     from runner.frames import Column
 
 ROW_GROUP_VALUES = 2**21
@@ -22,39 +22,49 @@ MOST_VALUES = 2**24
 WIDE = 200
 """From so many columns on, what packs them takes more memory than they do: each has a dictionary and a compressor of its own."""
 
-_TYPES = {
-    "integer": DataType.int64,
-    "number": DataType.float64,
-    "text": DataType.string,
-    "truth": DataType.bool,
-}
+_TYPES = {"integer": "int64", "number": "float64", "text": "string", "truth": "bool"}
 
 
 def to_table(columns: Sequence[Column]) -> Table:
-    """Return columns as a table; an array that is big-endian or strided is copied, any other taken as it is."""
-    return Table.from_pydict({column.name: _array(column) for column in columns})
+    """Return columns as a table; an array that is big-endian or strided is copied, any other is shared.
 
+    Raises:
+        ReportError: arro3-core is not installed.
+    """
+    try:
+        # An optional library of 11 MB.
+        from arro3.core import Array, DataType, Table
+    except ImportError as error:
+        install = "python -m pip install 'gradient-runner[arrow]'"
+        raise ReportError(
+            f"an Arrow table needs arro3-core, which is not installed: {install}, or use dict(table), which needs no Arrow"
+        ) from error
 
-def _array(column: Column) -> Array:
-    if isinstance(column.values, list) or column.missing is not None:
-        return Array(column.listed(), type=_TYPES[column.kind]())
-    values = column.values
-    return Array.from_numpy(values if values.flags.c_contiguous else values.copy())
+    def array(column: Column) -> Array:
+        if isinstance(column.values, list) or column.missing is not None:
+            return Array(column.listed(), type=getattr(DataType, _TYPES[column.kind])())
+        values = column.values
+        return Array.from_numpy(values if values.flags.c_contiguous else values.copy())
+
+    return Table.from_pydict({column.name: array(column) for column in columns})
 
 
 def write_parquet(path: Path, tables: Iterable[Sequence[Column]]) -> None:
     """Write tables with the same columns, at least one, as one Parquet file; holds a part of it in memory at a time.
 
     Raises:
-        ReportError: the library that writes Parquet is not installed.
+        ReportError: the libraries that write Parquet are not installed.
         OSError: the file cannot be written.
     """
     try:
-        # Large, and needed for nothing else.
+        # An optional library of 11 MB.
+        from arro3.core import RecordBatchReader
+
+        # An optional library of 23 MB.
         from arro3.io import write_parquet as write
     except ImportError as error:
         install = "python -m pip install 'gradient-runner[parquet]'"
-        raise ReportError(f"Parquet files need a library that is not installed; {install}") from error
+        raise ReportError(f"a Parquet file needs arro3-io, which is not installed: {install}") from error
     parts = iter(tables)
     first = to_table(next(parts))
     width = len(first.column_names)

@@ -59,8 +59,8 @@ class Frame:
     """A table.
 
     `frame["steps"]` is a column as an array, `frame.rows()` gives the rows, `dict(frame)` all columns. It speaks the Arrow
-    PyCapsule interface: `polars.DataFrame(frame)`, `pandas.DataFrame.from_arrow(frame)`, `pyarrow.table(frame)`. NaN is a number
-    like others there, and not a missing value.
+    PyCapsule interface: `polars.DataFrame(frame)`, `pandas.DataFrame.from_arrow(frame)`, `pyarrow.table(frame)`. That needs the
+    extra `gradient-runner[arrow]`; `dict(frame)` needs nothing. NaN is a number like others there, and not a missing value.
 
     Attributes:
         columns: the columns, each as long as the others.
@@ -103,8 +103,12 @@ class Frame:
             yield from zip(*(column.part(first, first + ROWS_AT_ONCE).listed() for column in self.columns), strict=True)
 
     def to_arrow(self) -> Table:
-        """Return it as a table of `arro3.core`, a small reader and writer of Arrow."""
-        # Loaded for those who want it.
+        """Return the table as one of `arro3.core`, a small reader and writer of Arrow.
+
+        Raises:
+            ReportError: arro3-core is not installed; `gradient-runner[arrow]` installs it.
+        """
+        # Most callers need no Arrow.
         from runner.arrow import to_table
 
         return to_table(self.columns)

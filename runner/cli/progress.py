@@ -1,27 +1,30 @@
-"""How a sweep goes, while it goes: a bar on a terminal, plain lines elsewhere."""
+"""The progress of `runner run` on standard error: a bar on a terminal, plain lines elsewhere."""
 
 from __future__ import annotations
 
+import contextlib
+import os
+import sys
+import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
 from datetime import timedelta
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TextIO, cast
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, ProgressColumn, SpinnerColumn, Task, TextColumn
-from rich.table import Column
-from rich.text import Text
 
 from runner.pipeline import Plan
 from runner.stopping import Outcome
 from runner.trajectories import Trajectory
 
 SECONDS_BETWEEN_LINES = 2.0
-WIDE = 120
-"""A terminal of so many columns has room for a long bar."""
+SECONDS_BETWEEN_DRAWINGS = 0.1
+WIDE_TERMINAL = 120
+"""Width in columns from which a terminal gets the long bar."""
+LONG_BAR, SHORT_BAR = 30, 10
+ERASE_LINE, HIDE_CURSOR, SHOW_CURSOR = "\r\x1b[K", "\x1b[?25l", "\x1b[?25h"
 
 
 def many_runs(count: int) -> str:
@@ -34,62 +37,87 @@ def outcomes_in_words(outcomes: Counter[Outcome]) -> str:
     return ", ".join(f"{outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcomes[outcome])
 
 
-class Silence:
-    """Says nothing but warnings."""
+def progress_observer() -> QuietProgress:
+    """Return the bar if standard error is a terminal that can erase a line, else the plain lines."""
+    # Python sets `sys.stderr` to None if the process starts with standard error closed.
+    if sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
+        return ProgressBar(sys.stderr)
+    return ProgressLines()
+
+
+class QuietProgress:
+    """An observer of a sweep that prints only warnings."""
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Nothing to clear away."""
+        """Do nothing."""
 
     def began(self, plan: Plan) -> None:
-        """The plan is made and checked; computing begins."""
+        """Take notice that the plan is checked and that computing begins."""
 
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
-        """A batch is in the database."""
+        """Take notice that a batch is in the database."""
 
     def warned(self, warning: str) -> None:
-        """Say a warning."""
+        """Print a warning."""
         click.echo(f"warning: {warning}", err=True)
 
     def stored_elsewhere(self, count: int) -> None:
-        """Another process stored so many of the runs that were to be computed here."""
+        """Take notice that another process stored `count` of the runs that were planned here."""
 
     def waiting(self, count: int, holder: str) -> None:
-        """Nothing is left but runs that others are computing just now."""
+        """Take notice that all remaining runs are being computed by other processes."""
 
 
-class Lines(Silence):
-    """A line every few seconds, for logs and pipes."""
+class CountedProgress(QuietProgress):
+    """The counts, the rate and the time left, which the bar and the lines share."""
 
     def __init__(self) -> None:
         self._outcomes: Counter[Outcome] = Counter()
         self._total = 0
-        self._begun = self._said = time.monotonic()
+        self._begun = time.monotonic()
 
     def began(self, plan: Plan) -> None:
-        """Say how much there is to do."""
+        """Start the clock."""
         self._total = len(plan.todo)
-        self._begun = self._said = time.monotonic()
-        click.echo(f"{many_runs(self._total)} to compute, {len(plan.runs) - self._total:,} already stored", err=True)
+        self._begun = time.monotonic()
+
+    def saved(self, trajectories: Sequence[Trajectory]) -> None:
+        """Count the runs of the batch by outcome."""
+        self._outcomes.update(trajectory.outcome for trajectory in trajectories)
 
     def stored_elsewhere(self, count: int) -> None:
-        """There is so much less to do."""
+        """Leave out the runs that another process stored."""
         self._total -= count
 
     def waiting(self, count: int, holder: str) -> None:
-        """Say who is waited for."""
+        """Print the process whose runs are awaited."""
         click.echo(f"waiting for {many_runs(count)} that {holder} is computing", err=True)
 
+    def _rate(self, seconds: float) -> float:
+        """Return the number of runs per second."""
+        return self._outcomes.total() / max(seconds, 1e-9)
+
+
+class ProgressLines(CountedProgress):
+    """A line every few seconds, for logs and pipes."""
+
+    def began(self, plan: Plan) -> None:
+        """Print the number of runs to compute."""
+        super().began(plan)
+        self._printed = self._begun
+        click.echo(f"{many_runs(self._total)} to compute, {len(plan.runs) - self._total:,} already stored", err=True)
+
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
-        """Say how far it is, unless that was said just now."""
-        self._outcomes.update(trajectory.outcome for trajectory in trajectories)
+        """Print the counts, unless a line was printed a moment ago and runs are left."""
+        super().saved(trajectories)
         done, now = self._outcomes.total(), time.monotonic()
-        if done < self._total and now - self._said < SECONDS_BETWEEN_LINES:
+        if done < self._total and now - self._printed < SECONDS_BETWEEN_LINES:
             return
-        self._said = now
-        rate = done / max(now - self._begun, 1e-9)
+        self._printed = now
+        rate = self._rate(now - self._begun)
         left = (self._total - done) / rate
         click.echo(
             f"{done:,}/{self._total:,} runs: {outcomes_in_words(self._outcomes)} ({rate:,.0f} runs/s, {left:.0f} s left)",
@@ -97,68 +125,131 @@ class Lines(Silence):
         )
 
 
-class _Time(ProgressColumn):
-    """How long it will take, and at the end how long it took."""
+class ProgressBar(CountedProgress):
+    """A bar with runs done, rate, time left and outcomes, on the last line of a terminal.
 
-    def render(self, task: Task) -> Text:
-        """Say which of the two it is."""
-        if task.finished:
-            return Text(f"in {timedelta(seconds=int(task.finished_time or 0))}")
-        left = task.time_remaining
-        return Text("" if left is None else f"{timedelta(seconds=int(left))} left")
+    A thread redraws the line. Everything else that this process prints on the terminal meanwhile appears above the line.
+    """
 
-
-class Bar(Silence):
-    """A live bar with runs done, rate, time left and outcomes so far, which are cut where the terminal is narrow."""
-
-    def __init__(self) -> None:
-        self._outcomes: Counter[Outcome] = Counter()
-        self._total = 0
-        self._console = Console(stderr=True, highlight=False)
-        self._progress = Progress(
-            SpinnerColumn(),
-            BarColumn(bar_width=30 if self._console.width >= WIDE else 10),
-            MofNCompleteColumn(),
-            TextColumn("runs"),
-            TextColumn("{task.fields[rate]}"),
-            _Time(),
-            TextColumn("{task.fields[outcomes]}", table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis")),
-            console=self._console,
-            expand=True,
-        )
-        self._task = self._progress.add_task("", total=None, outcomes="checking the grid", rate="")
-        self._begun = time.monotonic()
+    def __init__(self, terminal: TextIO) -> None:
+        super().__init__()
+        self._terminal = terminal
+        self._has_begun = False
+        self._finished = False
+        self._drawn = ""
+        self._in_mid_line = False
+        self._lock = threading.RLock()
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._redraw, daemon=True)
+        self._redirections = contextlib.ExitStack()
+        try:
+            "━─…".encode(terminal.encoding)
+            self._full, self._empty, self._ellipsis = "━─…"
+        except UnicodeEncodeError:
+            self._full, self._empty, self._ellipsis = "#-~"
 
     def __enter__(self) -> Self:
-        self._progress.start()
+        for stream, redirect in ((sys.stdout, contextlib.redirect_stdout), (sys.stderr, contextlib.redirect_stderr)):
+            if stream is not None and stream.isatty():
+                self._redirections.enter_context(redirect(cast(TextIO, _StreamAboveBar(stream, self))))
+        self._write(HIDE_CURSOR)
+        self._draw()
+        self._thread.start()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Leave the bar as it is and give the terminal back."""
-        self._progress.stop()
+        """Draw the bar a last time and give the terminal back; a sweep that has not begun leaves no bar."""
+        self._stop.set()
+        self._thread.join()
+        self._redirections.close()
+        if self._has_begun:
+            self._draw()
+            self._write("\n" + SHOW_CURSOR)
+        else:
+            self._write(ERASE_LINE + SHOW_CURSOR)
 
     def began(self, plan: Plan) -> None:
-        """Show how much there is to do."""
-        self._begun = time.monotonic()
-        self._total = len(plan.todo)
-        self._progress.update(self._task, total=self._total, outcomes="")
-
-    def stored_elsewhere(self, count: int) -> None:
-        """There is so much less to do."""
-        self._total -= count
-        self._progress.update(self._task, total=self._total)
-
-    def waiting(self, count: int, holder: str) -> None:
-        """Say above the bar who is waited for."""
-        self._console.print(f"waiting for {many_runs(count)} that {holder} is computing", markup=False)
+        """Start the clock."""
+        with self._lock:
+            super().began(plan)
+            self._has_begun = True
 
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
-        """Move the bar."""
-        self._outcomes.update(trajectory.outcome for trajectory in trajectories)
-        done = self._outcomes.total()
-        rate = f"{done / max(time.monotonic() - self._begun, 1e-9):,.0f} runs/s"
-        self._progress.update(self._task, completed=done, outcomes=outcomes_in_words(self._outcomes), rate=rate)
+        """Count the runs of the batch by outcome."""
+        with self._lock:
+            super().saved(trajectories)
 
-    def warned(self, warning: str) -> None:
-        """Say a warning above the bar."""
-        self._console.print(f"warning: {warning}", markup=False)
+    def print_above(self, stream: TextIO, text: str) -> None:
+        """Write a text in the place of the bar, which is drawn again as soon as the text has ended its line."""
+        with self._lock:
+            if self._drawn:
+                self._write(ERASE_LINE)
+                self._drawn = ""
+            stream.write(text)
+            stream.flush()
+            self._in_mid_line = not text.endswith("\n")
+
+    def _redraw(self) -> None:
+        # If the terminal is gone, the next message of the main thread reports it.
+        with contextlib.suppress(OSError):
+            while not self._stop.wait(SECONDS_BETWEEN_DRAWINGS):
+                self._draw()
+
+    def _draw(self) -> None:
+        with self._lock:
+            line = self._line()
+            if line != self._drawn and not self._in_mid_line:
+                self._write(ERASE_LINE + line)
+                self._drawn = line
+
+    def _line(self) -> str:
+        """Return the bar and its numbers, cut where the terminal ends."""
+        if not self._has_begun:
+            return "checking the grid"
+        try:
+            width = os.get_terminal_size(self._terminal.fileno()).columns
+        except (OSError, ValueError):
+            width = 80
+        done = self._outcomes.total()
+        finished = done >= self._total
+        if not (finished and self._finished):
+            self._seconds = time.monotonic() - self._begun
+        self._finished = finished
+        rate = self._rate(self._seconds)
+        if finished:
+            clock = f"in {timedelta(seconds=int(self._seconds))}"
+        else:
+            clock = f"{timedelta(seconds=int((self._total - done) / rate))} left" if done else ""
+        length = LONG_BAR if width >= WIDE_TERMINAL else SHORT_BAR
+        filled = min(length, length * done // self._total) if self._total else length
+        parts = (
+            self._full * filled + self._empty * (length - filled),
+            f"{done:,}/{self._total:,} runs",
+            f"{rate:,.0f} runs/s" if done else "",
+            clock,
+            outcomes_in_words(self._outcomes),
+        )
+        line = " ".join(filter(None, parts))
+        # A character in the last column would move some terminals to the next line.
+        return line if len(line) < width else line[: width - 2] + self._ellipsis
+
+    def _write(self, text: str) -> None:
+        click.echo(text, file=self._terminal, nl=False, color=True)
+
+
+class _StreamAboveBar:
+    """A stream on the terminal of a bar: its texts appear above the bar."""
+
+    def __init__(self, stream: TextIO, bar: ProgressBar) -> None:
+        self._stream = stream
+        self._bar = bar
+
+    def write(self, text: str) -> int:
+        if text:
+            self._bar.print_above(self._stream, text)
+            return len(text)
+        # click writes b"" to find out if a stream takes bytes: the stream itself has to answer.
+        return self._stream.write(text)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import shlex
-import sys
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from runner.analysis.learning_rates import rate_sweeps
 from runner.analysis.summary import count_outcomes, summarize
 from runner.cli.answers import brief_format_option
 from runner.cli.databases import RESULTS, db_option
-from runner.cli.progress import Bar, Lines, Silence, many_runs
+from runner.cli.progress import QuietProgress, many_runs, progress_observer
 from runner.cli.summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_lines
 from runner.cli.values import WholeNumber
 from runner.contracts import Results
@@ -38,10 +37,8 @@ class _Told:
     quiet: bool
     as_json: bool
 
-    def observer(self) -> Silence:
-        if self.quiet or self.as_json:
-            return Silence()
-        return Bar() if sys.stderr.isatty() else Lines()
+    def observer(self) -> QuietProgress:
+        return QuietProgress() if self.quiet or self.as_json else progress_observer()
 
 
 @click.command()

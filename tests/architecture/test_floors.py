@@ -115,7 +115,6 @@ RESTS_ON = {
 HOMES = {
     "arro3": {"arrow"},
     "click": {"cli"},
-    "rich": {"cli"},
     "sqlalchemy": {"store"},
     "matplotlib": {"inspection", "report"},
     "lark": {"filters"},

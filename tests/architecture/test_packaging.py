@@ -56,7 +56,7 @@ def test_help_loads_nothing_heavy():
         "from runner.cli import main\n"
         "try: main()\n"
         "except SystemExit: pass\n"
-        "heavy = {'numpy', 'sqlalchemy', 'matplotlib', 'pluggy', 'rich', 'jinja2', 'importlib.metadata', 'alembic', 'psutil'}\n"
+        "heavy = {'numpy', 'sqlalchemy', 'matplotlib', 'pluggy', 'jinja2', 'importlib.metadata', 'alembic', 'psutil'}\n"
         "assert not heavy & set(sys.modules), heavy & set(sys.modules)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)

@@ -413,12 +413,13 @@ def test_an_export_is_whole_or_not_there(tmp_path, stored, runner_cli):
     assert [path.name for path in tmp_path.iterdir() if "part" in path.name] == []
 
 
-def test_parquet_without_its_library(stored, tmp_path, monkeypatch):
-    monkeypatch.setitem(sys.modules, "arro3.io", None)
+@pytest.mark.parametrize("library", ["arro3.core", "arro3.io"])
+def test_parquet_without_its_libraries_names_the_extra(stored, tmp_path, monkeypatch, library):
+    monkeypatch.setitem(sys.modules, library, None)
     with runner.open(str(stored)) as database, pytest.raises(runner.RunnerError) as error:
         database.export_runs(tmp_path / "r.parquet")
     install = "python -m pip install 'gradient-runner[parquet]'"
-    assert str(error.value) == f"Parquet files need a library that is not installed; {install}"
+    assert str(error.value) == f"a Parquet file needs arro3-io, which is not installed: {install}"
     assert list(tmp_path.iterdir()) == []
 
 

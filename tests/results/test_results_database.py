@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -157,6 +158,16 @@ def test_a_frame_as_arrays_rows_and_arrow():
     assert set(dict(frame)) == {"whole", "real", "words", "sure", "array"}
     table = frame.to_arrow()
     assert [table[name].null_count for name in frame.names] == [1, 0, 1, 0, 1]
+
+
+def test_arrow_without_its_library_names_the_extra(stored, monkeypatch):
+    monkeypatch.setitem(sys.modules, "arro3.core", None)
+    install = "python -m pip install 'gradient-runner[arrow]', or use dict(table), which needs no Arrow"
+    for take in (Frame.to_arrow, Frame.__arrow_c_schema__, Frame.__arrow_c_stream__):
+        with pytest.raises(runner.RunnerError) as error:
+            take(stored.runs())
+        assert str(error.value) == f"an Arrow table needs arro3-core, which is not installed: {install}"
+    assert len(dict(stored.runs())["id"]) == len(stored.runs())
 
 
 def test_pandas_and_polars_take_tables_as_they_are(stored):
