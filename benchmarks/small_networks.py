@@ -24,16 +24,18 @@ from typing import Any, cast
 import numpy as np
 from standard_job import Silent
 
-from runner.config import read_experiment
-from runner.descent import descend
-from runner.execution import chosen_executor
-from runner.experiment import Experiment, Run
-from runner.grid import batches, expand
-from runner.pipeline import Choices, execute, make_plan
-from runner.registry import Registry
-from runner.rowwise import Array
-from runner.store import Store
-from runner.trajectories import Trajectory
+from runner.contracts.arrays import Array
+from runner.engine.batch import batches
+from runner.engine.loop import descend
+from runner.engine.trajectories import Trajectory
+from runner.experiment.grid import expand
+from runner.experiment.model import Experiment, Run
+from runner.experiment.reader import read_experiment
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, make_plan
+from runner.registry.registry import Registry
+from runner.registry.settings import chosen_executor
+from runner.store.writing.recording import Store
 from runner_plugins.objectives.neural_network import NeuralNetwork
 
 EXPERIMENT = Path(__file__).with_suffix(".toml")

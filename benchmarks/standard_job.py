@@ -27,12 +27,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner import Array
-from runner.config import read_experiment
-from runner.experiment import Experiment
-from runner.pipeline import Choices, Plan, execute, make_plan, read
-from runner.registry import Registry
-from runner.store import Store, read_results
-from runner.trajectories import Trajectory
+from runner.engine.trajectories import Trajectory
+from runner.experiment.model import Experiment
+from runner.experiment.reader import read_experiment
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, Plan, make_plan, read
+from runner.registry.registry import Registry
+from runner.store.reading.stored_results import read_results
+from runner.store.writing.recording import Store
 
 EXPERIMENT = Path(__file__).with_name("standard_job.toml")
 OBJECTIVES = ("quadratic", "sin_quadratic", "linear_regression")

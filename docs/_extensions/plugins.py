@@ -11,9 +11,9 @@ from docutils import nodes
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from runner.cli.plugins_show import _row, usage
-from runner.offers import Offer
-from runner.registry import Registry
+from runner.cli.plugins.show import _row, usage
+from runner.registry.catalogue import Offer
+from runner.registry.registry import Registry
 
 
 class PluginTable(SphinxDirective):

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 32.0

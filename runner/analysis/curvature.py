@@ -6,7 +6,7 @@ import math
 
 import numpy as np
 
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
 
 
 def hessian_spectrum(hessian: Array) -> tuple[float, float] | None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 DIFFERENCE_ERROR = 10.0 * math.sqrt(EPSILON)

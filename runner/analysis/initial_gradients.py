@@ -9,9 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from runner.analysis.summary import LOST_OUTCOMES
-from runner.analysis.words import number
-from runner.contracts import HasLayers, Results, StoredRun
-from runner.rowwise import Array, norm
+from runner.contracts.arrays import Array, norm
+from runner.contracts.figure import Results, StoredRun
+from runner.contracts.objective import HasLayers
+from runner.tables.readable import number
 
 HIDDEN = "objective.hidden"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
 
 SPACINGS = (1e-4, 1e-6, 1e-8)
 """How near, in units of max(1, |xᵢ|)."""

@@ -12,12 +12,11 @@ import numpy as np
 from runner.analysis.curvature import stability_limit
 from runner.analysis.rates import LinearRate, best_learning_rate, linear_rate, settled_elsewhere
 from runner.analysis.summary import LEARNING_RATE
-from runner.analysis.words import number
-from runner.behaviour import Behaviour
-from runner.contracts import Objective, Results, StoredRun
-from runner.minimum import known_minimum
-from runner.rowwise import Array
-from runner.stopping import Outcome
+from runner.contracts.arrays import Array
+from runner.contracts.figure import Results, StoredRun
+from runner.contracts.objective import Objective, known_minimum
+from runner.contracts.outcomes import Behaviour, Outcome
+from runner.tables.readable import number
 
 MOST_ITERATES = 10_000_000
 """A sweep with more is not fitted: reading it would take longer than anybody waits for a table."""

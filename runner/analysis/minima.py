@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.contracts import HasHessian, Objective
-from runner.rowwise import Array, ByRows
+from runner.contracts.arrays import Array, ByRows
+from runner.contracts.objective import HasHessian, Objective
 
 NEARNESS = 1e-3
 """Iterates nearer to each other than this part of the region they lie in are at the same minimum."""

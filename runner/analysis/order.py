@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.contracts import HasGradient, HasHessian, Objective
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
+from runner.contracts.objective import HasGradient, HasHessian, Objective
 
 NEAR = 1e-2
 """So near to the limit, relative to max(1, ‖x*‖), the leading term is taken to rule."""

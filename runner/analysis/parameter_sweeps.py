@@ -12,9 +12,9 @@ import numpy as np
 from runner.analysis.curvature import stability_limit
 from runner.analysis.learning_rates import is_plain
 from runner.analysis.summary import LEARNING_RATE, LOST_OUTCOMES, Value, rounding_level
-from runner.analysis.words import listed, number
-from runner.contracts import Results, StoredRun
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
+from runner.contracts.figure import Results, StoredRun
+from runner.tables.readable import listed, number
 
 MOST_LINES = 4
 """So many combinations of further swept parameters get a line each; more share one."""

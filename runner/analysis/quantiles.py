@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
 
 DRAWN_POINTS = 2000
 BLOCK = 1 << 22

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from runner.analysis.summary import rounding_level
-from runner.contracts import Series, StoredRun
-from runner.rowwise import Array
-from runner.stopping import Outcome
+from runner.contracts.arrays import Array
+from runner.contracts.figure import Series, StoredRun
+from runner.contracts.outcomes import Outcome
 
 FEWEST_POINTS = 4
 ABOVE_ROUNDING = 1e3

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 
 from runner.analysis.summary import LEARNING_RATE
-from runner.behaviour import BEHAVIOURS
-from runner.contracts import StoredRun
+from runner.contracts.figure import StoredRun
+from runner.contracts.outcomes import BEHAVIOURS
 
 
 def one_of_each_behaviour(runs: Iterable[StoredRun]) -> list[StoredRun]:

@@ -10,10 +10,9 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from runner.analysis.curvature import stability_limit
-from runner.analysis.words import counted, listed, number
-from runner.behaviour import BEHAVIOURS
-from runner.contracts import StoredRun
-from runner.stopping import OUTCOMES, Outcome
+from runner.contracts.figure import StoredRun
+from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome
+from runner.tables.readable import counted, listed, number
 
 LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
 """The outcomes after which a run's last value says nothing but that it is lost; it then counts as +inf."""

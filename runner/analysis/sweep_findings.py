@@ -10,9 +10,9 @@ import numpy as np
 from runner.analysis.learning_rates import is_plain
 from runner.analysis.parameter_sweeps import ParameterSweep
 from runner.analysis.summary import LEARNING_RATE, summarize_settings
-from runner.analysis.words import counted, number, part
-from runner.contracts import StoredRun
-from runner.stopping import Outcome
+from runner.contracts.figure import StoredRun
+from runner.contracts.outcomes import Outcome
+from runner.tables.readable import counted, number, part
 
 
 def sweep_finding(sweep: ParameterSweep) -> str:

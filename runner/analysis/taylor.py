@@ -11,7 +11,7 @@ import numpy as np
 from numpy.polynomial import chebyshev
 from numpy.typing import NDArray
 
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 RADII: Array = 2.0 ** np.linspace(-10.0, 6.0, 65)

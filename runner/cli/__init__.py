@@ -13,10 +13,10 @@ from typing import Any, NoReturn, TextIO
 import click
 
 from runner import __version__
-from runner.cli.groups import Group, usage_text
-from runner.cli.interrupts import calm_interrupts, ignore_interrupts
+from runner.cli.terminal.command_groups import Group, usage_text
+from runner.cli.terminal.ctrl_c import calm_interrupts, ignore_interrupts
 from runner.errors import Interrupted, OutdatedDatabase, RunnerError
-from runner.frames import printable_lines
+from runner.tables.frame import printable_lines
 
 COMMANDS = {
     "run": "Run an experiment: compute what is missing, store every step, write the report.",
@@ -35,6 +35,9 @@ COMMANDS = {
     "inspect": "Show the calculus of an objective.",
     "plugins": "List the installed plugins.",
 }
+PACKAGES = ("inspect", "plugins")
+"""The commands that fill a folder; each is in its file `command.py`."""
+
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 UNHEARD = 141
@@ -85,7 +88,8 @@ class Commands(Group):
         """Load a command."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"runner.cli.{cmd_name}"), cmd_name)
+        module = f"runner.cli.{cmd_name}.command" if cmd_name in PACKAGES else f"runner.cli.{cmd_name}"
+        command: click.Command = getattr(importlib.import_module(module), cmd_name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -7,12 +7,12 @@ from collections.abc import Iterator
 
 import click
 
-from runner.analysis.comparison import Comparison
-from runner.cli.answers import format_option, write
-from runner.cli.databases import db_option
-from runner.cli.values import WholeNumber
-from runner.database import ResultsDatabase
-from runner.frames import MOST_ROWS, Frame, text_of
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.option_types import WholeNumber
+from runner.cli.terminal.output_options import format_option, write
+from runner.results.comparison import Comparison
+from runner.results.results_database import ResultsDatabase
+from runner.tables.frame import MOST_ROWS, Frame, text_of
 
 SHOWN = 20
 VALUES = 4

@@ -10,14 +10,14 @@ from dataclasses import asdict
 
 import click
 
-from runner.cli.answers import brief_format_option
-from runner.cli.databases import db_option, size_in_words
-from runner.cli.groups import Group
-from runner.cli.progress import many_runs
-from runner.database import ResultsDatabase
+from runner.cli.terminal.command_groups import Group
+from runner.cli.terminal.database_option import db_option, size_in_words
+from runner.cli.terminal.output_options import brief_format_option
+from runner.cli.terminal.progress import many_runs
 from runner.errors import OutdatedDatabase
-from runner.readable import date
+from runner.results.results_database import ResultsDatabase
 from runner.store.urls import shown
+from runner.tables.readable import date
 
 
 @click.group(cls=Group, short_help="Look after a database: info, backup, upgrade, copy, vacuum.")

@@ -6,10 +6,10 @@ import sys
 
 import click
 
-from runner.cli.databases import db_option, size_in_words
-from runner.cli.progress import many_runs
-from runner.database import ResultsDatabase
-from runner.store.deleting import Deletion
+from runner.cli.terminal.database_option import db_option, size_in_words
+from runner.cli.terminal.progress import many_runs
+from runner.results.results_database import ResultsDatabase
+from runner.store.maintenance.delete import Deletion
 
 
 @click.command(short_help="Delete runs or an experiment, after asking.")

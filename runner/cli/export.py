@@ -6,11 +6,11 @@ from pathlib import Path
 
 import click
 
-from runner.cli.answers import where_option
-from runner.cli.databases import db_option
-from runner.cli.values import OneOf
-from runner.database import ResultsDatabase
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.option_types import OneOf
+from runner.cli.terminal.output_options import where_option
 from runner.errors import QueryError
+from runner.results.results_database import ResultsDatabase
 
 
 @click.command(short_help="Write runs or their steps into a file.")

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import click
 
-from runner.cli.answers import EVERYTHING, format_option, write
-from runner.cli.databases import db_option
-from runner.cli.fitting import Habits
-from runner.database import ResultsDatabase
-from runner.frames import Column, Frame
-from runner.outcomes import OUTCOMES
-from runner.readable import date
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.output_options import EVERYTHING, format_option, write
+from runner.cli.terminal.table_layout import Habits
+from runner.contracts.outcomes import OUTCOMES
+from runner.results.results_database import ResultsDatabase
+from runner.tables.frame import Column, Frame
+from runner.tables.readable import date
 
 
 @click.command(short_help="List the experiments in the database.")

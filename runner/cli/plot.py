@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from runner.cli.answers import plugin_option, where_option
-from runner.cli.databases import db_option
-from runner.database import ResultsDatabase
-from runner.frames import printable, printable_lines
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.output_options import plugin_option, where_option
+from runner.results.results_database import ResultsDatabase
+from runner.tables.frame import printable, printable_lines
 
 
 @click.command(short_help="Draw a figure of an experiment from the database.")

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import click
 
-from runner.cli.answers import plugin_option, where_option
-from runner.cli.databases import RESULTS, db_option
-from runner.database import ResultsDatabase
-from runner.frames import printable
+from runner.cli.terminal.database_option import RESULTS, db_option
+from runner.cli.terminal.output_options import plugin_option, where_option
+from runner.results.results_database import ResultsDatabase
+from runner.tables.frame import printable
 
 
 @click.command(short_help="Write an experiment's report again, from the database.")

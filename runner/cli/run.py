@@ -13,19 +13,24 @@ import click
 
 from runner.analysis.learning_rates import rate_sweeps
 from runner.analysis.summary import count_outcomes, summarize
-from runner.cli.answers import brief_format_option
-from runner.cli.databases import RESULTS, db_option
-from runner.cli.progress import QuietProgress, many_runs, progress_observer
-from runner.cli.summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_lines
-from runner.cli.values import WholeNumber
-from runner.contracts import Results
-from runner.pipeline import Choices, Finished, Plan, execute, find_figures, make_plan, read, report
-from runner.registry import Registry
-from runner.stopping import Outcome
-from runner.store import Store, read_results
+from runner.cli.progress import QuietProgress, progress_observer
+from runner.cli.terminal.database_option import RESULTS, db_option
+from runner.cli.terminal.option_types import WholeNumber
+from runner.cli.terminal.output_options import brief_format_option
+from runner.cli.terminal.progress import many_runs
+from runner.cli.terminal.run_summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_lines
+from runner.contracts.figure import Results
+from runner.contracts.outcomes import Outcome
+from runner.pipeline.execute import Finished, execute
+from runner.pipeline.plan import Choices, Plan, make_plan, read
+from runner.registry.registry import Registry
+from runner.report.experiment_report import find_figures, report
+from runner.store.reading.stored_results import read_results
+from runner.store.writing.recording import Store
 
 if TYPE_CHECKING:
     from runner.report.page import WrittenReport
+
 
 SOME_FAILED = 1
 

@@ -10,12 +10,12 @@ from dataclasses import replace
 
 import click
 
-from runner.cli.answers import EVERYTHING, format_option, where_option, write, write_all
-from runner.cli.databases import db_option
-from runner.cli.fitting import Habits
-from runner.cli.values import WholeNumber
-from runner.database import ResultsDatabase
-from runner.frames import MOST_ROWS, Column, Frame
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.option_types import WholeNumber
+from runner.cli.terminal.output_options import EVERYTHING, format_option, where_option, write, write_all
+from runner.cli.terminal.table_layout import Habits
+from runner.results.results_database import ResultsDatabase
+from runner.tables.frame import MOST_ROWS, Column, Frame
 
 SHOWN = 20
 PLUGINS = ("gradient", "optimizer", "behaviour")

@@ -10,19 +10,19 @@ from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.answers import brief_format_option
-from runner.cli.databases import db_option
-from runner.cli.fitting import hanging
-from runner.cli.sparkline import sparkline
-from runner.database import ResultsDatabase
-from runner.formats import json_value
-from runner.frames import text_of
-from runner.readable import point
-from runner.records import RunRecord
-from runner.run_facts import COORDINATES, run_facts, title
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.output_options import brief_format_option
+from runner.cli.terminal.sparkline import sparkline
+from runner.cli.terminal.table_layout import hanging
+from runner.results.results_database import ResultsDatabase
+from runner.store.reading.run_record import COORDINATES, RunRecord, run_facts, title
+from runner.tables.frame import text_of
+from runner.tables.readable import point
+from runner.tables.text_formats import json_value
 
 if TYPE_CHECKING:
-    from runner.contracts import Series
+    from runner.contracts.figure import Series
+
 
 WIDTH = 60
 ENDS = 3

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from runner.cli.answers import format_option, write
-from runner.cli.databases import db_option
-from runner.cli.values import Seconds, WholeNumber
-from runner.database import ResultsDatabase
-from runner.frames import MOST_ROWS
-from runner.store.sql import MOST_SECONDS
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.option_types import Seconds, WholeNumber
+from runner.cli.terminal.output_options import format_option, write
+from runner.results.results_database import ResultsDatabase
+from runner.store.reading.user_sql import MOST_SECONDS
+from runner.tables.frame import MOST_ROWS
 
 ROWS = 1000
 SECONDS = 30.0

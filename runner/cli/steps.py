@@ -6,12 +6,12 @@ from collections.abc import Iterator
 
 import click
 
-from runner.cli.answers import format_option, where_option, write, write_all
-from runner.cli.databases import db_option
-from runner.cli.values import WholeNumber
-from runner.database import ResultsDatabase
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.option_types import WholeNumber
+from runner.cli.terminal.output_options import format_option, where_option, write, write_all
 from runner.errors import QueryError
-from runner.frames import MOST_ROWS, Frame, joined
+from runner.results.results_database import ResultsDatabase
+from runner.tables.frame import MOST_ROWS, Frame, joined
 
 SHOWN = 20
 

@@ -10,16 +10,17 @@ from typing import TYPE_CHECKING
 import click
 
 import runner
-from runner.cli.databases import db_option
-from runner.cli.progress import many_runs
-from runner.cli.values import WholeNumber
-from runner.database import ResultsDatabase
+from runner.cli.terminal.database_option import db_option
+from runner.cli.terminal.option_types import WholeNumber
+from runner.cli.terminal.progress import many_runs
 from runner.errors import StoreError
-from runner.frames import printable
-from runner.store.causes import ADVICE
+from runner.results.results_database import ResultsDatabase
+from runner.store.error_messages import ADVICE
+from runner.tables.frame import printable
 
 if TYPE_CHECKING:
-    from runner.store.verifying import Check
+    from runner.store.verifying.verify import Check
+
 
 MOST_SHOWN = 20
 DAMAGED = StoreError.exit_code
@@ -80,7 +81,7 @@ def _say(check: Check) -> int:
 def _replay(database: ResultsDatabase, count: int, seed: int | None, files: tuple[Path, ...]) -> int:
     """Compute runs again; return how many have other bits without a reason."""
     # Plugins are found in all installed packages, which is looked for only where they are needed.
-    from runner.registry import Registry
+    from runner.registry.registry import Registry
 
     catalogue = Registry()
     for file in files:

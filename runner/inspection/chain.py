@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runner.contracts import HasLayers
+from runner.contracts.arrays import Array
+from runner.contracts.objective import HasLayers
 from runner.inspection.subject import Subject, told
-from runner.rowwise import Array
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ import numpy as np
 
 from runner.analysis.differentiation import EPSILON, Slope, fitted_slope
 from runner.analysis.taylor import asymptotic_window, both_sides, polynomial
+from runner.contracts.arrays import Array
 from runner.errors import ExperimentError
 from runner.inspection.point import Place, point_facts
 from runner.inspection.subject import Subject
-from runner.rowwise import Array
 
 DISTANCES: Array = 10.0 ** np.linspace(-6.0, 1.0, 281)
 SHOWN = (0.001, 0.01, 0.1, 1.0)

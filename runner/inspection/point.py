@@ -10,11 +10,11 @@ import numpy as np
 
 from runner.analysis.definiteness import EPSILON, Curvature, curvature_of
 from runner.analysis.kinks import Kink, kinks_of
-from runner.contracts import HasResiduals
+from runner.contracts.arrays import Array
+from runner.contracts.objective import HasResiduals
 from runner.errors import ExperimentError, PluginError
 from runner.inspection.chain import Link, chain_of
 from runner.inspection.subject import FORMULAS, Answer, Subject
-from runner.rowwise import Array
 
 LARGEST = 1000
 """The largest dimension in which a Hessian is computed."""

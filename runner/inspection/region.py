@@ -10,11 +10,11 @@ import numpy as np
 
 from runner.analysis.convexity import Chord, ChordSearch, CurvatureSearch, chord_across, smallest_curvature, try_chords
 from runner.analysis.definiteness import DIFFERENCE_ERROR
-from runner.contracts import HasCurvatureBounds
+from runner.contracts.arrays import Array, ByRows
+from runner.contracts.objective import HasCurvatureBounds
+from runner.engine.evaluation import Evaluator
 from runner.errors import ExperimentError, PluginError
-from runner.evaluation import Evaluator
 from runner.inspection.subject import FORMULAS, Subject, told
-from runner.rowwise import Array, ByRows
 
 MOST_POINTS = 4000
 FEWEST_POINTS = 20

@@ -20,9 +20,9 @@ from runner.analysis.taylor import (
     polynomial,
     rounding_floor,
 )
+from runner.contracts.arrays import Array, ByRows
 from runner.errors import ExperimentError
 from runner.inspection.subject import Subject
-from runner.rowwise import Array, ByRows
 
 MORE = 4
 """So many coefficients beyond the last are computed, to know the order of the remainder."""

@@ -11,13 +11,13 @@ from typing import Any, cast
 import numpy as np
 
 from runner.analysis.differentiation import EPSILON, SPACINGS, UNIT_ROUNDOFF, Slope, best_place, best_spacing, truncation_slope
-from runner.contracts import GradientBackend
+from runner.contracts.arrays import Array
+from runner.contracts.gradient_backend import GradientBackend
+from runner.contracts.parameters import parameters_of
+from runner.engine.evaluation import Evaluator
 from runner.errors import ExperimentError, PluginError
-from runner.evaluation import Evaluator
 from runner.inspection.point import Place, place_at
 from runner.inspection.subject import LAST, Subject, told
-from runner.parameters import parameters_of
-from runner.rowwise import Array
 
 COMPLEX_STEP = "complex_step"
 ORDERS: Mapping[str, int] = {"forward": 1, "central": 2}

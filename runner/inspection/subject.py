@@ -10,24 +10,16 @@ from typing import cast
 
 import numpy as np
 
-from runner.config import read_plugin
-from runner.contracts import (
-    ComputesHessian,
-    ComputesJacobian,
-    DrawsStarts,
-    GradientBackend,
-    HasGradient,
-    HasStartRegion,
-    Objective,
-    Quantity,
-)
+from runner.contracts.arrays import Array, ByRows
+from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, GradientBackend
+from runner.contracts.objective import DrawsStarts, HasGradient, HasStartRegion, Objective, known_minimum
+from runner.contracts.plugin import Quantity
+from runner.engine.evaluation import Evaluator
 from runner.errors import ExperimentError, PluginError, RunnerError
-from runner.evaluation import Evaluator
-from runner.experiment import Setting
-from runner.minimum import known_minimum
-from runner.overrides import apply_overrides
-from runner.registry import Registry
-from runner.rowwise import Array, ByRows
+from runner.experiment.overrides import apply_overrides
+from runner.experiment.reader import read_plugin
+from runner.registry.registry import Registry
+from runner.registry.setting import Setting
 
 FORMULAS = "analytic"
 PREFERRED = (FORMULAS, "complex_step")

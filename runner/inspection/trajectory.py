@@ -9,14 +9,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from runner.analysis.definiteness import curvature_of
-from runner.contracts import Series
+from runner.contracts.arrays import Array
+from runner.contracts.figure import Series
 from runner.errors import ExperimentError, PluginError
-from runner.experiment import Setting
 from runner.inspection.subject import FORMULAS, Subject
-from runner.records import RunRecord, SettingRecord
-from runner.registry import Registry
-from runner.remaking import remake
-from runner.rowwise import Array
+from runner.registry.registry import Registry
+from runner.registry.setting import Setting
+from runner.registry.settings import remake
+from runner.store.reading.run_record import RunRecord, SettingRecord
 
 MOST_STEPS = 200
 """At how many iterates the Hessian is computed, at most."""

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from matplotlib.axes import Axes
 
-from runner.contracts import Objective
-from runner.rowwise import Array, ByRows
+from runner.contracts.arrays import Array, ByRows
+from runner.contracts.objective import Objective
 
 CURVE_POINTS = 601
 GRID_POINTS = 141

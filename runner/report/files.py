@@ -14,8 +14,8 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.transforms import Bbox
 
 from runner.errors import ReportError
-from runner.folders import folder_of, written_through
 from runner.report.style import house_style
+from runner.tables.output_files import folder_of, written_through
 
 DOTS_PER_INCH = 150
 # Without these, a picture holds the time and the version of Matplotlib.

@@ -16,13 +16,13 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from runner.behaviour import BEHAVIOURS
-from runner.contracts import Figure, Results, StoredRun
+from runner.contracts.figure import Figure, Results, StoredRun
+from runner.contracts.outcomes import BEHAVIOURS
 from runner.errors import Interrupted, StoreError
-from runner.frames import printable_lines
-from runner.report.drawings import drawn, heading, reason
+from runner.report.checked_drawing import drawn, heading, reason
 from runner.report.files import render, write_file
 from runner.report.style import OUTCOME_COLOURS, house_style
+from runner.tables.frame import printable_lines
 
 PAGE = "index.html"
 FIGURES = "figures"

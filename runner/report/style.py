@@ -15,8 +15,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.transforms import ScaledTranslation
 
-from runner.behaviour import Behaviour
-from runner.stopping import Outcome
+from runner.contracts.outcomes import Behaviour, Outcome
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 """Colours that people with any colour vision tell apart.

@@ -9,12 +9,13 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from runner.store.claims import Division as Division
-    from runner.store.current import StoredState as StoredState
-    from runner.store.reading import StoredResults as StoredResults
-    from runner.store.reading import read_results as read_results
-    from runner.store.writing import Recording as Recording
-    from runner.store.writing import Store as Store
+    from runner.store.reading.current_runs import StoredState as StoredState
+    from runner.store.reading.stored_results import StoredResults as StoredResults
+    from runner.store.reading.stored_results import read_results as read_results
+    from runner.store.writing.claims import Division as Division
+    from runner.store.writing.recording import Recording as Recording
+    from runner.store.writing.recording import Store as Store
+
 
 _HOME = {
     "Division": "claims",

@@ -18,13 +18,10 @@ from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
 from runner.errors import StoreError
-from runner.interrupts import deferred
-from runner.store.causes import DAMAGED, READ_ONLY, SENSELESS, busy, is_busy, reason, senseless
-from runner.store.making import make_file, make_tables
-from runner.store.older import OLDER, show_as_current
-from runner.store.own_file import OwnFile
-from runner.store.schema import SCHEMA_VERSION, schema_version
-from runner.store.sqlite_files import is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
+from runner.store.deferred_interrupts import deferred
+from runner.store.error_messages import DAMAGED, READ_ONLY, SENSELESS, busy, is_busy, reason, senseless
+from runner.store.schema import SCHEMA_VERSION, metadata, schema_version, views
+from runner.store.sqlite_files import PAGE_BYTES, OwnFile, is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
 from runner.store.urls import location, read_url, server_engine, shown
 
 ADVISORY_LOCK = 5_717_340_216
@@ -311,3 +308,60 @@ def _begun(connection: Connection) -> bool:
             return False
         raise
     return True
+
+
+def make_file(path: Path, fill: Callable[[Connection], object] = lambda connection: None) -> None:
+    """Make a file of our own, and fill it in the same transaction.
+
+    Raises:
+        DBAPIError: it cannot be made; what there is of it is worth nothing.
+    """
+    engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None))
+    try:
+        with engine.connect() as opened:
+            # Nobody knows the file yet: it needs no journal, for it goes if this fails, and one wait for the disk at the end. A
+            # write-ahead log would take as much room again, and nobody is told where there is none to fold it into the file.
+            for command in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "BEGIN"):
+                opened.exec_driver_sql(command)
+            make_tables(opened)
+            fill(opened)
+            opened.commit()
+            opened.exec_driver_sql("PRAGMA journal_mode = WAL")
+    finally:
+        engine.dispose()
+
+
+def make_tables(connection: Connection) -> None:
+    """Make tables and views in an empty database."""
+    metadata.create_all(connection)
+    make_views(connection)
+    connection.execute(schema_version.insert().values(version_num=SCHEMA_VERSION))
+
+
+def make_views(connection: Connection) -> None:
+    """Make the views of today's schema."""
+    for name, query in views(connection.dialect.name).items():
+        connection.execute(text(f"CREATE VIEW {name} AS {query}"))
+
+
+OLDER = {
+    "0001": {
+        "run": "SELECT r.*, {false} AS records_gradient, CAST(NULL AS VARCHAR(16)) AS behaviour FROM {schema}.run r",
+        "parameter": "SELECT setting_id, name, number, text FROM {schema}.parameter UNION ALL "
+        "SELECT id, 'record_gradient', NULL, 'false' FROM {schema}.setting WHERE kind = 'rules'",
+        "worker": "SELECT 0 AS id, '' AS token, '' AS host, '' AS boot, 0 AS process, 0.0 AS process_started, 0.0 AS seen_at "
+        "WHERE 1 = 0",
+        "claim": "SELECT '' AS identity, 0 AS worker_id WHERE 1 = 0",
+    },
+    "0002": {},
+}
+"""For each older schema, tables of today's as queries on its own."""
+
+
+def show_as_current(connection: Connection, version: str) -> None:
+    """Put views before the tables of an older schema, for this connection (SQLite) or transaction (PostgreSQL) only."""
+    sqlite = connection.dialect.name == "sqlite"
+    schema = "main" if sqlite else connection.execute(text("SELECT current_schema()")).scalar_one()
+    tables = {name: query.format(schema=schema, false="0" if sqlite else "false") for name, query in OLDER[version].items()}
+    for name, query in {**tables, **views(connection.dialect.name)}.items():
+        connection.execute(text(f"CREATE TEMPORARY VIEW {name} AS {query}"))

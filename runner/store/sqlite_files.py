@@ -8,13 +8,13 @@ import sqlite3
 import struct
 import sys
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from urllib.parse import quote
 
 from runner.errors import StoreError
-from runner.folders import DATABASE, folder_of
-from runner.store.beside import beside, logs_of, refuse_remains
+from runner.tables.output_files import DATABASE, folder_of
 
 if sys.platform != "win32":
     import fcntl
@@ -159,3 +159,154 @@ def _put_for_empty(part: Path, path: Path) -> bool:
             return False
         part.replace(path)
     return True
+
+
+if sys.platform != "win32":
+    import fcntl
+
+LOGS, INDEX = ("-wal", "-journal"), "-shm"
+"""How their names end: those that hold a part of the database, and the index of the write-ahead log."""
+IN_USE = 128
+"""The byte of an index that every process keeps locked that has the database open."""
+
+
+def beside(path: Path, endings: Sequence[str] = (*LOGS, INDEX)) -> list[Path]:
+    """Return the names of the files beside a database; if that is a link, beside the file that it leads to."""
+    path = Path(os.path.realpath(path))
+    return [path.with_name(f"{path.name}{ending}") for ending in endings]
+
+
+def is_filled(path: Path) -> bool:
+    """Whether there is a file with something in it."""
+    try:
+        return path.stat().st_size > 0
+    except FileNotFoundError:
+        return False
+
+
+def logs_of(path: Path) -> list[Path]:
+    """Return the files beside a database that hold what is not in it yet, or not any more."""
+    return [log for log in beside(path, LOGS) if is_filled(log)]
+
+
+def refuse_remains(path: Path) -> None:
+    """Look for remains of a database that is gone, which SQLite would take for parts of a new one of that name.
+
+    Raises:
+        FileExistsError: there are some, and they may be all that is left of what somebody computed; or the name is that of a file
+            beside another database.
+    """
+    owner = next((path.with_name(path.name.removesuffix(end)) for end in (*LOGS, INDEX) if path.name.endswith(end)), path)
+    if owner != path and is_filled(owner):
+        raise FileExistsError(errno.EEXIST, f"{path.name} is what SQLite keeps a part of {owner.name} in; name another file")
+    # In this order: what belongs to a database that another process makes just now comes after its file.
+    in_use, logs = _in_use(*beside(path, [INDEX])), logs_of(path)
+    if is_filled(path):
+        return
+    if in_use:
+        raise FileExistsError(
+            errno.EEXIST,
+            "a program that is still running has a database of this name open that is gone; wait until that program ends, or end "
+            "it, then run the same command again",
+        )
+    for log in logs:
+        raise FileExistsError(
+            errno.EEXIST,
+            f"{log.name} beside it is left of a database of this name that is gone, and would be taken for a part of a new one; "
+            "delete it or move it away, or bring that database back, then run the same command again",
+        )
+
+
+def _in_use(index: Path) -> bool:
+    if sys.platform == "win32" or not index.exists():
+        return False
+    try:
+        with index.open("r+b") as file:
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, IN_USE)
+    except BlockingIOError:
+        return True
+    except FileNotFoundError:
+        pass
+    return False
+
+
+class OwnFile:
+    """The file that a database's writer has opened.
+
+    A file that is removed or replaced while it is open lives on without a name, and its write-ahead log keeps the name: whoever
+    opens another file there takes what is in that log for a part of it. So who finds its file gone takes the log along.
+    """
+
+    def __init__(self, name: str, path: Path) -> None:
+        self._name = name
+        self._path = path
+        self._file: tuple[int, int] | None = None
+        self._companions: dict[Path, tuple[int, int] | None] = {}
+
+    def open(self) -> sqlite3.Connection:
+        """Open it to write.
+
+        Raises:
+            StoreError: there is another file of its name now.
+        """
+        connection = open_to_write(self._path)
+        self._file = self._file or _identity(self._path)
+        if not self.is_there():
+            connection.close()  # before anything is read, so that it leaves the other file's log alone
+            raise self._gone()
+        return connection
+
+    def is_there(self) -> bool:
+        """Whether its name is still its own; true of one that was not opened."""
+        return self._file in (None, _identity(self._path))
+
+    def require(self) -> None:
+        """Look whether it is there.
+
+        Raises:
+            StoreError: it is not.
+        """
+        if not self.is_there():
+            raise self._gone()
+
+    def check(self, connection: sqlite3.Connection) -> None:
+        """Look whether it is there, in a transaction.
+
+        Raises:
+            StoreError: it is not; the transaction has been rolled back.
+        """
+        companions = {file: _identity(file) for file in beside(self._path)}
+        if not self.is_there():
+            raise self._gone(self.leave(connection))
+        self._companions = companions
+
+    def leave(self, connection: sqlite3.Connection) -> Path | None:
+        """Take the log away from a name that is another file's, and put what is in it where it belongs.
+
+        Returns:
+            The log's new name, if it could not be put there.
+        """
+        connection.rollback()
+        aside = self._path.with_name(f"{self._path.name}-wal.removed.{os.getpid()}")
+        for file, identity in self._companions.items():
+            if identity is not None and identity == _identity(file):
+                with suppress(OSError):
+                    file.unlink() if file.name.endswith(INDEX) else file.replace(aside)
+        with suppress(sqlite3.Error):
+            connection.execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        if is_filled(aside):
+            return aside
+        aside.unlink(missing_ok=True)
+        return None
+
+    def _gone(self, aside: Path | None = None) -> StoreError:
+        rest = f"; {aside} holds what could not be put into the old file any more" if aside else ""
+        return StoreError(f"database {self._name}: was removed or replaced while it was in use; run the same command again{rest}")
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_dev, status.st_ino

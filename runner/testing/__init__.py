@@ -16,16 +16,13 @@ from __future__ import annotations
 import importlib
 from typing import Any, cast
 
-from runner.contracts import (
-    PLUGIN_CLASSES,
-    Executor,
-    Figure,
-    GradientBackend,
-    Kind,
-    Objective,
-    Optimizer,
-    Plugin,
-)
+from runner.contracts.executor import Executor
+from runner.contracts.figure import Figure
+from runner.contracts.gradient_backend import GradientBackend
+from runner.contracts.kinds import PLUGIN_CLASSES
+from runner.contracts.objective import Objective
+from runner.contracts.optimizer import Optimizer
+from runner.contracts.plugin import Kind, Plugin
 from runner.testing.check import FAILED, OK, SKIPPED, Check, Finding
 from runner.testing.optimizers import STEPS
 

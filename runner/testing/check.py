@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
 
 Verdict = Literal["ok", "failed", "skipped"]
 OK: Verdict = "ok"

@@ -16,13 +16,13 @@ from multiprocessing.context import SpawnProcess
 from pathlib import Path
 from typing import Any
 
-from runner.contracts import Kind, Plugin
+from runner.contracts.parameters import ParameterValue
+from runner.contracts.plugin import Kind, Plugin
 from runner.errors import ExperimentError, NoSuchPlugin, PluginError, RunnerError
-from runner.offers import Offer, suggestion
-from runner.parameters import ParameterValue
-from runner.registry import Registry
-from runner.testing import FAILED, OK, Check, Finding, checks
-from runner.testing.check import Failure, told
+from runner.registry.catalogue import Offer, suggestion
+from runner.registry.registry import Registry
+from runner.testing import checks
+from runner.testing.check import FAILED, OK, Check, Failure, Finding, told
 from runner.testing.declarations import check_parameters
 from runner.testing.samples import Bowl, Downhill, Own
 

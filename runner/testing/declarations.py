@@ -9,9 +9,10 @@ from typing import Any, TypeVar, cast
 
 import numpy as np
 
-from runner.contracts import Figure, Plugin
+from runner.contracts.figure import Figure
+from runner.contracts.parameters import Parameter, parameters_of
+from runner.contracts.plugin import Plugin
 from runner.errors import PluginError
-from runner.parameters import Parameter, parameters_of
 from runner.testing.check import Check, Failure, in_order, require, told
 
 PluginT = TypeVar("PluginT", bound=Plugin)

@@ -7,15 +7,15 @@ from typing import Any
 
 import numpy as np
 
-from runner.batches import Batch
-from runner.contracts import Executor, Lost
-from runner.descent import descend
-from runner.experiment import Rules
-from runner.stopping import StoppingRules
+from runner.contracts.executor import Executor, Lost
+from runner.engine.batch import Batch
+from runner.engine.loop import descend
+from runner.engine.trajectories import Descent, Trajectory
+from runner.experiment.model import Rules
+from runner.experiment.stopping_rules import StoppingRules
 from runner.testing.check import Check, Failure, in_order, require
 from runner.testing.declarations import declared
 from runner.testing.samples import BOTTOM, Bowl, Downhill, Own
-from runner.trajectories import Descent, Trajectory
 
 BATCHES = 4
 

@@ -6,9 +6,9 @@ import sys
 import warnings
 from typing import Any
 
-from runner.contracts import Drawing, Figure, Results
+from runner.contracts.figure import Drawing, Figure, Results
 from runner.errors import PluginError
-from runner.report.drawings import check_drawing
+from runner.report.checked_drawing import check_drawing
 from runner.report.files import render
 from runner.report.style import house_style
 from runner.testing.check import Check, Failure, Skip, in_order, require, told

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from runner.contracts import HasGradient, HasStartRegion, Objective
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
+from runner.contracts.objective import HasGradient, HasStartRegion, Objective
 from runner.testing.check import HOW_TO_BATCH, Failure, Skip, called, check_array, require, row_of, same, told
 from runner.testing.declarations import not_swept
 

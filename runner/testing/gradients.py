@@ -5,16 +5,10 @@ from __future__ import annotations
 from functools import partial
 from typing import Any, cast
 
-from runner.contracts import (
-    ComputesHessian,
-    ComputesJacobian,
-    ComputesValueAndGradient,
-    GradientBackend,
-    HasResiduals,
-    Objective,
-    Quantity,
-)
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
+from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, ComputesValueAndGradient, GradientBackend
+from runner.contracts.objective import HasResiduals, Objective
+from runner.contracts.plugin import Quantity
 from runner.testing.check import FAILED, Check, Failure, Skip, in_order, require, same
 from runner.testing.declarations import declared, sweeps
 from runner.testing.functions import (

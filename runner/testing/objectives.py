@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from runner.contracts import (
+from runner.contracts.arrays import Array, norm
+from runner.contracts.objective import (
     DrawsStarts,
     HasCurvatureBounds,
     HasData,
@@ -20,9 +21,8 @@ from runner.contracts import (
     HasValueAndGradient,
     Minimum,
     Objective,
+    known_minimum,
 )
-from runner.minimum import known_minimum
-from runner.rowwise import Array, norm
 from runner.testing.check import Check, Skip, check_array, in_order, require, same
 from runner.testing.declarations import declared, sweeps
 from runner.testing.functions import (

@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from runner.batches import take_rows
-from runner.contracts import Mask, Memory, Optimizer, Point
-from runner.evaluation import EvaluatedPoint, Evaluator
-from runner.memory import same_row, take_memory, without_rows
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
+from runner.contracts.optimizer import Mask, Memory, Optimizer, Point
+from runner.engine.batch import take_rows
+from runner.engine.evaluation import EvaluatedPoint, Evaluator
+from runner.engine.optimizer_memory import same_row, take_memory, without_rows
 from runner.testing.check import Check, Failure, Skip, called, check_array, in_order, require, same
 from runner.testing.declarations import declared, not_swept, sweeps
 from runner.testing.functions import RUNS

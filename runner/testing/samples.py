@@ -10,23 +10,12 @@ from typing import cast
 
 import numpy as np
 
-from runner.contracts import (
-    GradientBackend,
-    HasGradient,
-    HasHessian,
-    HasResiduals,
-    LeastSquares,
-    Memory,
-    Minimum,
-    Objective,
-    Optimizer,
-    Point,
-    Results,
-    Series,
-    StoredRun,
-)
-from runner.rowwise import Array
-from runner.stopping import Outcome
+from runner.contracts.arrays import Array
+from runner.contracts.figure import Results, Series, StoredRun
+from runner.contracts.gradient_backend import GradientBackend
+from runner.contracts.objective import HasGradient, HasHessian, HasResiduals, LeastSquares, Minimum, Objective
+from runner.contracts.optimizer import Memory, Optimizer, Point
+from runner.contracts.outcomes import Outcome
 
 ROOTS = np.array([math.sqrt(0.5), 1.0])
 BOTTOM = np.array([1.0, -0.5])

@@ -17,7 +17,7 @@ from runner.analysis import quantiles
 from runner.analysis.curvature import hessian_spectrum
 from runner.analysis.quantiles import DRAWN_POINTS, drawn_steps
 from runner.analysis.summary import rounding_level, settings_table, summarize, summarize_settings, summary_table
-from runner.analysis.words import counted, listed, number, part
+from runner.tables.readable import counted, listed, number, part
 
 INF, NAN = math.inf, math.nan
 ANY_FLOAT = st.floats(width=64)

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.analysis.kinks import kinks_of
-from runner.rowwise import Array
+from runner.contracts.arrays import Array
 
 SCALES = st.floats(-6.0, 6.0).map(lambda power: 10.0**power)
 

@@ -22,7 +22,7 @@ from runner import (
     order_of_convergence,
     polished,
 )
-from runner.store.reading import StoredResults
+from runner.store.reading.stored_results import StoredResults
 from runner_plugins.figures.effort import HEADER, Effort
 from runner_plugins.objectives.himmelblau import Himmelblau
 from runner_plugins.objectives.quadratic import Quadratic

@@ -15,7 +15,7 @@ from scipy.stats import linregress
 from runner import Series, best_learning_rate, contraction
 from runner.analysis.learning_rates import RateSweep, interval, is_plain, rate_sweeps, rates_export, rates_table, with_uncertainty
 from runner.analysis.rates import fitted_rate, linear_rate
-from runner.store.reading import StoredResults
+from runner.store.reading.stored_results import StoredResults
 from runner_plugins.figures.rates import Rates
 from tests.support.experiments import compute, reported
 from tests.support.figures import descend, draw, lines, results, sweep

@@ -1,9 +1,11 @@
-"""The floors of the house: imports point strictly down, and each heavy library lives in one room."""
+"""The layers: packages import only from below, and each heavy library lives in one place."""
 
 from __future__ import annotations
 
 import ast
 import re
+import subprocess
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -14,124 +16,23 @@ from tests.support.paths import ROOT
 PACKAGE = ROOT / "runner"
 PLUGINS = ROOT / "plugins" / "runner_plugins"
 
-FLOORS = [
-    {
-        "activations",
-        "backpropagation",
-        "blame",
-        "capabilities",
-        "clipping",
-        "contracts",
-        "datasets",
-        "errors",
-        "fingerprint",
-        "folders",
-        "interrupts",
-        "layers",
-        "minimum",
-        "line_search",
-        "parameters",
-        "arrow",
-        "frames",
-        "outcomes",
-        "readable",
-        "records",
-        "run_facts",
-        "rowwise",
-        "tables",
-    },
-    {
-        "batches",
-        "behaviour",
-        "environment",
-        "execution",
-        "experiment",
-        "formats",
-        "archives",
-        "hookspecs",
-        "identity",
-        "labels",
-        "making",
-        "offers",
-        "overrides",
-        "problems",
-        "starts",
-        "steps",
-        "stopping",
-        "sweeps",
-        "trajectories",
-    },
-    {"apart", "config", "evaluation", "filters", "grid", "memory", "recording", "registry", "remaking"},
-    {"analysis", "descent", "exporting", "parcel", "report", "scaffold", "store"},
-    {
-        "database",
-        "dispatch",
-        "inspection",
-        "landmarks",
-        "pipeline",
-        "recovery",
-        "rehearsing",
-        "redrawing",
-        "replaying",
-        "shares",
-        "testing",
-    },
-    {"cli"},
-]
-FLOOR = {room: number for number, rooms in enumerate(FLOORS) for room in rooms}
-# On the two lowest floors and among the loop's parts, files may rest on each other, but never in a circle.
-RESTS_ON = {
-    "activations": {"rowwise"},
-    "backpropagation": {"activations", "contracts", "layers", "rowwise"},
-    "clipping": {"rowwise"},
-    "arrow": {"errors"},
-    "frames": {"arrow", "readable"},
-    "records": {"run_facts"},
-    "run_facts": {"frames", "readable"},
-    "parameters": {"contracts", "errors"},
-    "minimum": {"contracts"},
-    "blame": {"contracts", "errors"},
-    "contracts": {"capabilities", "frames", "rowwise"},
-    "fingerprint": {"errors"},
-    "datasets": {"rowwise", "tables"},
-    "layers": {"activations", "rowwise"},
-    "tables": {"rowwise"},
-    "line_search": {"contracts", "rowwise"},
-    "execution": {"experiment", "offers"},
-    "batches": {"experiment"},
-    "behaviour": {"stopping"},
-    "experiment": {"identity", "stopping"},
-    "making": {"experiment", "offers"},
-    "starts": {"experiment", "identity"},
-    "trajectories": {"behaviour", "experiment", "stopping"},
-    "recording": set(),
-    "apart": {"memory"},
-    "database": {"redrawing", "replaying"},
-    "pipeline": {"dispatch", "landmarks", "recovery", "rehearsing", "shares"},
-    "rehearsing": {"dispatch", "recovery"},
-    "recovery": {"dispatch", "shares"},
-    "redrawing": {"pipeline"},
-}
 HOMES = {
-    "arro3": {"arrow"},
-    "click": {"cli"},
-    "sqlalchemy": {"store"},
-    "matplotlib": {"inspection", "report"},
-    "lark": {"filters"},
-    "jinja2": {"report"},
-    "sklearn": {"datasets"},
-    "psutil": {"store"},
-    "alembic": {"store"},
-    "pluggy": {"hookspecs", "registry"},
+    "arro3": ["tables"],
+    "click": ["cli"],
+    "sqlalchemy": ["store"],
+    "alembic": ["store"],
+    "psutil": ["store"],
+    "lark": ["store/filters"],
+    "matplotlib": ["report", "inspection/pictures"],
+    "jinja2": ["report"],
+    "sklearn": ["numerics/datasets.py"],
+    "pluggy": ["contracts/hookspecs.py", "registry"],
 }
+"""Each heavy library, and the folders or files that may import it."""
 
 
 def source_files(folder: Path) -> list[Path]:
     return sorted(folder.rglob("*.py"))
-
-
-def room_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
 
 
 def run_time_nodes(tree: ast.AST) -> Iterator[ast.AST]:
@@ -156,50 +57,38 @@ def imported(path: Path) -> set[str]:
     return names
 
 
-def rooms_imported(path: Path) -> set[str]:
-    names = {name.split(".")[1] for name in imported(path) if name.startswith("runner.")}
-    return {name for name in names if name in FLOOR}
+def test_packages_import_only_from_below():
+    done = subprocess.run(["lint-imports", "--no-cache"], cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout
 
 
-def test_every_room_has_a_floor():
-    rooms = {room_of(path) for path in source_files(PACKAGE)} - {"__init__"}
-    assert rooms == set(FLOOR)
+def layers() -> list[str]:
+    """The packages of `runner`, the lowest first, as the contract in pyproject.toml orders them."""
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"]["contracts"]
+    (order,) = [contract["layers"] for contract in contracts if contract["type"] == "layers"]
+    return [name for layer in reversed(order) for name in layer.split(" | ")]
 
 
-def test_the_table_of_floors_in_the_guide_is_that_of_the_tests():
-    rows = re.findall(r"^\| (\d) \| (.*) \|$", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.MULTILINE)
-    assert {int(floor): set(re.findall(r"`(\w+)(?:\.py|/)`", rooms)) for floor, rooms in rows} == dict(enumerate(FLOORS))
-
-
-@pytest.mark.parametrize("path", source_files(PACKAGE), ids=lambda path: str(path.relative_to(ROOT)))
-def test_imports_point_down(path: Path):
-    room = room_of(path)
-    if room == "__init__":
-        return
-    allowed_beside = RESTS_ON.get(room, set()) | {room}
-    wrong = {other for other in rooms_imported(path) - allowed_beside if FLOOR[other] >= FLOOR[room]}
-    assert not wrong, f"{path} imports {wrong} from its own floor or above"
+def test_the_guide_lists_the_packages_in_their_order():
+    (listing,) = re.findall(
+        r"^```text\nerrors\b.*?^```", (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8"), re.DOTALL | re.MULTILINE
+    )
+    assert re.findall(r"^(\w+)  ", listing.removeprefix("```text\n"), re.MULTILINE) == layers()
 
 
 @pytest.mark.parametrize("path", source_files(PACKAGE), ids=lambda path: str(path.relative_to(ROOT)))
 def test_heavy_libraries_stay_in_their_rooms(path: Path):
     found = {name.partition(".")[0] for name in imported(path)} & set(HOMES)
-    assert {library for library in found if room_of(path) not in HOMES[library]} == set()
-
-
-def test_inspections_are_drawn_in_one_folder():
-    drawing = {
-        path for path in source_files(PACKAGE / "inspection") if any(name.startswith("matplotlib") for name in imported(path))
-    }
-    assert {path.parent.name for path in drawing} == {"pictures"}
+    place = path.relative_to(PACKAGE)
+    assert {library for library in found if not any(place.is_relative_to(home) for home in HOMES[library])} == set()
 
 
 @pytest.mark.parametrize("path", source_files(PLUGINS), ids=lambda path: str(path.relative_to(ROOT)))
 def test_plugins_use_the_public_door_and_no_other_plugin(path: Path):
     ours = {name for name in imported(path) if name.partition(".")[0] in ("runner", "runner_plugins")}
-    door = {name.split(".")[1] for name in ours if name.count(".") == 1}
+    names = {name.split(".")[1] for name in ours if name.count(".") == 1}
     assert {name for name in ours if name.count(".") > 1 or name.startswith("runner_plugins")} == set()
-    assert not door & set(FLOOR), "a plugin imports from `runner`, never from a room inside it"
+    assert not names & set(layers()), "a plugin imports from `runner`, never from a package inside it"
 
 
 @pytest.mark.parametrize("path", source_files(PACKAGE), ids=lambda path: str(path.relative_to(ROOT)))

@@ -7,9 +7,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-from runner.pipeline import Choices, execute, make_plan, read
-from runner.registry import Registry
-from runner.store import Store
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, make_plan, read
+from runner.registry.registry import Registry
+from runner.store.writing.recording import Store
 
 PLUGIN = """\
 from dataclasses import dataclass

@@ -18,7 +18,7 @@ import pytest
 from arro3.io import read_parquet
 
 import runner
-from runner.cli import sparkline
+from runner.cli.terminal import sparkline
 from tests.support.command_line import Done
 from tests.support.databases import SPECIAL, opened, run_into, store_series
 from tests.support.experiment_texts import SMALL

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.analysis.definiteness import Shape, curvature_of
-from runner.analysis.words import to_error
+from runner.tables.readable import to_error
 from tests.support.command_line import Done
 from tests.support.objective_texts import ONE, STRANGER
 

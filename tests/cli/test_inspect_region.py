@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 import runner
 from runner.analysis.convexity import chord_across, measured_chord, smallest_curvature, try_chords
-from runner.cli.inspect_region import NONE_FOUND, NOT_CONVEX, verdict
+from runner.cli.inspect.region import NONE_FOUND, NOT_CONVEX, verdict
+from runner.contracts.arrays import ByRows
 from runner.inspection.region import region_facts
 from runner.inspection.subject import make_subject
-from runner.registry import Registry
-from runner.rowwise import ByRows
+from runner.registry.registry import Registry
 from runner.testing import checks
 from tests.support.command_line import Done
 from tests.support.objective_texts import ONE, STRANGER

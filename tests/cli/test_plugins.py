@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import subprocess
 import sys
@@ -13,8 +12,9 @@ import pytest
 
 from runner import __version__
 from runner.cli import COMMANDS, commands
-from runner.cli.answers import FORMATS
-from runner.registry import HOOKS, Registry
+from runner.cli.terminal.output_options import FORMATS
+from runner.registry.class_checks import HOOKS
+from runner.registry.registry import Registry
 from tests.support.command_line import Done
 from tests.support.databases import run_into
 from tests.support.experiment_texts import SMALL
@@ -69,7 +69,8 @@ class TestEveryCommand:
         assert (done.code, done.err) == (0, "")
         assert done.out == call(command, "-h").out
         assert re.search(rf"Examples?:\n +runner {command}\b", done.out), "an example that can be typed as it stands"
-        loaded = getattr(importlib.import_module(f"runner.cli.{command}"), command)
+        loaded = commands.get_command(click.Context(commands), command)
+        assert loaded is not None
         assert [option.name for option in loaded.params if option.param_type_name == "option" and not option.help] == []
         assert loaded.help.startswith(COMMANDS[command].removesuffix(".")), "the list of commands says the same as the command"
 

@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from runner.errors import RunnerError
-from runner.registry import Registry
-from runner.testing import FAILED, OK, SKIPPED, Check, Finding, check_figure, checks
+from runner.registry.registry import Registry
+from runner.testing import check_figure, checks
+from runner.testing.check import FAILED, OK, SKIPPED, Check, Finding
 from runner.testing.child import Question, Subject, answers, examine
 from runner.testing.samples import Hills
 from runner_plugins.executors.serial import Serial
@@ -331,7 +332,7 @@ class TestShow:
         def findings(question: Question, seconds: float) -> Iterator[Subject | Finding]:
             yield from (each for each in answers(question) if isinstance(each, Subject | Finding))
 
-        monkeypatch.setattr("runner.cli.plugins_show.examine", findings)
+        monkeypatch.setattr("runner.cli.plugins.check.examine", findings)
 
     def test_an_optimizer(self, call):
         done = call("plugins", "show", "gradient_descent")

@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from runner.offers import Broken
-from runner.registry import HOOKS
-from runner.scaffold import new_package
+from runner.cli.plugins.scaffold import new_package
+from runner.registry.catalogue import Broken
+from runner.registry.class_checks import HOOKS
 from tests.support.command_line import Done
 from tests.support.folders import folder_contents
 from tests.support.paths import ROOT

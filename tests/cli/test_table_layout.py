@@ -14,9 +14,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.analysis.summary import summarize
-from runner.cli import summary
-from runner.cli.fitting import Habits, fit
-from runner.contracts import StoredRun
+from runner.cli.terminal import run_summary as summary
+from runner.cli.terminal.table_layout import Habits, fit
+from runner.contracts.figure import StoredRun
 from tests.support.databases import run_into
 from tests.support.experiment_texts import SMALL
 

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.config import DEFAULT_FIGURES
+from runner.experiment.reader import DEFAULT_FIGURES
 from tests.support.command_line import call_main
 from tests.support.paths import DOCS, ROOT
 

@@ -12,9 +12,11 @@ import click
 import pytest
 
 from runner.cli import COMMANDS, commands
-from runner.database import ResultsDatabase
-from runner.registry import HOOKS, Registry
-from runner.stopping import Outcome, StoppingRules
+from runner.contracts.outcomes import Outcome
+from runner.experiment.stopping_rules import StoppingRules
+from runner.registry.class_checks import HOOKS
+from runner.registry.registry import Registry
+from runner.results.results_database import ResultsDatabase
 from runner.store.schema import metadata, views
 from tests.support.databases import opened, run_into
 from tests.support.paths import ROOT

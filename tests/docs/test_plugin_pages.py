@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from runner.registry import HOOKS
-from runner.testing import FAILED, Finding
+from runner.registry.class_checks import HOOKS
+from runner.testing.check import FAILED, Finding
 from runner.testing.child import Question, answers
 from tests.support.paths import DOCS
 

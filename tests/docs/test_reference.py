@@ -11,9 +11,9 @@ import pytest
 
 import runner
 import runner.testing
-from runner.config import KEYS, RecordTable
-from runner.offers import RESERVED
-from runner.stopping import StoppingRules
+from runner.experiment.reader import KEYS, RecordTable
+from runner.experiment.stopping_rules import StoppingRules
+from runner.registry.catalogue import RESERVED
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 PUBLIC_NAMES = re.compile(r"^```\{public-names\} (\S+)\n(.*?)^```", re.DOTALL | re.MULTILINE)

@@ -14,7 +14,7 @@ import click
 import pytest
 
 from runner.cli import commands
-from runner.registry import Registry
+from runner.registry.registry import Registry
 
 DOCS = Path(__file__).parents[2] / "docs"
 LOADED = re.compile(

@@ -11,13 +11,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from runner.batches import Batch
-from runner.behaviour import GOLDEN, Behaviour, weight_of
-from runner.contracts import Array, Objective, Optimizer
-from runner.descent import descend
-from runner.experiment import Rules
-from runner.rowwise import dot
-from runner.stopping import Outcome, StoppingRules
+from runner.contracts.arrays import Array, dot
+from runner.contracts.objective import Objective
+from runner.contracts.optimizer import Optimizer
+from runner.contracts.outcomes import Behaviour, Outcome
+from runner.engine.batch import Batch
+from runner.engine.behaviour import GOLDEN, weight_of
+from runner.engine.loop import descend
+from runner.experiment.model import Rules
+from runner.experiment.stopping_rules import StoppingRules
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.objectives.linear_regression import LinearRegression
 from runner_plugins.objectives.quadratic import Quadratic

@@ -9,13 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runner import recording
-from runner.batches import Batch
-from runner.contracts import Array, Minimum, Objective, Optimizer, Point
-from runner.descent import descend, rehearse
-from runner.memory import same_row, take_memory, without_rows
-from runner.parameters import parameter
-from runner.stopping import Outcome
+from runner.contracts.arrays import Array
+from runner.contracts.objective import Minimum, Objective
+from runner.contracts.optimizer import Optimizer, Point
+from runner.contracts.outcomes import Outcome
+from runner.contracts.parameters import parameter
+from runner.engine import recording
+from runner.engine.batch import Batch
+from runner.engine.batch_safety import rehearse
+from runner.engine.loop import descend
+from runner.engine.optimizer_memory import same_row, take_memory, without_rows
 from runner_plugins.gradients.finite_difference import FiniteDifference
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.objectives.sin_quadratic import SinQuadratic

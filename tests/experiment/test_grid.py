@@ -12,12 +12,13 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner import grid as grid_module
-from runner.config import read_experiment
-from runner.experiment import Experiment, Run
-from runner.grid import Grid, batches, expand
-from runner.parameters import parameters_of
-from runner.registry import Registry
+from runner.contracts.parameters import parameters_of
+from runner.engine import batch as batch_module
+from runner.engine.batch import batches
+from runner.experiment.grid import Grid, expand
+from runner.experiment.model import Experiment, Run
+from runner.experiment.reader import read_experiment
+from runner.registry.registry import Registry
 
 REGISTRY = Registry()
 IN_A_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
@@ -275,9 +276,9 @@ class TestBatches:
         runs = expand(experiment).runs
         assert check_batches(runs, experiment, 2048) == [100]
         # The chunks of a run take 3 series of at most 1001 numbers.
-        monkeypatch.setattr(grid_module, "BATCH_BYTES", 30 * 8 * 3 * 1001)
+        monkeypatch.setattr(batch_module, "BATCH_BYTES", 30 * 8 * 3 * 1001)
         assert check_batches(runs, experiment, 2048) == [30, 30, 30, 10]
-        monkeypatch.setattr(grid_module, "BATCH_BYTES", 1)
+        monkeypatch.setattr(batch_module, "BATCH_BYTES", 1)
         assert check_batches(runs, experiment, 2048) == [1] * 100
 
     def test_a_run_taken_out_of_its_batch_has_its_own_numbers(self, read):

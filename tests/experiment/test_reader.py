@@ -15,12 +15,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from runner.config import read_experiment
 from runner.errors import ExperimentError
-from runner.grid import expand
-from runner.overrides import apply_overrides
-from runner.registry import Registry
-from runner.sweeps import combine, sweep_values
+from runner.experiment.grid import expand
+from runner.experiment.overrides import apply_overrides
+from runner.experiment.reader import read_experiment
+from runner.experiment.sweeps import combine, sweep_values
+from runner.registry.registry import Registry
 
 REGISTRY = Registry()
 IN_A_FOLDER = settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=200)

@@ -16,7 +16,7 @@ from pathlib import Path
 import pytest
 from _pytest.mark import ParameterSet
 
-from runner.registry import Registry
+from runner.registry.registry import Registry
 from tests.support.command_line import Done
 from tests.support.databases import SUPPORTED
 from tests.support.folders import folder_contents

@@ -19,9 +19,13 @@ import psutil
 import pytest
 
 from runner.errors import StoreError
-from runner.pipeline import Choices, execute, make_plan, read
-from runner.registry import Registry
-from runner.store import Store, claims, connection, read_results, workers
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, make_plan, read
+from runner.registry.registry import Registry
+from runner.store import connection
+from runner.store.reading.stored_results import read_results
+from runner.store.writing import claims, workers
+from runner.store.writing.recording import Store
 from tests.support.databases import AROUND, Watcher, contents, damage, opened, run_into, stored_runs, trajectory_of
 from tests.support.experiment_texts import ONE_BY_ONE, SMALL
 from tests.support.sweep_processes import OPTIONS, RUN, blocked_sweep, claimed, rates, start, wait_for

@@ -13,8 +13,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import Column
 
-from runner.store.domains import domain_of
-from runner.store.schema import metadata, schema_version
+from runner.store.schema import domain_of, metadata, schema_version
 from tests.support.command_line import Done, call_here
 from tests.support.databases import opened
 from tests.support.paths import KEPT_DATABASE

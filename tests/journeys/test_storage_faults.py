@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from runner.store.connection import Database
-from runner.store.copying import copy
+from runner.store.maintenance.copy import copy
 from runner.store.sqlite_files import put_in_place
 from tests.support.command_line import call_here
 from tests.support.databases import contents, damage, opened, run_into

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from runner.batches import take_rows
-from runner.config import read_experiment
-from runner.descent import descend
-from runner.grid import batches, expand
-from runner.registry import Registry
-from runner.store import Store, read_results
+from runner.engine.batch import batches, take_rows
+from runner.engine.loop import descend
+from runner.experiment.grid import expand
+from runner.experiment.reader import read_experiment
+from runner.registry.registry import Registry
+from runner.store.reading.stored_results import read_results
+from runner.store.writing.recording import Store
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.optimizers.clipped import Clipped

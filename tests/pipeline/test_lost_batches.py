@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner.contracts import sign_of_life
-from runner.descent import descend, rehearse
-from runner.dispatch import dispatched
-from runner.experiment import Setting
-from runner.parcel import Parcel
-from runner.trajectories import Descent
+from runner.contracts.executor import sign_of_life
+from runner.engine.batch_safety import rehearse
+from runner.engine.dispatch import dispatched
+from runner.engine.loop import descend
+from runner.engine.parcel import Parcel
+from runner.engine.trajectories import Descent
+from runner.registry.setting import Setting
 from runner_plugins.executors.processes import Processes
 from runner_plugins.executors.serial import Serial
 from runner_plugins.objectives.quadratic import Quadratic

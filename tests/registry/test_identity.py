@@ -16,16 +16,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.config import read_experiment
-from runner.contracts import Optimizer
+from runner.contracts.optimizer import Optimizer
+from runner.contracts.parameters import Parameter, parameters_of
 from runner.errors import ExperimentError, PluginError
-from runner.fingerprint import fingerprint
-from runner.grid import expand
-from runner.identity import canonical
-from runner.offers import Offer
-from runner.parameters import Parameter, parameters_of
-from runner.registry import Registry
-from runner.stopping import StoppingRules
+from runner.experiment.grid import expand
+from runner.experiment.reader import read_experiment
+from runner.experiment.stopping_rules import StoppingRules
+from runner.registry.catalogue import Offer
+from runner.registry.code_fingerprint import fingerprint
+from runner.registry.identity import canonical
+from runner.registry.registry import Registry
 
 REGISTRY = Registry()
 SWEPT = [offer for offer in REGISTRY.offers() if offer.kind in ("objective", "gradient", "optimizer")]

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.config import read_experiment
 from runner.errors import PluginError
-from runner.experiment import Setting
-from runner.registry import Registry
-from runner.remaking import remake
-from runner.store import read_results
+from runner.experiment.reader import read_experiment
+from runner.registry.registry import Registry
+from runner.registry.setting import Setting
+from runner.registry.settings import remake
 from runner.store.connection import Database
+from runner.store.reading.stored_results import read_results
 from tests.support.databases import opened, run_into
 from tests.support.experiment_texts import SMALL
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 import runner
-from runner.store import series
+from runner.store.reading import trajectories as series
 
 from tests.support.databases import stored_in
 

@@ -12,7 +12,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import runner
-from runner.contracts import Drawing, Series
+from runner.contracts.figure import Drawing, Series
 
 from tests.support.databases import opened, stored_in
 from tests.support.experiment_texts import SMALL

@@ -16,9 +16,10 @@ from hypothesis import strategies as st
 
 import runner
 from runner.errors import QueryError
-from runner.pipeline import Choices, execute, make_plan, read
-from runner.registry import Registry
-from runner.store import Store
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, make_plan, read
+from runner.registry.registry import Registry
+from runner.store.writing.recording import Store
 
 from tests.support.databases import Watcher, psycopg_connection
 from tests.support.filters import LEAVES, TWO_OPTIMIZERS, larger

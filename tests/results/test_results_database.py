@@ -12,8 +12,8 @@ import pytest
 
 import runner
 from runner.errors import QueryError, StoreError
-from runner.frames import Column, Frame
-from runner.store.run_columns import RUN_COLUMNS
+from runner.store.reading.run_columns import RUN_COLUMNS
+from runner.tables.frame import Column, Frame
 
 from tests.support.databases import SPECIAL, opened, store_series, stored_in
 from tests.support.experiment_texts import SMALL
@@ -129,7 +129,7 @@ def test_trajectories_come_in_the_order_asked_for_and_as_often(stored):
 
 @pytest.mark.parametrize("ask", ["trajectories", "step_frames"])
 def test_what_is_read_in_parts_is_of_one_moment(small, tmp_path, monkeypatch, ask):
-    monkeypatch.setattr("runner.store.series.RUNS_AT_ONCE", 1)
+    monkeypatch.setattr("runner.store.reading.trajectories.RUNS_AT_ONCE", 1)
     copy = tmp_path / "copy.db"
     copy.write_bytes(small.read_bytes())
     with runner.open(str(copy)) as database, runner.open(str(copy)) as other:
@@ -197,7 +197,7 @@ def test_steps_of_runs_of_different_dimension(stored):
 
 def test_steps_that_fill_the_memory_are_refused(stored, monkeypatch):
     rows = len(stored.steps())
-    monkeypatch.setattr("runner.database.asking.MOST_NUMBERS", 6 * rows - 1)
+    monkeypatch.setattr("runner.results.results_database.MOST_NUMBERS", 6 * rows - 1)
     with pytest.raises(QueryError) as error:
         stored.steps()
     assert str(error.value) == (
@@ -232,7 +232,7 @@ def test_what_a_notebook_shows(small, stored):
 
 
 def test_runs_in_parts_are_the_same(stored, monkeypatch):
-    monkeypatch.setattr("runner.database.asking.RUNS_AT_ONCE", 5)
+    monkeypatch.setattr("runner.results.results_database.RUNS_AT_ONCE", 5)
     for question in ({}, {"where": "steps > 3", "sort": "-steps"}, {"limit": 7}, {"limit": 3}, {"columns": "id,learning_rate"}):
         parts = list(stored.run_frames(**question))
         whole = stored.runs(**question)

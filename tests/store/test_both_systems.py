@@ -18,16 +18,19 @@ import pytest
 from sqlalchemy import Connection, Table, text
 
 import runner
-from runner.database import asking
+from runner.contracts.outcomes import OUTCOMES
 from runner.errors import QueryError, StoreError
-from runner.outcomes import OUTCOMES
-from runner.pipeline import Choices, execute, make_plan, read
-from runner.registry import Registry
-from runner.store import Store, copying, read_results
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, make_plan, read
+from runner.registry.registry import Registry
+from runner.results import results_database as asking
 from runner.store.connection import ADVISORY_LOCK, Database
-from runner.store.copying import copy
+from runner.store.maintenance import copy as copying
+from runner.store.maintenance.copy import copy
+from runner.store.reading.stored_results import read_results
 from runner.store.schema import metadata
-from runner.store.verifying import verify
+from runner.store.verifying.verify import verify
+from runner.store.writing.recording import Store
 from tests.support.databases import AROUND, SPECIAL, Watcher, bowl, psycopg_connection, store_series, trajectory_of
 from tests.support.experiment_texts import SMALL
 
@@ -237,7 +240,7 @@ class TestClaims:
 
 class TestDeleting:
     @pytest.fixture
-    def filled(self, name: str, write: Callable[..., Path]) -> Iterator[runner.database.ResultsDatabase]:
+    def filled(self, name: str, write: Callable[..., Path]) -> Iterator[runner.ResultsDatabase]:
         """Two experiments that share two runs; four of one were computed twice."""
         run_into(bowl(write, "a"), name)
         run_into(bowl(write, "b", starts="[2.0, 3.0]"), name)

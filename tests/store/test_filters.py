@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 import runner
 from runner.errors import QueryError
-from runner.filters.parsing import DEEPEST, LONGEST, MOST_CONDITIONS, parse_filter
-from runner.filters.sorting import parse_columns, parse_sort
-from runner.filters.syntax import Comparison, Literal, Name, Not
-from runner.store.run_columns import RUN_COLUMNS
+from runner.store.filters.parsing import DEEPEST, LONGEST, MOST_CONDITIONS, parse_filter
+from runner.store.filters.sorting import parse_columns, parse_sort
+from runner.store.filters.syntax import Comparison, Literal, Name, Not
+from runner.store.reading.run_columns import RUN_COLUMNS
 from tests.support.databases import opened, run_into, stored_in
 from tests.support.experiment_texts import SMALL
 from tests.support.filters import LEAVES, NUMERIC, TEXTUAL, TWO_OPTIMIZERS, larger

@@ -19,9 +19,9 @@ import runner
 from runner.cli import COMMANDS as RUNNER_COMMANDS
 from runner.errors import OutdatedDatabase, StoreError
 from runner.store.connection import Database
+from runner.store.maintenance.upgrade import upgrade
 from runner.store.schema import SCHEMA_VERSION, metadata
-from runner.store.upgrading import upgrade
-from runner.store.verifying import verify
+from runner.store.verifying.verify import verify
 from tests.assets.make_database import EXPERIMENT, PLUGIN
 from tests.support.databases import contents, opened, psycopg_connection
 from tests.support.paths import ASSETS

@@ -68,7 +68,7 @@ MANY: Mapping[str, tuple[str, list[object]]] = {
 
 
 def test_a_column_has_one_type(mixed, tmp_path, monkeypatch):
-    monkeypatch.setattr("runner.database.asking.RUNS_AT_ONCE", 1)
+    monkeypatch.setattr("runner.results.results_database.RUNS_AT_ONCE", 1)
     with runner.open(mixed) as database:
         whole, parts = database.runs(), list(database.run_frames())
         named = list(database.run_frames(columns=list(MANY)))

@@ -10,16 +10,18 @@ from typing import cast
 import numpy as np
 import pytest
 
-from runner.contracts import HasGradient
+from runner.contracts.arrays import norm
+from runner.contracts.objective import HasGradient
+from runner.contracts.outcomes import Outcome
+from runner.engine.trajectories import Chunk, Evaluations, Trajectory
 from runner.errors import StoreError
-from runner.experiment import Landmark
-from runner.pipeline import Choices, execute, make_plan, read
-from runner.registry import Registry
-from runner.rowwise import norm
-from runner.stopping import Outcome
-from runner.store import Store, read_results
+from runner.experiment.model import Landmark
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, make_plan, read
+from runner.registry.registry import Registry
 from runner.store.connection import Database
-from runner.trajectories import Chunk, Evaluations, Trajectory
+from runner.store.reading.stored_results import read_results
+from runner.store.writing.recording import Store
 from tests.support.databases import (
     AROUND,
     SPECIAL,

@@ -11,13 +11,13 @@ from pathlib import Path
 import pytest
 
 import runner
-from runner.environment import environment as environment_here
-from runner.outcomes import BEHAVIOURS, OUTCOMES
+from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
+from runner.engine.environment import environment as environment_here
 from runner.store.connection import Database
-from runner.store.domains import CLASSES
-from runner.store.run_rows import chunk_checksum
-from runner.store.shared_rows import digest_of_environment
-from runner.store.verifying import Check, verify
+from runner.store.schema import CLASSES
+from runner.store.verifying.verify import Check, verify
+from runner.store.writing.run_rows import chunk_checksum
+from runner.store.writing.shared_rows import digest_of_environment
 from tests.support.databases import bowl, opened, run_into
 
 KINDS = [

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from runner.batches import Batch
-from runner.contracts import GradientBackend, Objective, Optimizer
-from runner.experiment import Rules
-from runner.stopping import StoppingRules
-from runner.trajectories import Trajectory
+from runner.contracts.gradient_backend import GradientBackend
+from runner.contracts.objective import Objective
+from runner.contracts.optimizer import Optimizer
+from runner.engine.batch import Batch
+from runner.engine.trajectories import Trajectory
+from runner.experiment.model import Rules
+from runner.experiment.stopping_rules import StoppingRules
 from runner_plugins.gradients.analytic import Analytic
 
 

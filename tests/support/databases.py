@@ -12,15 +12,16 @@ from typing import Any
 
 import pytest
 
-from runner.environment import Environment
-from runner.experiment import Run
-from runner.pipeline import Choices, Plan, execute, make_plan, read
-from runner.registry import Registry
-from runner.stopping import Outcome
-from runner.store import Store
+from runner.contracts.outcomes import Outcome
+from runner.engine.environment import Environment
+from runner.engine.trajectories import Chunk, Descent, Evaluations, Trajectory
+from runner.experiment.model import Run
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, Plan, make_plan, read
+from runner.registry.registry import Registry
 from runner.store.connection import Database
-from runner.store.verifying import verify
-from runner.trajectories import Chunk, Descent, Evaluations, Trajectory
+from runner.store.verifying.verify import verify
+from runner.store.writing.recording import Store
 
 SUPPORTED = (
     "results are kept in an SQLite file or in PostgreSQL: give a path, or a URL such as postgresql+psycopg://user@host/name"

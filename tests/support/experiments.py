@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from runner.contracts import Figure
-from runner.pipeline import Choices, Plan, execute, make_plan, read, report
-from runner.registry import Registry
-from runner.store import Store, read_results
-from runner.store.reading import StoredResults
-from runner.trajectories import Trajectory
+from runner.contracts.figure import Figure
+from runner.engine.trajectories import Trajectory
+from runner.pipeline.execute import execute
+from runner.pipeline.plan import Choices, Plan, make_plan, read
+from runner.registry.registry import Registry
+from runner.report.experiment_report import report
+from runner.store.reading.stored_results import StoredResults, read_results
+from runner.store.writing.recording import Store
 
 
 class Silent:

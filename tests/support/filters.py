@@ -8,8 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from runner.behaviour import BEHAVIOURS
-from runner.outcomes import OUTCOMES
+from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
 from tests.support.experiment_texts import SMALL
 
 TWO_OPTIMIZERS = SMALL.replace(

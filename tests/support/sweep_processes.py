@@ -83,5 +83,5 @@ def claimed(database: Path) -> int:
 
 
 # A line for every batch that is stored, and not one every two seconds.
-TELLING = "import runner.cli.progress as p; p.SECONDS_BETWEEN_LINES = 0.0; from runner.cli import main; main()"
+TELLING = "import runner.cli.terminal.progress as p; p.SECONDS_BETWEEN_LINES = 0.0; from runner.cli import main; main()"
 RUN_TELLING_EACH_BATCH = [sys.executable, "-c", TELLING, "run", "small.toml", "--no-report"]

@@ -6,8 +6,8 @@ import os
 import signal
 import time
 
-from runner.contracts import sign_of_life
-from runner.trajectories import Chunk, Descent
+from runner.contracts.executor import sign_of_life
+from runner.engine.trajectories import Chunk, Descent
 
 
 def double(item: int) -> int:

@@ -13,9 +13,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner import archives
-from runner.exporting import export_frames
-from runner.frames import Column, Frame
+from runner.results.export import export_frames
+from runner.tables import npz_archive as archives
+from runner.tables.frame import Column, Frame
 
 KINDS = ("integer", "number", "text", "truth")
 ROWS = st.lists(
@@ -33,8 +33,8 @@ import resource
 import sys
 from pathlib import Path
 
-from runner.exporting import export_frames
-from runner.frames import Column, Frame
+from runner.results.export import export_frames
+from runner.tables.frame import Column, Frame
 
 def part(number):
     texts = [f"{number} {row} " + "x" * 50 for row in range(1000)]

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.folders import folder_of
+from runner.tables.output_files import folder_of
 from tests.support.command_line import Done, call_main
 from tests.support.paths import KEPT_DATABASE
 

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import runner
-from runner.frames import Column, Frame
-from runner.readable import date, exact, rounded
+from runner.tables.frame import Column, Frame
+from runner.tables.readable import date, exact, rounded
 from tests.support.paths import KEPT_DATABASE
 
 EVIL = "<script>alert(1)</script>\x1b[31m"

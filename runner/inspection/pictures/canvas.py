@@ -5,9 +5,9 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 
+from runner.contracts.arrays import Array
 from runner.inspection.subject import Subject
 from runner.report.contours import on_grid
-from runner.rowwise import Array
 
 CURVE_POINTS = 401
 GRID_POINTS = 121

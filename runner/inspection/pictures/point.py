@@ -9,12 +9,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from runner.analysis.definiteness import Curvature
+from runner.contracts.arrays import Array
 from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, along, contours, half_width
 from runner.inspection.point import PointFacts
 from runner.inspection.subject import Subject
 from runner.report.contours import fit_height
 from runner.report.style import PALETTE, house_style, panels
-from runner.rowwise import Array
 
 FUNCTION, FLAT, FIRST, SECOND, DOWNHILL = "#333333", "#888888", PALETTE[0], PALETTE[5], PALETTE[2]
 ARROW = 0.3

@@ -10,13 +10,13 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import MaxNLocator
 
 from runner.analysis.convexity import Chord, smallest_eigenvalues
+from runner.contracts.arrays import Array
 from runner.errors import PluginError
 from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, contours
 from runner.inspection.region import RegionFacts, hessians
 from runner.inspection.subject import Subject
 from runner.report.contours import on_grid
 from runner.report.style import PALETTE, house_style, panels
-from runner.rowwise import Array
 
 FUNCTION, CHORD, CURVED = "#333333", PALETTE[5], PALETTE[0]
 BINS = 40

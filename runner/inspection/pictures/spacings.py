@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from runner.contracts.arrays import Array
 from runner.inspection.spacings import Scheme, SpacingFacts
 from runner.report.style import PALETTE, house_style, panels
-from runner.rowwise import Array
 
 FLOOR = 1e-17
 """Where an error of zero is drawn."""

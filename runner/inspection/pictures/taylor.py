@@ -8,13 +8,13 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from runner.analysis.differentiation import Slope
 from runner.analysis.taylor import polynomial
+from runner.contracts.arrays import Array
 from runner.inspection.models import ModelFacts
 from runner.inspection.pictures.canvas import CURVE_POINTS, half_width
 from runner.inspection.series import SeriesFacts
 from runner.inspection.subject import Subject
 from runner.report.contours import fit_height
 from runner.report.style import PALETTE, house_style, panels
-from runner.rowwise import Array
 
 MOST_CURVES = 5
 FLOOR = 1e-17

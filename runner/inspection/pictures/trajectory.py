@@ -6,9 +6,9 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from runner.contracts.arrays import Array
 from runner.inspection.trajectory import TrajectoryFacts
 from runner.report.style import PALETTE, house_style, panels
-from runner.rowwise import Array
 
 LOWEST, HIGHEST = -0.5, 2.5
 """What of the ratio of actual to predicted decrease is shown."""

@@ -13,13 +13,14 @@ from pathlib import Path
 
 import pytest
 
-from runner import pipeline, recovery
-from runner.contracts import Lost
+from runner.contracts.executor import Lost
+from runner.engine.trajectories import Chunk
 from runner.errors import ExperimentError, RunnerError
-from runner.pipeline import Choices, read
-from runner.registry import Registry
+from runner.pipeline import lost_batches as recovery
+from runner.pipeline.execute import execute as pipeline
+from runner.pipeline.plan import Choices, read
+from runner.registry.registry import Registry
 from runner.testing import check_executor
-from runner.trajectories import Chunk
 from runner_plugins.executors import processes
 from runner_plugins.executors.processes import AHEAD, Processes
 from tests.support.databases import contents, opened, run_into

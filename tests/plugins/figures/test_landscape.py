@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from runner import HasData, frame_of, one_of_each_behaviour
-from runner.store.reading import StoredResults
+from runner.store.reading.stored_results import StoredResults
 from runner_plugins.figures.landscape import Landscape
 from runner_plugins.figures.regression_fit import RegressionFit
 from runner_plugins.objectives.linear_regression import LinearRegression

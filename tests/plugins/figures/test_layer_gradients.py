@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from runner import HasGradient, HasLayers, number
-from runner.experiment import Setting
-from runner.registry import Registry
+from runner.registry.registry import Registry
+from runner.registry.setting import Setting
 from runner.report.files import render
 from runner.report.style import house_style
-from runner.store import Store, read_results
+from runner.store.reading.stored_results import read_results
+from runner.store.writing.recording import Store
 from runner.testing import check_figure
 from runner_plugins.figures.layer_gradients import LayerGradients
 from tests.support.databases import run_into

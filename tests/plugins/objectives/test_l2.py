@@ -22,10 +22,11 @@ from runner import (
     HasValueAndGradient,
     Objective,
 )
-from runner.config import read_experiment
-from runner.descent import descend
-from runner.grid import batches, expand
-from runner.registry import Registry
+from runner.engine.batch import batches
+from runner.engine.loop import descend
+from runner.experiment.grid import expand
+from runner.experiment.reader import read_experiment
+from runner.registry.registry import Registry
 from runner.testing import checks
 from runner.testing.samples import Hills
 from runner_plugins.objectives.l2 import L2

@@ -290,10 +290,11 @@ def test_initialisation_and_gain_are_axes_of_the_grid(write, runner_cli):
 
 
 def test_runs_that_differ_in_gain_advance_together(write):
-    from runner.config import read_experiment
-    from runner.descent import descend
-    from runner.grid import batches, expand
-    from runner.registry import Registry
+    from runner.engine.batch import batches
+    from runner.engine.loop import descend
+    from runner.experiment.grid import expand
+    from runner.experiment.reader import read_experiment
+    from runner.registry.registry import Registry
 
     experiment = read_experiment(write(NETWORKS), Registry())
     together = [batch for batch, _ in batches(expand(experiment).runs, experiment.rules, 1000)]
@@ -429,7 +430,7 @@ def test_combinations_that_cannot_be_are_refused(parameters: dict[str, Any], mes
 
 
 def test_without_scikit_learn_its_sets_are_refused_with_a_way_out(monkeypatch):
-    from runner.datasets import bundled_data
+    from runner.numerics.datasets import bundled_data
 
     bundled_data.cache_clear()
     monkeypatch.setitem(sys.modules, "sklearn", None)

@@ -16,10 +16,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from runner import Array, LeastSquares, Mask, Memory, Objective, Optimizer, armijo, wolfe
-from runner.batches import take_rows
-from runner.evaluation import EvaluatedPoint, Evaluator
-from runner.memory import take_memory
-from runner.parameters import parameters_of
+from runner.contracts.parameters import parameters_of
+from runner.engine.batch import take_rows
+from runner.engine.evaluation import EvaluatedPoint, Evaluator
+from runner.engine.optimizer_memory import take_memory
 from runner.testing import check_optimizer
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.objectives.linear_regression import LinearRegression

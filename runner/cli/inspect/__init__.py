@@ -1,0 +1,1 @@
+"""The command `runner inspect`: one file for each thing that it inspects."""

@@ -1,0 +1,1 @@
+"""The command `runner plugins` and its subcommands."""

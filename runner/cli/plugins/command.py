@@ -1,0 +1,50 @@
+"""`runner plugins`; what can be done with plugins beyond listing them are files of their own."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+from runner.cli.plugins.check import check
+from runner.cli.plugins.new import new
+from runner.cli.plugins.show import show
+from runner.cli.terminal.command_groups import Group
+from runner.cli.terminal.output_options import brief_format_option
+from runner.cli.terminal.table_layout import Habits, fitted
+from runner.registry.registry import Registry
+
+
+@click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
+@brief_format_option
+@click.pass_context
+def plugins(ctx: click.Context, form: str) -> None:
+    """List the installed plugins with a line each, and those that cannot be loaded with the reason.
+
+    \b
+    Example:
+      runner plugins
+
+    The commands write a new plugin, show one, and check one.
+    """
+    if ctx.invoked_subcommand is not None:
+        if form != "table":
+            raise click.UsageError(f"--format is for the list of plugins, not for {ctx.invoked_subcommand}", ctx)
+        return
+    registry = Registry()
+    offers, broken = registry.offers(), registry.broken()
+    if form == "json":
+        keys = ("kind", "name", "source", "version", "summary")
+        listed = [{key: getattr(offer, key) for key in keys} for offer in offers]
+        causes = [{"source": each.source, "name": each.name, "cause": each.cause} for each in broken]
+        click.echo(json.dumps({"plugins": listed, "broken": causes}, indent=2))
+        return
+    rows = [(offer.kind, offer.name, offer.source.partition(":")[0], offer.version, offer.summary) for offer in offers]
+    headings = ("kind", "name", "from", "version", "what it is")
+    click.echo("\n".join(fitted([headings, *rows], Habits(("version", "from"), ("what it is",)))))
+    for each in broken:
+        click.echo(f"cannot be loaded: {each.source}: {each.cause}", err=True)
+
+
+for command in (new, show, check):
+    plugins.add_command(command)

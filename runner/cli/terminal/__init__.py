@@ -1,0 +1,1 @@
+"""The terminal: tables, progress, options and messages that several commands share."""

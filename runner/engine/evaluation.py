@@ -1,0 +1,227 @@
+"""Computing f, ∇f and ∇²f for a batch, with shapes checked and every evaluation counted per run, whoever asks."""
+
+from __future__ import annotations
+
+import functools
+import operator
+from collections.abc import Callable
+from typing import Any, cast
+
+import numpy as np
+
+from runner.contracts.arrays import Array
+from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, ComputesValueAndGradient, GradientBackend
+from runner.contracts.objective import Objective
+from runner.contracts.optimizer import Mask, Point
+from runner.engine.batch import take_rows
+from runner.errors import PluginError
+
+COUNTED = {
+    "value": ("value",),
+    "gradient": ("gradient",),
+    "value_and_gradient": ("value", "gradient"),
+    "hessian": ("hessian",),
+    "residuals": ("value",),
+    "jacobian": ("gradient",),
+}
+"""What one call of an objective's method costs. Residuals cost what f costs, and their Jacobian what ∇f costs."""
+
+UNCOUNTED = (
+    *("dimension", "minimum", "start_region", "draw_starts", "curvature_bounds"),
+    *("layer_weights", "backpropagation", "data", "predict"),
+)
+"""What else an objective may offer."""
+
+
+class Counts:
+    """How often each run of a batch has had f, ∇f and ∇²f computed.
+
+    Calls for the whole batch are counted once for all, calls for some of it run by run.
+    """
+
+    def __init__(self, runs: int) -> None:
+        self.where: Mask | None = None
+        self._common = {"value": 0, "gradient": 0, "hessian": 0}
+        self._single = {name: np.zeros(runs, dtype=np.int64) for name in self._common}
+
+    def add(self, quantities: tuple[str, ...]) -> None:
+        """Count one evaluation of each quantity, for the runs in `where`, or for all."""
+        for quantity in quantities:
+            if self.where is None:
+                self._common[quantity] += 1
+            else:
+                self._single[quantity] += self.where
+
+    def totals(self) -> dict[str, Any]:
+        """Return for each quantity the counts, `(runs,)`."""
+        return {name: self._common[name] + single for name, single in self._single.items()}
+
+    def keep(self, rows: Mask) -> None:
+        """Forget the runs that have ended."""
+        self._single = {name: single[rows] for name, single in self._single.items()}
+
+
+class Evaluator:
+    """An objective and a gradient backend, for the runs of a batch that are still going.
+
+    Attributes:
+        counts: the evaluations so far.
+    """
+
+    def __init__(self, objective: Objective, backend: GradientBackend, runs: int) -> None:
+        self.counts = Counts(runs)
+        self._runs = runs
+        self._objective = objective
+        self._backend = backend
+        self._counted = _counted(objective, self.counts)
+        # Asked once: isinstance with a protocol costs as much as a step of a small batch.
+        self._shares_work = isinstance(backend, ComputesValueAndGradient)
+
+    def keep(self, rows: Mask) -> None:
+        """Forget the runs that have ended."""
+        self.counts.keep(rows)
+        self._runs = int(rows.sum())
+        self._backend = take_rows(self._backend, rows)
+        kept = take_rows(self._objective, rows)
+        if kept is not self._objective:
+            self._objective = kept
+            self._counted = _counted(kept, self.counts)
+
+    def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
+        """Return f and ∇f, `(runs,)` and `(runs, dimension)`, with shared work where that is offered."""
+        if self._shares_work:
+            value, gradient = cast(ComputesValueAndGradient, self._backend).value_and_gradient(self._counted, x)
+        else:
+            value, gradient = self._counted.value(x), self._backend.gradient(self._counted, x)
+        runs, dimension = x.shape
+        value = self._check(self._objective, "value", value, (runs,), x)
+        return value, self._check(self._backend, "gradient", gradient, (runs, dimension), x)
+
+    def value(self, x: Array) -> Array:
+        """Return f, `(runs,)`."""
+        return self._check(self._objective, "value", self._counted.value(x), (len(x),), x)
+
+    def gradient(self, x: Array) -> Array:
+        """Return ∇f, `(runs, dimension)`."""
+        return self._check(self._backend, "gradient", self._backend.gradient(self._counted, x), x.shape, x)
+
+    def hessian(self, x: Array) -> Array:
+        """Return ∇²f, `(runs, dimension, dimension)`."""
+        hessian = cast(ComputesHessian, self._backend).hessian(self._counted, x)
+        return self._check(self._backend, "hessian", hessian, (*x.shape, x.shape[1]), x)
+
+    def residuals(self, x: Array) -> Array:
+        """Return r, `(runs, residuals)`."""
+        residuals: Array = cast(Any, self._counted).residuals(x)
+        return self._check(self._objective, "residuals", residuals, (len(x), *np.shape(residuals)[-1:]), x)
+
+    def jacobian(self, x: Array) -> Array:
+        """Return ∂r/∂x, `(runs, residuals, dimension)`."""
+        jacobian = cast(ComputesJacobian, self._backend).jacobian(self._counted, x)
+        return self._check(self._backend, "jacobian", jacobian, (len(x), *np.shape(jacobian)[-2:-1], x.shape[1]), x)
+
+    def _check(self, plugin: object, method: str, result: Array, shape: tuple[int, ...], x: Array) -> Array:
+        if type(result) is np.ndarray and result.shape == shape and result.dtype == np.float64:
+            # In row order, for in another the same numbers may be added in another order.
+            return np.ascontiguousarray(result)
+        raise PluginError(f"{type(plugin).__name__}.{method} returned {_described(result)} for x of shape {x.shape}; "
+                          f"it must return a float64 array of shape {shape}")  # fmt: skip
+
+
+def _described(result: object) -> str:
+    if isinstance(result, np.ndarray):
+        return f"an array of shape {result.shape} and type {result.dtype}"
+    return f"{type(result).__name__} {result!r:.60}"
+
+
+def _counted(objective: Objective, counts: Counts) -> Objective:
+    """Return a stand-in for the objective that counts its evaluations and offers just what the objective offers."""
+    return cast(Objective, _counted_class(type(objective))(objective, counts))
+
+
+@functools.cache
+def _counted_class(cls: type[Objective]) -> Callable[[Objective, Counts], Any]:
+    methods = {name: _counting(name, quantities) for name, quantities in COUNTED.items() if hasattr(cls, name)}
+    properties = {name: property(operator.attrgetter(f"objective.{name}")) for name in UNCOUNTED if hasattr(cls, name)}
+    return cast(Callable[[Objective, Counts], Any], type(cls.__name__, (_Counted,), {**methods, **properties}))
+
+
+class _Counted:
+    def __init__(self, objective: Objective, counts: Counts) -> None:
+        self.objective = objective
+        self.counts = counts
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.objective, name)
+
+
+def _counting(name: str, quantities: tuple[str, ...]) -> Callable[[_Counted, Array], Any]:
+    def method(self: _Counted, x: Array) -> Any:
+        self.counts.add(quantities)
+        return getattr(self.objective, name)(x)
+
+    return method
+
+
+class EvaluatedPoint(Point):
+    """A point that computes what it is asked, once, through an evaluator."""
+
+    def __init__(
+        self,
+        evaluator: Evaluator,
+        x: Array,
+        value: Array | None = None,
+        gradient: Array | None = None,
+        where: Mask | None = None,
+    ) -> None:
+        self._evaluator = evaluator
+        self._x = x
+        self._where = where
+        self._known: dict[str, Array] = {}
+        if value is not None:
+            self._known["value"] = value
+        if gradient is not None:
+            self._known["gradient"] = gradient
+
+    def _asked(self, name: str, compute: Callable[[Array], Array]) -> Array:
+        if name not in self._known:
+            self._evaluator.counts.where = self._where
+            try:
+                self._known[name] = compute(self._x)
+            finally:
+                self._evaluator.counts.where = None
+        return self._known[name]
+
+    @property
+    def x(self) -> Array:
+        """The iterate, `(runs, dimension)`; read-only."""
+        return self._x
+
+    @property
+    def value(self) -> Array:
+        """f(x), `(runs,)`."""
+        return self._asked("value", self._evaluator.value)
+
+    @property
+    def gradient(self) -> Array:
+        """∇f(x), `(runs, dimension)`."""
+        return self._asked("gradient", self._evaluator.gradient)
+
+    @property
+    def hessian(self) -> Array:
+        """∇²f(x), `(runs, dimension, dimension)`."""
+        return self._asked("hessian", self._evaluator.hessian)
+
+    @property
+    def residuals(self) -> Array:
+        """r(x) of a least-squares objective, `(runs, residuals)`."""
+        return self._asked("residuals", self._evaluator.residuals)
+
+    @property
+    def jacobian(self) -> Array:
+        """∂r/∂x of a least-squares objective, `(runs, residuals, dimension)`."""
+        return self._asked("jacobian", self._evaluator.jacobian)
+
+    def at(self, x: Array, where: Mask | None = None) -> Point:
+        """Look elsewhere; see `runner.Point.at`."""
+        return EvaluatedPoint(self._evaluator, x, where=where)

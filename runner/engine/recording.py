@@ -1,0 +1,146 @@
+"""Keeping every iterate of every run of a batch, in memory that does not grow with the length of the runs."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from runner.contracts.arrays import Array
+from runner.engine.trajectories import Chunk, chunk_steps
+from runner.experiment.model import Rules
+
+MEMORY_BYTES = 2**28
+"""How many bytes of full chunks a batch keeps in memory; what comes later goes to a temporary file."""
+SLAB_BYTES = 2**26
+"""The size of a temporary file."""
+STAGE_BYTES = 2**20
+"""How many bytes of iterates are collected before they are sorted by run: they should stay in the processor's cache."""
+
+
+@dataclass
+class _Block:
+    """The chunks that are being filled, one for each run that was going when the block began.
+
+    Attributes:
+        first_step: the number of the first iterate in it.
+        filled: how many iterates it holds.
+        raw: the memory, `(runs, bytes of a chunk)`.
+        series: the same memory as big-endian float64, `(runs, series, iterates)`.
+    """
+
+    first_step: int
+    filled: int
+    raw: NDArray[np.uint8]
+    series: NDArray[Any]
+
+
+class Recorder:
+    """Collects the chunks of a batch's runs.
+
+    Attributes:
+        chunks: for each run of the batch, its finished chunks.
+        iterates: how many have been recorded.
+    """
+
+    def __init__(self, runs: int, dimension: int, rules: Rules) -> None:
+        self.chunks: list[list[Chunk]] = [[] for _ in range(runs)]
+        self.iterates = 0
+        self._x = slice(2, 2 + dimension) if rules.record_x else None
+        self._width = rules.series(dimension)
+        self._gradient = slice(self._width - dimension, self._width) if rules.record_gradient else None
+        self._steps = chunk_steps(dimension, rules)
+        self._retained = 0
+        self._slab = np.empty(0, np.uint8)
+        self._runs = np.arange(runs)
+        self._places: NDArray[np.intp] | slice = slice(None)
+        self._block = self._new_block(0)
+        # Step after step, and in the machine's byte order: written in long strokes, and turned round once it is full.
+        staged = max(1, min(self._steps, STAGE_BYTES // (8 * self._width * runs)))
+        self._stage = np.empty((staged, self._width, runs))
+        self._staged = 0
+
+    def record(self, x: Array, value: Array, gradient_norm: Array, gradient: Array) -> None:
+        """Record the next iterate of the runs that are still going."""
+        if self._staged == len(self._stage) or self._block.filled + self._staged == self._steps:
+            self._unload()
+        if self._block.filled == self._steps:
+            self._finish_block()
+        row = self._stage[self._staged]
+        row[0] = value
+        row[1] = gradient_norm
+        if self._x is not None:
+            row[self._x] = x.T
+        if self._gradient is not None:
+            row[self._gradient] = gradient.T
+        self._staged += 1
+        self.iterates += 1
+
+    def _unload(self) -> None:
+        """Move what is staged into the chunks."""
+        block, staged = self._block, self._staged
+        block.series[self._places, :, block.filled : block.filled + staged] = self._stage[:staged].transpose(2, 1, 0)
+        block.filled += staged
+        self._staged = 0
+
+    def end(self, ended: NDArray[np.bool_]) -> None:
+        """Finish the chunks of the runs that have ended, a mask over those still going, and forget them."""
+        self._unload()
+        places = self._current_places()
+        for run, place in zip(self._runs[ended].tolist(), places[ended].tolist(), strict=True):
+            self._finish_chunk(run, place)
+        self._runs = self._runs[~ended]
+        self._places = places[~ended]
+        self._stage = np.empty((len(self._stage), self._width, len(self._runs)))
+
+    def _current_places(self) -> NDArray[np.intp]:
+        return np.arange(len(self._block.raw)) if isinstance(self._places, slice) else self._places
+
+    def _finish_chunk(self, run: int, place: int) -> None:
+        block = self._block
+        if block.filled == 0:
+            return
+        if block.filled == self._steps:
+            data: bytes | memoryview = block.raw[place].data
+        else:
+            data = block.series[place, :, : block.filled].tobytes()
+        self.chunks[run].append(Chunk(block.first_step, block.filled, data))
+
+    def _finish_block(self) -> None:
+        # First, for there may be no room; then nothing has changed yet, and what is recorded is still recorded once.
+        following = self._new_block(self._block.first_step + self._steps)
+        for run, place in zip(self._runs.tolist(), self._current_places().tolist(), strict=True):
+            self._finish_chunk(run, place)
+        self._retained += self._block.raw.nbytes
+        self._places = slice(None)
+        self._block = following
+
+    def _room_on_disk(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """Cut a block out of a file; a file of its own for each would use up the files that a process may open."""
+        size = shape[0] * shape[1]
+        if len(self._slab) < size:
+            self._slab = _on_disk(max(size, SLAB_BYTES))
+        block, self._slab = self._slab[:size].reshape(shape), self._slab[size:]
+        return block
+
+    def _new_block(self, first_step: int) -> _Block:
+        shape = (len(self._runs), self._width * self._steps * 8)
+        raw = np.empty(shape, np.uint8) if self._retained < MEMORY_BYTES else self._room_on_disk(shape)
+        return _Block(first_step, 0, raw, raw.view(">f8").reshape(len(raw), self._width, self._steps))
+
+
+def _on_disk(size: int) -> NDArray[np.uint8]:
+    """Return bytes that the operating system may write out to a file without a name, gone with its last reader.
+
+    Raises:
+        OSError: there is no room for them.
+    """
+    with tempfile.TemporaryFile(prefix="runner-") as file:
+        # Claimed at once: a write to a file that finds the disk full later would end the process.
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+        return np.memmap(file, np.uint8, "r+" if hasattr(os, "posix_fallocate") else "w+", shape=(size,))

@@ -1,0 +1,1 @@
+"""Numerical building blocks that plugins share: line searches, layers, data sets."""

@@ -1,0 +1,74 @@
+"""Tables of numbers in CSV files, and one sentence that says what is wrong with a file."""
+
+from __future__ import annotations
+
+import csv
+import functools
+import io
+import math
+from pathlib import Path
+
+import numpy as np
+
+from runner.contracts.arrays import Array
+
+
+def read_table(path: Path) -> Array:
+    """Read the samples in a CSV file: features, and y in the last column; a header line is skipped, and so are blank lines.
+
+    Args:
+        path: the file, in UTF-8, its cells separated by commas.
+
+    Returns:
+        The numbers, `(samples, columns)`, of two columns at least; read-only.
+
+    Raises:
+        ValueError: the file cannot be used; the text says which line, and why.
+    """
+    try:
+        content = path.read_bytes()
+    except OSError as error:
+        raise ValueError(f"{path}: cannot be read: {error.strerror}") from error
+    return _parsed(path, content)
+
+
+@functools.lru_cache(maxsize=4)
+def _parsed(path: Path, content: bytes) -> Array:
+    """Return the table, read-only: every plugin of a sweep is made from the same file, which is taken apart once."""
+    lines = _lines(path, content)
+    columns = len(lines[0][1]) if lines else 0
+    if columns == 1:
+        raise ValueError(f"{path}, line {lines[0][0]}: there must be at least two columns, features and then y, not 1")
+    for line, cells in lines:
+        if len(cells) != columns:
+            raise ValueError(f"{path}, line {line}: {len(cells)} columns, where the first line has {columns}")
+    if lines and not any(_is_number(cell) for cell in lines[0][1]):
+        del lines[0]
+    if not lines:
+        raise ValueError(f"{path}: holds no line of numbers")
+    table = np.array([[_number(cell, path, line) for cell in cells] for line, cells in lines])
+    table.flags.writeable = False
+    return table
+
+
+def _lines(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
+    """Return the cells of each line that is not blank, with its number."""
+    try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        return [(reader.line_num, cells) for cells in reader if cells]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: is not a CSV file in UTF-8: {error}") from error
+
+
+def _is_number(cell: str) -> bool:
+    try:
+        float(cell)
+    except ValueError:
+        return False
+    return True
+
+
+def _number(cell: str, path: Path, line: int) -> float:
+    if not _is_number(cell) or not math.isfinite(float(cell)):
+        raise ValueError(f"{path}, line {line}: {cell!r} is not a finite number")
+    return float(cell)

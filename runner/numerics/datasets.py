@@ -1,0 +1,139 @@
+"""Small sets of samples to learn from: made up, from a CSV file, or those that scikit-learn brings along."""
+
+from __future__ import annotations
+
+import functools
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from runner.contracts.arrays import Array
+from runner.numerics.csv_tables import read_table
+
+DataSetName = Literal["sine", "moons", "spirals", "iris", "wine", "breast_cancer", "digits", "diabetes"]
+MADE_UP = ("sine", "moons", "spirals")
+DATA_SHAPES: Mapping[str, tuple[int, int | None]] = {
+    "sine": (1, None),
+    "moons": (2, 2),
+    "spirals": (2, 2),
+    "iris": (4, 3),
+    "wine": (13, 3),
+    "breast_cancer": (30, 2),
+    "digits": (64, 10),
+    "diabetes": (10, None),
+}
+"""How many features each set has, and how many classes; None where y is a number."""
+TURNS = 1.5
+
+
+@dataclass(frozen=True)
+class DataSet:
+    """Samples to learn from; read-only.
+
+    Attributes:
+        features: each feature with mean 0 and variance 1 over the samples (0 throughout if it is the same for all),
+            `(features, samples)`.
+        targets: y with mean 0 and variance 1, `(1, samples)`; or for classes, 1 for the class of a sample and 0 for the others,
+            `(classes, samples)`.
+    """
+
+    features: Array
+    targets: Array
+
+
+@functools.lru_cache(maxsize=16)
+def made_up_data(name: str, samples: int, noise: float, seed: int) -> DataSet:
+    """Return a set that is drawn from NumPy's `Generator(PCG64(seed))`.
+
+    `sine`: y = sin(2πX) + noise N(0, 1), X uniform on (−1, 1). `moons`: two half circles of radius 1 that reach into each other.
+    `spirals`: two spirals of 1½ turns around each other. Both have noise N(0, 1) added to each coordinate, and classes 0 and 1 in
+    turn.
+    """
+    generator = np.random.Generator(np.random.PCG64(seed))
+    places = generator.random(samples)
+    classes: Array = np.arange(samples, dtype=np.float64) % 2.0
+    if name == "sine":
+        features = 2.0 * places[:, None] - 1.0
+        y = np.sin(2.0 * math.pi * features[:, 0]) + noise * generator.standard_normal(samples)
+        return _standardised(features, _numbers(y))
+    if name == "moons":
+        angles, side = math.pi * places, 1.0 - 2.0 * classes
+        points = np.stack([classes + side * np.cos(angles), 0.5 * classes + side * np.sin(angles)], axis=-1)
+    else:
+        radii = np.sqrt(places)
+        angles = 2.0 * math.pi * TURNS * radii + math.pi * classes
+        points = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=-1)
+    return _standardised(points + noise * generator.standard_normal(points.shape), _indicators(classes))
+
+
+def csv_data(path: Path, classes: bool) -> DataSet:
+    """Return the samples in a CSV file, features and y in the last column.
+
+    Args:
+        path: the file.
+        classes: whether y is the number of a class, from 0.
+
+    Raises:
+        ValueError: the file cannot be used; the text says which sample, and why.
+    """
+    table = read_table(path)
+    y = table[:, -1]
+    if not classes:
+        return _standardised(table[:, :-1], _numbers(y))
+    wrong = np.flatnonzero((y < 0) | (y != np.floor(y)) | (y >= len(y)))
+    if wrong.size:
+        raise ValueError(
+            f"{path}: y, in the last column, must be the number of a class, 0, 1, 2 and so on, where loss is 'cross_entropy', "
+            f"not {y[wrong[0]]:g} (sample {wrong[0] + 1})"
+        )
+    if y.max() == 0:
+        raise ValueError(f"{path}: every y is 0, and one class alone leaves nothing to tell apart")
+    return _standardised(table[:, :-1], _indicators(y))
+
+
+@functools.lru_cache(maxsize=8)
+def bundled_data(name: str) -> DataSet:
+    """Return a set that scikit-learn brings along.
+
+    Raises:
+        ValueError: scikit-learn is not installed.
+    """
+    try:
+        # Optional, and slow to import.
+        from sklearn import datasets
+    except ImportError as error:
+        raise ValueError(
+            f"data_set {name!r} comes with scikit-learn, which is not installed; install it with python -m pip install "
+            f"'gradient-runner[datasets]', or use {', '.join(map(repr, MADE_UP))} or csv"
+        ) from error
+    features, y = getattr(datasets, f"load_{name}")(return_X_y=True)
+    return _standardised(features, _numbers(y) if DATA_SHAPES[name][1] is None else _indicators(y))
+
+
+def _numbers(y: Array) -> Array:
+    numbers: Array = _scaled(y[:, None]).T
+    return numbers
+
+
+def _indicators(classes: Array) -> Array:
+    return np.eye(int(classes.max()) + 1)[classes.astype(np.int64)].T
+
+
+def _standardised(features: Array, targets: Array) -> DataSet:
+    both = [np.ascontiguousarray(part, dtype=np.float64) for part in (_scaled(features).T, targets)]
+    for part in both:
+        part.setflags(write=False)
+    return DataSet(*both)
+
+
+def _scaled(columns: Array) -> Array:
+    """Return each column with mean 0 and variance 1; one that is the same throughout becomes 0."""
+    deviations = columns - columns.mean(axis=0)
+    spread = np.sqrt((deviations * deviations).mean(axis=0))
+    constant = spread <= 1e-12 * np.abs(columns).max(axis=0)
+    scaled: Array = np.where(constant, 0.0, deviations / np.where(constant, 1.0, spread))
+    return scaled

@@ -1,0 +1,271 @@
+"""A chain of dense layers: what comes out of it, and how a slope at its end is carried back to each of its parameters.
+
+Samples lie on the last axis, units before them, runs first: `(runs, units, samples)`. Then each product is one matrix product per
+run, the same whether the run is alone or has neighbours, and each elementwise operation walks through memory in order. Arrays
+that are used again and again are made once per `Tape`; all operations take complex numbers.
+"""
+
+from __future__ import annotations
+
+import functools
+import itertools
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Literal, cast
+
+import numpy as np
+
+from runner.contracts.arrays import Array
+from runner.numerics.activations import ACTIVATIONS, DERIVATIVES, Activation
+
+Initialisation = Literal["xavier", "he", "normal"]
+
+VARIANCE_FLOOR = 1e-5
+"""ε of batch normalisation: added to the variance, so that a unit that is the same for all samples divides by no zero."""
+ONE_THREAD = 2**18
+ONE_THREAD_VECTOR = 9000
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One layer of a chain, and where its parameters lie in x.
+
+    Attributes:
+        number: its place, from 1.
+        inputs: how many numbers go in for each sample.
+        units: how many come out.
+        activation: what is applied to each of them.
+        normalised: whether it has batch normalisation.
+        weights: where W lies, `(units, inputs)` row by row.
+        scales: where γ lies, `(units,)`; empty without batch normalisation.
+        biases: where b lies (β with batch normalisation), `(units,)`.
+    """
+
+    number: int
+    inputs: int
+    units: int
+    activation: Activation
+    normalised: bool
+    weights: slice
+    scales: slice
+    biases: slice
+
+    @property
+    def name(self) -> str:
+        """Its number, its shape and its activation."""
+        return f"layer {self.number}: {self.inputs} → {self.units}, {self.activation}"
+
+    def matrix(self, x: Array) -> Array:
+        """Return W, `(runs, units, inputs)`."""
+        return x[:, self.weights].reshape(-1, self.units, self.inputs)
+
+
+class Tape:
+    """What the way forward leaves for the way back, in arrays that serve one group of runs after another.
+
+    Attributes:
+        outputs: what leaves each layer, `(runs, units, samples)`.
+        inputs: what each layer's parameters are multiplied by, `(runs, inputs, samples)`, with a row of ones behind where there
+            is no batch normalisation: it takes the biases along in one product, without a second walk through the result.
+        turned: the same, `(runs, samples, inputs)`.
+        normals: x̂ of each layer with batch normalisation, `(runs, units, samples)`; of the others nothing.
+        factors: 1/√(σ² + ε) of these, `(runs, units, 1)`.
+        rooms: where slopes go that find no room in what has been read for the last time, `(runs, units, samples)`.
+    """
+
+    def __init__(self, layers: Layers, features: Array, runs: int, dtype: Any) -> None:
+        """Make one.
+
+        Args:
+            layers: the chain.
+            features: what enters it, `(features, samples)`.
+            runs: how many runs it is for.
+            dtype: float64, or complex128 for complex steps.
+        """
+        samples = features.shape[-1]
+        levels = [np.empty((runs, layer.units + 1, samples), dtype) for layer in layers.layers]
+        for level in levels:
+            level[:, -1] = 1.0
+        below = [np.concatenate([features, np.ones((1, samples))]), *levels[:-1]]
+        self.outputs = [level[:, :-1] for level in levels]
+        self.inputs = [
+            each[..., : layer.inputs, :] if layer.normalised else each for layer, each in zip(layers.layers, below, strict=True)
+        ]
+        normalised = [layer.units if layer.normalised else 0 for layer in layers.layers]
+        self.normals = [np.empty((runs, units, samples), dtype) for units in normalised]
+        self.factors = [np.empty((runs, units, 1), dtype) for units in normalised]
+        self.rooms = [np.empty((runs, max(layers.sizes), samples), dtype) for _ in range(2)]
+        self.turned = [each.swapaxes(-1, -2) for each in self.inputs]
+
+    def only(self, runs: int) -> Tape:
+        """Return the tape for the first few runs, in the same memory."""
+        if runs == len(self.outputs[0]):
+            return self
+        part = object.__new__(Tape)
+        # What enters the first layer is the same for all runs.
+        part.inputs = [self.inputs[0], *(each[:runs] for each in self.inputs[1:])]
+        part.turned = [each.swapaxes(-1, -2) for each in part.inputs]
+        for name in ("outputs", "normals", "factors", "rooms"):
+            setattr(part, name, [each[:runs] for each in getattr(self, name)])
+        return part
+
+
+@dataclass(frozen=True)
+class Layers:
+    """aₗ = σ(Wₗ aₗ₋₁ + bₗ) for each layer l, with the identity for σ in the last one.
+
+    With batch normalisation each layer but the last computes aₗ = σ(γ x̂ + β) instead, where u = Wₗ aₗ₋₁ and
+    x̂ = (u − mean u)/√(var u + ε), with mean and variance over the samples.
+
+    Attributes:
+        sizes: how many numbers enter, then how many leave each layer.
+        activation: σ.
+        batch_norm: whether there is batch normalisation.
+    """
+
+    sizes: tuple[int, ...]
+    activation: Activation
+    batch_norm: bool
+
+    @cached_property
+    def layers(self) -> tuple[Layer, ...]:
+        """The layers, and where their parameters lie: weights, then scales if there are any, then biases, layer by layer."""
+        found, first, last = [], 0, len(self.sizes) - 1
+        for number, (inputs, units) in enumerate(itertools.pairwise(self.sizes), 1):
+            normalised = self.batch_norm and number < last
+            scales = units if normalised else 0
+            ends = list(itertools.accumulate((units * inputs, scales, units), initial=first))
+            parts = [slice(*ends_of_part) for ends_of_part in itertools.pairwise(ends)]
+            found.append(Layer(number, inputs, units, self.activation if number < last else "identity", normalised, *parts))
+            first = ends[-1]
+        return tuple(found)
+
+    @property
+    def dimension(self) -> int:
+        """How many parameters there are."""
+        return sum(layer.units * (layer.inputs + (2 if layer.normalised else 1)) for layer in self.layers)
+
+    def outputs(self, x: Array, tape: Tape) -> Array:
+        """Return what leaves the last layer, `(runs, outputs, samples)`; the tape keeps what leaves each."""
+        for place, layer in enumerate(self.layers):
+            here, weights = tape.outputs[place], layer.matrix(x)
+            if layer.normalised:
+                _times(weights, tape.inputs[place], here)
+                _normalise(here, tape.normals[place], tape.factors[place])
+                np.multiply(tape.normals[place], x[:, layer.scales, None], out=here)
+                here += x[:, layer.biases, None]
+            else:
+                _times(np.concatenate([weights, x[:, layer.biases, None]], axis=-1), tape.inputs[place], here)
+            ACTIVATIONS[layer.activation](here)
+        return tape.outputs[-1]
+
+    def carried_back(self, x: Array, tape: Tape, slope: Array, gradient: Array) -> Iterator[tuple[Layer, Array]]:
+        """Carry ∂f/∂outputs back through the layers, from the last to the first, and fill in the gradient on the way.
+
+        Args:
+            x: the parameters, `(runs, dimension)`.
+            tape: as `outputs` left it; what it holds is used up.
+            slope: ∂f/∂outputs, `(runs, outputs, samples)`; overwritten.
+            gradient: where ∂f/∂x goes, `(runs, dimension)`.
+
+        Yields:
+            Each layer l and ∂f/∂aₗ, `(runs, units, samples)`, overwritten when the next is asked for.
+        """
+        for place in reversed(range(len(self.layers))):
+            layer, here = self.layers[place], tape.outputs[place]
+            yield layer, slope
+            DERIVATIVES[layer.activation](slope, here)
+            if layer.normalised:
+                scales = gradient[:, layer.scales] = _row_sums(slope, tape.normals[place])
+                biases = gradient[:, layer.biases] = slope.sum(axis=-1)
+                stretch = x[:, layer.scales, None] * tape.factors[place]
+                _through_normalisation(slope, tape.normals[place], stretch, scales, biases, here)
+                products = _summed_products(slope, tape.turned[place])
+            else:
+                products = _summed_products(slope, tape.turned[place])
+                gradient[:, layer.biases] = products[..., -1]
+            gradient[:, layer.weights] = products[..., : layer.inputs].reshape(len(x), -1)
+            if place:
+                # Nobody reads what has left this layer any more.
+                room = here if layer.inputs <= layer.units else tape.rooms[place % 2]
+                slope = _times(layer.matrix(x).swapaxes(-1, -2), slope, room[:, : layer.inputs])
+
+    def draw(self, generator: np.random.Generator, count: int, initialisation: Initialisation, gain: float) -> Array:
+        """Draw starting points, `(count, dimension)`; more of them begin with the same ones.
+
+        The weights of a layer with n inputs and m units are, times `gain`: `xavier`, uniform on ±√(6/(n + m)); `he`, normal with
+        variance 2/n; `normal`, normal with variance 1. Scales are 1 and biases 0.
+
+        Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (AISTATS 2010),
+        eq. 16; He, Zhang, Ren and Sun, Delving deep into rectifiers (ICCV 2015), eq. 10.
+        """
+        x = np.zeros((count, self.dimension))
+        for layer in self.layers:
+            x[:, layer.scales] = 1.0
+        sizes = [layer.inputs * layer.units for layer in self.layers]
+        shape = (count, sum(sizes))
+        drawn = 2.0 * generator.random(shape) - 1.0 if initialisation == "xavier" else generator.standard_normal(shape)
+        for layer, weights in zip(self.layers, np.split(drawn, np.cumsum(sizes)[:-1], axis=-1), strict=True):
+            spread = {"xavier": math.sqrt(6.0 / (layer.inputs + layer.units)), "he": math.sqrt(2.0 / layer.inputs), "normal": 1.0}
+            x[:, layer.weights] = gain * spread[initialisation] * weights
+        return x
+
+
+def _times(matrix: Array, columns: Array, out: Array) -> Array:
+    """Return `matrix` times `columns`, in `out`. A column times a row is no job for BLAS."""
+    if columns.shape[-2] == 1:
+        return cast(Array, np.multiply(matrix, columns, out=out))
+    blocks = _blocks(matrix.shape[-2], matrix.shape[-1], columns.shape[-1])
+    if len(blocks) == 1:
+        return np.matmul(matrix, columns, out=out)
+    for block in blocks:
+        np.matmul(matrix, columns[..., block], out=out[..., block])
+    return out
+
+
+def _summed_products(slope: Array, turned: Array) -> Array:
+    """Return Σ slope inputsᵀ over the samples, `(runs, units, inputs)`."""
+    blocks = _blocks(slope.shape[-2], turned.shape[-1], slope.shape[-1])
+    if len(blocks) == 1:
+        return cast(Array, np.matmul(slope, turned))
+    total: Array = np.matmul(slope[..., blocks[0]], turned[..., blocks[0], :])
+    for block in blocks[1:]:
+        total += np.matmul(slope[..., block], turned[..., block, :])
+    return total
+
+
+@functools.lru_cache(maxsize=256)
+def _blocks(rows: int, columns: int, samples: int) -> tuple[slice, ...]:
+    """Return so many samples at a time that BLAS does not split their product among threads, for that changes last bits.
+
+    OpenBLAS splits products of matrices from 2¹⁸ multiplications on, and those with a vector from 9216.
+    """
+    most = max(1, (ONE_THREAD_VECTOR if 1 in (rows, columns) else ONE_THREAD) // (rows * columns))
+    return tuple(slice(first, first + most) for first in range(0, samples, most))
+
+
+def _row_sums(a: Array, b: Array) -> Array:
+    """Return Σ a b over the samples, and no conjugate, unlike `vecdot`."""
+    return cast(Array, (a * b).sum(axis=-1))
+
+
+def _normalise(u: Array, normal: Array, factor: Array) -> None:
+    """Write x̂ = (u − mean u)/√(var u + ε) into `normal`, and the factor that u is stretched by into `factor`."""
+    np.subtract(u, u.mean(axis=-1, keepdims=True), out=normal)
+    variance = _row_sums(normal, normal)[..., None] / u.shape[-1]
+    np.divide(1.0, np.sqrt(variance + VARIANCE_FLOOR), out=factor)
+    normal *= factor
+
+
+def _through_normalisation(slope: Array, normal: Array, stretch: Array, scales: Array, biases: Array, room: Array) -> None:
+    """Turn ∂f/∂(γ x̂ + β) into ∂f/∂u = γ/√(σ² + ε) (slope − mean slope − x̂ mean(slope x̂)), in place.
+
+    Source: Ioffe and Szegedy, Batch normalization (ICML 2015), section 3, the three steps of whose chain rule this joins.
+    """
+    samples = slope.shape[-1]
+    np.multiply(normal, scales[..., None] / samples, out=room)
+    slope -= room
+    slope -= biases[..., None] / samples
+    slope *= stretch

@@ -1,0 +1,1 @@
+"""The life of an experiment: plan, try the first steps, compute, store."""

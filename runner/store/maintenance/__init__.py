@@ -1,0 +1,1 @@
+"""Maintenance of a database: backup, copy, delete, upgrade, summary."""

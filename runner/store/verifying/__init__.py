@@ -1,0 +1,1 @@
+"""Verification: checks that everything stored is whole."""

@@ -1,0 +1,1 @@
+"""Tables as plain data: columns in memory, and the files that hold them."""

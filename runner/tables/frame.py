@@ -1,0 +1,225 @@
+"""What the database answers: a table of named, typed columns, which pandas, polars and other readers of Arrow take."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from runner.tables.readable import rounded
+
+if TYPE_CHECKING:
+    import numpy as np
+    from arro3.core import Table
+    from numpy.typing import NDArray
+
+
+ColumnKind = Literal["integer", "number", "text", "truth"]
+SHOWN_ROWS = 20
+IDENTITY, SHORT = 64, 10
+"""How many characters an identity has, and how many of them are shown, as in git."""
+MOST_ROWS = 10**9
+"""So many are asked for at most; who wants more wants all."""
+ROWS_AT_ONCE = 10_000
+"""So many rows of arrays become Python's own values at a time, which take several times the memory."""
+
+
+@dataclass(frozen=True, eq=False)
+class Column:
+    """One column.
+
+    Attributes:
+        name: its heading.
+        kind: what its values are.
+        values: a list in which None is a missing value, or an array.
+        missing: for an array, True where a value is missing; None where there are all.
+    """
+
+    name: str
+    kind: ColumnKind
+    values: list[Any] | NDArray[Any]
+    missing: NDArray[np.bool_] | None = None
+
+    def part(self, first: int, end: int) -> Column:
+        """Return some consecutive values."""
+        missing = None if self.missing is None else self.missing[first:end]
+        return Column(self.name, self.kind, self.values[first:end], missing)
+
+    def listed(self) -> list[Any]:
+        """Return the values as Python's own, None where one is missing."""
+        if isinstance(self.values, list):
+            return self.values
+        values: list[Any] = self.values.tolist()
+        if self.missing is None:
+            return values
+        return [None if gone else value for value, gone in zip(values, self.missing.tolist(), strict=True)]
+
+
+class Frame:
+    """A table.
+
+    `frame["steps"]` is a column as an array, `frame.rows()` gives the rows, `dict(frame)` all columns. It speaks the Arrow
+    PyCapsule interface: `polars.DataFrame(frame)`, `pandas.DataFrame.from_arrow(frame)`, `pyarrow.table(frame)`. That needs the
+    extra `gradient-runner[arrow]`; `dict(frame)` needs nothing. NaN is a number like others there, and not a missing value.
+
+    Attributes:
+        columns: the columns, each as long as the others.
+    """
+
+    def __init__(self, columns: Sequence[Column]) -> None:
+        self.columns = tuple(columns)
+        self._by_name = {column.name: column for column in columns}
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The columns' names."""
+        return tuple(self._by_name)
+
+    def keys(self) -> tuple[str, ...]:
+        """Return the columns' names, which makes `dict(frame)` work."""
+        return self.names
+
+    def __len__(self) -> int:
+        return len(self.columns[0].values) if self.columns else 0
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        """Return a column: float64 for numbers (NaN where one is missing); int64 or bool if none is; else objects."""
+        # The command line shows tables without NumPy, which takes longer to load than most questions to answer.
+        import numpy as np
+
+        column = self._by_name[name]
+        values = column.values
+        if not isinstance(values, list) and column.missing is None:
+            return values
+        items = column.listed()
+        if column.kind == "number" or (column.kind == "integer" and None in items):
+            return np.array([float("nan") if item is None else item for item in items], float)
+        types = {"integer": np.int64, "truth": object if None in items else np.bool_}
+        return np.array(items, types.get(column.kind, object))
+
+    def rows(self) -> Iterator[tuple[Any, ...]]:
+        """Give the rows one after another, as Python's own values; None where one is missing."""
+        for first in range(0, len(self), ROWS_AT_ONCE):
+            yield from zip(*(column.part(first, first + ROWS_AT_ONCE).listed() for column in self.columns), strict=True)
+
+    def to_arrow(self) -> Table:
+        """Return the table as one of `arro3.core`, a small reader and writer of Arrow.
+
+        Raises:
+            ReportError: arro3-core is not installed; `gradient-runner[arrow]` installs it.
+        """
+        # Most callers need no Arrow.
+        from runner.tables.arrow import to_table
+
+        return to_table(self.columns)
+
+    def __arrow_c_schema__(self) -> object:
+        return self.to_arrow().schema.__arrow_c_schema__()
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        return self.to_arrow().__arrow_c_stream__(requested_schema)
+
+    def head(self, rows: int) -> Frame:
+        """Return the first rows."""
+        return Frame([column.part(0, rows) for column in self.columns])
+
+    def taken(self, places: Sequence[int]) -> Frame:
+        """Return some rows, by their places, in that order."""
+        columns = [(each, each.listed()) for each in self.columns]
+        return Frame([Column(each.name, each.kind, [values[place] for place in places]) for each, values in columns])
+
+    def lines(self) -> list[str]:
+        """Return it as people read it, numbers with six digits; nothing in a line is obeyed by a terminal."""
+        return aligned(self.texts(), self.numeric)
+
+    def texts(self) -> list[list[str]]:
+        """Return the headings, and behind them the rows, as people read them."""
+        return [[printable(name) for name in self.names], *self._cells()]
+
+    @property
+    def numeric(self) -> list[bool]:
+        """For each column whether it holds numbers."""
+        return [column.kind in ("integer", "number") for column in self.columns]
+
+    def __repr__(self) -> str:
+        return "\n".join([*self.head(SHOWN_ROWS).lines(), *self._more()])
+
+    def _repr_html_(self) -> str:
+        """Return what a notebook shows; every text in it is escaped."""
+        head = "".join(f"<th>{html.escape(text_of(name))}</th>" for name in self.names)
+        body = "".join(
+            f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in self.head(SHOWN_ROWS)._cells()
+        )
+        more = "".join(f"<p>{line}</p>" for line in self._more())
+        return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
+
+    def _cells(self) -> Iterator[list[str]]:
+        """Give the rows as people read them; of an identity so much as names a run."""
+        shortened = [name == "identity" for name in self.names]
+        for row in self.rows():
+            yield [
+                text_of(value[:SHORT] if short and isinstance(value, str) and len(value) == IDENTITY else value)
+                for value, short in zip(row, shortened, strict=True)
+            ]
+
+    def _more(self) -> list[str]:
+        return [f"… {len(self):,} rows"] if len(self) > SHOWN_ROWS else []
+
+
+def joined(frames: Iterable[Frame]) -> Frame:
+    """Return tables with the same columns as one; there is at least one."""
+    first, *others = frames
+    if not others:
+        return first
+    parts = [first, *others]
+    return Frame(
+        [
+            Column(each.name, each.kind, [value for part in parts for value in part.columns[place].listed()])
+            for place, each in enumerate(first.columns)
+        ]
+    )
+
+
+def noted(notes: Sequence[str], frame: Frame) -> str:
+    """Return what a notebook shows of a table with some lines above it; every text in it is escaped."""
+    return "".join(f"<p>{html.escape(printable(note))}</p>" for note in notes) + frame._repr_html_()
+
+
+def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
+    """Return the lines of a table, each column as wide as its widest cell, those with numbers with their ends aligned."""
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [
+        "  ".join(
+            cell.rjust(width) if end else cell.ljust(width) for cell, width, end in zip(row, widths, right, strict=True)
+        ).rstrip()
+        for row in rows
+    ]
+
+
+def text_of(value: object) -> str:
+    """Return a value as people read it, on one line, without any character that a terminal would obey instead of show."""
+    if value is None:
+        return ""
+    if isinstance(value, float):
+        return rounded(value)
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    return printable(str(value))
+
+
+def shortened(text: str, most: int = 60) -> str:
+    """Return the beginning of a text for a message, which somebody may have made much longer than a terminal."""
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def printable(text: str) -> str:
+    r"""Return a text with every character that is not for reading written out, e.g. `\x1b` or `\u202e`."""
+    if text.isprintable():
+        return text
+    return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
+
+
+def printable_lines(text: str) -> str:
+    """Return a text with every character written out that is not for reading, but for its line breaks."""
+    return "\n".join(map(printable, text.split("\n")))
