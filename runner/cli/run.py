@@ -13,11 +13,10 @@ import click
 
 from runner.analysis.learning_rates import rate_sweeps
 from runner.analysis.summary import count_outcomes, summarize
-from runner.cli.progress import QuietProgress, progress_observer
 from runner.cli.terminal.database_option import RESULTS, db_option
 from runner.cli.terminal.option_types import WholeNumber
 from runner.cli.terminal.output_options import brief_format_option
-from runner.cli.terminal.progress import many_runs
+from runner.cli.terminal.progress import QuietProgress, many_runs, progress_observer
 from runner.cli.terminal.run_summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_lines
 from runner.contracts.figure import Results
 from runner.contracts.outcomes import Outcome

@@ -12,8 +12,8 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from runner.cli.progress import ERASE_LINE, SHOW_CURSOR, ProgressBar
 
+from runner.cli.terminal.progress import ERASE_LINE, SHOW_CURSOR, ProgressBar
 from runner.contracts.outcomes import Outcome
 
 COMMAND = (sys.executable, "-c", "from runner.cli import main; main()")
