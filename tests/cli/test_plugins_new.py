@@ -23,7 +23,7 @@ from tests.support.command_line import Done
 from tests.support.folders import folder_contents
 from tests.support.paths import ROOT
 
-PAGE = (ROOT / "docs" / "how_to" / "plugins" / "index.md").read_text(encoding="utf-8")
+PAGE = (ROOT / "docs" / "how_to" / "plugins" / "publish.md").read_text(encoding="utf-8")
 LONGEST_PLUGIN = 15
 SHIM = "#!/bin/sh\nexec python -c '{}' \"$@\"\n"
 RUNS = {"objective": 36, "gradient": 48, "optimizer": 160, "executor": 24, "figure": 24}

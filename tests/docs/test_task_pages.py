@@ -4,6 +4,7 @@ A page is read from top to bottom as a script, in an empty folder that has the r
 
 * A listing below the comment `<!-- test: file NAME -->` is written to that file.
 * In a `console` listing each line that starts with `$ ` is run. The lines below it must begin lines that the command prints.
+* A listing below `<!-- test: where sqlite3 is installed -->` is run if the sqlite3 shell is there.
 * The command of a listing below `<!-- test: exit N -->` must end with that exit code, and otherwise with 0.
 * A `toml` listing below `<!-- test: part of an experiment -->` must be valid in a small experiment, which has the rest.
 * A listing below `<!-- test: not run, REASON -->` is not run.
@@ -13,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -22,12 +24,13 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.command_line import call_main
 from tests.support.paths import DOCS, ROOT
 
 TESTED_ELSEWHERE = {"publish", "objective", "gradient", "optimizer", "executor", "figure"}
 PAGES = [
     path
-    for folder in ("tutorial",)
+    for folder in ("tutorial", "how_to")
     for path in sorted((DOCS / folder).rglob("*.md"))
     if "```" in re.sub(r"```\{.*?```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL)
     and path.stem not in TESTED_ELSEWHERE
@@ -55,49 +58,66 @@ class Command:
 
 
 def commands(listing: str, code: int) -> list[Command]:
-    """Split a console listing into its commands."""
+    """Split a console listing into its commands; a quotation may run over several lines."""
     found: list[Command] = []
-    for line in listing.splitlines():
-        if line.startswith("$ "):
-            found.append(Command(line[2:], [], code))
-        elif line.strip() not in ("", "…"):
-            found[-1].shown.append(line)
+    line = ""
+    for text in listing.splitlines():
+        if line or text.startswith("$ "):
+            line += text.removeprefix("$ ") if not line else f"\n{text}"
+            if line.count('"') % 2 == 0:
+                found.append(Command(line, [], code))
+                line = ""
+        elif text.strip() not in ("", "…"):
+            found[-1].shown.append(text)
     return found
 
 
-def run(command: Command, folder: Path, left_in: Path) -> Path:
-    """Run a command as a reader does, compare what it prints, and return the folder that it leaves the reader in."""
-    done = subprocess.run(
-        ["bash", "-c", f'{command.line}\ncode=$?; pwd > "$LEFT_IN"; exit $code'],
-        cwd=folder,
-        env={**ENVIRONMENT, "LEFT_IN": str(left_in)},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=120,
-    )
-    printed = (done.stdout + done.stderr).splitlines()
-    assert done.returncode == command.code, (command.line, done.stderr)
-    assert [line for line in command.shown if not any(each.startswith(line) for each in printed)] == [], (
-        f"{command.line} prints:\n{done.stdout}{done.stderr}"
-    )
-    return Path(left_in.read_text(encoding="utf-8").strip())
+@dataclass
+class Reader:
+    """A reader who follows a page, in the folder that the last command left."""
+
+    folder: Path
+    monkeypatch: pytest.MonkeyPatch
+    capsys: pytest.CaptureFixture[str]
+
+    def do(self, command: Command) -> None:
+        """Run a command, and compare what it prints with what is shown."""
+        program, *words = shlex.split(command.line, comments=True)
+        if program == "cd":
+            self.folder /= words[0]
+            return
+        if program == "runner":
+            done = call_main(self.folder, self.monkeypatch, self.capsys, *words)
+            code, out, err = done.code, done.out, done.err
+        else:
+            shell = ["bash", "-c", command.line]
+            other = subprocess.run(
+                shell, cwd=self.folder, env=ENVIRONMENT, capture_output=True, text=True, check=False, timeout=120
+            )
+            code, out, err = other.returncode, other.stdout, other.stderr
+        assert code == command.code, f"{command.line} prints:\n{out}{err}"
+        printed = (out + err).splitlines()
+        assert [line for line in command.shown if not any(each.startswith(line) for each in printed)] == [], (
+            f"{command.line} prints:\n{out}{err}"
+        )
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(DOCS)))
-def test_the_page_can_be_followed_from_top_to_bottom(page: Path, tmp_path: Path):
-    folder, left_in = tmp_path / "reader", tmp_path / "left_in"
-    shutil.copytree(ROOT / "experiments", folder / "experiments")
+def test_the_page_can_be_followed_from_top_to_bottom(page: Path, tmp_path, monkeypatch, capsys):
+    shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
+    reader = Reader(tmp_path, monkeypatch, capsys)
     for listing in LISTING.finditer(page.read_text(encoding="utf-8")):
         mark, language, text = listing["mark"] or "", listing["language"], listing["text"]
+        if mark.startswith("not run, ") or (mark == "where sqlite3 is installed" and shutil.which("sqlite3") is None):
+            continue
         if mark.startswith("file "):
-            (folder / mark.removeprefix("file ")).write_text(text, encoding="utf-8")
+            (reader.folder / mark.removeprefix("file ")).write_text(text, encoding="utf-8")
         elif mark == "part of an experiment":
             rest = [line for key, line in REST.items() if key not in tomllib.loads(text)]
-            (folder / "part.toml").write_text("\n".join([*rest, text]), encoding="utf-8")
-            run(Command("runner run part.toml --dry-run", [], 0), folder, left_in)
+            (reader.folder / "part.toml").write_text("\n".join([*rest, text]), encoding="utf-8")
+            reader.do(Command("runner run part.toml --dry-run", [], 0))
         elif language == "console":
-            for command in commands(text, int(mark.removeprefix("exit ")) if mark else 0):
-                folder = run(command, folder, left_in)
+            for command in commands(text, int(mark.removeprefix("exit ")) if mark.startswith("exit ") else 0):
+                reader.do(command)
         else:
-            assert mark.startswith("not run, ") or language in ("", "text"), f"mark this listing for the test: {text}"
+            assert language == "text", f"mark this listing for the test: {text}"
