@@ -80,13 +80,13 @@ def built_in(kind: str) -> set[str]:
 @pytest.mark.parametrize(
     ("kind", "line"), [("objective",) * 2, ("gradient", "gradient backend"), ("optimizer",) * 2, ("executor",) * 2]
 )
-def test_the_readme_names_all_that_can_be_swept(kind: str, line: str):
-    (names,) = re.findall(rf"^\| {line} \| (.*) \|$", README, re.MULTILINE)
+def test_the_page_on_experiments_names_all_that_can_be_swept(kind: str, line: str):
+    (names,) = re.findall(rf"^\| {line} \| (.*) \|$", page("how_to/write_an_experiment.md"), re.MULTILINE)
     assert {name for name in re.findall(r"`([^`]+)`", names) if not name.startswith("--")} == built_in(kind)
 
 
 def test_every_figure_is_described():
-    section = page("how_to/write_an_experiment.md").partition("\n## Pictures\n")[2].partition("\n## ")[0]
+    section = page("how_to/write_an_experiment.md").partition("\n## Choose the figures of the report\n")[2].partition("\n## ")[0]
     assert set(re.findall(r"^\| `([^`]+)`", section, re.MULTILINE)) == built_in("figure")
 
 
@@ -147,7 +147,7 @@ def test_the_python_that_is_shown_runs(tmp_path, runner_cli):
 
 def test_the_questions_that_are_shown_are_answered(tmp_path, runner_cli):
     runner_cli("run", ROOT / "experiments" / "lr_sweep.toml", "--no-report", cwd=tmp_path)
-    shown = [line.partition("  #")[0] for line in blocks(page("how_to/query_results.md"), "console")[0].splitlines()]
+    shown = [line.partition("  #")[0] for line in blocks(page("how_to/query_results.md"), "console")[1].splitlines()]
     assert len(shown) == 10
     for line in shown:
         dollar, program, *arguments = shlex.split(line)
