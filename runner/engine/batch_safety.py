@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -13,11 +12,10 @@ from runner.contracts.executor import sign_of_life
 from runner.contracts.optimizer import Memory
 from runner.contracts.outcomes import Outcome
 from runner.engine.batch import Batch
-from runner.engine.evaluation import EvaluatedPoint, Evaluator
+from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_step
 from runner.engine.optimizer_memory import same_row, without_rows
 from runner.engine.plugin_errors import blame, describe
 from runner.engine.trajectories import Trajectory
-from runner.errors import PluginError
 
 REHEARSED_STEPS = 2
 
@@ -62,16 +60,16 @@ def _problem_at_start(single: Batch) -> str | None:
 def _first_steps(batch: Batch) -> Iterator[Step]:
     """Yield f, ∇f, the next iterate and the memory of the first steps."""
     evaluator = Evaluator(batch.objective, batch.gradient, len(batch))
-    x = _protected(batch.start)
+    x = read_only(batch.start)
     memory = batch.optimizer.init(x)
     for _ in range(REHEARSED_STEPS):
         value, gradient = evaluator.value_and_gradient(x)
-        x, memory = _step(batch.optimizer, EvaluatedPoint(evaluator, x, value, gradient), memory)
+        x, memory = take_step(batch.optimizer, EvaluatedPoint(evaluator, x, value, gradient), memory)
         sign_of_life.get()()
         yield value, gradient, x, memory
 
 
-def _difference_from_alone(batch: Batch) -> Trouble | None:
+def difference_from_alone(batch: Batch) -> Trouble | None:
     """Return how the first, the middle or the last run differs when it is computed alone, bit for bit; None if none does."""
     compared = sorted({0, len(batch) // 2, len(batch) - 1})
     try:
@@ -83,26 +81,6 @@ def _difference_from_alone(batch: Batch) -> Trouble | None:
     except (Exception, SystemExit) as error:
         return raised(batch, error)
     return None
-
-
-def _protected(x: Array) -> Array:
-    """Return x, in row order, so that a plugin that writes to its argument raises instead of changing the trajectory."""
-    x = np.ascontiguousarray(x)
-    x.setflags(write=False)
-    return x
-
-
-def _step(optimizer: Any, point: EvaluatedPoint, memory: Memory) -> tuple[Array, Memory]:
-    stepped = optimizer.step(point, memory)
-    if not (isinstance(stepped, tuple) and len(stepped) == 2):
-        raise PluginError(f"{type(optimizer).__name__}.step returned {type(stepped).__name__}; "
-                          "it must return the next iterate and the memory, as in: return x, memory")  # fmt: skip
-    x, memory = stepped
-    if type(x) is not np.ndarray or x.shape != point.x.shape or x.dtype != np.float64:
-        described = f"shape {np.shape(x)} and type {getattr(x, 'dtype', type(x).__name__)}"
-        raise PluginError(f"{type(optimizer).__name__}.step returned an iterate of {described} from x of shape {point.x.shape}; "
-                          f"it must return a float64 array of shape {point.x.shape}")  # fmt: skip
-    return _protected(x), memory
 
 
 ROWLESS = "keeps an array in its memory that has no row for each run"

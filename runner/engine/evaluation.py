@@ -12,7 +12,7 @@ import numpy as np
 from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, ComputesValueAndGradient, GradientBackend
 from runner.contracts.objective import Objective
-from runner.contracts.optimizer import Mask, Point
+from runner.contracts.optimizer import Mask, Memory, Optimizer, Point
 from runner.engine.batch import take_rows
 from runner.errors import PluginError
 
@@ -225,3 +225,31 @@ class EvaluatedPoint(Point):
     def at(self, x: Array, where: Mask | None = None) -> Point:
         """Look elsewhere; see `runner.Point.at`."""
         return EvaluatedPoint(self._evaluator, x, where=where)
+
+
+def read_only(x: Array) -> Array:
+    """Return x in row order and write-protected.
+
+    A plugin that writes to its argument then raises an exception instead of changing the trajectory.
+    """
+    x = np.ascontiguousarray(x)
+    x.setflags(write=False)
+    return x
+
+
+def take_step(optimizer: Optimizer, point: Point, memory: Memory) -> tuple[Array, Memory]:
+    """Return the next iterate, `(runs, dimension)` and read-only, and the memory for the step after it.
+
+    Raises:
+        PluginError: `optimizer.step` returned something else.
+    """
+    stepped: object = optimizer.step(point, memory)
+    if not (isinstance(stepped, tuple) and len(stepped) == 2):
+        raise PluginError(f"{type(optimizer).__name__}.step returned {type(stepped).__name__}; "
+                          "it must return the next iterate and the memory, as in: return x, memory")  # fmt: skip
+    x, memory = stepped
+    if type(x) is not np.ndarray or x.shape != point.x.shape or x.dtype != np.float64:
+        described = f"shape {np.shape(x)} and type {getattr(x, 'dtype', type(x).__name__)}"
+        raise PluginError(f"{type(optimizer).__name__}.step returned an iterate of {described} from x of shape {point.x.shape}; "
+                          f"it must return a float64 array of shape {point.x.shape}")  # fmt: skip
+    return read_only(x), memory

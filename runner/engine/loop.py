@@ -19,9 +19,9 @@ from runner.contracts.objective import known_minimum
 from runner.contracts.optimizer import Mask, Memory
 from runner.contracts.outcomes import OUTCOMES, Behaviour, Outcome
 from runner.engine.batch import Batch, take_rows
-from runner.engine.batch_safety import ROWLESS, _difference_from_alone, _protected, _step, raised
+from runner.engine.batch_safety import ROWLESS, difference_from_alone, raised
 from runner.engine.behaviour import BehaviourState
-from runner.engine.evaluation import EvaluatedPoint, Evaluator
+from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_step
 from runner.engine.optimizer_memory import take_memory, without_rows
 from runner.engine.plugin_errors import describe
 from runner.engine.recording import Recorder
@@ -35,7 +35,7 @@ def descend(batch: Batch) -> Descent:
     with np.errstate(all="ignore"):
         if len(batch) == 1:
             return Descent(_Loop(batch).run())
-        trouble = _difference_from_alone(batch)
+        trouble = difference_from_alone(batch)
         if trouble is None:
             try:
                 return Descent(_Loop(batch).run())
@@ -76,7 +76,7 @@ class _Loop:
         self.recorder = Recorder(runs, dimension, batch.rules)
         self.trajectories: list[Trajectory | None] = [None] * runs
         self.going = np.arange(runs)
-        self.x = _protected(batch.start)
+        self.x = read_only(batch.start)
         self.previous: Array | None = None
         self.memory: Memory = None
         self.stopping: StoppingState | None = None
@@ -94,7 +94,7 @@ class _Loop:
                 point = self._visit(step)
                 if point is None:
                     break
-                x, self.memory = _step(self.optimizer, point, self.memory)
+                x, self.memory = take_step(self.optimizer, point, self.memory)
                 self.previous, self.x = self.x, x
                 step += 1
         except (Exception, SystemExit) as error:
@@ -178,7 +178,7 @@ class _Loop:
         if without_rows(self.memory, runs) is not None:
             raise PluginError(f"{type(self.optimizer).__name__}.step {ROWLESS}")
         self.going = self.going[rows]
-        self.x = _protected(self.x[rows])
+        self.x = read_only(self.x[rows])
         self.previous = None
         self.memory = take_memory(self.memory, rows, runs)
         self.optimizer = take_rows(self.optimizer, rows)
