@@ -1,138 +1,150 @@
-"""Batch safety: whether a run in a batch gives the same bits as the run alone, and the first steps that show it."""
+"""Batch safety: the comparison of a run in a batch with the same run alone, bit for bit, over the first steps."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.executor import sign_of_life
 from runner.contracts.optimizer import Memory
-from runner.contracts.outcomes import Outcome
 from runner.engine.batch import Batch
 from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_step
-from runner.engine.optimizer_memory import same_row, without_rows
-from runner.engine.plugin_errors import blame, describe
-from runner.engine.trajectories import Trajectory
+from runner.engine.optimizer_memory import array_without_rows, same_row
+from runner.engine.plugin_errors import describe, describe_with_plugin
 
-REHEARSED_STEPS = 2
+FIRST_STEPS = 2
+"""The number of steps that are tried and compared before a batch begins."""
+
+CONSTANT_IN_MEMORY = "keeps an array in its memory that has no row for each run"
+KEEP_CONSTANTS = ". Keep constants in the plugin"
+WRITE_FOR_BATCHES = (
+    ". To let runs advance together, write it for x of shape (runs, dimension): broadcast over the leading axis, reduce with "
+    "axis=-1, use runner.dot, runner.norm, runner.matvec"
+)
+RETURN_NON_FINITE = ". Where it returns nan or inf instead of raising, the other runs advance together"
 
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Whether a batch can begin.
+    """The result of trying the first steps of a batch.
 
     Attributes:
-        identities: of its runs.
-        problem: what is wrong, if no run can take a step; None if one can.
+        identities: the identities of the batch's runs.
+        problem: the reason why no run can take a step, in words; None if one can.
     """
 
     identities: tuple[str, ...]
     problem: str | None
 
 
+class _Step(NamedTuple):
+    """One step of a batch: f, ∇f, the next iterate, and the optimizer's memory."""
+
+    value: Array
+    gradient: Array
+    x: Array
+    memory: Memory
+
+
+@dataclass(frozen=True)
+class BatchFault:
+    """The reason why the runs of a batch cannot advance together.
+
+    Attributes:
+        reason: the reason, with the plugin's name.
+        advice: a remedy for the plugin's author, if every run can be computed alone.
+        error_type: the class of the exception that the batch raised; None if it raised none.
+    """
+
+    reason: str
+    advice: str = WRITE_FOR_BATCHES
+    error_type: type[BaseException] | None = None
+
+    @classmethod
+    def from_error(cls, batch: Batch, error: BaseException) -> BatchFault:
+        """Describe an exception that a batch of several runs raised."""
+        names = " × ".join(type(plugin).__name__ for plugin in (batch.objective, batch.gradient, batch.optimizer))
+        return cls(describe_with_plugin(error, f"a batch of {names}"), error_type=type(error))
+
+    def warning(self, errors_alone: Collection[type[BaseException]]) -> str:
+        """Return a warning for the user.
+
+        Args:
+            errors_alone: the classes of the exceptions that runs of the batch raised when each was computed alone.
+        """
+        consequence = "so its batches were computed one run at a time"
+        if self.error_type in errors_alone:
+            return f"{self.reason}, for some runs alone too; {consequence}{RETURN_NON_FINITE}"
+        return f"{self.reason}; {consequence}{self.advice}"
+
+
 def rehearse(batch: Batch) -> Rehearsal:
-    """Try the first steps of a batch, to refuse broken plugins before anything is written."""
+    """Try the first steps of a batch's runs, one run at a time, until one run succeeds.
+
+    The pipeline refuses an experiment with a broken plugin by this, before anything is written.
+    """
     first_problem = None
     with np.errstate(all="ignore"):
         for row in range(len(batch)):
-            problem = _problem_at_start(batch.only([row]))
+            problem = _first_step_problem(batch.only([row]))
             if problem is None:
                 return Rehearsal(batch.identities, None)
             first_problem = first_problem or problem
     return Rehearsal(batch.identities, first_problem)
 
 
-def _problem_at_start(single: Batch) -> str | None:
+def find_batch_fault(batch: Batch) -> BatchFault | None:
+    """Compare the first steps of a batch with those of its first, middle and last run alone, bit for bit.
+
+    Returns:
+        The first difference, or an exception that was raised; None if all bits are the same.
+    """
+    names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
+             f"{type(batch.optimizer).__name__}.step")  # fmt: skip
+    compared = sorted({0, len(batch) // 2, len(batch) - 1})
     try:
-        value, gradient = next(_first_steps(single))[:2]
+        single_runs = zip(*(_first_steps(batch.only([row])) for row in compared), strict=True)
+        for together, singles in zip(_first_steps(batch), single_runs, strict=True):
+            for row, alone in zip(compared, singles, strict=True):
+                results = ((together.value, alone.value), (together.gradient, alone.gradient), (together.x, alone.x))
+                for name, (all_rows, single) in zip(names, results, strict=True):
+                    if all_rows[row].tobytes() != single[0].tobytes():
+                        return BatchFault(f"{name} is not batch-safe: a run alone and the same run in a batch differ")
+                # The batch may have as many runs as a constant has entries, so the run alone is examined too.
+                if any(array_without_rows(step.memory, runs) is not None for step, runs in ((together, len(batch)), (alone, 1))):
+                    return BatchFault(f"{names[2]} {CONSTANT_IN_MEMORY}", KEEP_CONSTANTS)
+                if not same_row(together.memory, row, alone.memory):
+                    difference = "a run alone and the same run in a batch remember different numbers"
+                    return BatchFault(f"{names[2]} is not batch-safe: {difference}")
     except (Exception, SystemExit) as error:
-        return describe(error)
-    where = f"at the start x = {np.array2string(single.start[0], threshold=6)}"
-    for plugin, method, result in ((single.objective, "value", value), (single.gradient, "gradient", gradient)):
-        if not np.isfinite(result).all():
-            return f"{type(plugin).__name__}.{method} returned {result.ravel()[~np.isfinite(result.ravel())][0]} {where}"
+        return BatchFault.from_error(batch, error)
     return None
 
 
-def _first_steps(batch: Batch) -> Iterator[Step]:
-    """Yield f, ∇f, the next iterate and the memory of the first steps."""
+def _first_step_problem(single: Batch) -> str | None:
+    """Return the reason why the run of a batch of one cannot take its first step; None if it can."""
+    try:
+        first = next(_first_steps(single))
+    except (Exception, SystemExit) as error:
+        return describe(error)
+    start = np.array2string(single.start[0], threshold=6)
+    for plugin, method, result in ((single.objective, "value", first.value), (single.gradient, "gradient", first.gradient)):
+        finite = np.isfinite(result)
+        if not finite.all():
+            return f"{type(plugin).__name__}.{method} returned {result[~finite][0]} at the start x = {start}"
+    return None
+
+
+def _first_steps(batch: Batch) -> Iterator[_Step]:
     evaluator = Evaluator(batch.objective, batch.gradient, len(batch))
     x = read_only(batch.start)
     memory = batch.optimizer.init(x)
-    for _ in range(REHEARSED_STEPS):
+    for _ in range(FIRST_STEPS):
         value, gradient = evaluator.value_and_gradient(x)
         x, memory = take_step(batch.optimizer, EvaluatedPoint(evaluator, x, value, gradient), memory)
         sign_of_life.get()()
-        yield value, gradient, x, memory
-
-
-def difference_from_alone(batch: Batch) -> Trouble | None:
-    """Return how the first, the middle or the last run differs when it is computed alone, bit for bit; None if none does."""
-    compared = sorted({0, len(batch) // 2, len(batch) - 1})
-    try:
-        runs_alone = zip(*(_first_steps(batch.only([row])) for row in compared), strict=True)
-        for together, singles in zip(_first_steps(batch), runs_alone, strict=True):
-            for row, alone in zip(compared, singles, strict=True):
-                if trouble := difference(batch, together, row, alone):
-                    return trouble
-    except (Exception, SystemExit) as error:
-        return raised(batch, error)
-    return None
-
-
-ROWLESS = "keeps an array in its memory that has no row for each run"
-KEEP_CONSTANTS = ". Keep constants in the plugin"
-WRITE_FOR_BATCHES = (
-    ". To let runs advance together, write it for x of shape (runs, dimension): broadcast over the leading axis, reduce with "
-    "axis=-1, use runner.dot, runner.norm, runner.matvec"
-)
-LET_OTHERS_GO_ON = ". Where it returns nan or inf instead of raising, the other runs advance together"
-
-Step = tuple[Array, Array, Array, Memory]
-"""f, ∇f, the next iterate and the memory of one step."""
-
-
-@dataclass(frozen=True)
-class Trouble:
-    """Why runs cannot advance together.
-
-    Attributes:
-        what: in words, with the plugin's name.
-        advice: what helps, if single runs are computed without trouble.
-        kind: the first word of the error, if something was raised.
-    """
-
-    what: str
-    advice: str = WRITE_FOR_BATCHES
-    kind: str = ""
-
-    def warning(self, alone: Sequence[Trajectory]) -> str:
-        """Return what the user should know, given the same runs computed one at a time."""
-        so = "so its batches were computed one run at a time"
-        if any(run.outcome == Outcome.FAILED and run.error.split(" ")[0] == self.kind for run in alone):
-            return f"{self.what}, for some runs alone too; {so}{LET_OTHERS_GO_ON}"
-        return f"{self.what}; {so}{self.advice}"
-
-
-def raised(batch: Batch, error: BaseException) -> Trouble:
-    """Return what it means that a batch raised an exception."""
-    plugins = (batch.objective, batch.gradient, batch.optimizer)
-    what = blame(error, f"a batch of {' × '.join(type(plugin).__name__ for plugin in plugins)}")
-    return Trouble(what, kind=describe(error).split(" ")[0])
-
-
-def difference(batch: Batch, together: Step, row: int, alone: Step) -> Trouble | None:
-    """Return how one step of a run of the batch differs from the same step of that run alone, bit for bit; None if not at all."""
-    names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
-             f"{type(batch.optimizer).__name__}.step")  # fmt: skip
-    for name, all_rows, single in zip(names, together[:3], alone[:3], strict=True):
-        if all_rows[row].tobytes() != single[0].tobytes():
-            return Trouble(f"{name} is not batch-safe: a run alone and the same run in a batch differ")
-    if without_rows(together[3], len(batch)) is not None or without_rows(alone[3], 1) is not None:
-        return Trouble(f"{names[2]} {ROWLESS}", KEEP_CONSTANTS)
-    if not same_row(together[3], row, alone[3]):
-        return Trouble(f"{names[2]} is not batch-safe: a run alone and the same run in a batch remember different numbers")
-    return None
+        yield _Step(value, gradient, x, memory)

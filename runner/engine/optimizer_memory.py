@@ -1,4 +1,4 @@
-"""What an optimizer remembers between steps: arrays with a row for each run, which are cut where runs leave their batch."""
+"""The memory of an optimizer between steps: arrays with a row for each run, which are cut when runs leave their batch."""
 
 from __future__ import annotations
 
@@ -10,40 +10,43 @@ import numpy as np
 from runner.contracts.optimizer import Mask, Memory
 
 
-def arrays(memory: Memory) -> Iterator[Any]:
-    """Yield the arrays of a memory."""
+def arrays_in(memory: Memory) -> Iterator[Any]:
+    """Yield the arrays of a memory, those in nested containers too; scalars are left out."""
     if isinstance(memory, np.ndarray) and memory.ndim:
         yield memory
     elif isinstance(memory, tuple | list | dict):
         for item in memory.values() if isinstance(memory, dict) else memory:
-            yield from arrays(item)
+            yield from arrays_in(item)
 
 
-def without_rows(memory: Memory, runs: int) -> Any:
-    """Return an array of a memory that has not a row for each run, or None.
-
-    There may be just as many runs as a constant is long, so ask this of a run alone as well.
-    """
-    return next((array for array in arrays(memory) if len(array) != runs), None)
+def array_without_rows(memory: Memory, runs: int) -> Any:
+    """Return the first array of a memory whose length is not the number of runs; None if there is no such array."""
+    return next((array for array in arrays_in(memory) if len(array) != runs), None)
 
 
 def same_row(memory: Memory, row: int, alone: Memory) -> bool:
-    """Whether what is remembered of one run of a batch is what that run remembers alone, bit for bit."""
-    together, singles = list(arrays(memory)), list(arrays(alone))
+    """Return True if the memory of a batch holds for one run what that run remembers alone, bit for bit."""
+    together, singles = list(arrays_in(memory)), list(arrays_in(alone))
     if len(together) != len(singles):
         return False
-    return all(_same(array[row : row + 1], single) for array, single in zip(together, singles, strict=True))
-
-
-def _same(one: Any, other: Any) -> bool:
-    if one.dtype != other.dtype or one.shape != other.shape:
-        return False
-    # Of arrays of Python's own objects the bytes are where they lie, and not what they are.
-    return bool(one.dtype.hasobject or one.tobytes() == other.tobytes())
+    for array, single in zip(together, singles, strict=True):
+        part = array[row : row + 1]
+        if part.dtype != single.dtype or part.shape != single.shape:
+            return False
+        # Object arrays hold pointers, so their bytes cannot be compared.
+        if not part.dtype.hasobject and part.tobytes() != single.tobytes():
+            return False
+    return True
 
 
 def take_memory(memory: Memory, rows: Mask, runs: int) -> Memory:
-    """Return an optimizer's memory for some of the runs: arrays with a row for each run are cut, the rest is left."""
+    """Return the memory for some of the runs: arrays with a row for each run are cut, everything else stays as it is.
+
+    Args:
+        memory: the memory of the batch.
+        rows: True for the runs that are kept, `(runs,)`.
+        runs: the number of runs in the batch.
+    """
     if isinstance(memory, np.ndarray) and memory.ndim and len(memory) == runs:
         return memory[rows]
     if isinstance(memory, tuple) and hasattr(memory, "_fields"):

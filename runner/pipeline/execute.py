@@ -19,7 +19,7 @@ from runner.errors import Interrupted, PluginError
 from runner.experiment.model import Experiment
 from runner.pipeline.first_steps import try_first_steps
 from runner.pipeline.known_minima import landmarks
-from runner.pipeline.lost_batches import recovered
+from runner.pipeline.lost_batches import compute_all
 from runner.pipeline.plan import Choices, Plan
 from runner.pipeline.work_sharing import Share
 from runner.registry.catalogue import Catalogue
@@ -98,7 +98,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     share = Share(recording, parcels, todo, plan.stored, observer)
     observer.began(plan)
     try:
-        with closing(recording), closing(recovered(experiment.executor, share)) as descents:
+        with closing(recording), closing(compute_all(experiment.executor, share)) as descents:
             for descent in descents:
                 share.save(descent)
                 _note(descent, finished, observer)

@@ -12,7 +12,7 @@ from runner.engine.dispatch import dispatched
 from runner.engine.parcel import Parcel
 from runner.errors import PluginError
 from runner.experiment.model import Run
-from runner.pipeline.lost_batches import limit
+from runner.pipeline.lost_batches import silence_limit
 from runner.registry.setting import Setting
 
 Combination = tuple[str, str, str]
@@ -34,7 +34,7 @@ def try_first_steps(executor: Setting, parcels: Sequence[Parcel], todo: Mapping[
     """
     fine = {_combination(run) for run in known}
     problems: dict[Combination, str] = {}
-    for rehearsal in dispatched(executor, rehearse, Rehearsal, parcels, limit):
+    for rehearsal in dispatched(executor, rehearse, Rehearsal, parcels, silence_limit):
         identities = rehearsal.item.batch.identities if isinstance(rehearsal, Lost) else rehearsal.identities
         combination = _combination(todo[identities[0]])
         if isinstance(rehearsal, Lost) or rehearsal.problem is None:

@@ -1,54 +1,70 @@
-"""Batches that are computed where a run may hang or end its process: what is lost is computed again, all but that run."""
+"""Batches that an executor lost: each is divided and computed again until the run that stops its process stands alone."""
 
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Generator
 
 from runner.contracts.executor import Lost
+from runner.contracts.outcomes import Outcome
 from runner.engine.dispatch import dispatched
-from runner.engine.loop import descend, lost
+from runner.engine.loop import descend
 from runner.engine.parcel import Parcel
-from runner.engine.trajectories import Descent
+from runner.engine.trajectories import Descent, Evaluations, Trajectory
 from runner.pipeline.work_sharing import Share
 from runner.registry.setting import Setting
 
 PARTS = 4
-"""Into how many a lost batch is cut: half the stops of halves, and no more to compute even where any size costs the same."""
+"""The number of parts of a lost batch: quarters need half as many time-outs as halves, and no more runs are computed again."""
 SECONDS_OF_GRACE = 2.0
 
 
-def limit(parcel: Parcel) -> float | None:
-    """Return the seconds a batch may go without an iterate before it is stopped from outside, whatever its size.
+def silence_limit(parcel: Parcel) -> float | None:
+    """Return the seconds that a batch may go without an iterate before it is stopped from outside, whatever its size.
 
-    A batch in which none hangs comes to the end of its time by itself, at its next iterate; that is why each iterate counts, and
-    not the batch: how long thousands of runs take together says nothing. If a single step takes so long because there are many
-    runs, a part of them takes less.
+    A batch ends by itself at the first iterate after its time is up, so only an iterate that does not end needs the limit. The
+    time of a whole batch says nothing, since it grows with the number of runs. If one step of many runs exceeds the limit, a part
+    of them needs less time.
     """
     wall_time = parcel.batch.rules.stop.wall_time
     return None if wall_time is None else 2 * wall_time + SECONDS_OF_GRACE
 
 
-def recovered(executor: Setting, share: Share) -> Generator[Descent]:
-    """Compute the batches; one that is lost is cut up until the run that lost it stands alone, and that run has failed.
+def compute_all(executor: Setting, share: Share) -> Generator[Descent]:
+    """Compute the batches of this process's share, and yield what comes back.
+
+    A lost batch is divided and its parts are computed, until the run that was lost stands alone; this run has then failed, or has
+    timed out if it was stopped from outside.
 
     Raises:
         PluginError: the executor fails.
     """
     parts: list[Parcel] = []
-    # Parts are claimed already, and nobody waits for others with a claim in hand: they might be waiting for this one.
+    # This process has claimed the parts already. It must not wait for other processes meanwhile, which may be waiting for them.
     while parts or share.more():
         work, parts = itertools.chain(parts, share.parcels()), []
-        for descent in dispatched(executor, descend, Descent, work, limit):
+        for descent in dispatched(executor, descend, Descent, work, silence_limit):
             if not isinstance(descent, Lost):
                 yield descent
-            elif len(descent.item.batch) == 1:
-                yield lost(descent.item.batch, descent.reason, descent.timed_out)
-            else:
-                parts += _parts(descent.item)
-
-
-def _parts(parcel: Parcel) -> list[Parcel]:
-    runs = range(len(parcel.batch))
-    size = -(-len(runs) // PARTS)
-    return [Parcel(parcel.batch.only(runs[first : first + size]), parcel.files) for first in runs[::size]]
+                continue
+            batch = descent.item.batch
+            if len(batch) > 1:
+                size = math.ceil(len(batch) / PARTS)
+                rows = range(len(batch))
+                parts += [Parcel(batch.only(rows[first : first + size]), descent.item.files) for first in rows[::size]]
+                continue
+            trajectory = Trajectory(
+                identity=batch.identities[0],
+                outcome=Outcome.TIMEOUT if descent.timed_out else Outcome.FAILED,
+                error=descent.reason,
+                steps=0,
+                evaluations=Evaluations(0, 0, 0),
+                final_value=math.nan,
+                final_gradient_norm=math.nan,
+                best_value=math.nan,
+                best_step=0,
+                seconds=0.0,
+                chunks=(),
+            )
+            yield Descent((trajectory,))

@@ -12,7 +12,7 @@ from runner.contracts.arrays import Array
 from runner.contracts.optimizer import Mask, Memory, Optimizer, Point
 from runner.engine.batch import take_rows
 from runner.engine.evaluation import EvaluatedPoint, Evaluator
-from runner.engine.optimizer_memory import same_row, take_memory, without_rows
+from runner.engine.optimizer_memory import array_without_rows, same_row, take_memory
 from runner.testing.check import Check, Failure, Skip, called, check_array, in_order, require, same
 from runner.testing.declarations import declared, not_swept, sweeps
 from runner.testing.functions import RUNS
@@ -130,7 +130,7 @@ class _Suite:
         runs = len(start)
         kept: list[Memory] = []
         for _ in _iterates(self.name, self.optimizer, start, FEW_STEPS, kept=kept):
-            array, many = without_rows(kept[-1], runs), f"{runs} run{'s' * (runs > 1)}"
+            array, many = array_without_rows(kept[-1], runs), f"{runs} run{'s' * (runs > 1)}"
             require(
                 array is None,
                 f"{self.name} keeps an array of shape {np.shape(array)} in its memory for {many}: it must have a row for each "

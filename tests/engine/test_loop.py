@@ -18,7 +18,7 @@ from runner.engine import recording
 from runner.engine.batch import Batch
 from runner.engine.batch_safety import rehearse
 from runner.engine.loop import descend
-from runner.engine.optimizer_memory import same_row, take_memory, without_rows
+from runner.engine.optimizer_memory import array_without_rows, same_row, take_memory
 from runner_plugins.gradients.finite_difference import FiniteDifference
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.objectives.sin_quadratic import SinQuadratic
@@ -326,8 +326,8 @@ class TestBatching:
         assert same_row(objects, 0, np.array([{}], dtype=object))
 
     def test_a_constant_is_told_from_rows_unless_it_is_as_long(self):
-        assert without_rows((np.zeros(3), {"a": np.zeros((3, 2))}, np.float64(1.0), np.zeros(())), 3) is None
-        assert without_rows((np.zeros(3), {"a": np.zeros((2, 3))}), 3).shape == (2, 3)
+        assert array_without_rows((np.zeros(3), {"a": np.zeros((3, 2))}, np.float64(1.0), np.zeros(())), 3) is None
+        assert array_without_rows((np.zeros(3), {"a": np.zeros((2, 3))}), 3).shape == (2, 3)
 
 
 @dataclass(frozen=True)
