@@ -20,6 +20,7 @@ from runner.cli.terminal.progress import QuietProgress, many_runs, progress_obse
 from runner.cli.terminal.run_summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_lines
 from runner.contracts.figure import Results
 from runner.contracts.outcomes import Outcome
+from runner.errors import ExperimentError
 from runner.pipeline.execute import Finished, execute
 from runner.pipeline.plan import Choices, Plan, make_plan, read
 from runner.registry.registry import Registry
@@ -97,7 +98,9 @@ def run(
     catalogue = Registry()
     with closing(Store(db)) as store:
         plan = make_plan(read(file, catalogue, choices), store, choices)
-        figures = [] if no_report else find_figures(plan.experiment, catalogue)
+        figures, errors = find_figures(() if no_report else plan.experiment.figures, catalogue)
+        if errors:
+            raise ExperimentError(str(plan.experiment.path), [f"report.figures[{place}]: {error}" for place, error in errors])
         if dry_run:
             _say_plan(plan, store.database.name, told)
             return 0

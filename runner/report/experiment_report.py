@@ -1,4 +1,4 @@
-"""The report of an experiment: its figures and tables."""
+"""The report of an experiment: its figures by name, and the tables that stand above them."""
 
 from __future__ import annotations
 
@@ -9,48 +9,47 @@ from typing import TYPE_CHECKING, cast
 from runner.analysis.learning_rates import CAPTION, rate_sweeps, rates_export, rates_table
 from runner.analysis.summary import SUMMARY_CAPTION, settings_table, summarize, summarize_settings, summary_table
 from runner.contracts.figure import Figure, Results
-from runner.errors import ExperimentError, PluginError
-from runner.experiment.model import Experiment
+from runner.errors import PluginError
 from runner.registry.catalogue import Catalogue
 
 if TYPE_CHECKING:
     from runner.report.page import WrittenReport
 
 
-def find_figures(experiment: Experiment, catalogue: Catalogue) -> list[tuple[str, Figure]]:
-    """Return the figures of an experiment's report, by name.
+def find_figures(names: Sequence[str], catalogue: Catalogue) -> tuple[list[tuple[str, Figure]], list[tuple[int, PluginError]]]:
+    """Return the figure plugins with the given names, and an error for each name that cannot be used.
 
-    Raises:
-        ExperimentError: there is no such figure, or it cannot be loaded.
+    The caller decides what an error means: a mistake in an experiment file, or one in a question.
+
+    Returns:
+        Each name with its plugin, and for each other name its place in `names` with the error.
     """
-    found, problems = [], []
-    for number, name in enumerate(experiment.figures):
+    found, errors = [], []
+    for place, name in enumerate(names):
         try:
             found.append((name, cast(Figure, catalogue.find("figure", name).cls())))
         except PluginError as error:
-            problems.append(f"report.figures[{number}]: {error}")
-    if problems:
-        raise ExperimentError(str(experiment.path), problems)
-    return found
+            errors.append((place, error))
+    return found, errors
 
 
 def report(
     results: Results, figures: Sequence[tuple[str, Figure]], folder: Path, command: str, computes: bool = True
 ) -> WrittenReport:
-    """Write the report of an experiment from the database alone.
+    """Write the report of an experiment from stored results alone.
 
     Args:
         results: the experiment, as the database holds it.
-        figures: what to draw.
-        folder: where to write.
-        command: what to type to compute the results again, or to draw them again.
-        computes: which of the two it does.
+        figures: the figures to draw, by name, in the order of the page.
+        folder: the folder to write into; it is created if it is missing.
+        command: the command line that produces this report again; the page shows it.
+        computes: true if that command also computes missing runs, false if it only draws.
 
     Raises:
         StoreError: the database is damaged.
         ReportError: the folder cannot be written.
     """
-    # Matplotlib takes longer to load than a small sweep to compute, and many calls write no report.
+    # Loading Matplotlib takes longer than computing a small sweep, and many commands write no report.
     from runner.report.page import Section, Table, write_report
 
     summary, settings = summary_table(summarize(results.runs)), settings_table(summarize_settings(results.runs))

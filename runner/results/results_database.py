@@ -320,10 +320,10 @@ class ResultsDatabase:
             ReportError: the folder cannot be written.
         """
         # As above.
-        from runner.results.drawing import redraw
+        from runner.results.drawing import draw_report
 
         catalogue = catalogue_with(plugins)
-        return redraw(Path(folder), self._results(experiment, where, catalogue), figures, catalogue)
+        return draw_report(Path(folder), self._results(experiment, where, catalogue), figures, catalogue)
 
     def _results(self, experiment: Key, where: str | None, catalogue: Catalogue) -> StoredResults:
         # As above.

@@ -7,11 +7,12 @@ import time
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from runner.engine.trajectories import Chunk, Trajectory
-from runner.experiment.model import Rules, Run
-from runner.registry.setting import Setting
+if TYPE_CHECKING:
+    from runner.engine.trajectories import Chunk, Trajectory
+    from runner.experiment.model import Rules, Run
+    from runner.registry.setting import Setting
 
 
 @dataclass(frozen=True)
