@@ -1,13 +1,16 @@
-"""The directives `plugin-table` and `plugins`: each built-in plugin of a kind with its formula, parameters and source."""
+"""The directives `plugin-table` and `plugins`: the built-in plugins of a kind, from their docstrings, parameters and runs."""
 
 from __future__ import annotations
 
 import inspect
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from command_line import code, escaped, fenced, table
 from docutils import nodes
+from pictures import Picture, draw
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
@@ -34,7 +37,14 @@ class Plugins(SphinxDirective):
 
     def run(self) -> list[nodes.Node]:
         """Return the sections, parsed from Markdown."""
-        text = "\n".join(line for offer in built_in(self.arguments[0]) for line in described(offer))
+        folder = Path(self.env.doctreedir, "pictures")
+        page = Path(self.env.doc2path(self.env.docname)).parent
+        lines = []
+        for offer in built_in(self.arguments[0]):
+            path = folder / f"{offer.kind}_{offer.name}.png"
+            picture = draw(offer.kind, offer.name, path)
+            lines += [*described(offer), *figure(picture, os.path.relpath(path, page))]
+        text = "\n".join(lines)
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 
@@ -53,6 +63,11 @@ def described(offer: Offer) -> Iterator[str]:
         rows.append((code(name), code(kind), code(default), escaped(allowed), escaped(meaning)))
     yield from table(("parameter", "type", "default", "allowed", "meaning"), rows)
     yield from fenced("toml", "\n".join(usage(offer, None)))
+
+
+def figure(picture: Picture, path: str) -> Iterator[str]:
+    """Yield the Markdown lines of a picture with its caption."""
+    yield from (f"```{{figure}} {path}", f":alt: {picture.alt}", "", picture.caption.replace("*", r"\*"), "```", "")
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
