@@ -30,7 +30,7 @@ myst_links_external_new_tab = False
 # Docstrings follow the Google style; a single backtick marks code.
 default_role = "code"
 napoleon_numpy_docstring = False
-napoleon_use_ivar = True
+napoleon_custom_sections = [("Attributes", "params_style")]
 napoleon_use_rtype = False
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
@@ -38,7 +38,7 @@ autodoc_typehints = "signature"
 autodoc_typehints_format = "short"
 autodoc_type_aliases = {name: f"runner.{name}" for name in ("Array", "Mask", "Memory", "Quantity")}
 python_use_unqualified_type_names = True
-python_maximum_signature_line_length = 88
+python_maximum_signature_line_length = 120
 toc_object_entries_show_parents = "hide"
 nitpicky = True
 

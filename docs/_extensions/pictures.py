@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from sphinx.errors import ExtensionError
 
 import runner
-from runner.registry import Registry
+from runner.registry.registry import Registry
 
 ROOT = Path(__file__).parents[2]
 DOTS_PER_INCH = 130
@@ -34,18 +34,18 @@ SHOWN_PARAMETERS: Mapping[str, Mapping[str, Any]] = {
 """The parameters of an objective's picture, where the defaults show little."""
 SHOWN_REGIONS = {"ackley": (-4.0, 4.0)}
 """The ends of an objective's picture, where the start region is too wide to show its form."""
-FIGURE_EXPERIMENTS = {
-    "basins": "local_minima",
-    "convergence": "lr_sweep",
-    "effort": "newton",
-    "landscape": "valley",
-    "layer_gradients": "vanishing_gradients",
-    "learning_rate": "lr_sweep",
-    "outcomes": "lr_sweep",
-    "rates": "condition_numbers",
-    "regression_fit": "linear_regression",
+FIGURE_EXPERIMENTS: Mapping[str, tuple[str, str | None]] = {
+    "basins": ("local_minima", 'objective = "himmelblau" or objective = "sin_quadratic"'),
+    "convergence": ("lr_sweep", 'objective != "linear_regression"'),
+    "effort": ("newton", 'objective = "quadratic" or objective = "rosenbrock"'),
+    "landscape": ("valley", None),
+    "layer_gradients": ("vanishing_gradients", None),
+    "learning_rate": ("lr_sweep", None),
+    "outcomes": ("lr_sweep", None),
+    "rates": ("condition_numbers", None),
+    "regression_fit": ("linear_regression", "learning_rate = 0.01 or learning_rate = 0.2"),
 }
-"""The experiment in the repository that shows a figure best."""
+"""The experiment in the repository that shows a figure best, and the filter for its runs."""
 BATCHES, BATCH_SECONDS = 8, 0.2
 POINTS = np.linspace(0.5, 1.5, 25)[:, None]
 """The points at which gradient backends are compared, `(points, 1)`."""
@@ -263,9 +263,10 @@ def draw_figure(name: str, path: Path) -> Picture:
     """Draw a figure from an experiment of the repository."""
     if name not in FIGURE_EXPERIMENTS:
         raise ExtensionError(f"no experiment is named for a picture of figure {name}; add one to FIGURE_EXPERIMENTS")
-    experiment = FIGURE_EXPERIMENTS[name]
+    experiment, where = FIGURE_EXPERIMENTS[name]
     with runner.open(stored(ROOT / "experiments" / f"{experiment}.toml", path.parent)) as database:
-        caption = database.plot(path, name, experiment)[0]
-    return Picture(
-        f"The figure {name} of experiments/{experiment}.toml. {caption}", f"From `experiments/{experiment}.toml`. {caption}"
-    )
+        caption = database.plot(path, name, experiment, where=where)[0]
+    source = f"experiments/{experiment}.toml"
+    subset = f", for the runs with `{where}`" if where else ""
+    summary = Registry().find("figure", name).summary
+    return Picture(f"The figure {name} of {source}. {summary}", f"From `{source}`{subset}. {' '.join(caption.split())}")

@@ -14,7 +14,7 @@ from pictures import Picture, draw
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
-from runner.cli.plugins.show import _row, usage
+from runner.cli.plugins.show import parameter_row, usage
 from runner.registry.catalogue import Offer
 from runner.registry.registry import Registry
 
@@ -59,7 +59,7 @@ def described(offer: Offer) -> Iterator[str]:
     yield from ((inspect.getdoc(offer.cls) or "").replace("*", r"\*").replace("<", r"\<"), "")
     rows = []
     for parameter in offer.parameters.values():
-        name, kind, default, allowed, meaning = _row(parameter)
+        name, kind, default, allowed, meaning = parameter_row(parameter)
         rows.append((code(name), code(kind), code(default), escaped(allowed), escaped(meaning)))
     yield from table(("parameter", "type", "default", "allowed", "meaning"), rows)
     yield from fenced("toml", "\n".join(usage(offer, None)))

@@ -1,4 +1,4 @@
-"""The directive `public-names`: the documentation of names that `runner` offers, from their docstrings.
+"""The directives `public-names` and `returned-classes`: the names that `runner` offers, from their docstrings.
 
 autodoc does the work. This file chooses the fitting kind of entry for each name, prepares docstrings, which are written as
 plain text with mathematical signs, for reStructuredText, and leads references to an internal module to the public name.
@@ -6,10 +6,12 @@ plain text with mathematical signs, for reStructuredText, and leads references t
 
 from __future__ import annotations
 
+import ast
 import enum
 import importlib
 import inspect
 import re
+import sys
 from typing import Any
 
 from docutils import nodes
@@ -37,6 +39,7 @@ class PublicNames(SphinxDirective):
         lines = []
         for name in self.content:
             kind = entry(module, name)
+            import_annotations(getattr(importlib.import_module(module), name))
             lines += [f".. {kind}:: {module}.{name}"]
             lines += ["   :members:"] if kind in ("autoclass", "autoexception") else []
             lines += ["   :undoc-members:"] if is_enumeration(module, name) else []
@@ -45,12 +48,34 @@ class PublicNames(SphinxDirective):
         return self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
 
 
+class ReturnedClasses(SphinxDirective):
+    """Document the classes in the body, a line each, that public functions return and that are not public names themselves."""
+
+    has_content = True
+
+    def run(self) -> list[nodes.Node]:
+        """Return the entries, made by autodoc, in a container whose style hides the internal module."""
+        lines = [line for name in self.content for line in (f".. autoclass:: {name}()", "   :members:", "")]
+        entries = self.parse_text_to_nodes("\n".join(["```{eval-rst}", *lines, "```"]))
+        return [nodes.container("", *entries, classes=["returned-classes"])]
+
+
 def entry(module: str, name: str) -> str:
     """Return autodoc's directive for a name."""
     value = getattr(importlib.import_module(module), name)
     if inspect.isclass(value):
         return "autoexception" if issubclass(value, BaseException) else "autoclass"
     return "autofunction" if inspect.isroutine(value) else "autodata"
+
+
+def import_annotations(value: Any) -> None:
+    """Import what the module of a class or function imports for type checkers alone, so that autodoc can resolve its types."""
+    module = sys.modules.get(getattr(value, "__module__", ""))
+    if module is None or not module.__name__.startswith("runner."):
+        return
+    for statement in ast.parse(inspect.getsource(module)).body:
+        if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
+            exec(compile(ast.Module(statement.body, []), str(module.__file__), "exec"), vars(module))
 
 
 def is_enumeration(module: str, name: str) -> bool:
@@ -74,11 +99,15 @@ def prepare_docstring(app: Sphinx, what: str, name: str, value: Any, options: An
 
 
 def constant_docstring(name: str) -> list[str]:
-    """Return the string behind a constant's definition in the module that defines it."""
+    """Return the string below a constant's definition, from the module that defines it."""
     module, _, constant = name.rpartition(".")
-    home = vars(importlib.import_module(module)).get("_HOME", {}).get(constant, module)
-    found = ModuleAnalyzer.for_module(home).find_attr_docs()
-    return found.get(("", constant), [])
+    value = getattr(importlib.import_module(module), constant)
+    for home in sorted(name for name in sys.modules if name.startswith("runner.")):
+        if vars(sys.modules[home]).get(constant) is value:
+            docstring = ModuleAnalyzer.for_module(home).find_attr_docs().get(("", constant))
+            if docstring:
+                return docstring
+    return []
 
 
 def escaped(line: str) -> str:
@@ -104,8 +133,9 @@ def resolve_reference(app: Sphinx, env: BuildEnvironment, node: pending_xref, co
 
 
 def setup(app: Sphinx) -> dict[str, Any]:
-    """Register the directive and the handlers."""
+    """Register the directives and the handlers."""
     app.add_directive("public-names", PublicNames)
+    app.add_directive("returned-classes", ReturnedClasses)
     app.connect("autodoc-process-docstring", prepare_docstring, priority=400)
     # Within a union, Sphinx prints the object that stands for a type alias; print the alias's name.
     TypeAliasForwardRef.__repr__ = lambda self: self.name  # type: ignore[method-assign]

@@ -17,7 +17,7 @@ from runner.registry.catalogue import RESERVED
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 PUBLIC_NAMES = re.compile(r"^```\{public-names\} (\S+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-IMPORTED = {"Any", "TYPE_CHECKING", "annotations", "importlib"}
+IMPORTED = {"Any", "annotations"}
 KINDS = {
     "objective": "objectives",
     "gradient": "gradient_backends",

@@ -103,7 +103,7 @@ def missing_exit_codes(page: str) -> Iterator[str]:
 
 
 def missing_plugins(site: Path, pages: dict[Path, str]) -> Iterator[str]:
-    """Yield the built-in plugins without a section, and the parameters that their sections do not name."""
+    """Yield the built-in plugins without a section, the parameters that it does not name, and missing pictures."""
     for offer in Registry().offers():
         if offer.distribution != "gradient-runner":
             continue
@@ -113,3 +113,6 @@ def missing_plugins(site: Path, pages: dict[Path, str]) -> Iterator[str]:
             yield f"{offer.kind} {offer.name}"
             continue
         yield from (f"{offer.name}: {name}" for name in offer.parameters if f">{name}<" not in found[0])
+        pictures = re.findall(r"<img\b[^>]*>", found[0])
+        if len(pictures) != 1 or not re.search(r'alt="[^"]{20,}"', pictures[0]):
+            yield f"{offer.name}: picture with an alternative text"

@@ -89,7 +89,7 @@ def _lines(offer: Offer, question: Question) -> Iterator[str]:
     yield ""
     if offer.parameters:
         headings = ("parameter", "type", "default", "allowed", "what it is")
-        yield from fitted([headings, *map(_row, offer.parameters.values())], Habits(then=("type", "default")))
+        yield from fitted([headings, *map(parameter_row, offer.parameters.values())], Habits(then=("type", "default")))
         yield ""
     yield from hanging(list(_facts(offer, question)))
     yield ""
@@ -101,7 +101,8 @@ def _documentation(offer: Offer) -> Iterator[str]:
         yield f"  {line}".rstrip()
 
 
-def _row(parameter: Parameter) -> tuple[str, ...]:
+def parameter_row(parameter: Parameter) -> tuple[str, ...]:
+    """Return a parameter's name, type, default, allowed values and meaning."""
     default = "required" if parameter.required else _toml(parameter.default)
     return parameter.name, _type(parameter), default, parameter.allowed, parameter.doc
 
