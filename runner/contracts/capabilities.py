@@ -1,22 +1,75 @@
-"""What a plugin may offer beyond what it must: asked of its class, and not by trying."""
+"""Capabilities: what a plugin may offer beyond the members that the class of its kind requires.
+
+Each capability is a protocol in the file of its kind and a line of the table `KINDS` in `kinds.py`.
+"""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Protocol
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+from runner.contracts.plugin import Quantity
 
 if TYPE_CHECKING:
     from abc import ABCMeta as ProtocolMeta
 else:
     ProtocolMeta = type(Protocol)
 
+Counted = Literal["value", "gradient", "hessian"]
+"""The quantities whose evaluations are counted for each run."""
+Shape = tuple[str, ...]
+"""The shape of an array for one run: the names of its sizes, `dimension` or `residuals`."""
 
-class Capability(ProtocolMeta):
-    """The class of protocols for which `isinstance` asks whether the object's class has their members.
 
-    Python before 3.12 gets each member of the object instead: that computes properties, and takes one that raises an
-    AttributeError, for a misspelt name in its body, for one that is not there.
+class CapabilityMeta(ProtocolMeta):
+    """The metaclass of protocols for which `isinstance` looks the members up in the object's class.
+
+    Python before 3.12 looks them up in the object instead. That computes properties, and takes a property that raises
+    AttributeError, because of a misspelt name in its body, for a missing one.
     """
 
     def __instancecheck__(self, instance: Any) -> bool:
         offered = type(instance)
-        return all(hasattr(offered, name) for name in vars(self) if not name.startswith("_"))
+        return all(hasattr(offered, name) for name in public_members(self))
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """A method that computes something at each row of x, `(runs, dimension)`.
+
+    Attributes:
+        shape: the shape of its result for one run; a method that returns two arrays has a tuple of two shapes.
+        counts: what one call of an objective's method adds to the counts of evaluations. Calls of a gradient backend's methods
+            are not counted; the calls of the objective that they make are.
+    """
+
+    shape: Shape | tuple[Shape, Shape]
+    counts: tuple[Counted, ...]
+
+
+@dataclass(frozen=True)
+class Capability:
+    """A line of the table of capabilities.
+
+    Attributes:
+        protocol: the protocol. A plugin has the capability if and only if its class has all public members of the protocol.
+        name: the words for it in messages and in `runner plugins show`; they fit behind "offers" and behind "offers no".
+        evaluations: those of its members that are evaluated at x. The other members are handed on uncounted.
+        quantity: the quantity of `Optimizer.needs` that a gradient backend with this capability computes, or None.
+    """
+
+    protocol: type
+    name: str
+    evaluations: Mapping[str, Evaluation] = field(default_factory=dict)
+    quantity: Quantity | None = None
+
+    @property
+    def members(self) -> tuple[str, ...]:
+        """The names of the members that a plugin needs for this capability."""
+        return public_members(self.protocol)
+
+
+def public_members(cls: type) -> tuple[str, ...]:
+    """Return the names of the public methods and properties in the body of a class, in their order."""
+    return tuple(name for name in vars(cls) if not name.startswith("_"))

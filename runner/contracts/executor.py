@@ -6,13 +6,10 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Generic, TypeVar
+from typing import Generic, Protocol, TypeVar, runtime_checkable
 
+from runner.contracts.capabilities import CapabilityMeta
 from runner.contracts.plugin import Plugin
-
-if TYPE_CHECKING:
-    pass
-
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -60,3 +57,12 @@ class Executor(Plugin, ABC):
             Each result as soon as it is there, in any order; `Lost` for an item that ended without one. What the function raises,
             this raises.
         """
+
+
+@runtime_checkable
+class HasWorkers(Protocol, metaclass=CapabilityMeta):
+    """An executor that computes several items at the same time."""
+
+    @property
+    def workers(self) -> int:
+        """The number of items that it computes at the same time."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from runner.contracts.arrays import Array
-from runner.contracts.capabilities import Capability
+from runner.contracts.capabilities import CapabilityMeta
 from runner.contracts.objective import Objective
 from runner.contracts.plugin import Plugin, Quantity
 
@@ -30,7 +30,7 @@ class GradientBackend(Plugin, ABC):
 
 
 @runtime_checkable
-class ComputesHessian(Protocol, metaclass=Capability):
+class ComputesHessian(Protocol, metaclass=CapabilityMeta):
     """A gradient backend that computes Hessians."""
 
     def hessian(self, objective: Objective, x: Array) -> Array:
@@ -38,7 +38,7 @@ class ComputesHessian(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class ComputesJacobian(Protocol, metaclass=Capability):
+class ComputesJacobian(Protocol, metaclass=CapabilityMeta):
     """A gradient backend that computes the Jacobian of a least-squares objective's residuals."""
 
     def jacobian(self, objective: Objective, x: Array) -> Array:
@@ -46,7 +46,7 @@ class ComputesJacobian(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class ComputesValueAndGradient(Protocol, metaclass=Capability):
+class ComputesValueAndGradient(Protocol, metaclass=CapabilityMeta):
     """A gradient backend that computes f and ∇f with shared work."""
 
     def value_and_gradient(self, objective: Objective, x: Array) -> tuple[Array, Array]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 import numpy as np
 
 from runner.contracts.arrays import Array
-from runner.contracts.capabilities import Capability
+from runner.contracts.capabilities import CapabilityMeta
 from runner.contracts.plugin import Plugin
 
 if TYPE_CHECKING:
@@ -44,7 +44,7 @@ class Objective(Plugin, ABC):
 
 
 @runtime_checkable
-class HasGradient(Protocol, metaclass=Capability):
+class HasGradient(Protocol, metaclass=CapabilityMeta):
     """An objective that knows its gradient."""
 
     def gradient(self, x: Array) -> Array:
@@ -52,7 +52,7 @@ class HasGradient(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class HasHessian(Protocol, metaclass=Capability):
+class HasHessian(Protocol, metaclass=CapabilityMeta):
     """An objective that knows its Hessian."""
 
     def hessian(self, x: Array) -> Array:
@@ -60,7 +60,7 @@ class HasHessian(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class HasValueAndGradient(Protocol, metaclass=Capability):
+class HasValueAndGradient(Protocol, metaclass=CapabilityMeta):
     """An objective that computes f and ∇f with shared work."""
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
@@ -68,7 +68,7 @@ class HasValueAndGradient(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class HasResiduals(Protocol, metaclass=Capability):
+class HasResiduals(Protocol, metaclass=CapabilityMeta):
     """An objective that is a sum of squares, f(x) = Σ rᵢ(x)²."""
 
     def residuals(self, x: Array) -> Array:
@@ -79,7 +79,7 @@ class HasResiduals(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class HasMinimum(Protocol, metaclass=Capability):
+class HasMinimum(Protocol, metaclass=CapabilityMeta):
     """An objective whose global minimum is known, at least for some of its parameters."""
 
     @property
@@ -91,7 +91,7 @@ class HasMinimum(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class HasStartRegion(Protocol, metaclass=Capability):
+class HasStartRegion(Protocol, metaclass=CapabilityMeta):
     """An objective that says where starting points make sense."""
 
     @property
@@ -100,7 +100,7 @@ class HasStartRegion(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class DrawsStarts(Protocol, metaclass=Capability):
+class DrawsStarts(Protocol, metaclass=CapabilityMeta):
     """An objective that has a way of its own to draw starting points."""
 
     def draw_starts(self, generator: np.random.Generator, count: int) -> Array:
@@ -134,7 +134,7 @@ class LayerGradient:
 
 
 @runtime_checkable
-class HasLayers(Protocol, metaclass=Capability):
+class HasLayers(Protocol, metaclass=CapabilityMeta):
     """An objective that is a chain of layers, through which the gradient is carried back."""
 
     @property
@@ -146,7 +146,7 @@ class HasLayers(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class HasCurvatureBounds(Protocol, metaclass=Capability):
+class HasCurvatureBounds(Protocol, metaclass=CapabilityMeta):
     """An objective whose formula bounds its curvature everywhere."""
 
     @property
@@ -155,7 +155,7 @@ class HasCurvatureBounds(Protocol, metaclass=Capability):
 
 
 @runtime_checkable
-class HasData(Protocol, metaclass=Capability):
+class HasData(Protocol, metaclass=CapabilityMeta):
     """An objective that fits a model to data."""
 
     @property

@@ -18,15 +18,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from runner.contracts.kinds import PLUGIN_CLASSES
+from runner.contracts.kinds import KINDS
 from runner.contracts.plugin import Kind, Plugin
 from runner.errors import PluginError
 
 ParameterValue = float | int | bool | str | Path | tuple[float, ...] | tuple[int, ...] | None
 
 WRAPPABLE: tuple[Kind, ...] = ("objective", "gradient", "optimizer")
-CONTRACT_ATTRIBUTES = ("dimension", "minimum", "start_region", "curvature_bounds", "needs", "title")
-"""What a plugin may set in its class body without being a parameter."""
 _FORGOTTEN = (bool, int, float, str, Path, tuple, list)
 _SCALARS: Mapping[type, str] = {
     float: "a number",
@@ -210,11 +208,14 @@ def _parameters_of(plugin: type) -> Mapping[str, Parameter]:
 
 def _check_annotations(plugin: type[Plugin]) -> None:
     """Refuse a value in the class body that was probably meant to be a parameter, but has no annotation."""
+    # What a contract names, such as an objective's dimension, may be set in the class body without being a parameter.
+    kinds = [kind for kind in KINDS.values() if issubclass(plugin, kind.plugin_class)]
+    contract = {name for kind in kinds for name in (*kind.members, *inspect.get_annotations(kind.plugin_class))}
     for cls in plugin.__mro__:
         if cls.__module__.startswith("runner."):
             continue
         for name, value in vars(cls).items():
-            annotated = name in inspect.get_annotations(cls) or name in CONTRACT_ATTRIBUTES
+            annotated = name in inspect.get_annotations(cls) or name in contract
             if annotated or name.startswith("_") or name.isupper() or not isinstance(value, _FORGOTTEN):
                 continue
             kind = type(value).__name__
@@ -239,7 +240,7 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
         members = [member for member in typing.get_args(hint) if member is not type(None)]
         optional = len(members) < len(typing.get_args(hint))
         hint = members[0] if len(members) == 1 else hint
-    wrapped = next((wrappable for wrappable in WRAPPABLE if PLUGIN_CLASSES[wrappable] is hint), None)
+    wrapped = next((wrappable for wrappable in WRAPPABLE if KINDS[wrappable].plugin_class is hint), None)
     choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
     item = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
     kind = tuple if item is not None else type(choices[0]) if choices else hint

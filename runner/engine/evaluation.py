@@ -11,26 +11,11 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, ComputesValueAndGradient, GradientBackend
+from runner.contracts.kinds import KINDS
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Mask, Memory, Optimizer, Point
 from runner.engine.batch import take_rows
 from runner.errors import PluginError
-
-COUNTED = {
-    "value": ("value",),
-    "gradient": ("gradient",),
-    "value_and_gradient": ("value", "gradient"),
-    "hessian": ("hessian",),
-    "residuals": ("value",),
-    "jacobian": ("gradient",),
-}
-"""What one call of an objective's method costs. Residuals cost what f costs, and their Jacobian what ∇f costs."""
-
-UNCOUNTED = (
-    *("dimension", "minimum", "start_region", "draw_starts", "curvature_bounds"),
-    *("layer_weights", "backpropagation", "data", "predict"),
-)
-"""What else an objective may offer."""
 
 
 class Counts:
@@ -141,8 +126,10 @@ def _counted(objective: Objective, counts: Counts) -> Objective:
 
 @functools.cache
 def _counted_class(cls: type[Objective]) -> Callable[[Objective, Counts], Any]:
-    methods = {name: _counting(name, quantities) for name, quantities in COUNTED.items() if hasattr(cls, name)}
-    properties = {name: property(operator.attrgetter(f"objective.{name}")) for name in UNCOUNTED if hasattr(cls, name)}
+    evaluations = KINDS["objective"].evaluations
+    methods = {name: _counting(name, each.counts) for name, each in evaluations.items() if hasattr(cls, name)}
+    uncounted = [name for name in KINDS["objective"].members if name not in evaluations and hasattr(cls, name)]
+    properties = {name: property(operator.attrgetter(f"objective.{name}")) for name in uncounted}
     return cast(Callable[[Objective, Counts], Any], type(cls.__name__, (_Counted,), {**methods, **properties}))
 
 

@@ -7,7 +7,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any, cast
 
-from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, GradientBackend
+from runner.contracts.gradient_backend import GradientBackend
+from runner.contracts.kinds import capability_for
 from runner.contracts.objective import HasResiduals, Objective
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.plugin import Quantity
@@ -82,10 +83,9 @@ class _Refusals:
 
 def _refusal(objective: Setting, gradient: Setting, quantity: Quantity) -> str | None:
     backend, function = cast(GradientBackend, gradient.plugin), cast(Objective, objective.plugin)
-    if quantity == "hessian" and not isinstance(backend, ComputesHessian):
-        return f"because gradient backend {gradient.name} computes no Hessian; use finite_difference"
-    if quantity == "jacobian" and not isinstance(backend, ComputesJacobian):
-        return f"because gradient backend {gradient.name} computes no Jacobian; use finite_difference"
+    capability = capability_for(quantity)
+    if capability is not None and not isinstance(backend, capability.protocol):
+        return f"because gradient backend {gradient.name} computes no {capability.name}; use finite_difference"
     if quantity == "jacobian" and not isinstance(function, HasResiduals):
         return f"because objective {objective.name} is not a sum of squares: it has no residuals to take the Jacobian of"
     try:

@@ -11,7 +11,8 @@ from typing import cast
 import numpy as np
 
 from runner.contracts.arrays import Array, ByRows
-from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, GradientBackend
+from runner.contracts.gradient_backend import GradientBackend
+from runner.contracts.kinds import capability_for
 from runner.contracts.objective import DrawsStarts, HasGradient, HasStartRegion, Objective, known_minimum
 from runner.contracts.plugin import Quantity
 from runner.engine.evaluation import Evaluator
@@ -24,11 +25,6 @@ from runner.registry.setting import Setting
 FORMULAS = "analytic"
 PREFERRED = (FORMULAS, "complex_step")
 LAST = "finite_difference"
-COMPUTES: Mapping[Quantity, tuple[type | None, str]] = {
-    "gradient": (None, "gradients"),
-    "hessian": (ComputesHessian, "Hessians"),
-    "jacobian": (ComputesJacobian, "Jacobians"),
-}
 
 
 @dataclass(frozen=True)
@@ -146,9 +142,9 @@ class Subject:
             return Answer(name, None, f"because it fails: {error}")
 
     def _refusal(self, backend: GradientBackend, quantity: Quantity) -> str | None:
-        protocol, words = COMPUTES[quantity]
-        if protocol is not None and not isinstance(backend, protocol):
-            return f"because it computes no {words}"
+        capability = capability_for(quantity)
+        if capability is not None and not isinstance(backend, capability.protocol):
+            return f"because it computes no {capability.name}"
         try:
             return backend.refusal(self.objective, quantity)
         except Exception as error:

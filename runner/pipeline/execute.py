@@ -7,9 +7,9 @@ from collections.abc import Iterable, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol
 
-from runner.contracts.capabilities import Capability
+from runner.contracts.executor import HasWorkers
 from runner.contracts.outcomes import Outcome
 from runner.engine.batch import batches
 from runner.engine.environment import environment
@@ -25,18 +25,6 @@ from runner.pipeline.work_sharing import Share
 from runner.registry.catalogue import Catalogue
 from runner.registry.setting import Setting
 from runner.store.writing.recording import Store
-
-if TYPE_CHECKING:
-    pass
-
-
-@runtime_checkable
-class HasWorkers(Protocol, metaclass=Capability):
-    """An executor that computes several batches at the same time."""
-
-    @property
-    def workers(self) -> int:
-        """How many."""
 
 
 class Observer(Protocol):

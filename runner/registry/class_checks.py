@@ -9,66 +9,23 @@ from types import ModuleType
 from typing import Any
 
 from runner.contracts import hookspecs
-from runner.contracts.executor import Executor
-from runner.contracts.figure import Figure
-from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, ComputesValueAndGradient, GradientBackend
-from runner.contracts.objective import (
-    DrawsStarts,
-    HasCurvatureBounds,
-    HasData,
-    HasGradient,
-    HasHessian,
-    HasLayers,
-    HasMinimum,
-    HasResiduals,
-    HasStartRegion,
-    HasValueAndGradient,
-    Objective,
-)
-from runner.contracts.optimizer import Optimizer
+from runner.contracts.kinds import KINDS
 from runner.contracts.plugin import Kind, Plugin
 from runner.errors import PluginError
 from runner.registry.catalogue import suggestion
 
-HOOKS: Mapping[Kind, str] = {
-    "objective": "runner_objectives",
-    "gradient": "runner_gradients",
-    "optimizer": "runner_optimizers",
-    "executor": "runner_executors",
-    "figure": "runner_figures",
-}
-CONTRACTS: Mapping[Kind, tuple[type, ...]] = {
-    "objective": (
-        Objective,
-        HasGradient,
-        HasHessian,
-        HasValueAndGradient,
-        HasResiduals,
-        HasMinimum,
-        HasStartRegion,
-        HasCurvatureBounds,
-        DrawsStarts,
-        HasLayers,
-        HasData,
-    ),
-    "gradient": (GradientBackend, ComputesHessian, ComputesJacobian, ComputesValueAndGradient),
-    "optimizer": (Optimizer,),
-    "executor": (Executor,),
-    "figure": (Figure,),
-}
-"""What the methods of each kind are called with, those that it may leave out among them."""
-
 
 def _check_hooks(module: ModuleType) -> None:
     """A hook that nobody asks for would be dropped in silence, so a misspelt one is refused here."""
+    hooks = [kind.hook for kind in KINDS.values()]
     marked = [name for name in vars(module) if getattr(vars(module)[name], f"{hookspecs.PROJECT}_impl", None)]
     for name in marked:
-        if name not in HOOKS.values():
-            raise PluginError(f"there is no hook {name}; {suggestion(name, list(HOOKS.values()))}")
+        if name not in hooks:
+            raise PluginError(f"there is no hook {name}; {suggestion(name, hooks)}")
         if inspect.signature(vars(module)[name]).parameters:
             raise PluginError(f"{name} must take no arguments, as in def {name}():")
     if not marked:
-        raise PluginError(f"it implements no hook; mark one with @runner.hookimpl, e.g. {HOOKS['objective']}")
+        raise PluginError(f"it implements no hook; mark one with @runner.hookimpl, e.g. {hooks[0]}")
 
 
 def _mapping(hook: str, offered: Any) -> Mapping[Any, Any]:
@@ -79,7 +36,7 @@ def _mapping(hook: str, offered: Any) -> Mapping[Any, Any]:
 
 def _check_methods(kind: Kind, name: str, cls: type[Plugin]) -> None:
     """Refuse a method that cannot be called as the contract of its kind says, and a method where a property is expected."""
-    for contract in (Plugin, *CONTRACTS[kind]):
+    for contract in KINDS[kind].contracts:
         for member, expected in vars(contract).items():
             found = inspect.getattr_static(cls, member, None)
             if member.startswith("_") or found is None or found is expected:

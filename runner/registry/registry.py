@@ -21,13 +21,13 @@ from typing import Any, cast, get_args
 import pluggy
 
 from runner.contracts import hookspecs
-from runner.contracts.kinds import PLUGIN_CLASSES
+from runner.contracts.kinds import KINDS
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.parameters import parameters_of
 from runner.contracts.plugin import Kind, Quantity
 from runner.errors import NoSuchPlugin, PluginError
 from runner.registry.catalogue import RESERVED, Broken, Offer, suggestion
-from runner.registry.class_checks import HOOKS, _check_hooks, _check_methods, _mapping
+from runner.registry.class_checks import _check_hooks, _check_methods, _mapping
 
 GROUP = "runner"
 QUANTITIES = get_args(Quantity)
@@ -80,7 +80,7 @@ class Registry:
     def offers(self) -> list[Offer]:
         """Every plugin on offer, by kind and name; loads them all."""
         self._load_all()
-        order = list(HOOKS)
+        order = list(KINDS)
         every = [offer for group in self._offers.values() for offer in group]
         return sorted(every, key=lambda offer: (order.index(offer.kind), offer.name, offer.source))
 
@@ -137,11 +137,11 @@ class Registry:
         except ValueError as error:
             raise PluginError("it is named twice") from error
         offers = [
-            _offer(kind, hook, name, cls, source, version)
-            for kind, hook in HOOKS.items()
-            for implementation in getattr(self._manager.hook, hook).get_hookimpls()
+            _offer(kind, row.hook, name, cls, source, version)
+            for kind, row in KINDS.items()
+            for implementation in getattr(self._manager.hook, row.hook).get_hookimpls()
             if implementation.plugin_name == source
-            for name, cls in _mapping(hook, implementation.function()).items()
+            for name, cls in _mapping(row.hook, implementation.function()).items()
         ]
         for offer in offers:
             self._offers[offer.kind, offer.name].append(offer)
@@ -183,7 +183,7 @@ def _line(error: BaseException, path: Path) -> str:
 
 
 def _offer(kind: Kind, hook: str, name: Any, cls: Any, source: str, version: str) -> Offer:
-    wanted = PLUGIN_CLASSES[kind]
+    wanted = KINDS[kind].plugin_class
     if not isinstance(name, str):
         raise PluginError(f"{hook} must return a mapping from name to class, but {name!r} is not a string")
     if not (isinstance(cls, type) and issubclass(cls, wanted)):

@@ -19,7 +19,7 @@ from typing import Any, cast
 from runner.contracts.executor import Executor
 from runner.contracts.figure import Figure
 from runner.contracts.gradient_backend import GradientBackend
-from runner.contracts.kinds import PLUGIN_CLASSES
+from runner.contracts.kinds import KINDS
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.plugin import Kind, Plugin
@@ -53,13 +53,13 @@ def checks(plugin: Plugin, *, objective: Objective | None = None, steps: int = S
     Raises:
         TypeError: it is no plugin.
     """
-    for kind, wanted in PLUGIN_CLASSES.items():
-        if isinstance(plugin, wanted):
+    for kind, row in KINDS.items():
+        if isinstance(plugin, row.plugin_class):
             # The module is loaded when it is needed: that of figures brings Matplotlib along.
             module = importlib.import_module(f"runner.testing.{kind}s")
             options: dict[str, dict[str, Any]] = {"gradient": {"objective": objective}, "optimizer": {"steps": steps}}
             return cast(list[Check], module.checks_of(plugin, **options.get(kind, {})))
-    wanted_names = ", ".join(f"runner.{wanted.__name__}" for wanted in PLUGIN_CLASSES.values())
+    wanted_names = ", ".join(f"runner.{row.plugin_class.__name__}" for row in KINDS.values())
     raise TypeError(f"checks are for an instance of {wanted_names}, not {plugin!r}")
 
 
@@ -115,7 +115,7 @@ def check_figure(figure: Figure) -> None:
 
 
 def _check(plugin: Plugin, kind: Kind, objective: Objective | None = None, steps: int = STEPS) -> None:
-    wanted = PLUGIN_CLASSES[kind]
+    wanted = KINDS[kind].plugin_class
     if not isinstance(plugin, wanted):
         raise AssertionError(f"{type(plugin).__name__} must be a subclass of runner.{wanted.__name__}")
     for check in checks(plugin, objective=objective, steps=steps):

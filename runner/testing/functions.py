@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -30,6 +30,11 @@ def points_of(objective: Objective, runs: int) -> Array:
     """Return points where starts make sense, the same every time."""
     low, high = objective.start_region if isinstance(objective, HasStartRegion) else (-2.0, 2.0)
     return np.random.default_rng(0).uniform(low, high, (runs, objective.dimension))
+
+
+def sized(shape: tuple[Any, ...], sizes: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return a shape, or a tuple of shapes, with each name of a size replaced by the size."""
+    return tuple(sizes[size] if isinstance(size, str) else sized(size, sizes) for size in shape)
 
 
 def check_shape(name: str, function: Function, x: Array, shape: tuple[Any, ...]) -> None:

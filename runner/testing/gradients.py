@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any, cast
 
 from runner.contracts.arrays import Array
-from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, ComputesValueAndGradient, GradientBackend
+from runner.contracts.gradient_backend import ComputesValueAndGradient, GradientBackend
+from runner.contracts.kinds import KINDS, capability_for
 from runner.contracts.objective import HasResiduals, Objective
 from runner.contracts.plugin import Quantity
 from runner.testing.check import FAILED, Check, Failure, Skip, in_order, require, same
@@ -23,6 +24,7 @@ from runner.testing.functions import (
     check_slopes,
     check_sweep,
     points_of,
+    sized,
 )
 from runner.testing.samples import Bowl, Hills
 
@@ -76,25 +78,23 @@ class _Suite:
 
     def offered(self) -> dict[Quantity, Any]:
         """Return the quantities that the backend computes, each with why it does not for this objective, if it does not."""
-        quantities: dict[Quantity, bool] = {
-            "gradient": True,
-            "hessian": isinstance(self.backend, ComputesHessian),
-            "jacobian": isinstance(self.backend, ComputesJacobian) and isinstance(self.objective, HasResiduals),
-        }
-        return {each: self.backend.refusal(self.objective, each) for each, offered in quantities.items() if offered}
+        quantities: list[Quantity] = ["gradient"]
+        for capability in KINDS["gradient"].capabilities:
+            if capability.quantity is not None and isinstance(self.backend, capability.protocol):
+                quantities.append(capability.quantity)
+        if "jacobian" in quantities and not isinstance(self.objective, HasResiduals):
+            quantities.remove("jacobian")
+        return {each: self.backend.refusal(self.objective, each) for each in quantities}
 
     def served(self) -> dict[str, tuple[Function, tuple[Any, ...]]]:
         """Return what it computes for this objective: the functions of x, and the shapes of their results for one run."""
-        dimension = self.objective.dimension
-        shapes: dict[str, tuple[Any, ...]] = {
-            "gradient": (dimension,),
-            "hessian": (dimension, dimension),
-            "jacobian": (..., dimension),
-        }
-        methods: dict[str, tuple[Any, ...]] = {each: shapes[each] for each, why in self.offered().items() if why is None}
-        if isinstance(self.backend, ComputesValueAndGradient):
-            methods["value_and_gradient"] = ((), (dimension,))
-        return {each: (partial(getattr(self.backend, each), self.objective), shape) for each, shape in methods.items()}
+        sizes = {"dimension": self.objective.dimension, "residuals": ...}
+        methods: list[str] = [each for each, reason in self.offered().items() if reason is None]
+        for capability in KINDS["gradient"].capabilities:
+            if capability.quantity is None and isinstance(self.backend, capability.protocol):
+                methods.extend(capability.evaluations)
+        shapes = {name: sized(each.shape, sizes) for name, each in KINDS["gradient"].evaluations.items()}
+        return {each: (partial(getattr(self.backend, each), self.objective), shapes[each]) for each in methods}
 
     def refusal(self) -> None:
         reasons = self.offered()
@@ -145,7 +145,7 @@ class _Suite:
 
     def shared_work(self) -> None:
         if "value_and_gradient" not in self.served():
-            raise Skip("because it offers no value_and_gradient")
+            raise Skip(f"because it offers no {KINDS['gradient'].capability(ComputesValueAndGradient).name}")
         value, gradient = self.backend.value_and_gradient(self.objective, self.x)
         unchanged = same(value, self.objective.value(self.x))
         require(unchanged, f"{self.name}.value_and_gradient returns another value than the objective")
@@ -155,7 +155,8 @@ class _Suite:
     def _skip_unless_served(self, quantity: Quantity) -> None:
         offered = self.offered()
         if quantity not in offered:
-            raise Skip(f"because it computes no {quantity.capitalize()}")
+            capability = capability_for(quantity)
+            raise Skip(f"because it computes no {quantity if capability is None else capability.name}")
         reason = offered[quantity]
         if reason is not None:
             raise Skip(reason)

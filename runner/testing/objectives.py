@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from runner.contracts.arrays import Array, norm
+from runner.contracts.kinds import KINDS
 from runner.contracts.objective import (
     DrawsStarts,
     HasCurvatureBounds,
@@ -36,6 +37,7 @@ from runner.testing.functions import (
     check_slopes,
     check_sweep,
     points_of,
+    sized,
 )
 
 EXACT = 1e-12
@@ -82,18 +84,17 @@ class _Suite:
         return isinstance(self.objective, protocol)
 
     def offered(self) -> dict[str, tuple[Any, ...]]:
-        """Return the methods that are offered and the shapes of their results for one run; `...` is any length."""
-        dimension = self.objective.dimension
-        shapes: dict[str, tuple[Any, ...]] = {"value": ()}
-        if self.offers(HasGradient):
-            shapes["gradient"] = (dimension,)
-        if self.offers(HasHessian):
-            shapes["hessian"] = (dimension, dimension)
-        if self.offers(HasResiduals):
-            shapes |= {"residuals": (...,), "jacobian": (..., dimension)}
-        if self.offers(HasValueAndGradient):
-            shapes["value_and_gradient"] = ((), (dimension,))
-        return shapes
+        """Return the methods of x that it offers, with the shape of the result for one run; `...` stands for any length."""
+        sizes = {"dimension": self.objective.dimension, "residuals": ...}
+        evaluations = dict(KINDS["objective"].required)
+        for capability in KINDS["objective"].capabilities:
+            if self.offers(capability.protocol):
+                evaluations.update(capability.evaluations)
+        return {name: sized(evaluation.shape, sizes) for name, evaluation in evaluations.items()}
+
+    def skip_unless_offered(self, protocol: type) -> None:
+        if not self.offers(protocol):
+            raise Skip(f"because it offers no {KINDS['objective'].capability(protocol).name}")
 
     def domain(self) -> None:
         dimension: object = self.objective.dimension
@@ -127,8 +128,7 @@ class _Suite:
                 check_sweep(f"{self.name}.{method}", key, getattr(together, method), singles, self.x)
 
     def gradient(self) -> None:
-        if not self.offers(HasGradient):
-            raise Skip("because it offers no gradient")
+        self.skip_unless_offered(HasGradient)
         check_slopes(f"{self.name}.gradient", self.objective.gradient(self.x), self.objective.value, self.x)
 
     def complex_step(self) -> None:
@@ -136,21 +136,18 @@ class _Suite:
         check_complex_step(f"{self.name}.gradient", claimed, f"{self.name}.value", self.objective.value, self.x)
 
     def hessian(self) -> None:
-        if not self.offers(HasHessian):
-            raise Skip("because it offers no Hessian")
+        self.skip_unless_offered(HasHessian)
         check_hessian(f"{self.name}.hessian", self.objective.hessian(self.x), self.objective, self.x)
 
     def residuals(self) -> None:
-        if not self.offers(HasResiduals):
-            raise Skip("because it is no sum of squared residuals")
+        self.skip_unless_offered(HasResiduals)
         check_slopes(f"{self.name}.jacobian", self.objective.jacobian(self.x), self.objective.residuals, self.x)
         squares = (self.objective.residuals(self.x) ** 2).sum(axis=-1)
         fits = np.allclose(self.objective.value(self.x), squares, rtol=EXACT)
         require(fits, f"{self.name}.value is not the sum of the squared residuals")
 
     def shared_work(self) -> None:
-        if not self.offers(HasValueAndGradient):
-            raise Skip("because it offers no value_and_gradient")
+        self.skip_unless_offered(HasValueAndGradient)
         value, gradient = self.objective.value_and_gradient(self.x)
         for method, result in {"value": value, "gradient": gradient}.items():
             if hasattr(self.objective, method):
@@ -158,8 +155,7 @@ class _Suite:
                 require(fits, f"{self.name}.value_and_gradient and {self.name}.{method} differ")
 
     def minimum(self) -> None:
-        if not self.offers(HasMinimum):
-            raise Skip("because it knows no minimum")
+        self.skip_unless_offered(HasMinimum)
         minimum, dimension = known_minimum(self.objective), self.objective.dimension
         if minimum is None:
             raise Skip("because it knows none for these parameters")
@@ -172,8 +168,7 @@ class _Suite:
                 self._check_swept_minimum(key, together.minimum, known)
 
     def starts(self) -> None:
-        if not self.offers(DrawsStarts):
-            raise Skip("because it has no way of its own to draw starts")
+        self.skip_unless_offered(DrawsStarts)
         draws = [self.objective.draw_starts(np.random.default_rng(seed), RUNS) for seed in (0, 0, 1)]
         x = np.empty((RUNS, self.objective.dimension))
         for drawn in draws:
@@ -186,8 +181,7 @@ class _Suite:
         require(not same(draws[0], draws[2]), f"{name} draws the same whatever the generator; take its random numbers")
 
     def layers(self) -> None:
-        if not self.offers(HasLayers):
-            raise Skip("because it is no chain of layers")
+        self.skip_unless_offered(HasLayers)
         found, x = self.objective.backpropagation(self.x), self.x
         told = {layer.name: layer.weights for layer in found}
         fits = told == dict(self.objective.layer_weights) and list(told) == list(self.objective.layer_weights)
@@ -205,8 +199,7 @@ class _Suite:
                     f"Jacobian of {upper.name} lets through")  # fmt: skip
 
     def curvature_bounds(self) -> None:
-        if not self.offers(HasCurvatureBounds):
-            raise Skip("because it states no curvature bounds")
+        self.skip_unless_offered(HasCurvatureBounds)
         bounds: Any = self.objective.curvature_bounds
         fits = isinstance(bounds, tuple) and len(bounds) == 2 and bool(bounds[0] <= bounds[1])
         require(fits, f"{self.name}.curvature_bounds must be a tuple of the lowest and the highest curvature, not {bounds!r}")
@@ -226,8 +219,7 @@ class _Suite:
         require(fits, f"{self.name}.curvature_bounds are {low:g} to {high:g}, but {found}")
 
     def data(self) -> None:
-        if not self.offers(HasData):
-            raise Skip("because it has no data with predictions")
+        self.skip_unless_offered(HasData)
         features, targets = self.objective.data
         samples = len(targets)
         check_array(f"{self.name}.data[1]", targets, (samples,), self.x)

@@ -79,12 +79,12 @@ class TestAsAProcess:
             0,
             f"{HEAD}ok       validate\nok       domain\nok       shapes\nok       purity\nok       batch\nok       sweeps\n"
             "skipped  gradient: because it offers no gradient\nskipped  complex step: because it offers no gradient\n"
-            "skipped  Hessian: because it offers no Hessian\nskipped  residuals: because it is no sum of squared residuals\n"
-            "skipped  shared work: because it offers no value_and_gradient\nskipped  minimum: because it knows no minimum\n"
-            "skipped  curvature bounds: because it states no curvature bounds\n"
-            "skipped  starts: because it has no way of its own to draw starts\n"
-            "skipped  layers: because it is no chain of layers\n"
-            "skipped  data: because it has no data with predictions\n"
+            "skipped  Hessian: because it offers no Hessian\nskipped  residuals: because it offers no residuals with their Jacobian\n"
+            "skipped  shared work: because it offers no shared work for value and gradient\nskipped  minimum: because it offers no minimum\n"
+            "skipped  curvature bounds: because it offers no curvature bounds\n"
+            "skipped  starts: because it offers no starts of its own\n"
+            "skipped  layers: because it offers no layers\n"
+            "skipped  data: because it offers no data with predictions\n"
             "11 ok, 0 failed, 10 skipped\n",
             "",
         )
@@ -313,7 +313,7 @@ class TestAsTests:
 
     def test_one_that_does_not_apply_is_skipped(self):
         (minimum,) = [check for check in checks(Hills()) if check.name == "minimum"]
-        with pytest.raises(unittest.SkipTest, match="because it knows no minimum"):
+        with pytest.raises(unittest.SkipTest, match="because it offers no minimum"):
             minimum()
 
     def test_what_is_no_plugin_has_none(self):
@@ -357,7 +357,7 @@ class TestShow:
         ("name", "lines"),
         [
             ("newton", ["needs       gradient, Hessian"]),
-            ("finite_difference", ["offers      gradient, Hessian, Jacobian of residuals, value and gradient with shared work"]),
+            ("finite_difference", ["offers      gradient, Hessian, Jacobian of residuals, shared work for value and gradient"]),
             ("sin_quadratic", ["offers      gradient, Hessian, minimum, start region, curvature bounds"]),
             ("serial", ['execution = { executor = "serial" }']),
             ("outcomes", ['report = { figures = ["outcomes"] }']),

@@ -17,8 +17,8 @@ from typing import Any
 import pytest
 
 from runner.cli.plugins.scaffold import new_package
+from runner.contracts.kinds import KINDS
 from runner.registry.catalogue import Broken
-from runner.registry.class_checks import HOOKS
 from tests.support.command_line import Done
 from tests.support.folders import folder_contents
 from tests.support.paths import ROOT
@@ -97,7 +97,7 @@ def test_what_it_refuses_it_says_and_writes_nothing(tmp_path, call, arguments, c
     assert folder_contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("kind", HOOKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_plugin_it_writes_is_short_and_uses_no_leftover_of_the_template(kind):
     files = new_package(kind, "some_thing", [], []).files()
     assert len(code_lines(files["runner_some_thing.py"])) <= LONGEST_PLUGIN
@@ -105,7 +105,7 @@ def test_the_plugin_it_writes_is_short_and_uses_no_leftover_of_the_template(kind
 
 
 def test_what_it_writes_is_written_as_this_project_is(tmp_path, call):
-    for kind in HOOKS:
+    for kind in KINDS:
         call("plugins", "new", kind, f"some_{kind}")
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--isolated"], ["format", "--isolated", "--check", "--line-length=130"]):
@@ -126,7 +126,7 @@ def test_the_page_lists_the_files_as_they_are_written():
         assert text == files[name], name
 
 
-@pytest.mark.parametrize("kind", HOOKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_the_plugin_it_writes_passes_every_check_as_a_file(kind, tmp_path, call, runner_cli):
     call("plugins", "new", kind, "some_thing")
     done = runner_cli("plugins", "check", "runner-some-thing/runner_some_thing.py")
@@ -184,7 +184,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for 
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", HOOKS)
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_installs_passes_its_tests_and_runs(kind, shell):
     folder = shell.folder / "work" / "runner-some-thing"
     steps = [

@@ -12,9 +12,9 @@ import click
 import pytest
 
 from runner.cli import COMMANDS, commands
+from runner.contracts.kinds import KINDS
 from runner.contracts.outcomes import Outcome
 from runner.experiment.stopping_rules import StoppingRules
-from runner.registry.class_checks import HOOKS
 from runner.registry.registry import Registry
 from runner.results.results_database import ResultsDatabase
 from runner.store.schema import metadata, views
@@ -91,7 +91,7 @@ def test_every_figure_is_described():
 
 
 def test_every_hook_is_explained():
-    for hook in HOOKS.values():
+    for hook in (kind.hook for kind in KINDS.values()):
         assert f"`{hook}`" in page("how_to/plugins/index.md")
 
 

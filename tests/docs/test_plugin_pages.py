@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.registry.class_checks import HOOKS
+from runner.contracts.kinds import KINDS
 from runner.testing.check import FAILED, Finding
 from runner.testing.child import Question, answers
 from tests.support.paths import DOCS
 
 FOLDER = DOCS / "how_to" / "plugins"
-PAGES = [FOLDER / f"{kind}.md" for kind in HOOKS]
+PAGES = [FOLDER / f"{kind}.md" for kind in KINDS]
 MISTAKE = re.compile(
     r"^`(?P<new>[^`\n]+)` instead of `(?P<old>[^`\n]+)`\.(?P<why>[^`]*?)\n\n```text\n(?P<said>(?:[^`].*\n)*)```", re.MULTILINE
 )

@@ -170,7 +170,11 @@ class TestExpanding:
             ("bowl × analytic × newton", no_gradient, 2),
             ("bowl × analytic × residual", no_gradient, 2),
             ("bowl × slope × newton", "because gradient backend slope computes no Hessian; use finite_difference", 2),
-            ("bowl × slope × residual", "because gradient backend slope computes no Jacobian; use finite_difference", 2),
+            (
+                "bowl × slope × residual",
+                "because gradient backend slope computes no Jacobian of residuals; use finite_difference",
+                2,
+            ),
             (
                 "bowl × finite_difference × residual",
                 "because objective bowl is not a sum of squares: it has no residuals to take the Jacobian of",

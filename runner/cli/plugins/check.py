@@ -8,7 +8,7 @@ from contextlib import closing
 import click
 
 from runner.cli.terminal.option_types import OneOf, Seconds
-from runner.contracts.kinds import PLUGIN_CLASSES
+from runner.contracts.kinds import KINDS
 from runner.contracts.plugin import Kind
 from runner.testing.check import FAILED, OK, SKIPPED
 from runner.testing.child import Question, Subject, examine
@@ -19,7 +19,7 @@ SECONDS = 60.0
 
 @click.command(short_help="Check that a plugin keeps the contract of its kind.")
 @click.argument("plugin", metavar="NAME|FILE")
-@click.option("--kind", type=OneOf(list(PLUGIN_CLASSES)), help="What it is, where the name leaves a choice.")
+@click.option("--kind", type=OneOf(list(KINDS)), help="What it is, where the name leaves a choice.")
 @click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
 @click.option("--timeout", type=Seconds(), default=SECONDS, show_default=True, help="Seconds for each check.")
 def check(plugin: str, kind: Kind | None, values: tuple[str, ...], timeout: float) -> int:

@@ -11,7 +11,7 @@ from importlib import resources
 from pathlib import Path
 from string import Template
 
-from runner.contracts.kinds import PLUGIN_CLASSES
+from runner.contracts.kinds import KINDS
 from runner.contracts.plugin import Kind
 from runner.registry.catalogue import Broken, Offer, suggestion
 
@@ -82,7 +82,7 @@ def new_package(kind: str, name: str, offers: Iterable[Offer], broken: Iterable[
     Raises:
         ValueError: there is no such kind, or the name will not do; the text says why.
     """
-    known: Mapping[str, Kind] = {each: each for each in PLUGIN_CLASSES}
+    known: Mapping[str, Kind] = {each: each for each in KINDS}
     if kind not in known:
         raise ValueError(f"there is no kind {kind!r}; {suggestion(kind, list(known))}")
     package = Package(known[kind], name)

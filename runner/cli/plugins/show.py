@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import MISSING
 from pathlib import Path
@@ -14,20 +14,7 @@ import click
 
 from runner.cli.terminal.option_types import OneOf
 from runner.cli.terminal.table_layout import Habits, fitted, hanging
-from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, ComputesValueAndGradient
-from runner.contracts.kinds import PLUGIN_CLASSES
-from runner.contracts.objective import (
-    DrawsStarts,
-    HasCurvatureBounds,
-    HasData,
-    HasGradient,
-    HasHessian,
-    HasLayers,
-    HasMinimum,
-    HasResiduals,
-    HasStartRegion,
-    HasValueAndGradient,
-)
+from runner.contracts.kinds import KINDS, capability_for
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.parameters import Parameter
 from runner.contracts.plugin import Kind
@@ -40,30 +27,11 @@ from runner.testing.child import Question, examine, find_offers
 WIDTH = 100
 SECONDS = 60.0
 BATCH_CHECKS = ("batch", "sweeps")
-CAPABILITIES: Mapping[Kind, tuple[tuple[type, str], ...]] = {
-    "objective": (
-        (HasGradient, "gradient"),
-        (HasHessian, "Hessian"),
-        (HasResiduals, "residuals and their Jacobian"),
-        (HasValueAndGradient, "value and gradient with shared work"),
-        (HasMinimum, "minimum"),
-        (HasStartRegion, "start region"),
-        (HasCurvatureBounds, "curvature bounds"),
-        (DrawsStarts, "starts of its own"),
-        (HasLayers, "layers"),
-        (HasData, "data and predictions"),
-    ),
-    "gradient": (
-        (ComputesHessian, "Hessian"),
-        (ComputesJacobian, "Jacobian of residuals"),
-        (ComputesValueAndGradient, "value and gradient with shared work"),
-    ),
-}
 
 
 @click.command(short_help="Show what a plugin is, and how to use it.")
 @click.argument("plugin", metavar="NAME|FILE")
-@click.option("--kind", type=OneOf(list(PLUGIN_CLASSES)), help="What it is, where the name leaves a choice.")
+@click.option("--kind", type=OneOf(list(KINDS)), help="What it is, where the name leaves a choice.")
 def show(plugin: str, kind: Kind | None) -> None:
     """Show what a plugin computes, its parameters, what it offers and needs, and where it comes from.
 
@@ -111,7 +79,7 @@ def _type(parameter: Parameter) -> str:
     if parameter.item is not None:
         words = f"tuple[{parameter.item.__name__}, ...]"
     elif parameter.plugin is not None:
-        words = PLUGIN_CLASSES[parameter.plugin].__name__
+        words = KINDS[parameter.plugin].plugin_class.__name__
     else:
         words = parameter.python_type.__name__
     return words + (" | None" if parameter.optional else "")
@@ -135,22 +103,18 @@ def _least(offer: Offer) -> str:
 
 
 def _facts(offer: Offer, question: Question) -> Iterator[tuple[str, str]]:
-    if offer.kind in CAPABILITIES:
-        # hasattr on the class: isinstance would compute properties, which may need parameters that nobody has given.
-        has = [words for protocol, words in CAPABILITIES[offer.kind] if _has(offer.cls, protocol)]
+    if offer.kind in ("objective", "gradient"):
+        # A member counts as offered where the class has it or declares it as a field; `isinstance` would need an instance.
+        members = {*dir(offer.cls), *offer.parameters}
+        has = [each.name for each in KINDS[offer.kind].capabilities if members.issuperset(each.members)]
         yield "offers", ", ".join(has) or _least(offer) if offer.kind == "objective" else ", ".join(["gradient", *has])
     if issubclass(offer.cls, Optimizer):
-        needs = dict.fromkeys(("gradient", *offer.cls.needs))
-        yield "needs", ", ".join("Hessian" if quantity == "hessian" else quantity for quantity in needs)
+        needed = [capability_for(quantity) for quantity in dict.fromkeys(offer.cls.needs)]
+        yield "needs", ", ".join(["gradient", *(each.name for each in needed if each is not None)])
     if offer.kind in ("objective", "gradient", "optimizer"):
         yield "batch-safe", _batch_safety(offer, question)
     yield "from", f"{offer.source.replace(':', f' {offer.version}, entry point ')}" if offer.version else offer.source
     yield "file", str(Path(inspect.getsourcefile(offer.cls) or "").resolve())
-
-
-def _has(cls: type, protocol: type) -> bool:
-    wanted = [name for name in vars(protocol) if not name.startswith("_")]
-    return all(hasattr(cls, name) or name in cls.__dataclass_fields__ for name in wanted)  # type: ignore[attr-defined]
 
 
 def _batch_safety(offer: Offer, question: Question) -> str:

@@ -9,19 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runner import (
-    Array,
-    DrawsStarts,
-    HasData,
-    HasGradient,
-    HasHessian,
-    HasLayers,
-    HasMinimum,
-    HasResiduals,
-    HasStartRegion,
-    HasValueAndGradient,
-    Objective,
-)
+from runner import Array, HasMinimum, Objective
+from runner.contracts.kinds import KINDS
 from runner.engine.batch import batches
 from runner.engine.loop import descend
 from runner.experiment.grid import expand
@@ -36,7 +25,7 @@ from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.objectives.rosenbrock import Rosenbrock
 from runner_plugins.objectives.sin_quadratic import SinQuadratic
 
-OPTIONAL = [HasGradient, HasHessian, HasResiduals, HasStartRegion, HasValueAndGradient, DrawsStarts, HasLayers, HasData]
+OPTIONAL: list[Any] = [each.protocol for each in KINDS["objective"].capabilities if each.protocol is not HasMinimum]
 NAMES = sorted(offer.name for offer in Registry().offers() if offer.kind == "objective" and offer.name not in ("l2", "bbob"))
 
 
