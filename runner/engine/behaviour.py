@@ -40,7 +40,7 @@ from runner.contracts.outcomes import BEHAVIOURS as BEHAVIOURS  # noqa: PLC0414 
 from runner.contracts.outcomes import OUTCOMES, Outcome
 from runner.contracts.outcomes import Behaviour as Behaviour  # noqa: PLC0414 - likewise
 from runner.engine.stopping import FEWEST_STEPS, ROUNDING, OutcomeCodes
-from runner.experiment.stopping_rules import StoppingRules
+from runner.experiment.model import StoppingRules
 
 NOISE = 64.0 * float(np.finfo(np.float64).eps)
 SHORTEST = 1e-10

@@ -21,7 +21,7 @@ from runner.contracts.arrays import Array, norm
 from runner.contracts.optimizer import Mask
 from runner.contracts.outcomes import OUTCOMES as OUTCOMES  # noqa: PLC0414 - part of what this file offers
 from runner.contracts.outcomes import Outcome as Outcome  # noqa: PLC0414 - likewise
-from runner.experiment.stopping_rules import StoppingRules
+from runner.experiment.model import StoppingRules
 
 QUARTERS = 4
 FEWEST_STEPS = 8

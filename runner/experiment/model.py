@@ -1,7 +1,4 @@
-"""What one experiment file becomes: an Experiment and its Runs.
-
-Everything here is frozen and says nothing of how it is computed or stored.
-"""
+"""An experiment and its runs as frozen values, which are independent of computing and storing."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from runner.contracts.arrays import Array
+from runner.contracts.parameters import parameter
 from runner.contracts.plugin import Kind
-from runner.experiment.stopping_rules import StoppingRules
 from runner.registry.identity import canonical, identity
 from runner.registry.setting import Setting
 
@@ -33,13 +30,27 @@ class Start:
 
 
 @dataclass(frozen=True)
+class StoppingRules:
+    """The `[stop]` table of an experiment. `runner/engine/stopping.py` applies the rules."""
+
+    max_steps: int = parameter(1000, at_least=1, doc="the most steps a run may take")
+    gradient_norm: float | None = parameter(None, at_least=0, doc="converged once ‖∇f‖ is at most this")
+    gap: float | None = parameter(None, at_least=0, doc="converged once f − f* is at most this, where f* is known")
+    step_length: float | None = parameter(None, at_least=0, doc="stalled once a step moves x no further than this")
+    divergence_limit: float = parameter(
+        1e12, above=1, finite=False, doc="diverged once |f| exceeds this many times max(1, |f(x₀)|)"
+    )
+    wall_time: float | None = parameter(None, above=0, doc="seconds of computing a run may use")
+
+
+@dataclass(frozen=True)
 class Rules:
-    """What holds for every run of an experiment: when to stop, and what to record.
+    """The rules of every run of an experiment: when it stops, and what is recorded.
 
     Attributes:
         stop: the stopping rules.
-        record_x: whether the iterates are recorded beside f and ‖∇f‖.
-        record_gradient: whether the gradients are recorded too, component by component.
+        record_x: True if the iterates are recorded beside f and ‖∇f‖.
+        record_gradient: True if the gradients are recorded too, component by component.
     """
 
     stop: StoppingRules
@@ -49,21 +60,21 @@ class Rules:
     @property
     def canonical(self) -> str:
         """JSON of the rules; part of a run's identity."""
-        # Named only where it is on: runs without it keep the identity that they had before there was such a choice.
+        # The key is left out at its default, so that runs keep the identity that they had before the key existed.
         gradient = {"gradient": True} if self.record_gradient else {}
         return canonical({"stop": asdict(self.stop), "record": {"x": self.record_x, **gradient}})
 
     def series(self, dimension: int) -> int:
-        """How many numbers are recorded at each iterate."""
+        """Return the number of values that are recorded at each iterate."""
         return 2 + dimension * (self.record_x + self.record_gradient)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Run:
-    """One grid point.
+    """One point of an experiment's grid.
 
     Attributes:
-        identity: SHA-256 over everything that decides its numbers, in hexadecimal.
+        identity: SHA-256, in hexadecimal, over everything that decides its numbers.
         objective: the objective.
         gradient: the gradient backend.
         optimizer: the optimizer.
@@ -88,12 +99,12 @@ def identities(rules: Rules, cells: Sequence[tuple[Setting, Setting, Setting, St
 
 @dataclass(frozen=True)
 class Skipped:
-    """Grid points that were left out.
+    """Grid points that are left out.
 
     Attributes:
-        combination: which, in words.
-        reason: why, in words.
-        runs: how many.
+        combination: the names of objective, gradient backend and optimizer, with × between them.
+        reason: the reason, in words.
+        runs: the number of grid points.
     """
 
     combination: str
@@ -103,16 +114,16 @@ class Skipped:
 
 @dataclass(frozen=True)
 class Exclusion:
-    """One `[[exclude]]` table: drops the combinations that match all of its conditions.
+    """One `[[exclude]]` table, which drops the combinations that match all of its conditions.
 
     Attributes:
-        conditions: by kind, the allowed plugin name under `name`, and allowed parameter values under their names.
+        conditions: by kind, the allowed plugin names under `name`, and the allowed parameter values under their names.
     """
 
     conditions: Mapping[Kind, Mapping[str, tuple[Any, ...]]]
 
     def matches(self, settings: Mapping[Kind, Setting]) -> bool:
-        """Whether every condition holds for a combination."""
+        """Return True if a combination fulfils every condition."""
         return all(
             (settings[kind].name if key == "name" else settings[kind].parameters.get(key)) in values
             for kind, conditions in self.conditions.items()
@@ -122,22 +133,22 @@ class Exclusion:
 
 @dataclass(frozen=True)
 class Experiment:
-    """One experiment file, validated whole.
+    """One experiment file, validated as a whole.
 
     Attributes:
         path: the file.
-        name: what its results are called.
-        description: what it says of itself.
-        source: the text of the file, with any overrides named after it.
+        name: the name under which results are stored.
+        description: a text for the report.
+        source: the text of the file, with the overrides in comments after it.
         objectives: the first axis of the grid.
-        gradients: the second.
-        optimizers: the third.
-        starts: the fourth, for each of the objectives.
+        gradients: the second axis.
+        optimizers: the third axis.
+        starts: the fourth axis, for each of the objectives.
         rules: stopping and recording.
         exclude: combinations that the file drops.
-        executor: where batches are computed.
+        executor: the executor that computes the batches.
         figures: names of the figures in the report.
-        max_batch: the most runs that advance together.
+        max_batch: the largest number of runs that advance together.
     """
 
     path: Path
@@ -157,11 +168,11 @@ class Experiment:
 
 @dataclass(frozen=True, eq=False)
 class Landmark:
-    """What is known of an objective's global minimum.
+    """The known global minimum of an objective.
 
     Attributes:
         value: the smallest value.
-        x: where, `(dimension,)`.
+        x: the point where it is taken, `(dimension,)`.
         curvature: smallest and largest eigenvalue of the Hessian there, or None.
     """
 

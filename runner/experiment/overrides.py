@@ -1,4 +1,4 @@
-"""Changes to an experiment file from the command line: `--set optimizer.gradient_descent.learning_rate=0.1,0.2`."""
+"""Changes to an experiment from the command line: `--set optimizer.gradient_descent.learning_rate=0.1,0.2`."""
 
 from __future__ import annotations
 
@@ -12,49 +12,64 @@ AXES = ("objective", "gradient", "optimizer")
 def apply_overrides(raw: dict[str, Any], assignments: Sequence[str]) -> None:
     """Change a parsed experiment in place.
 
-    The path is `objective|gradient|optimizer . NAME-or-number . parameter`, where a name stands for every table that bears it,
-    and further keys lead into a wrapped plugin's table; or it is the keys of any other table. Values are written as in TOML;
-    bare words are strings. Several, with commas between, are a sweep for a plugin's parameter and a list elsewhere.
+    An assignment has the form `path=value`. The path is one of:
+
+    - `AXIS.NAME.parameter`, where AXIS is `objective`, `gradient` or `optimizer`. The name stands for every table that has it; a
+      number stands for one table, counted from 0. Further keys lead into a wrapped plugin's table.
+    - the keys of any other table, as in `stop.max_steps`.
+
+    A value is written as in TOML, and a bare word is a string. Several values with commas between them are a sweep of a plugin's
+    parameter, and a list in any other table.
 
     Raises:
         ValueError: an assignment has no value, or its path leads nowhere.
     """
     for assignment in assignments:
-        path, equals, text = assignment.partition("=")
-        keys = [key.strip() for key in path.split(".")]
-        values = _values(text)
-        if not equals or not all(keys) or not values:
-            raise ValueError(f"--set {assignment}: must have the form path.to.key=value")
-        if keys[0] in AXES:
-            value = values[0] if len(values) == 1 else {"values": values}
-            for table in _axis_tables(raw, keys, assignment):
-                _put(table, keys[2:], value, assignment)
-        else:
+        keys, values = _parsed(assignment, "path.to.key=value")
+        if keys[0] not in AXES:
             _put(raw, keys, values[0] if len(values) == 1 else values, assignment)
+            continue
+        if len(keys) < 3:
+            raise ValueError(f"--set {assignment}: must have the form {keys[0]}.NAME.parameter=value")
+        listed = raw.get(keys[0])
+        tables = [table for table in listed if isinstance(table, dict)] if isinstance(listed, list) else []
+        if keys[1].isdecimal():
+            chosen = tables[int(keys[1]) : int(keys[1]) + 1]
+        else:
+            chosen = [table for table in tables if table.get("name") == keys[1]]
+        if not chosen:
+            names = ", ".join(str(table.get("name")) for table in tables) or "none"
+            raise ValueError(f"--set {assignment}: the experiment has no {keys[0]} {keys[1]!r}; it has: {names}")
+        for table in chosen:
+            _put(table, keys[2:], _value_or_sweep(values), assignment)
 
 
-def _values(text: str) -> list[Any]:
+def set_parameter(table: dict[str, Any], assignment: str) -> None:
+    """Change one plugin's table in place by an assignment `parameter=value`.
+
+    Raises:
+        ValueError: the assignment has no value, or its path leads nowhere.
+    """
+    keys, values = _parsed(assignment, "parameter=value")
+    _put(table, keys, _value_or_sweep(values), assignment)
+
+
+def _parsed(assignment: str, form: str) -> tuple[list[str], list[Any]]:
+    """Return the keys and the values of an assignment."""
+    path, equals, text = assignment.partition("=")
+    keys = [key.strip() for key in path.split(".")]
     try:
         values: list[Any] = tomllib.loads(f"values = [{text}]")["values"]
     except tomllib.TOMLDecodeError:
-        words = [word.strip() for word in text.split(",")]
-        return words if all(words) else []
-    return values
+        values = [word.strip() for word in text.split(",")]
+        values = values if all(values) else []
+    if not equals or not all(keys) or not values:
+        raise ValueError(f"--set {assignment}: must have the form {form}")
+    return keys, values
 
 
-def _axis_tables(raw: dict[str, Any], keys: list[str], assignment: str) -> list[dict[str, Any]]:
-    if len(keys) < 3:
-        raise ValueError(f"--set {assignment}: must have the form {keys[0]}.NAME.parameter=value")
-    listed = raw.get(keys[0])
-    tables = [table for table in listed if isinstance(table, dict)] if isinstance(listed, list) else []
-    if keys[1].isdecimal():
-        chosen = tables[int(keys[1]) : int(keys[1]) + 1]
-    else:
-        chosen = [table for table in tables if table.get("name") == keys[1]]
-    if not chosen:
-        names = ", ".join(str(table.get("name")) for table in tables) or "none"
-        raise ValueError(f"--set {assignment}: the experiment has no {keys[0]} {keys[1]!r}; it has: {names}")
-    return chosen
+def _value_or_sweep(values: list[Any]) -> object:
+    return values[0] if len(values) == 1 else {"values": values}
 
 
 def _put(raw: dict[str, Any], keys: list[str], value: object, assignment: str) -> None:

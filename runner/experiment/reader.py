@@ -1,4 +1,4 @@
-"""TOML text to a validated Experiment. Every problem is found in one pass and told with its path."""
+"""The reader: turns the TOML text of an experiment into a validated `Experiment`, and reports every problem with its path."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from runner.contracts.objective import Objective, known_minimum
 from runner.contracts.parameters import Parameter, ParameterValue, parameter, parameters_of, shown
 from runner.contracts.plugin import Kind, Plugin
 from runner.errors import ExperimentError, PluginError
-from runner.experiment.model import Exclusion, Experiment, Rules, Start
+from runner.experiment.model import Exclusion, Experiment, Rules, Start, StoppingRules
 from runner.experiment.overrides import AXES, apply_overrides
-from runner.experiment.starts import starts_of
-from runner.experiment.stopping_rules import StoppingRules
+from runner.experiment.starts import StartError, starts_of
 from runner.experiment.sweeps import combine, sweep_values
 from runner.registry.catalogue import RESERVED, Catalogue, Offer, suggestion
 from runner.registry.setting import Setting
@@ -28,14 +27,57 @@ KEYS = ("name", "description", "plugins", *AXES, "start", "stop", "record", "exc
 MAX_BATCH = 2048
 LONGEST_NAME = 200
 DEFAULT_FIGURES = ["convergence", "learning_rate", "outcomes"]
+MOST_AT_A_PATH = 5
+"""The number of problems that are reported for one path."""
 
 
 @dataclass(frozen=True)
 class RecordTable:
-    """The `[record]` table."""
+    """The `[record]` table of an experiment."""
 
     x: bool = parameter(True, doc="whether the iterates are recorded beside f and ‖∇f‖")
     gradient: bool = parameter(False, doc="whether the gradients are recorded too, component by component")
+
+
+@dataclass
+class Problems:
+    """The problems that a reader has found: pairs of path and text, each once.
+
+    The path of a key leads from the first level of the file, as in `optimizer[0].learning_rate`; it is empty for a table that is
+    read alone.
+    """
+
+    found: dict[tuple[str, str], None] = field(default_factory=dict)
+
+    def add(self, path: str, text: str) -> None:
+        """Add a problem."""
+        self.found[path, text] = None
+
+    @contextmanager
+    def at(self, path: str) -> Iterator[None]:
+        """Add the error that the body raises as a problem, and continue after the body."""
+        try:
+            yield
+        except (ValueError, PluginError) as error:
+            self.add(path, str(error))
+        except OverflowError:
+            self.add(path, "the number is too large")
+
+    def messages(self, prefix: str = "") -> list[str]:
+        """Return the problems as `path: text`, with a prefix before each path.
+
+        A sweep can have thousands of problems at one path, so only the first of them are listed and the others are counted.
+        """
+        texts: dict[str, list[str]] = {}
+        for path, text in self.found:
+            texts.setdefault(path, []).append(text)
+        messages = []
+        for path, some in texts.items():
+            shortened = some[:MOST_AT_A_PATH]
+            if len(some) > MOST_AT_A_PATH:
+                shortened.append(f"and {len(some) - MOST_AT_A_PATH:,} more like this")
+            messages += [f"{prefix}{path}: {text}" if path else text for text in shortened]
+        return messages
 
 
 def read_experiment(path: Path, catalogue: Catalogue, overrides: Sequence[str] = ()) -> Experiment:
@@ -43,11 +85,11 @@ def read_experiment(path: Path, catalogue: Catalogue, overrides: Sequence[str] =
 
     Args:
         path: the TOML file.
-        catalogue: where its plugins are looked up.
+        catalogue: the plugins.
         overrides: changes in the form `path.to.key=value`.
 
     Raises:
-        ExperimentError: with every problem of the file.
+        ExperimentError: the file has problems; the error lists all of them.
     """
     try:
         source = path.read_text(encoding="utf-8")
@@ -62,9 +104,10 @@ def read_experiment(path: Path, catalogue: Catalogue, overrides: Sequence[str] =
     except ValueError as error:
         raise ExperimentError(str(path), [str(error)]) from error
     problems = Problems()
-    experiment = _Reader(path, source, overrides, raw, catalogue, problems).experiment()
+    source += "".join(f"\n# --set {assignment}" for assignment in overrides)
+    experiment = _Reader(path, catalogue, problems).experiment(source, raw)
     if problems.found:
-        raise ExperimentError(str(path), problems.told())
+        raise ExperimentError(str(path), problems.messages())
     return experiment
 
 
@@ -72,152 +115,114 @@ def read_plugin(kind: Kind, table: Mapping[str, Any], catalogue: Catalogue) -> S
     """Make one plugin from its table, written as in an experiment file in the working folder.
 
     Args:
-        kind: what it is.
+        kind: the plugin's kind.
         table: its name under `name`, and its parameters.
-        catalogue: where it is looked up.
+        catalogue: the plugins.
 
     Raises:
-        ExperimentError: with every problem of the table, each parameter named as with `--set`.
+        ExperimentError: the table has problems; the error lists all of them, each parameter as `--set PARAMETER`.
     """
     problems = Problems()
-    settings = _Reader(Path(), "", (), {}, catalogue, problems).settings(kind, "--set", dict(table))
+    settings = _Reader(Path(), catalogue, problems).settings(kind, "", table)
     if len(settings) > 1:
-        problems.add("--set", f"gives {len(settings)} plugins, and one is wanted: give each parameter one value")
+        problems.add("", f"gives {len(settings)} plugins, and one is wanted: give each parameter one value")
     if problems.found:
-        told = [problem.replace("--set.", "--set ", 1).removeprefix("--set: ") for problem in problems.told()]
-        raise ExperimentError(str(table["name"]), told)
+        raise ExperimentError(str(table["name"]), problems.messages("--set "))
     return settings[0]
 
 
 @dataclass
 class _Reader:
+    """Reads one file. It goes on after a problem, so that one pass finds all of them."""
+
     path: Path
-    source: str
-    overrides: Sequence[str]
-    raw: dict[str, Any]
     catalogue: Catalogue
     problems: Problems
 
-    def experiment(self) -> Experiment:
-        for key in self.raw:
+    def experiment(self, source: str, raw: dict[str, Any]) -> Experiment:
+        """Return the experiment; it is incomplete if there are problems."""
+        for key in raw:
             if key not in KEYS:
                 self.problems.add(key, f"there is no such key; {suggestion(key, KEYS)}")
-        self._load_local_plugins()
-        name = self._text("name", self.path.stem)
+        files = raw.get("plugins", [])
+        if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
+            self.problems.add("plugins", f"must be a list of file names, not {shown(files)}")
+            files = []
+        for number, file in enumerate(files):
+            with self.problems.at(f"plugins[{number}]"):
+                self.catalogue.load_file(self.path.parent / file)
+        name = self._text(raw, "name", self.path.stem)
         fits = 0 < len(name.encode()) <= LONGEST_NAME and not name.startswith(".")
         if not fits or not all(letter.isalnum() or letter in "-_." for letter in name):
             self.problems.add("name", f"must be letters, digits, '-', '_' and '.', not begin with '.', and have at most "
-                              f"{LONGEST_NAME} bytes, for a folder bears it; not {shown(name)}")  # fmt: skip
-        axes = {kind: self._axis(kind) for kind in KINDS}
-        executor, max_batch = self._execution()
-        record = self._fields("record", RecordTable)
-        rules = Rules(self._fields("stop", StoppingRules), record.x, record.gradient)
+                              f"{LONGEST_NAME} bytes, because a folder gets this name; not {shown(name)}")  # fmt: skip
+        axes: dict[Kind, tuple[Setting, ...]] = {}
+        for kind in KINDS:
+            if raw.get(kind, []) == []:
+                self.problems.add(kind, f"at least one [[{kind}]] table is needed")
+            tables = self._tables(raw, kind)
+            axes[kind] = tuple(setting for path, table in tables for setting in self.settings(kind, path, table))
         objectives = axes["objective"]
-        if rules.stop.gap is not None and objectives and not any(_knows_minimum(each.plugin) for each in objectives):
+        executor, max_batch = self._execution(raw)
+        record = self._fields(raw, "record", RecordTable)
+        rules = Rules(self._fields(raw, "stop", StoppingRules), record.x, record.gradient)
+        if rules.stop.gap is not None and objectives and not any(_may_know_minimum(each.plugin) for each in objectives):
             self.problems.add("stop.gap", "none of the objectives knows its minimum; use gradient_norm instead")
         return Experiment(
             path=self.path,
             name=name,
-            description=self._text("description", ""),
-            source=self.source + "".join(f"\n# --set {assignment}" for assignment in self.overrides),
+            description=self._text(raw, "description", ""),
+            source=source,
             objectives=objectives,
             gradients=axes["gradient"],
             optimizers=axes["optimizer"],
-            starts=self._starts(objectives),
+            starts=self._starts(raw, objectives),
             rules=rules,
-            exclude=self._exclude(axes),
+            exclude=self._exclude(raw, axes),
             executor=cast(Setting, executor),
-            figures=self._figures(),
+            figures=self._figures(raw),
             max_batch=max_batch,
         )
 
-    def _load_local_plugins(self) -> None:
-        files = self.raw.get("plugins", [])
-        if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
-            self.problems.add("plugins", f"must be a list of file names, not {shown(files)}")
-            return
-        for number, file in enumerate(files):
-            with self.problems.at(f"plugins[{number}]"):
-                self.catalogue.load_file(self.path.parent / file)
-
-    def _text(self, key: str, default: str) -> str:
-        text = self.raw.get(key, default)
-        if isinstance(text, str):
-            return text
-        self.problems.add(key, f"must be a string, not {shown(text)}")
-        return default
-
-    def _table(self, key: str) -> dict[str, Any]:
-        table = self.raw.get(key, {})
-        if isinstance(table, dict):
-            return table
-        self.problems.add(key, f"must be a table, written [{key}], not {shown(table)}")
-        return {}
-
-    def _tables(self, key: str) -> list[tuple[str, dict[str, Any]]]:
-        tables = self.raw.get(key, [])
-        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self.problems.add(key, f"must be tables, each written [[{key}]], not {shown(tables)}")
-            return []
-        return [(f"{key}[{number}]", table) for number, table in enumerate(tables)]
-
-    def _fields(self, key: str, cls: type[TableT]) -> TableT:
-        known = parameters_of(cls)
-        return cls(**self._converted(key, f"[{key}]", "key", known, self._table(key)))
-
-    def _converted(
-        self, path: str, owner: str, noun: str, known: Mapping[str, Parameter], table: Mapping[str, Any]
-    ) -> dict[str, ParameterValue]:
-        """Convert each value of a table; a problem for each that is unknown or does not fit."""
-        converted: dict[str, ParameterValue] = {}
-        for key, value in table.items():
-            if key not in known:
-                self.problems.add(f"{path}.{key}", f"{owner} has no such {noun}; {suggestion(key, list(known))}")
-                continue
-            with self.problems.at(f"{path}.{key}"):
-                converted[key] = known[key].convert(value)
-        return converted
-
-    def _axis(self, kind: Kind) -> tuple[Setting, ...]:
-        if self.raw.get(kind, []) == []:
-            self.problems.add(kind, f"at least one [[{kind}]] table is needed")
-        return tuple(setting for path, table in self._tables(kind) for setting in self.settings(kind, path, table))
-
-    def settings(self, kind: Kind, path: str, table: dict[str, Any]) -> list[Setting]:
+    def settings(self, kind: Kind, path: str, table: Mapping[str, Any]) -> list[Setting]:
         """Make the plugins that one table stands for: several, where it sweeps a parameter."""
-        offer = self._offer(kind, path, table)
+        name = table.get("name")
+        name_path = _below(path, "executor" if kind == "executor" else "name")
+        if not isinstance(name, str):
+            self.problems.add(name_path, f"must be the name of a plugin, not {shown(name)}" if name else "is missing")
+            return []
+        offer = None
+        with self.problems.at(name_path):
+            offer = self.catalogue.find(kind, name)
         if offer is None:
             return []
         before = len(self.problems.found)
         values = self._swept_values(path, offer, table)
-        for name, known in offer.parameters.items():
-            if known.required and name not in table:
-                self.problems.add(path, f"{offer.name} needs {name}, {known.allowed}")
-        if len(self.problems.found) > before:
-            return []
-        with self.problems.at(path):
-            return self._made(path, offer, combine(values, _zip_groups(table.get("zip", []))))
-        return []
-
-    def _offer(self, kind: Kind, path: str, table: Mapping[str, Any]) -> Offer | None:
-        name = table.get("name")
-        key = "executor" if kind == "executor" else "name"
-        if not isinstance(name, str):
-            self.problems.add(f"{path}.{key}", f"must be the name of a plugin, not {shown(name)}" if name else "is missing")
-            return None
-        with self.problems.at(f"{path}.{key}"):
-            return self.catalogue.find(kind, name)
-        return None
+        for key, known in offer.parameters.items():
+            if known.required and key not in table:
+                self.problems.add(path, f"{offer.name} needs {key}, {known.allowed}")
+        combinations: list[dict[str, Any]] = []
+        if len(self.problems.found) == before:
+            with self.problems.at(path):
+                combinations = combine(values, table.get("zip", []))
+        settings = []
+        for combination in combinations:
+            wrapped = {key: value for key, value in combination.items() if isinstance(value, Setting)}
+            numbers = {key: value for key, value in combination.items() if key not in wrapped}
+            with self.problems.at(path):
+                settings.append(make_setting(offer, numbers, wrapped))
+        return settings
 
     def _swept_values(self, path: str, offer: Offer, table: Mapping[str, Any]) -> dict[str, list[ParameterValue | Setting]]:
+        """Return for each parameter in a plugin's table the values that it takes; a wrapped plugin's are its settings."""
         values: dict[str, list[ParameterValue | Setting]] = {}
         for key, value in table.items():
             if key in RESERVED[offer.kind]:
                 continue
-            with self.problems.at(f"{path}.{key}"):
+            with self.problems.at(_below(path, key)):
                 known = offer.parameters.get(key)
                 if known is not None and known.plugin and isinstance(value, dict):
-                    values[key] = list(self.settings(known.plugin, f"{path}.{key}", value))
+                    values[key] = list(self.settings(known.plugin, _below(path, key), value))
                     continue
                 if isinstance(value, list) and known is not None and known.item is None:
                     raise ValueError(f"must be {known.allowed}, not {shown(value)}; a sweep is written {{ values = [...] }}")
@@ -227,50 +232,53 @@ class _Reader:
                     values.setdefault(key, []).extend(self._located(item) for item in single.values())
         return values
 
+    def _converted(
+        self, path: str, owner: str, noun: str, known: Mapping[str, Parameter], table: Mapping[str, Any]
+    ) -> dict[str, ParameterValue]:
+        """Return the values of a table as the types of its parameters, without those that are unknown or do not fit."""
+        converted: dict[str, ParameterValue] = {}
+        for key, value in table.items():
+            if key not in known:
+                self.problems.add(_below(path, key), f"{owner} has no such {noun}; {suggestion(key, list(known))}")
+                continue
+            with self.problems.at(_below(path, key)):
+                converted[key] = known[key].convert(value)
+        return converted
+
     def _located(self, value: ParameterValue) -> ParameterValue:
+        """Return a value as it is, but the path of a file as seen from the experiment's folder."""
         return self.path.parent / value if isinstance(value, Path) else value
 
-    def _made(self, path: str, offer: Offer, combinations: Sequence[Mapping[str, ParameterValue | Setting]]) -> list[Setting]:
-        settings = []
-        for values in combinations:
-            wrapped = {key: value for key, value in values.items() if isinstance(value, Setting)}
-            plain = {key: value for key, value in values.items() if not isinstance(value, Setting)}
-            with self.problems.at(path):
-                settings.append(make_setting(offer, plain, wrapped))
-        return settings
-
-    def _starts(self, objectives: Sequence[Setting]) -> tuple[tuple[Start, ...], ...]:
-        if "start" not in self.raw:
-            self.problems.add(
-                "start", "is missing; say where runs begin, e.g. uniform = { low = -3.0, high = 3.0, count = 5, seed = 0 }"
-            )
+    def _starts(self, raw: dict[str, Any], objectives: Sequence[Setting]) -> tuple[tuple[Start, ...], ...]:
+        if "start" not in raw:
+            example = "uniform = { low = -3.0, high = 3.0, count = 5, seed = 0 }"
+            self.problems.add("start", f"is missing; give the points where runs begin, e.g. {example}")
             return ()
         before = len(self.problems.found)
-        table = self._table("start")
+        table = self._table(raw, "start")
         starts: list[tuple[Start, ...]] = []
         for objective in objectives if len(self.problems.found) == before else ():
             try:
                 starts.append(starts_of(table, objective.name, cast(Objective, objective.plugin)))
-            except ValueError as error:
-                self.problems.note(f"start{error}")
+            except StartError as error:
+                self.problems.add(error.path, str(error))
         return tuple(starts)
 
-    def _exclude(self, axes: Mapping[Kind, tuple[Setting, ...]]) -> tuple[Exclusion, ...]:
-        return tuple(
-            Exclusion({kind: self._condition(f"{path}.{kind}", axes[kind], table[kind]) for kind in KINDS if kind in table})
-            for path, table in self._tables("exclude")
-            if self._is_exclusion(path, table)
-        )
-
-    def _is_exclusion(self, path: str, table: Mapping[str, Any]) -> bool:
-        unknown = [key for key in table if key not in KINDS]
-        for key in unknown:
-            self.problems.add(f"{path}.{key}", f"there is no such key; {suggestion(key, KINDS)}")
-        if not table:
-            self.problems.add(path, f"must name what to drop, by {', '.join(KINDS)}")
-        return bool(table) and not unknown
+    def _exclude(self, raw: dict[str, Any], axes: Mapping[Kind, tuple[Setting, ...]]) -> tuple[Exclusion, ...]:
+        exclusions = []
+        for path, table in self._tables(raw, "exclude"):
+            unknown = [key for key in table if key not in KINDS]
+            for key in unknown:
+                self.problems.add(f"{path}.{key}", f"there is no such key; {suggestion(key, KINDS)}")
+            if not table:
+                self.problems.add(path, f"must name what to drop, by {', '.join(KINDS)}")
+            if table and not unknown:
+                conditions = {kind: self._condition(f"{path}.{kind}", axes[kind], table[kind]) for kind in KINDS if kind in table}
+                exclusions.append(Exclusion(conditions))
+        return tuple(exclusions)
 
     def _condition(self, path: str, settings: Sequence[Setting], condition: object) -> dict[str, tuple[Any, ...]]:
+        """Return the allowed names and parameter values of one kind in an `[[exclude]]` table."""
         table = condition if isinstance(condition, dict) else {"name": condition}
         values = {key: tuple(value) if isinstance(value, list) else (value,) for key, value in table.items()}
         if not all(values.values()) or not values:
@@ -281,19 +289,21 @@ class _Reader:
         for name in values.get("name", ()):
             if name not in names:
                 self.problems.add(path, f"this experiment has no {shown(name)}; {suggestion(str(name), names)}")
-        meant = [setting for setting in settings if setting.name in values.get("name", names)]
-        known = {key: each for setting in meant for key, each in parameters_of(type(setting.plugin)).items()}
-        names_known = sorted({key for setting in meant for key in setting.parameters})
+        named = [setting for setting in settings if setting.name in values.get("name", names)]
+        known = {key: each for setting in named for key, each in parameters_of(type(setting.plugin)).items()}
+        # A setting has the parameters of the plugins that it wraps as well.
+        all_keys = sorted({key for setting in named for key in setting.parameters})
         for key, some in values.items():
-            if key != "name" and key not in names_known:
-                self.problems.add(f"{path}.{key}", f"there is no such parameter here; {suggestion(key, names_known)}")
+            if key != "name" and key not in all_keys:
+                self.problems.add(f"{path}.{key}", f"there is no such parameter here; {suggestion(key, all_keys)}")
             elif key in known and not known[key].plugin:
                 with self.problems.at(f"{path}.{key}"):
                     values[key] = tuple(self._located(known[key].convert(value)) for value in some)
         return values
 
-    def _execution(self) -> tuple[Setting | None, int]:
-        table = dict(self._table("execution"))
+    def _execution(self, raw: dict[str, Any]) -> tuple[Setting | None, int]:
+        """Return the executor, None if it has problems, and the largest batch."""
+        table = dict(self._table(raw, "execution"))
         if "name" in table:
             self.problems.add("execution.name", "there is no such key; did you mean executor?")
         name = table.pop("executor", "serial")
@@ -305,8 +315,8 @@ class _Reader:
             self.problems.add("execution", "an experiment has one executor; its parameters cannot be swept")
         return (settings[0] if settings else None), max_batch
 
-    def _figures(self) -> tuple[str, ...]:
-        table = self._table("report")
+    def _figures(self, raw: dict[str, Any]) -> tuple[str, ...]:
+        table = self._table(raw, "report")
         figures = table.get("figures", DEFAULT_FIGURES)
         for key in table:
             if key != "figures":
@@ -316,56 +326,40 @@ class _Reader:
             return ()
         return tuple(figures)
 
+    def _text(self, raw: dict[str, Any], key: str, default: str) -> str:
+        text = raw.get(key, default)
+        if isinstance(text, str):
+            return text
+        self.problems.add(key, f"must be a string, not {shown(text)}")
+        return default
 
-def _knows_minimum(plugin: Plugin) -> bool:
+    def _table(self, raw: dict[str, Any], key: str) -> dict[str, Any]:
+        table = raw.get(key, {})
+        if isinstance(table, dict):
+            return table
+        self.problems.add(key, f"must be a table, written [{key}], not {shown(table)}")
+        return {}
+
+    def _tables(self, raw: dict[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
+        """Return the tables of an array of tables, each with its path."""
+        tables = raw.get(key, [])
+        if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
+            self.problems.add(key, f"must be tables, each written [[{key}]], not {shown(tables)}")
+            return []
+        return [(f"{key}[{number}]", table) for number, table in enumerate(tables)]
+
+    def _fields(self, raw: dict[str, Any], key: str, cls: type[TableT]) -> TableT:
+        """Return a table whose keys are the fields of a dataclass."""
+        return cls(**self._converted(key, f"[{key}]", "key", parameters_of(cls), self._table(raw, key)))
+
+
+def _below(path: str, key: str) -> str:
+    """Return the path of a key in the table at a path."""
+    return f"{path}.{key}" if path else key
+
+
+def _may_know_minimum(plugin: Plugin) -> bool:
     try:
         return known_minimum(plugin) is not None
-    except Exception:  # what it raises is told when it is needed
+    except Exception:  # reported where the minimum is needed
         return True
-
-
-def _zip_groups(groups: object) -> list[list[str]]:
-    listed = isinstance(groups, list) and all(isinstance(group, list) for group in groups)
-    if not listed or not all(isinstance(name, str) for group in cast(list[list[str]], groups) for name in group):
-        raise ValueError(f"zip must be a list of lists of parameters, e.g. [['learning_rate', 'max_norm']], not {shown(groups)}")
-    return cast(list[list[str]], groups)
-
-
-MOST_AT_A_PATH = 5
-
-
-@dataclass
-class Problems:
-    """The problems found so far, each with its path, and each once."""
-
-    found: dict[str, None] = field(default_factory=dict)
-
-    def add(self, path: str, text: str) -> None:
-        """Note a problem at a path."""
-        self.note(f"{path}: {text}")
-
-    def note(self, problem: str) -> None:
-        """Note a problem that names its path itself."""
-        self.found[problem] = None
-
-    def told(self) -> list[str]:
-        """The problems, but of many with one path only the first, for a sweep can be wrong a thousand times."""
-        places: dict[str, list[str]] = {}
-        for problem in self.found:
-            places.setdefault(problem.partition(": ")[0], []).append(problem)
-        told = []
-        for path, some in places.items():
-            told += some[:MOST_AT_A_PATH]
-            if len(some) > MOST_AT_A_PATH:
-                told.append(f"{path}: and {len(some) - MOST_AT_A_PATH:,} more like this")
-        return told
-
-    @contextmanager
-    def at(self, path: str) -> Iterator[None]:
-        """Note what the body refuses, and go on behind it."""
-        try:
-            yield
-        except (ValueError, PluginError) as error:
-            self.add(path, str(error))
-        except OverflowError:
-            self.add(path, "the number is too large")

@@ -17,7 +17,7 @@ from runner.contracts.objective import DrawsStarts, HasGradient, HasStartRegion,
 from runner.contracts.plugin import Quantity
 from runner.engine.evaluation import Evaluator
 from runner.errors import ExperimentError, PluginError, RunnerError
-from runner.experiment.overrides import apply_overrides
+from runner.experiment.overrides import set_parameter
 from runner.experiment.reader import read_plugin
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting
@@ -223,14 +223,13 @@ def _rank(name: str) -> tuple[int, str]:
 
 def _table(name: str, assignments: Sequence[str]) -> dict[str, object]:
     """Return the table that an experiment would have for the objective."""
-    raw: dict[str, list[dict[str, object]]] = {"objective": [{}]}
+    table: dict[str, object] = {}
     for assignment in assignments:
         key = assignment.partition("=")[0].strip()
         if key in ("name", "zip"):
             raise ExperimentError(name, [f"--set {assignment}: {key} is no parameter"])
         try:
-            apply_overrides(raw, [f"objective.0.{assignment}"])
+            set_parameter(table, assignment)
         except ValueError as error:
-            text = str(error).replace("objective.0.", "", 1).replace("path.to.key=value", "parameter=value")
-            raise ExperimentError(name, [text]) from error
-    return {"name": name, **raw["objective"][0]}
+            raise ExperimentError(name, [str(error)]) from error
+    return {"name": name, **table}

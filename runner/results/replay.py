@@ -23,7 +23,7 @@ from runner.registry.catalogue import Catalogue
 from runner.contracts.outcomes import Outcome
 from runner.store.reading.run_record import RunRecord, SettingRecord
 from runner.registry.settings import remake
-from runner.experiment.stopping_rules import StoppingRules
+from runner.experiment.model import StoppingRules
 from runner.store.connection import Database
 from runner.store.reading.one_run import read_run, replayable
 from runner.store.reading.trajectories import assembled, read_series

@@ -11,8 +11,7 @@ from runner.contracts.executor import Executor, Lost
 from runner.engine.batch import Batch
 from runner.engine.loop import descend
 from runner.engine.trajectories import Descent, Trajectory
-from runner.experiment.model import Rules
-from runner.experiment.stopping_rules import StoppingRules
+from runner.experiment.model import Rules, StoppingRules
 from runner.testing.check import Check, Failure, in_order, require
 from runner.testing.declarations import declared
 from runner.testing.samples import BOTTOM, Bowl, Downhill, Own

@@ -14,7 +14,7 @@ import pytest
 from runner.cli import COMMANDS, commands
 from runner.contracts.kinds import KINDS
 from runner.contracts.outcomes import Outcome
-from runner.experiment.stopping_rules import StoppingRules
+from runner.experiment.model import StoppingRules
 from runner.registry.registry import Registry
 from runner.results.results_database import ResultsDatabase
 from runner.store.schema import metadata, views

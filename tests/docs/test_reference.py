@@ -11,8 +11,8 @@ import pytest
 
 import runner
 import runner.testing
+from runner.experiment.model import StoppingRules
 from runner.experiment.reader import KEYS, RecordTable
-from runner.experiment.stopping_rules import StoppingRules
 from runner.registry.catalogue import RESERVED
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"

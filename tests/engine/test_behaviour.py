@@ -18,8 +18,7 @@ from runner.contracts.outcomes import Behaviour, Outcome
 from runner.engine.batch import Batch
 from runner.engine.behaviour import GOLDEN, weight_of
 from runner.engine.loop import descend
-from runner.experiment.model import Rules
-from runner.experiment.stopping_rules import StoppingRules
+from runner.experiment.model import Rules, StoppingRules
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.objectives.linear_regression import LinearRegression
 from runner_plugins.objectives.quadratic import Quadratic

@@ -187,7 +187,7 @@ class TestFiles:
             "objective: at least one [[objective]] table is needed",
             "gradient: at least one [[gradient]] table is needed",
             "optimizer: at least one [[optimizer]] table is needed",
-            "start: is missing; say where runs begin, e.g. uniform = { low = -3.0, high = 3.0, count = 5, seed = 0 }",
+            "start: is missing; give the points where runs begin, e.g. uniform = { low = -3.0, high = 3.0, count = 5, seed = 0 }",
         )
 
 
@@ -197,7 +197,7 @@ def test_the_sound_experiment_is_sound(call, write):
 
 
 class TestKeys:
-    NAME = "must be letters, digits, '-', '_' and '.', not begin with '.', and have at most 200 bytes, for a folder bears it; not"
+    NAME = "must be letters, digits, '-', '_' and '.', not begin with '.', and have at most 200 bytes, because a folder gets this name; not"
     KEYS = "name, description, plugins, objective, gradient, optimizer, start, stop, record, exclude, execution, report"
 
     @pytest.mark.parametrize(
@@ -231,7 +231,7 @@ class TestKeys:
             ("[stop]\nmax_steps", "[[execution]]\nx", "execution: must be a table, written [execution], not [{'x': 3}]"),
             ("[stop]\nmax_steps", "[[report]]\nx", "report: must be a table, written [report], not [{'x': 3}]"),
             ("[stop]\nmax_steps", "[exclude]\nx", "exclude: must be tables, each written [[exclude]], not {'x': 3}"),
-            ("[start]\npoints = [1.0]", "", "start: is missing; say where runs begin, e.g. uniform = { low = -3.0, high = 3.0, "
+            ("[start]\npoints = [1.0]", "", "start: is missing; give the points where runs begin, e.g. uniform = { low = -3.0, high = 3.0, "
                                             "count = 5, seed = 0 }"),
         ],
     )  # fmt: skip
@@ -426,7 +426,7 @@ class TestStarts:
             started("normal = { seed = 0.5 }", ".normal.seed: must be a whole number >= 0, not 0.5"),
             started(
                 "initialisation = {}",
-                ".initialisation: objective quadratic has no way of its own to draw starts; use uniform, normal or points",
+                ".initialisation: objective quadratic does not draw starts itself; use uniform, normal or points",
             ),
         ],
     )
@@ -514,7 +514,7 @@ class TestOtherTables:
     def test_starts_that_the_objective_says_nothing_of(self, write, refused):
         write(PLUGIN, "my.py")
         text = experiment(top='plugins = ["my.py"]', objective='name = "bowl"', start="uniform = { count = 3 }")
-        refused(text, "start.uniform: needs low and high, for the objective does not say where starts make sense")
+        refused(text, "start.uniform: needs low and high, because the objective has no start_region")
 
     def test_an_executor_has_one_setting(self, write, refused):
         write(EXECUTOR, "my.py")

@@ -20,8 +20,8 @@ from runner.contracts.optimizer import Optimizer
 from runner.contracts.parameters import Parameter, parameters_of
 from runner.errors import ExperimentError, PluginError
 from runner.experiment.grid import expand
+from runner.experiment.model import StoppingRules
 from runner.experiment.reader import read_experiment
-from runner.experiment.stopping_rules import StoppingRules
 from runner.registry.catalogue import Offer
 from runner.registry.code_fingerprint import fingerprint
 from runner.registry.identity import canonical

@@ -12,8 +12,7 @@ from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Optimizer
 from runner.engine.batch import Batch
 from runner.engine.trajectories import Trajectory
-from runner.experiment.model import Rules
-from runner.experiment.stopping_rules import StoppingRules
+from runner.experiment.model import Rules, StoppingRules
 from runner_plugins.gradients.analytic import Analytic
 
 
