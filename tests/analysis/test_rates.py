@@ -1,4 +1,4 @@
-"""Rates of convergence: theory's closed forms, what is measured of quadratics of which everything is known, and what is shown."""
+"""Rates of convergence: closed forms of the theory, and rates measured on quadratics."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runner.analysis.rates import fitted_rate, linear_rate
 from runner.store.reading.stored_results import StoredResults
 from runner_plugins.figures.rates import Rates
 from tests.support.experiments import compute, reported
-from tests.support.figures import descend, draw, lines, results, sweep
+from tests.support.figures import descend, draw, results, sweep
 
 EXPERIMENT = """\
 name = "conditions"
@@ -49,7 +49,7 @@ class TestTheory:
         assert contraction(np.array([2 / curvature[1]]), curvature)[0] == pytest.approx(1.0)
 
     @pytest.mark.parametrize("curvature", [(0.0, 1.0), (-1.0, 1.0), (1.0, math.inf), (math.nan, 1.0)])
-    def test_no_best_without_a_bowl(self, curvature: tuple[float, float]):
+    def test_best_learning_rate_needs_positive_curvature(self, curvature: tuple[float, float]):
         assert best_learning_rate(curvature) is None
 
 
@@ -74,7 +74,7 @@ stop = { max_steps = 1500, gradient_norm = 1e-11 }
         assert best.rate.factor == pytest.approx(abs(1 - best.learning_rate * curvature), abs=1e-3)
         assert rates_table([sweep])[1][0][-1].endswith(" (2 of 3 runs led elsewhere)")
 
-    def test_nothing_is_measured_where_all_do(self, tmp_path: Path):
+    def test_nothing_is_measured_where_all_runs_settle_elsewhere(self, tmp_path: Path):
         sweep = self.measured(tmp_path, "[2.0, 2.0], [1.5, -2.0]")
         assert rates_table([sweep])[1][0][-1] == "not measured (4 of 4 runs led elsewhere)"
 
@@ -111,7 +111,7 @@ class TestFit:
         assert rate.uncertainty < 1e-12
         assert rate.shrinks == (factor < 1)
 
-    def test_what_comes_before_and_what_lies_at_the_floor_does_not_count(self):
+    def test_early_steps_and_steps_at_the_rounding_floor_are_left_out(self):
         curve = np.concatenate([geometric(0.1, 9), geometric(0.8, 60)[1:] * 1e-9, np.full(50, 1.3e-16)])
         rate = fitted_rate(curve, 1e-14)
         assert rate is not None
@@ -126,7 +126,7 @@ class TestFit:
         assert abs(rate.factor - 0.99) < 2 * rate.uncertainty
 
     def test_noise_gives_the_standard_error_of_the_slope(self):
-        """Against scipy, over the latter half."""
+        """The slope and its error agree with SciPy's, fitted to the latter half."""
         noise = np.random.default_rng(1).normal(0, 1e-3, 41)
         curve = geometric(0.9) * np.exp(noise)
         rate = fitted_rate(curve, 0.0)
@@ -136,7 +136,7 @@ class TestFit:
         assert rate.uncertainty >= rate.factor * line.stderr * 0.999
 
     @pytest.mark.parametrize("curve", [[], [1.0], [1.0, 0.5, 0.25], [math.nan, 1.0, 1.0, 1.0, 1.0], [0.0] * 9])
-    def test_too_little_to_fit(self, curve: list[float]):
+    def test_too_few_steps_to_fit(self, curve: list[float]):
         assert fitted_rate(np.array(curve), 1e-9) is None
 
     def test_one_step_to_the_bottom_bounds_the_factor(self):
@@ -144,7 +144,7 @@ class TestFit:
         assert rate is not None
         assert (rate.factor - rate.uncertainty, rate.factor + rate.uncertainty) == (0.0, 5e-7)
 
-    def test_gap_or_gradient_norm(self):
+    def test_rate_is_fitted_to_the_gap_or_the_gradient_norm(self):
         run, series = descend(0.1, 0)
         expected = linear_rate(run, series)
         elsewhere = linear_rate(run, Series(series.value + 1e9, series.gradient_norm, None))
@@ -180,7 +180,7 @@ def measured(tmp_path_factory: pytest.TempPathFactory) -> Any:
 @pytest.mark.parametrize("condition", [10.0, 100.0, 1000.0])
 class TestQuadratics:
     def test_every_rate_is_within_a_hundredth_of_theory(self, measured: Any, condition: float):
-        """The factor itself, and the harder −ln q, which of q = 0.998 asks for the fifth digit."""
+        """Both the factor q and −ln q are compared; for q = 0.998, −ln q needs the fifth digit of q."""
         (found,) = rate_sweeps(measured[condition][0])
         rates = [point for point in found.points if point.rate is not None]
         assert len(rates) == len(found.points) == 10
@@ -189,7 +189,7 @@ class TestQuadratics:
             assert point.rate.factor == pytest.approx(theory, rel=0.01)
             assert math.log(point.rate.factor) == pytest.approx(math.log(theory), rel=0.01)
 
-    def test_limit_and_best_stand_beside_theory(self, measured: Any, condition: float):
+    def test_measured_limit_and_best_are_shown_beside_theory(self, measured: Any, condition: float):
         (found,) = rate_sweeps(measured[condition][0])
         assert found.limit == pytest.approx(1 / condition)
         low, high = found.measured_limit
@@ -200,7 +200,7 @@ class TestQuadratics:
         assert best.rate.factor == pytest.approx(factor, rel=1e-3)
         assert found.beside_best[0] < rate < found.beside_best[1]
 
-    def test_the_report_has_them_in_a_table_and_a_file(self, measured: Any, condition: float):
+    def test_report_has_the_rates_in_a_table_and_a_file(self, measured: Any, condition: float):
         folder: Path = measured[condition][1]
         with (folder / "rates.csv").open(encoding="utf-8", newline="") as file:
             (row,) = csv.DictReader(file)
@@ -232,11 +232,11 @@ class TestSweeps:
         columns, (cells,) = rates_export([found])
         assert dict(zip(columns, cells, strict=True))["limit_theory"] == "nan"
 
-    def test_what_is_not_swept_has_no_row(self):
+    def test_parameter_that_is_not_swept_has_no_row(self):
         assert rate_sweeps(results(sweep([0.1]), {"gradient_descent": ()})) == []
         assert rate_sweeps(results(sweep([0.1]))) == []
 
-    def test_other_swept_parameters_are_kept_apart(self):
+    def test_each_value_of_another_swept_parameter_has_its_own_row(self):
         runs = []
         for power, shrinks in ((0.5, 1.0), (0.9, 0.5)):
             for rate in (0.1, 0.3):
@@ -248,12 +248,12 @@ class TestSweeps:
         factors = [[point.rate and round(point.rate.factor, 6) for point in sweep.points] for sweep in found]
         assert factors == [[0.8, 0.4], [0.9, 0.7]]
 
-    def test_runs_that_swing_for_ever_do_not_settle(self):
+    def test_runs_that_oscillate_for_ever_do_not_settle(self):
         (found,) = rate_sweeps(results(sweep([0.5, 0.9, 1.0, 1.1])))
         assert found.measured_limit == (0.9, 1.0)
 
-    def test_the_best_is_one_at_which_all_settle(self):
-        """One start of the fastest learning rate is lost: what the others do does not make it the best."""
+    def test_best_rate_is_one_at_which_all_runs_settle(self):
+        """One start of the fastest learning rate is lost, so that rate cannot be the best."""
         runs = sweep([0.1, 0.3, 0.45], starts=3)
         run, series = runs[-1]
         runs[-1] = replace(run, outcome="diverged"), series
@@ -261,7 +261,7 @@ class TestSweeps:
         assert found.points[found.measured_best].learning_rate == 0.3
         assert found.measured_limit == (0.3, 0.45)
 
-    def test_no_limit_where_all_settle_or_none_does(self):
+    def test_no_limit_if_all_runs_settle_or_none(self):
         assert rate_sweeps(results(sweep([0.1, 0.2])))[0].measured_limit is None
         assert rate_sweeps(results(sweep([1.1, 1.2])))[0].measured_limit is None
 
@@ -274,10 +274,10 @@ class TestSweeps:
             ("clipped_gradient_descent", False),
         ],
     )
-    def test_theory_speaks_of_gradient_descent_alone(self, label: str, plain: bool):
+    def test_theory_applies_to_gradient_descent_alone(self, label: str, plain: bool):
         assert is_plain(label) == plain
 
-    def test_what_is_too_short_to_tell_neither_settles_nor_does_not(self):
+    def test_runs_too_short_to_judge_count_as_neither(self):
         """x² with γ = 1 goes 1, −1, 1 for ever, which two steps do not show."""
         (found,) = rate_sweeps(results([descend(0.5, 0), descend(1.0, 0, steps=2), descend(1.05, 0)]))
         assert [point.settles for point in found.points] == [True, None, False]
@@ -285,14 +285,14 @@ class TestSweeps:
         (unknown,) = rate_sweeps(results([descend(1.0, 0, steps=2), descend(1.05, 0)]))
         assert unknown.measured_limit is None
 
-    def test_the_best_may_lie_beyond_the_last_one_tried(self):
+    def test_best_rate_may_lie_beyond_the_last_rate_tried(self):
         (found,) = rate_sweeps(results(sweep([0.01, 0.1, 0.4])))
         header, rows = rates_table([found])
         assert dict(zip(header, rows[0], strict=True))["best, measured"] == "0.4 (the largest tried)"
         caption = draw(Rates(), results(sweep([0.01, 0.1, 0.4]))).caption
         assert "theory's best is 2/(μ + L) = 0.5, beyond those tried, with q" in caption
 
-    def test_numbers_with_their_uncertainty(self):
+    def test_numbers_are_printed_with_their_uncertainty(self):
         assert interval(0.9, 1.0) == "0.9 to 1"
         assert interval(1e-300, 5e299) == "1e-300 to 5e299"
         assert with_uncertainty(5e299, 5e299) == "5e+299 ± 5e+299"
@@ -300,42 +300,3 @@ class TestSweeps:
         assert with_uncertainty(0.5, 0.0) == "0.5"
         assert with_uncertainty(12.0, 3.0) == "12 ± 3"
         assert with_uncertainty(1e-9, 1e-9) == "1e-09 ± 1e-09"
-
-
-class TestFigure:
-    def test_dots_lie_on_the_curve_of_theory(self):
-        drawing = draw(Rates(), results(sweep([0.01, 0.1, 0.35, 0.7, 0.9, 1.0, 1.1])))
-        found = lines(drawing)
-        dots = found["measured, median over the starts"]
-        np.testing.assert_allclose(
-            np.asarray(dots.get_ydata())[:5], 1 - np.abs(1 - 2 * np.array([0.01, 0.1, 0.35, 0.7, 0.9])), rtol=1e-9
-        )
-        assert np.isnan(np.asarray(dots.get_ydata())[5:]).all()
-        assert np.asarray(found["some run did not settle"].get_xdata()).tolist() == [1.0, 1.1]
-        assert {"2/L = 1", "2/(μ + L) = 0.5", "theory, 1 − max |1 − γλ|"} <= set(found)
-        assert (
-            "On quadratic, the best tried is 0.35, with q = 0.3; theory's best is 2/(μ + L) = 0.5, between whose neighbours it lies"
-            in drawing.caption
-        )
-        assert "Runs settle up to somewhere in the interval from 0.9 to 1, which agrees with 2/L = 1." in drawing.caption
-        assert "Over the 5 learning rates with a measured q, it is theory's to rounding." in drawing.caption
-
-    def test_a_mark_of_theory_keeps_its_name_where_the_other_is_out_of_sight(self):
-        found = lines(draw(Rates(), results(sweep([0.1, 0.2, 0.32]))))
-        assert [label for label in found if "2/" in label] == ["2/(μ + L) = 0.5"]
-
-    def test_nothing_to_show(self):
-        assert Rates().draw(results([])) is None
-        assert Rates().draw(results(sweep([0.1]), {"gradient_descent": ()})) is None
-
-    def test_several_methods_share_a_panel(self):
-        runs = [
-            descend(rate, start, optimizer=name)
-            for name in ("gradient_descent", "adam")
-            for rate in (0.1, 0.3)
-            for start in range(2)
-        ]
-        drawing = draw(Rates(), results(runs, {"gradient_descent": ("learning_rate",), "adam": ("learning_rate",)}))
-        assert {"gradient_descent", "adam"} <= set(lines(drawing))
-        assert "No limit was found among these learning rates; theory's is 2/L = 1." in drawing.caption
-        assert "No limit was found among these learning rates." in drawing.caption

@@ -1,4 +1,4 @@
-"""What the distribution holds, and how fast the command line starts to answer."""
+"""The contents of the distribution, and the start-up of the command line."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from tests.support.paths import ROOT
 
 
 @pytest.mark.slow
-def test_the_wheel_holds_runner_and_its_plugins_and_nothing_else(tmp_path: Path):
+def test_wheel_holds_runner_and_its_plugins_only(tmp_path: Path):
     command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path), str(ROOT)]
     subprocess.run(command, check=True, capture_output=True)
     (wheel,) = tmp_path.glob("*.whl")
@@ -36,12 +36,12 @@ def test_every_plugin_file_has_its_entry_point():
     assert {point.name for point in entry_points(group="runner")} >= set(declared)
 
 
-def test_the_version_is_said_once():
+def test_version_stands_in_one_place():
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert project["version"] == runner.__version__
 
 
-def test_every_name_at_the_public_door_can_be_had():
+def test_every_public_name_can_be_imported():
     names = [name for name in dir(runner) if not name.startswith("_")]
     assert {"Objective", "Optimizer", "hookimpl", "parameter"} <= set(names)
     for name in names:

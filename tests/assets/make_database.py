@@ -54,7 +54,7 @@ PAGE_BYTES = 1024
 
 
 class Silent:
-    """Says nothing."""
+    """A listener that ignores everything."""
 
     def __getattr__(self, name: str) -> object:
         return lambda *arguments: None

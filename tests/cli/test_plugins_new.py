@@ -1,4 +1,4 @@
-"""`runner plugins new`: what it writes is a plugin that installs, passes its own tests, and runs; what it refuses, it says."""
+"""`runner plugins new`: the plugin that it writes installs, passes its own tests, and runs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def code_lines(source: str) -> list[str]:
     return [line for line in bare.splitlines() if line.strip() and not line.strip().startswith("#")]
 
 
-def test_it_says_what_it_wrote_and_what_comes_next(tmp_path, call):
+def test_written_files_and_next_commands_are_printed(tmp_path, call):
     done = call("plugins", "new", "optimizer", "heavy_ball")
     files = ["pyproject.toml", "runner_heavy_ball.py", "tests/test_heavy_ball.py", "experiment.toml", "README.md", ".gitignore"]
     assert done.out.splitlines() == [
@@ -53,7 +53,7 @@ def test_it_says_what_it_wrote_and_what_comes_next(tmp_path, call):
     )
 
 
-def test_it_writes_into_the_folder_that_is_named(tmp_path, call):
+def test_files_go_into_the_named_folder(tmp_path, call):
     (tmp_path / "mine").mkdir()
     assert call("plugins", "new", "figure", "dots", "--folder", "mine").code == 0
     assert (tmp_path / "mine" / "runner_dots.py").exists()
@@ -89,7 +89,7 @@ def test_it_writes_into_the_folder_that_is_named(tmp_path, call):
         (("figure", "dots", "--folder", "full/file/x"), "full/file/x cannot be written: Not a directory; choose another folder"),
     ],
 )
-def test_what_it_refuses_it_says_and_writes_nothing(tmp_path, call, arguments, complaint):
+def test_refusal_is_reported_and_nothing_is_written(tmp_path, call, arguments, complaint):
     (tmp_path / "full").mkdir()
     (tmp_path / "full" / "file").touch()
     before = folder_contents(tmp_path)
@@ -98,13 +98,13 @@ def test_what_it_refuses_it_says_and_writes_nothing(tmp_path, call, arguments, c
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_plugin_it_writes_is_short_and_uses_no_leftover_of_the_template(kind):
+def test_written_plugin_is_short_and_has_no_template_left(kind):
     files = new_package(kind, "some_thing", [], []).files()
     assert len(code_lines(files["runner_some_thing.py"])) <= LONGEST_PLUGIN
     assert [path for path, text in files.items() if "$" in text or "\t" in text or not text.endswith("\n")] == []
 
 
-def test_what_it_writes_is_written_as_this_project_is(tmp_path, call):
+def test_written_files_pass_the_linters_of_this_project(tmp_path, call):
     for kind in KINDS:
         call("plugins", "new", kind, f"some_{kind}")
     ruff = [sys.executable, "-m", "ruff"]
@@ -113,7 +113,7 @@ def test_what_it_writes_is_written_as_this_project_is(tmp_path, call):
         assert done.returncode == 0, done.stdout
 
 
-def test_the_page_lists_the_files_as_they_are_written():
+def test_documentation_lists_the_files_as_written():
     files = new_package("optimizer", "heavy_ball", [], []).files()
     listed = re.findall(r"<!-- test: file (\S+) -->\n```\w+\n(.*?)```", PAGE, re.DOTALL)
     assert [name for name, _ in listed] == [
@@ -127,7 +127,7 @@ def test_the_page_lists_the_files_as_they_are_written():
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_the_plugin_it_writes_passes_every_check_as_a_file(kind, tmp_path, call, runner_cli):
+def test_written_plugin_passes_every_check(kind, tmp_path, call, runner_cli):
     call("plugins", "new", kind, "some_thing")
     done = runner_cli("plugins", "check", "runner-some-thing/runner_some_thing.py")
     assert (done.code, done.err) == (0, "")
@@ -185,7 +185,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for 
 @posix
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-def test_it_installs_passes_its_tests_and_runs(kind, shell):
+def test_written_plugin_installs_passes_its_tests_and_runs(kind, shell):
     folder = shell.folder / "work" / "runner-some-thing"
     steps = [
         f"runner plugins new {kind} some_thing",
@@ -212,7 +212,7 @@ def test_it_installs_passes_its_tests_and_runs(kind, shell):
 
 @posix
 @pytest.mark.slow
-def test_the_page_can_be_followed_as_it_is_written(shell):
+def test_documentation_page_can_be_followed(shell):
     script = "\n".join(re.findall(r"<!-- test: run -->\n```shell\n(.*?)```", PAGE, re.DOTALL))
     assert script.splitlines()[0] == "runner plugins new optimizer heavy_ball"
     done = shell.run(script, shell.folder / "work")
@@ -225,7 +225,7 @@ def test_the_page_can_be_followed_as_it_is_written(shell):
     assert (folder / "results" / "heavy_ball" / "index.html").exists()
 
 
-def test_the_name_of_what_cannot_be_loaded_is_taken():
+def test_name_of_a_plugin_that_cannot_be_loaded_is_taken():
     broken = [Broken("acme:heavy_ball", "heavy_ball", "SyntaxError: invalid syntax")]
     message = "'heavy_ball' is already the name of acme:heavy_ball, which cannot be loaded; choose another name"
     with pytest.raises(ValueError, match=re.escape(message)):

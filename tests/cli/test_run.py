@@ -1,4 +1,4 @@
-"""`runner run`, called as a user calls it: what it says, what it leaves behind, and what it does not do twice."""
+"""`runner run`: its output, the files that it writes, and runs that it does not compute again."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ gradient_norm = 1e-6
 
 
 def rows(database: Path) -> list[tuple[object, ...]]:
-    """What is stored of each run, the superseded ones included."""
+    """The stored numbers of each run, including superseded runs."""
     with opened(database) as connection:
         return connection.execute("SELECT id, identity, outcome, steps, superseded_by, seconds FROM run ORDER BY id").fetchall()
 
@@ -76,7 +76,7 @@ class TestDryRun:
         + '[[exclude]]\noptimizer = { learning_rate = 1.1 }\nobjective = "quadratic"\n'
     )
 
-    def test_it_counts_what_is_stored_and_names_what_is_left_out(self, tmp_path, write, call):
+    def test_dry_run_counts_stored_runs_and_names_skipped_ones(self, tmp_path, write, call):
         write(LOCAL, "my.py")
         write(self.GRID)
         before = sorted(tmp_path.rglob("*"))
@@ -100,7 +100,7 @@ class TestDryRun:
         again = call("run", "small.toml", "--dry-run")
         assert again.out.splitlines()[:3] == [f"small: 4 runs {size}", f"  stored      4 in {STORED}", "  to compute  0"]
 
-    def test_set_changes_the_grid(self, write, call):
+    def test_set_option_changes_the_grid(self, write, call):
         write()
         options = ("--set", "optimizer.gradient_descent.learning_rate=0.1,0.2,0.3,0.4", "--set", "start.uniform.count=5")
         done = call("run", "small.toml", "--dry-run", *options)
@@ -109,7 +109,7 @@ class TestDryRun:
 
 
 class TestOutput:
-    def test_a_sweep_with_its_report(self, tmp_path, write, runner_cli):
+    def test_sweep_with_report(self, tmp_path, write, runner_cli):
         write()
         done = runner_cli("run", "small.toml")
         assert done.code == 0
@@ -140,7 +140,7 @@ class TestOutput:
         assert again.err == "0 runs to compute, 12 already stored\n"
         assert rows(tmp_path / STORED) == stored
 
-    def test_json_and_nothing_else(self, tmp_path, write, runner_cli):
+    def test_json_output_holds_nothing_else(self, tmp_path, write, runner_cli):
         write()
         done = runner_cli("run", "small.toml", "--format", "json", "--results", "reports")
         assert (done.code, done.err) == (0, "")
@@ -173,12 +173,12 @@ class TestOutput:
         assert best["converged"] == 2
         assert best["median_gap"] == best["median_value"] < 1e-12
 
-    def test_quiet_is_silent_and_no_report_writes_none(self, tmp_path, write, runner_cli):
+    def test_quiet_prints_nothing_and_no_report_writes_no_report(self, tmp_path, write, runner_cli):
         write()
         assert runner_cli("run", "small.toml", "--quiet", "--no-report") == Done(0, "", "")
         assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["runner.db"]
 
-    def test_where_the_database_lies(self, tmp_path, write, call):
+    def test_location_of_the_database(self, tmp_path, write, call):
         write()
         around = {"RUNNER_DB": str(tmp_path / "named" / "in.db")}
         assert call("run", "small.toml", "--quiet", "--no-report", **around) == Done(0, "", "")
@@ -188,11 +188,11 @@ class TestOutput:
         assert len(rows(tmp_path / "given.db")) == 12, "--db goes before RUNNER_DB"
         assert not (tmp_path / "results").exists()
 
-    def test_a_name_from_the_file_name(self, write, call):
+    def test_experiment_is_named_after_its_file(self, write, call):
         write(SMALL.replace('name = "small"\n', "", 1), "my_sweep.toml")
         assert call("run", "my_sweep.toml", "--dry-run", "--format", "json").json["experiment"] == "my_sweep"
 
-    def test_a_results_folder_that_is_a_file(self, tmp_path, write, call):
+    def test_file_in_place_of_the_results_folder(self, tmp_path, write, call):
         write()
         write("", "file")
         done = call("run", "small.toml", "--results", "file", "--db", "r.db", "--quiet")
@@ -204,8 +204,8 @@ class TestOutput:
         assert len(rows(tmp_path / "r.db")) == 12, "what was computed is kept"
 
 
-class TestAgain:
-    def test_rerun_computes_all_and_keeps_the_old_ones(self, tmp_path, write, call):
+class TestRunningAgain:
+    def test_rerun_computes_all_runs_and_keeps_the_old_ones(self, tmp_path, write, call):
         write()
         call("run", "small.toml", "--no-report")
         old = rows(tmp_path / STORED)
@@ -216,7 +216,7 @@ class TestAgain:
         assert {row[4] for row in kept} == {row[0] for row in new}, "each old run names the one that took its place"
         assert sorted(row[1:4] for row in new) == sorted(row[1:4] for row in old), "the same runs come out the same"
 
-    def test_code_that_changed_is_run_again_and_comments_are_not_code(self, tmp_path, monkeypatch, write, call):
+    def test_changed_code_is_run_again_but_changed_comments_are_not(self, tmp_path, monkeypatch, write, call):
         def values() -> list[float]:
             with opened(tmp_path / STORED) as connection:
                 query = "SELECT best_value FROM run WHERE superseded_by IS NULL AND steps = 1 ORDER BY best_value"
@@ -253,7 +253,7 @@ class TestAgain:
 class TestFailedRuns:
     FAILED = "2 runs failed; the errors are stored, and --retry-failed computes again"
 
-    def test_they_are_stored_with_their_error_beside_their_neighbours(self, tmp_path, write, call):
+    def test_failed_runs_are_stored_with_their_error(self, tmp_path, write, call):
         write(LOCAL, "my.py")
         write(WALLED)
         done = call("run", "small.toml", "--no-report")
@@ -277,7 +277,7 @@ class TestFailedRuns:
         assert (retried.code, retried.json["stored_before"], retried.json["computed"]) == (0, 6, {"diverged": 2})
         assert call("run", "small.toml", "--no-report", "--quiet") == Done(0, "", "")
 
-    def test_fail_fast_stops_after_the_first_batch_with_one(self, tmp_path, write, call):
+    def test_fail_fast_stops_after_the_first_batch_with_a_failed_run(self, tmp_path, write, call):
         write(LOCAL, "my.py")
         write(WALLED + "[execution]\nmax_batch = 1\n")
         done = call("run", "small.toml", "--no-report", "--fail-fast")
@@ -318,7 +318,7 @@ max_batch = 1
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for another process")
-def test_an_interrupted_sweep_says_how_to_go_on_and_goes_on(tmp_path, write, runner_cli):
+def test_interrupted_sweep_can_be_continued(tmp_path, write, runner_cli):
     write(LONG, "long.toml")
     process = subprocess.Popen(
         [*COMMAND, "run", "long.toml", "--no-report"], cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
@@ -343,7 +343,7 @@ def test_an_interrupted_sweep_says_how_to_go_on_and_goes_on(tmp_path, write, run
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminal")
-def test_a_terminal_shows_a_bar(tmp_path, write):
+def test_terminal_shows_a_progress_bar(tmp_path, write):
     import pexpect
 
     write()
@@ -365,7 +365,7 @@ def test_a_terminal_shows_a_bar(tmp_path, write):
 @pytest.mark.parametrize(
     ("options", "where"), [((), "the report has them all"), (("--no-report",), "--format json has them all")]
 )
-def test_a_long_table_is_cut_in_the_terminal_and_nowhere_else(tmp_path, write, call, options, where):
+def test_long_table_is_cut_only_on_a_terminal(tmp_path, write, call, options, where):
     """27 rows: the first 24 in the order of the grid."""
     dimensions = ", ".join(str(dimension) for dimension in range(1, 28))
     write(

@@ -1,4 +1,4 @@
-"""Tables on a terminal: whatever its width, no line is longer, no number is torn, and what is left out is named."""
+"""Tables on a terminal of any width: no line is too long, no number is broken, and hidden columns are named."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ NUMBERS = st.floats().map(lambda number: f"{number:.6g}")
 
 @st.composite
 def tables(draw: st.DrawFn) -> tuple[list[list[str]], list[bool]]:
-    """Headings of their own, rows of texts and numbers, and which columns hold numbers."""
+    """Draw a table: its headings, its rows of texts and numbers, and the positions of the number columns."""
     right = draw(st.lists(st.booleans(), min_size=1, max_size=7))
     headings = draw(st.lists(st.text("ab1_.", min_size=1, max_size=12), min_size=len(right), max_size=len(right), unique=True))
     cells = st.tuples(*(NUMBERS if number else TEXTS for number in right)).map(list)
@@ -35,7 +35,7 @@ def tables(draw: st.DrawFn) -> tuple[list[list[str]], list[bool]]:
 
 
 @given(tables(), st.integers(40, 160))
-def test_every_line_fits_and_what_is_not_there_is_named(table, width):
+def test_every_line_fits_and_hidden_columns_are_named(table, width):
     rows, right = table
     lines = fit(rows, width, Habits(), right)
     assert max(map(len, lines)) <= width
@@ -50,7 +50,7 @@ def test_every_line_fits_and_what_is_not_there_is_named(table, width):
 
 
 @given(tables())
-def test_with_room_for_all_it_is_as_wide_as_its_cells(table):
+def test_table_with_enough_room_is_as_wide_as_its_cells(table):
     rows, right = table
     lines = fit(rows, None, Habits(), right)
     assert len(lines) == len(rows)
@@ -65,14 +65,14 @@ def test_with_room_for_all_it_is_as_wide_as_its_cells(table):
         (20, ["quadratic(", "condition_number=", "1000, d=[8, 16])"]),
     ],
 )
-def test_a_label_is_folded_between_its_parts_and_never_inside_a_number(width, lines):
+def test_label_is_folded_between_its_parts_and_never_inside_a_number(width, lines):
     table = [["setting", "n"], ["quadratic(condition_number=1000, d=[8, 16])", "1"]]
     folded = fit(table, width + 3, Habits(), [False, True])
     assert [line.removesuffix("  1").rstrip() for line in folded[1:]] == lines
     assert [line.endswith("  1") for line in folded[1:]] == [True, *[False] * (len(lines) - 1)]
 
 
-def test_a_count_stays_with_what_it_counts():
+def test_count_and_noun_stay_on_one_line():
     table = [["id", "outcomes"], ["1", "290 converged, 285 max_steps, 25 diverged"]]
     assert fit(table, 36, Habits(), [True, False]) == [
         "id  outcomes",
@@ -91,7 +91,7 @@ def test_headings_are_folded_too_and_end_on_their_last_line():
     ]  # fmt: skip
 
 
-def test_texts_that_may_be_cut_take_no_line_of_their_own():
+def test_texts_that_may_be_cut_are_not_folded():
     table = [["name", "what", "note"], ["a", "five words that are long", "one two three four five six seven eight nine ten"]]
     assert fit(table, 50, Habits(cut=("note",)), [False] * 3) == [
         "name  what             note",
@@ -104,7 +104,7 @@ def test_texts_that_may_be_cut_take_no_line_of_their_own():
     ]  # fmt: skip
 
 
-def test_what_can_be_missed_goes_before_anything_is_folded():
+def test_optional_columns_are_dropped_before_any_text_is_folded():
     table = [["name", "why", "when"], ["a b c d e f g h i j k l m n o", "p q r s t u v w", "yesterday"]]
     assert fit(table, 45, Habits(least=("why",)), [False] * 3) == [
         "name                           when",
@@ -114,7 +114,7 @@ def test_what_can_be_missed_goes_before_anything_is_folded():
     assert fit(table, 45, Habits(then=("when",)), [False] * 3)[0].split() == ["name", "why", "when"]
 
 
-def test_many_that_there_is_no_room_for_are_counted():
+def test_many_hidden_columns_are_counted():
     headings = [f"column{number}" for number in range(9)]
     lines = fit([headings, ["1234567"] * 9], 20, Habits(), [True] * 9)
     assert lines == [
@@ -128,7 +128,7 @@ def test_many_that_there_is_no_room_for_are_counted():
     ]
 
 
-def test_a_path_is_never_torn():
+def test_path_is_never_folded():
     path = f"/home/{'a' * 60}/newton.py"
     facts = [["needs", "gradient, Hessian and much more than that"], ["file", path]]
     assert fit(facts, 50, Habits(), [False] * 2) == [
@@ -160,7 +160,7 @@ def test_a_narrow_terminal_gets_a_narrower_summary(monkeypatch, width, missing):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 class TestOnATerminal:
-    """The commands as people see them."""
+    """The output of commands on a terminal of a given width."""
 
     @pytest.fixture
     def see(self, tmp_path: Path, write: Callable[..., Path]) -> Callable[..., list[str]]:
@@ -199,7 +199,7 @@ class TestOnATerminal:
         assert first.split()[:5] == ["1", "quadratic", "0.1", "max_steps", "50"]
         assert told == ["no room for identity, final_value; a wider terminal shows", "more, and --format csv everything"]
 
-    def test_what_is_known_of_a_run_is_folded_beside_its_name(self, see):
+    def test_facts_of_a_run_are_folded_beside_their_names(self, see):
         lines = see(70, "show", "1")
         place = next(place for place, line in enumerate(lines) if line.startswith("  rules "))
         assert lines[place] == "  rules          divergence_limit = 1e12, gradient_norm = 1e-6,"

@@ -16,23 +16,23 @@ ROWS = arrays(np.float64, array_shapes(min_dims=2, max_dims=2, max_side=5), elem
 
 
 @given(ROWS)
-def test_a_norm_is_right_at_every_scale(rows: Array):
+def test_norm_is_right_at_every_scale(rows: Array):
     with np.errstate(over="ignore"):
         assert norm(rows).tolist() == pytest.approx([math.hypot(*row) for row in rows.tolist()], rel=1e-15, abs=0)
 
 
 @given(ROWS)
-def test_a_row_alone_and_among_others_gives_the_same_bits(rows: Array):
+def test_row_has_the_same_bits_alone_and_among_others(rows: Array):
     with np.errstate(over="ignore"):
         assert norm(rows).tobytes() == b"".join(norm(row[None]).tobytes() for row in rows)
 
 
 @pytest.mark.parametrize("scale", [1.0, 2.0**600, 2.0**-600])
-def test_what_is_no_number_stays_none_and_harms_no_neighbour(scale: float):
+def test_nan_and_infinity_stay_in_their_own_row(scale: float):
     rows = scale * np.array([[np.nan, 1.0], [np.inf, 1.0], [-np.inf, np.nan], [0.0, 0.0], [3.0, 4.0]])
     with np.errstate(over="ignore"):
         np.testing.assert_array_equal(norm(rows), [np.nan, np.inf, np.nan, 0.0, 5.0 * scale])
 
 
-def test_no_rows_have_no_norms():
+def test_empty_array_has_no_norms():
     assert norm(np.empty((0, 3))).shape == (0,)

@@ -1,4 +1,4 @@
-"""Every command on the pages about the calculus runs, says what the page shows, and makes the picture that is shown."""
+"""The pages about the calculus: every command runs, prints what the page shows, and writes the picture that is shown."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ CONSOLE = re.compile(r"^```console\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 
 def commands(page: str) -> list[tuple[list[str], list[str]]]:
-    """The words of each command behind `$ runner` on a page, and the lines shown below it, which are some of its output."""
+    """Return the arguments of each `$ runner` command on a page, and the part of its output shown below it."""
     found: list[tuple[list[str], list[str]]] = []
     for block in CONSOLE.findall((EXPLANATION / page).read_text(encoding="utf-8")):
         for line in block.splitlines():
@@ -39,7 +39,7 @@ def commands(page: str) -> list[tuple[list[str], list[str]]]:
 
 
 @pytest.mark.parametrize("page", [pytest.param(page, marks=[pytest.mark.slow] if page in LONG else []) for page in PAGES])
-def test_every_command_runs_and_says_what_the_page_shows(page: str, tmp_path, monkeypatch, capsys):
+def test_every_command_prints_what_the_page_shows(page: str, tmp_path, monkeypatch, capsys):
     shutil.copytree(ROOT / "experiments", tmp_path / "experiments")
     done = commands(page)
     assert done, "a page without a command shows nothing"
@@ -53,13 +53,13 @@ def test_every_command_runs_and_says_what_the_page_shows(page: str, tmp_path, mo
 
 
 def figures_of(experiment: Path) -> set[str]:
-    """The pictures in an experiment's report; one may bear the experiment's name, where several have the same figure."""
+    """Return the pictures in an experiment's report; a picture may carry the experiment's name."""
     named = tomllib.loads(experiment.read_text(encoding="utf-8")).get("report", {}).get("figures", DEFAULT_FIGURES)
     return {f"{figure}.png" for figure in [*named, experiment.stem]}
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_the_pictures_on_a_page_are_those_that_its_commands_write(page: str):
+def test_pictures_of_a_page_are_written_by_its_commands(page: str):
     done = [words for words, _ in commands(page)]
     written = {words[words.index("-o") + 1] for words in done if "-o" in words}
     reported = {figure for words in done if words[0] == "run" for figure in figures_of(ROOT / words[1])}

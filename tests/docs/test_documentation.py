@@ -1,4 +1,4 @@
-"""What the documentation shows is so: files, plugins, commands, links, views."""
+"""The files, plugins, commands, links and views that the documentation shows."""
 
 from __future__ import annotations
 
@@ -34,14 +34,14 @@ def page(name: str) -> str:
     return (ROOT / "docs" / name).read_text(encoding="utf-8")
 
 
-def test_the_readme_shows_the_experiment_that_it_runs():
+def test_readme_shows_the_experiment_that_it_runs():
     (shown,) = blocks(README, "toml")
     assert shown == (ROOT / "experiments" / "lr_sweep.toml").read_text(encoding="utf-8")
     assert len(shown.splitlines()) == 8
 
 
 @pytest.mark.parametrize("text", [README, page("how_to/plugins/index.md")], ids=["README", "plugins"])
-def test_the_plugin_that_is_shown_is_short_and_can_be_swept(text, tmp_path, write, runner_cli):
+def test_plugin_that_is_shown_is_short_and_can_be_swept(text, tmp_path, write, runner_cli):
     plugin = blocks(text, "python")[0]
     assert len([line for line in plugin.splitlines() if line.strip()]) == 12
     (tmp_path / "sign_descent.py").write_text(plugin, encoding="utf-8")
@@ -127,13 +127,13 @@ def test_every_command_and_option_is_in_the_documentation():
         assert command is not None
         assert f"runner {name}" in text, name
         for parameter in command.params:
-            # What `runner run --help` lists is described with the experiment file, not option by option.
+            # The options of `runner run` are described with the experiment file, not one by one.
             if isinstance(parameter, click.Option) and name in ASKING:
                 assert any(f"`{option}" in row(name) for option in parameter.opts), (name, parameter.opts)
 
 
 def row(command: str) -> str:
-    """The line of the table of commands."""
+    """Return the line of a command in the table of commands."""
     return next(line for line in page("how_to/query_results.md").splitlines() if line.startswith(f"| `runner {command}"))
 
 
@@ -145,7 +145,7 @@ def test_the_python_that_is_shown_runs(tmp_path, runner_cli):
     assert "gradient_descent" in done.stdout
 
 
-def test_the_questions_that_are_shown_are_answered(tmp_path, runner_cli):
+def test_queries_that_are_shown_are_answered(tmp_path, runner_cli):
     runner_cli("run", ROOT / "experiments" / "lr_sweep.toml", "--no-report", cwd=tmp_path)
     shown = [line.partition("  #")[0] for line in blocks(page("how_to/query_results.md"), "console")[1].splitlines()]
     assert len(shown) == 10

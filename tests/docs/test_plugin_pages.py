@@ -1,4 +1,4 @@
-"""The page of each kind of plugin: its smallest plugin keeps the contract, and its mistakes are told as the page says."""
+"""The page of each kind of plugin: its smallest plugin keeps the contract, and its mistakes are reported as shown."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ MISTAKE = re.compile(
 
 
 def smallest(text: str) -> tuple[str, str]:
-    """The name of the file that a page tells of, and the plugin in it."""
+    """The name of the plugin file on a page, and its text."""
     (name,) = set(re.findall(r"`runner plugins check (\w+\.py)`", text))
     (plugin,) = re.findall(r"```python\n(.*?)```", text, re.DOTALL)
     return name, plugin
 
 
 def said(name: str, plugin: str, old: str, new: str, folder: Path) -> str:
-    """What the checks of a plugin find wrong with it after a change."""
+    """The problems that the checks of a plugin find after a change."""
     assert plugin.count(old) == 1, old
     (folder / name).write_text(plugin.replace(old, new), encoding="utf-8")
     found = answers(Question(name))
@@ -44,7 +44,7 @@ def test_the_smallest_plugin_keeps_the_contract(page, tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
-def test_each_mistake_is_told_as_the_page_says(page, tmp_path, monkeypatch):
+def test_each_mistake_is_reported_as_the_page_shows(page, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     text = page.read_text(encoding="utf-8")
     name, plugin = smallest(text)

@@ -1,4 +1,4 @@
-"""How a run moved, on runs whose course is known in closed form; the labels are worked out here, not by the code under test."""
+"""The behaviour of runs whose course is known in closed form; the labels are derived here, not by the code under test."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def column(values: Any) -> Any:
 def label_of_scaling(fraction: float, fall: float) -> str:
     """Name what x ← (1 − c) x does if ‖∇f‖ is to fall by `fall` and at most STEPS steps may be taken.
 
-    It flips sign just if c > 1, grows just if c > 2, and comes down by |1 − c| a step. Crawling is what twice as many steps would
+    It flips sign if and only if c > 1, grows if and only if c > 2, and comes down by |1 − c| a step. Crawling is what twice as many steps would
     not finish.
     """
     if fraction > 2:
@@ -86,7 +86,7 @@ def label_of_diagonal(curvatures: Array, rate: float, start: Array, fall: float)
 class TestLabelledRuns:
     @pytest.mark.parametrize("fall", [1e-9, None], ids=["with a rule", "without"])
     @pytest.mark.parametrize("dimension", [1, 3])
-    def test_a_square_at_every_fraction_of_the_limit(self, dimension: int, fall: float | None):
+    def test_square_at_every_fraction_of_the_limit(self, dimension: int, fall: float | None):
         """96 labelled runs: Σ xᵢ² has one curvature, L = 2, and every coordinate follows x ← (1 − γL) x."""
         start = np.full((len(FRACTIONS), dimension), 2.5)
         rule = {} if fall is None else {"gradient_norm": fall * float(np.linalg.norm(2 * start[0]))}
@@ -148,7 +148,7 @@ class TestLabelledRuns:
         assert behaviours(batch) == labels
 
     @pytest.mark.parametrize(("share", "label"), [(0.02, MONOTONE), (0.05, MONOTONE), (0.18, OSCILLATING), (0.3, OSCILLATING)])
-    def test_a_damped_oscillation_is_seen_from_a_tenth_of_its_steps_on(self, share: float, label: str):
+    def test_oscillation_in_a_tenth_of_the_steps_is_enough(self, share: float, label: str):
         """4 labelled runs e^(−ak) cos(θk), with e^(−a) = √β: arctan(θ/a)/π of their steps lead away from the minimum."""
         momentum = 0.99
         angle = -0.5 * np.log(momentum) * np.tan(np.pi * share)
@@ -163,8 +163,8 @@ class TestLabelledRuns:
 
 class TestAnyFraction:
     @given(st.lists(st.floats(1e-3, 3.0), min_size=1, max_size=30), st.floats(1e-3, 1e3), st.booleans())
-    def test_on_a_square_the_fraction_of_the_limit_tells(self, fractions: list[float], start: float, records: bool):
-        """Whatever the start and the batch; only within rounding of a border, where γL itself is rounded, may it be either side."""
+    def test_fraction_of_the_limit_decides_on_a_square(self, fractions: list[float], start: float, records: bool):
+        """The start and the batch do not matter. Within rounding of a border both labels are allowed."""
         clear = [fraction for fraction in fractions if min(abs(fraction - 1), abs(fraction - 2)) > 1e-12] or [0.5]
         batch = make_batch(Quadratic(), GradientDescent(column(clear) / 2), [[start]] * len(clear), records, max_steps=60)
         for fraction, behaviour in zip(clear, behaviours(batch), strict=True):
@@ -228,7 +228,7 @@ class TestAnyScale:
 
 
 class TestWindow:
-    def test_neither_an_oscillation_that_has_died_out_nor_the_rest_counts(self):
+    def test_steps_after_the_oscillation_has_died_out_do_not_count(self):
         """On ½ (2 x² + 200 y²), y flips its sign all along, but leads for 131 of 500 steps only, until 1e12 · 0.81^k = 1.
 
         On sin(x) + x² the error is multiplied by −0.3, down to rounding in some thirty steps of 700.
@@ -246,7 +246,7 @@ class TestEnds:
         assert behaviours(make_batch(Quadratic(), GradientDescent(1e-30), [[1.0]])) == [CRAWLING]
 
     @pytest.mark.parametrize("steps", [1, 3, 7])
-    def test_a_run_too_short_to_be_called_diverged_is_diverging_if_f_rose_in_each_step(self, steps: int):
+    def test_short_run_is_diverging_if_f_rose_in_each_step(self, steps: int):
         (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(1 + 1e-6), [[1.0]], max_steps=steps)).trajectories
         assert (trajectory.outcome, trajectory.behaviour) == (Outcome.MAX_STEPS, DIVERGING)
 
@@ -254,7 +254,7 @@ class TestEnds:
         (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(9.0), [[1.0]], divergence_limit=np.inf)).trajectories
         assert (trajectory.outcome, trajectory.behaviour) == (Outcome.NON_FINITE, DIVERGING)
 
-    def test_a_step_out_of_the_domain_tells_nothing(self):
+    def test_step_out_of_the_domain_gives_no_behaviour(self):
         @dataclass(frozen=True)
         class Logarithm(Objective):
             dimension = 1
@@ -268,15 +268,15 @@ class TestEnds:
         (trajectory,) = descend(make_batch(Logarithm(), GradientDescent(9.0), [[5.0]])).trajectories
         assert (trajectory.outcome, trajectory.behaviour) == (Outcome.NON_FINITE, None)
 
-    def test_climbing_to_a_maximum_in_one_go_is_not_oscillating(self):
-        """Newton's method as it is, started beside the maximum of ½ (x⁴ − 16 x² + 5 x), where f″ < 0."""
+    def test_monotone_climb_to_a_maximum_is_not_oscillating(self):
+        """Plain Newton, started near the maximum of ½ (x⁴ − 16 x² + 5 x), where f″ < 0."""
         (trajectory,) = descend(
             make_batch(StyblinskiTang(1), Newton(indefinite="plain"), [[0.9]], gradient_norm=1e-9)
         ).trajectories
         assert (trajectory.outcome, trajectory.behaviour) == (Outcome.CONVERGED, MONOTONE)
 
     @pytest.mark.parametrize("max_steps", [60, 700, 20_000])
-    def test_what_came_before_the_rest_counts_however_long_the_run_rests(self, max_steps: int):
+    def test_steps_before_a_run_rests_count_however_long_it_rests(self, max_steps: int):
         """From both sides of 1/L, in runs that reach rounding after some twenty steps and then stand still."""
         rates = column([0.7, 1.3]) / (2 - np.sin(-0.45018361129487355))
         assert behaviours(make_batch(SinQuadratic(), GradientDescent(rates), [[1.0]] * 2, max_steps=max_steps)) == [
@@ -304,7 +304,7 @@ class TestEverywhereTheSame:
         starts = np.linspace(-3, 3, 60)[:, None]
         return make_batch(SinQuadratic(), GradientDescent(column(rates)), starts, record_x, gradient_norm=1e-8)
 
-    def test_alone_in_a_batch_and_whether_or_not_x_is_recorded(self):
+    def test_same_behaviour_alone_in_a_batch_and_without_recorded_x(self):
         together = behaviours(self.batch())
         assert len(set(together)) == len(Behaviour)
         assert together == behaviours(self.batch(record_x=False))
@@ -319,7 +319,7 @@ stop = { max_steps = 200, gradient_norm = 1e-8 }
 """
 
     @pytest.mark.parametrize("executor", ["serial", "processes"])
-    def test_it_is_stored_and_can_be_asked_for(self, executor: str, write: Any, runner_cli: Any):
+    def test_behaviour_is_stored_and_can_be_queried(self, executor: str, write: Any, runner_cli: Any):
         path = write(self.EXPERIMENT)
         done = runner_cli("run", path, "--no-report", "--executor", executor)
         assert done.code == 0, done.err
@@ -333,18 +333,18 @@ stop = { max_steps = 200, gradient_norm = 1e-8 }
 
 
 class TestMeasuredSteps:
-    def test_the_first_are_all_measured_and_the_others_stand_for_all(self):
+    def test_first_steps_are_all_measured_and_later_ones_sampled(self):
         assert [weight_of(step) for step in range(1, 32)] == [1.0] * 31
         for octave in (5, 8, 12, 16):
             steps = range(1 << octave, 2 << octave)
             assert sum(map(weight_of, steps)) == pytest.approx(len(steps), rel=0.15)
 
     @pytest.mark.parametrize("period", [2, 3, 4, 7, 16, 64])
-    def test_no_period_hides_between_them(self, period: int):
+    def test_no_period_hides_between_the_sampled_steps(self, period: int):
         measured = [step % period for step in range(1 << 12, 1 << 18) if weight_of(step)]
         assert len(measured) >= 90
         counts = np.bincount(measured, minlength=period)
         assert counts.max() <= 3 * max(1, len(measured) / period)
 
-    def test_the_golden_ratio(self):
+    def test_sampling_follows_the_golden_ratio(self):
         assert pytest.approx((5**0.5 - 1) / 2, abs=1e-16) == GOLDEN

@@ -1,4 +1,4 @@
-"""From an experiment to its runs and batches: every grid point once, and batches of runs that differ only in numbers."""
+"""The grid of an experiment: every point once, and batches of runs that differ only in numbers."""
 
 from __future__ import annotations
 
@@ -78,13 +78,13 @@ def three(values: str, more: str = "", start: str = "points = [1.0, 2.0]") -> st
 
 
 def described(run: Run) -> tuple[Any, ...]:
-    """All that a run is made of."""
+    """Return everything that a run is made of."""
     parts = tuple((setting.name, tuple(setting.parameters.items())) for setting in (run.objective, run.gradient, run.optimizer))
     return (*parts, run.start.x.tobytes())
 
 
 class TestExpanding:
-    def test_it_is_the_product_in_the_order_of_the_file(self, read):
+    def test_grid_is_the_product_in_the_order_of_the_file(self, read):
         experiment = read(WIDE)
         runs = expand(experiment).runs
         assert len(runs) == (2 + 3 + 2) * (1 + 4) * (3 + 4 + 1) * 3
@@ -121,7 +121,7 @@ class TestExpanding:
             ('objective = "quadratic"', []),
         ],
     )
-    def test_exclusions_drop_what_matches_all_of_their_conditions(self, read, conditions: str, kept: list[float]):
+    def test_exclusion_drops_points_that_match_all_its_conditions(self, read, conditions: str, kept: list[float]):
         grid = expand(read(three("[0.1, 0.2, 0.3, 0.4]", f"[[exclude]]\n{conditions}", start="points = [1.0]")))
         assert [run.optimizer.parameters["learning_rate"] for run in grid.runs] == kept
         dropped = 4 - len(kept)
@@ -206,7 +206,7 @@ class TestExpanding:
 
 
 def check_batches(runs: Sequence[Run], experiment: Experiment, most: int) -> list[int]:
-    """Check the promises of batches; return how long they are."""
+    """Check the properties of batches; return their lengths."""
     made = list(batches(runs, experiment.rules, most))
     covered = [run.identity for _, members in made for run in members]
     assert Counter(covered) == Counter(run.identity for run in runs), "every run exactly once"
@@ -220,7 +220,7 @@ def check_batches(runs: Sequence[Run], experiment: Experiment, most: int) -> lis
 
 
 def check_columns(plugin: Any, members: Sequence[Any]) -> None:
-    """A batched float in which the runs differ is a column in their order; everything else is what they have in common."""
+    """Check that a float in which the runs differ is a column, in their order, and that all else is shared."""
     assert {setting.name for setting in members} == {members[0].name}
     assert {type(setting.plugin) for setting in members} == {type(plugin)}
     for name, known in parameters_of(type(plugin)).items():
@@ -237,7 +237,7 @@ def check_columns(plugin: Any, members: Sequence[Any]) -> None:
 
 class TestBatches:
     @pytest.mark.parametrize("most", [1, 2, 7, 2048])
-    def test_they_hold_runs_that_differ_only_in_numbers(self, read, most: int):
+    def test_batches_hold_runs_that_differ_only_in_numbers(self, read, most: int):
         experiment = read(WIDE)
         runs = expand(experiment).runs
         lengths = check_batches(runs, experiment, most)
@@ -249,7 +249,7 @@ class TestBatches:
 
     @IN_A_FOLDER
     @given(data=st.data())
-    def test_any_of_the_runs_in_any_order(self, read, data: st.DataObject):
+    def test_batches_of_any_runs_in_any_order(self, read, data: st.DataObject):
         experiment = read(WIDE)
         runs = expand(experiment).runs
         some = data.draw(st.lists(st.sampled_from(runs), unique_by=lambda run: run.identity, max_size=60))
@@ -275,7 +275,7 @@ class TestBatches:
         ((batch, _),) = batches(expand(experiment).runs, experiment.rules, 10)
         assert [str(value) for value in np.ravel(batch.objective.a)] == ["0.0", "-0.0"]
 
-    def test_memory_bounds_them_too(self, read, monkeypatch: pytest.MonkeyPatch):
+    def test_memory_limits_the_size_of_a_batch(self, read, monkeypatch: pytest.MonkeyPatch):
         experiment = read(three(f"{[round(0.01 * number, 2) for number in range(1, 51)]}"))
         runs = expand(experiment).runs
         assert check_batches(runs, experiment, 2048) == [100]

@@ -1,4 +1,4 @@
-"""Whoever reads the output may stop reading: `runner runs | head -1` ends as other programs do, without a word."""
+"""A reader of the output may stop reading: `runner runs | head -1` ends quietly, as other programs do."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def unheard(folder: Path, *arguments: str, errors_too: bool = False) -> tuple[int, str]:
-    """Call `runner` with an output that nobody reads; return its exit code, and its errors where somebody reads these."""
+    """Call `runner` with a closed output; return its exit code, and its errors if that output is open."""
     reading, writing = os.pipe()
     os.close(reading)
     errors = writing if errors_too else subprocess.PIPE
@@ -36,23 +36,23 @@ def unheard(folder: Path, *arguments: str, errors_too: bool = False) -> tuple[in
     "arguments",
     [("--help",), ("db", "info", "--help"), ("runs", "--format", "csv"), ("verify",)],
 )
-def test_an_output_that_nobody_reads_ends_it_quietly(stored, arguments):
+def test_closed_output_ends_the_command_quietly(stored, arguments):
     wanted = arguments if "--help" in arguments else (*arguments, "--db", "r.db")
     assert unheard(stored.parent, *wanted) == (141, "")
 
 
-def test_errors_that_nobody_reads_end_it_too(stored):
+def test_closed_error_output_ends_the_command_too(stored):
     assert unheard(stored.parent, "show", "99", "--db", "r.db", errors_too=True) == (141, "")
 
 
-def test_a_sweep_keeps_what_was_finished(stored, write, tmp_path, runner_cli):
+def test_sweep_keeps_its_finished_runs(stored, write, tmp_path, runner_cli):
     write()
     assert unheard(tmp_path, "run", "small.toml", "--no-report", errors_too=True) == (141, "")
     assert runner_cli("run", "small.toml", "--quiet").code == 0
     assert runner_cli("verify").code == 0
 
 
-def test_a_reader_that_stops_after_a_line(stored):
+def test_reader_that_stops_after_one_line(stored):
     counting = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < 100000) SELECT x FROM c"
     with subprocess.Popen(
         [*COMMAND, "sql", counting, "--limit", "100000", "--format", "csv", "--db", "r.db"],

@@ -1,4 +1,4 @@
-"""Several processes on one database: each finishes, each run is computed once, and who is gone holds nobody up."""
+"""Several processes on one database: each finishes, each run is computed once, and a dead process blocks no other."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from runner.store import connection
 from runner.store.reading.stored_results import read_results
 from runner.store.writing import claims, workers
 from runner.store.writing.recording import Store
-from tests.support.databases import AROUND, Watcher, contents, damage, opened, run_into, stored_runs, trajectory_of
+from tests.support.databases import ENVIRONMENT, Watcher, damage, opened, run_into, stored_bits, stored_runs, trajectory_of
 from tests.support.experiment_texts import ONE_BY_ONE, SMALL
 from tests.support.sweep_processes import OPTIONS, RUN, blocked_sweep, claimed, rates, start, wait_for
 
@@ -44,7 +44,7 @@ def test_eight_processes_compute_each_run_once(tmp_path, write):
     for number in range(4):
         run_into(tmp_path / f"grid{number}.toml", whole)
     assert sum(computed) == stored_runs(whole) == stored_runs(tmp_path / "shared.db")
-    assert contents(tmp_path / "shared.db") == contents(whole)
+    assert stored_bits(tmp_path / "shared.db") == stored_bits(whole)
     assert damage(tmp_path / "shared.db") == []
     with opened(tmp_path / "shared.db") as database:
         assert database.execute("SELECT name, runs FROM experiments ORDER BY name").fetchall() == [
@@ -61,7 +61,7 @@ def test_worker_processes_share_a_database_too(tmp_path, write):
     assert sum(sum(json.loads(out)["computed"].values()) for out, *_ in endings) == 12 == stored_runs(tmp_path / "shared.db")
 
 
-def test_what_another_process_computes_is_waited_for_and_told(tmp_path, write):
+def test_runs_of_another_process_are_waited_for(tmp_path, write):
     with blocked_sweep(tmp_path, write) as first:
         second = start(tmp_path, "blocked.toml")
         assert second.stderr is not None
@@ -76,7 +76,7 @@ def test_what_another_process_computes_is_waited_for_and_told(tmp_path, write):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
-def test_the_runs_of_a_killed_process_are_taken_over(tmp_path, write):
+def test_runs_of_a_killed_process_are_taken_over(tmp_path, write):
     with blocked_sweep(tmp_path, write) as first:
         second = start(tmp_path, "blocked.toml", "--format", "json")
         assert second.stderr is not None
@@ -89,7 +89,7 @@ def test_the_runs_of_a_killed_process_are_taken_over(tmp_path, write):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
-def test_ctrl_c_gives_the_claims_back(tmp_path, write):
+def test_ctrl_c_releases_the_claims(tmp_path, write):
     with blocked_sweep(tmp_path, write) as first:
         first.send_signal(signal.SIGINT)
         _, told = first.communicate(timeout=60)
@@ -100,7 +100,7 @@ def test_ctrl_c_gives_the_claims_back(tmp_path, write):
 
 
 class Waited(Exception):
-    """Somebody else is computing, and alive."""
+    """Another process is computing, and it is alive."""
 
 
 class Impatient(Watcher):
@@ -108,18 +108,18 @@ class Impatient(Watcher):
         raise Waited
 
 
-class TestWhoIsGone:
-    """A second sweep in this process meets the claims of an invented one."""
+class TestDeadProcesses:
+    """A second sweep in this process finds the claims of a simulated process."""
 
     @pytest.fixture
     def meets(self, tmp_path: Path, write: Callable[..., Path]) -> Callable[..., bool]:
-        """Whether a sweep waits for the holder of all its runs, or takes them over and computes them."""
+        """Return whether a sweep waits for the holder of its runs; otherwise it takes them over."""
 
         def meet(**there: Any) -> bool:
             database, catalogue, watcher = str(tmp_path / "r.db"), Registry(), Impatient()
             first, second = Store(database), Store(database)
             plan = make_plan(read(write(), catalogue, Choices()), first, Choices())
-            recording = first.begin(plan.experiment, plan.runs, {}, AROUND)
+            recording = first.begin(plan.experiment, plan.runs, {}, ENVIRONMENT)
             recording.claim(plan.runs, {})
             with opened(tmp_path / "r.db") as found:
                 for column, value in there.items():
@@ -140,20 +140,20 @@ class TestWhoIsGone:
     def test_another_sweep_of_this_process_is_alive_until_it_ends(self, meets):
         assert meets()
 
-    def test_a_living_process_of_this_machine_is_waited_for_however_long_it_is_silent(self, meets):
+    def test_living_process_of_this_machine_is_waited_for_without_signs_of_life(self, meets):
         parent = psutil.Process(os.getppid())
         assert meets(process=parent.pid, process_started=parent.create_time() - psutil.boot_time(), seen_at=0.0)
 
-    def test_a_process_number_that_is_free_is_nobody(self, meets):
+    def test_unused_process_number_is_a_dead_process(self, meets):
         gone = subprocess.Popen([sys.executable, "-c", ""])
         gone.wait()
         assert not meets(process=gone.pid)
 
-    def test_a_process_number_that_another_process_has_got_is_nobody(self, meets):
+    def test_reused_process_number_is_a_dead_process(self, meets):
         parent = psutil.Process(os.getppid())
         assert not meets(process=parent.pid, process_started=parent.create_time() - psutil.boot_time() - 1.0)
 
-    def test_a_killed_process_whose_parent_has_not_looked_is_gone(self, meets):
+    def test_zombie_is_a_dead_process(self, meets):
         dead = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
         started = psutil.Process(dead.pid).create_time() - psutil.boot_time()
         dead.kill()
@@ -163,7 +163,7 @@ class TestWhoIsGone:
 
     @pytest.mark.skipif(sys.platform == "win32", reason="nothing is hidden")
     @pytest.mark.parametrize(("silence", "waited"), [(0.5, True), (2.0, False)])
-    def test_a_process_that_is_hidden_is_waited_for_while_it_gives_signs_of_life(self, meets, monkeypatch, silence, waited):
+    def test_hidden_process_is_waited_for_while_it_gives_signs_of_life(self, meets, monkeypatch, silence, waited):
         process, ask = psutil.Process, os.kill
 
         def hidden(number: int | None = None) -> psutil.Process:
@@ -185,16 +185,16 @@ class TestWhoIsGone:
         assert meets(**{column: "elsewhere", "seen_at": time.time() - workers.LEASE_SECONDS / 2})
 
     @pytest.mark.parametrize("column", ["host", "boot"])
-    def test_a_process_of_another_machine_is_gone_after_a_long_silence(self, meets, column):
+    def test_process_of_another_machine_is_dead_after_a_long_silence(self, meets, column):
         assert not meets(**{column: "elsewhere", "seen_at": time.time() - 2 * workers.LEASE_SECONDS})
 
 
 HIDING = "mount -t proc -o hidepid=2,gid=65534 proc /proc && exec setpriv --bounding-set=-all --inh-caps=-all "
-"""Ahead of a command: it sees no process of another user, and has no more rights than anybody."""
+"""A prefix of a command that hides the processes of other users and drops special rights."""
 
 
 @pytest.mark.skipif(sys.platform != "linux" or os.geteuid() != 0, reason="needs a process of another user")
-def test_a_process_of_another_user_that_is_hidden_is_waited_for_until_it_ends(tmp_path, write):
+def test_hidden_process_of_another_user_is_waited_for_until_it_ends(tmp_path, write):
     with subprocess.Popen(["sleep", "60"], user=65534) as other:
         with blocked_sweep(tmp_path, write) as first, opened(tmp_path / "shared.db") as database:
             started = psutil.Process(other.pid).create_time() - psutil.boot_time()
@@ -213,11 +213,11 @@ def test_a_process_of_another_user_that_is_hidden_is_waited_for_until_it_ends(tm
     assert out.splitlines()[-1] == "4 runs computed, 0 stored already; database: shared.db"
 
 
-def test_who_works_gives_signs_of_life(tmp_path, write, monkeypatch):
+def test_working_process_gives_signs_of_life(tmp_path, write, monkeypatch):
     monkeypatch.setattr(claims, "SIGN_SECONDS", 0.01)
     store = Store(str(tmp_path / "r.db"))
     plan = make_plan(read(write(), Registry(), Choices()), store, Choices())
-    recording = store.begin(plan.experiment, plan.runs, {}, AROUND)
+    recording = store.begin(plan.experiment, plan.runs, {}, ENVIRONMENT)
     recording.claim(plan.runs, {})
     with opened(tmp_path / "r.db") as database:
         database.execute("UPDATE worker SET seen_at = 0")
@@ -231,19 +231,19 @@ def test_who_works_gives_signs_of_life(tmp_path, write, monkeypatch):
     store.close()
 
 
-def test_who_was_wrongly_taken_for_gone_stores_nothing_twice(tmp_path, write):
+def test_process_wrongly_taken_for_dead_stores_nothing_twice(tmp_path, write):
     database, catalogue = str(tmp_path / "r.db"), Registry()
     first, second = Store(database), Store(database)
     plan = make_plan(read(write(), catalogue, Choices()), first, Choices())
-    recording = first.begin(plan.experiment, plan.runs, {}, AROUND)
+    recording = first.begin(plan.experiment, plan.runs, {}, ENVIRONMENT)
     assert recording.claim(plan.runs, {}).ours == tuple(run.identity for run in plan.runs)
     with opened(tmp_path / "r.db") as found:
         found.execute("UPDATE worker SET host = 'elsewhere', seen_at = 0")
     execute(plan, second, catalogue, Choices(), Watcher())
-    before = contents(tmp_path / "r.db")
+    before = stored_bits(tmp_path / "r.db")
     recording.save(plan.runs[:1], [trajectory_of(plan.runs[0])], {})
     recording.close()
-    assert contents(tmp_path / "r.db") == before
+    assert stored_bits(tmp_path / "r.db") == before
     assert len(before) == 12
     first.close()
     second.close()
@@ -260,7 +260,7 @@ class TestLocked:
         yield holder
         holder.close()
 
-    def test_a_sweep_says_that_it_waits_and_goes_on(self, tmp_path, write, locked, monkeypatch):
+    def test_sweep_reports_that_it_waits_and_goes_on(self, tmp_path, write, locked, monkeypatch):
         class Freeing(Watcher):
             def warned(self, warning: str) -> None:
                 super().warned(warning)
@@ -276,7 +276,7 @@ class TestLocked:
         told = f"database {tmp_path / 'shared.db'}: another program has been writing to it for N s; waiting until it ends"
         assert re.sub(r"\d+ s;", "N s;", warning) == told
 
-    def test_who_cannot_tell_gives_up_in_the_end(self, tmp_path, locked, monkeypatch):
+    def test_caller_that_cannot_report_waiting_gives_up(self, tmp_path, locked, monkeypatch):
         monkeypatch.setattr(connection, "BUSY_SECONDS", 0.0)
         database = connection.Database(str(tmp_path / "shared.db"))
         with pytest.raises(StoreError) as caught, database.writing():
@@ -287,11 +287,11 @@ class TestLocked:
             "end that program or wait for it, then try again"
         )
 
-    def test_readers_are_not_kept_waiting(self, tmp_path, locked):
+    def test_readers_do_not_wait(self, tmp_path, locked):
         assert len(read_results(connection.Database(str(tmp_path / "shared.db")), "small").runs) == 12
 
     @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")
-    def test_ctrl_c_is_heard_while_waiting(self, tmp_path, write, locked):
+    def test_ctrl_c_works_while_waiting(self, tmp_path, write, locked):
         process = start(tmp_path, str(write()), "--rerun")
         time.sleep(1.5)
         process.send_signal(signal.SIGINT)

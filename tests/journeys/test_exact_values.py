@@ -1,4 +1,4 @@
-"""NaN, infinities, −0.0 and the types of parameters come back bit for bit, through every door, from SQLite and from PostgreSQL."""
+"""NaN, infinities, −0.0 and the types of parameters are kept bit for bit, by every command, on SQLite and PostgreSQL."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ FORMS = ("python", "json", "jsonl", "csv", "parquet", "exported csv", "exported 
 
 @pytest.fixture(scope="module")
 def databases(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Iterator[Callable[[str], str]]:
-    """The runs in a file; computed into PostgreSQL; copied there from the file; and copied back into another."""
+    """Four databases: a file, PostgreSQL, a copy of the file on PostgreSQL, and a copy back in a file."""
     folder = tmp_path_factory.mktemp("edge")
     (folder / "edge.py").write_text(PLUGIN, encoding="utf-8")
     (folder / "e.toml").write_text(EXPERIMENT, encoding="utf-8")
@@ -89,7 +89,7 @@ WHERE = ("file", "server", "copied", "back")
 
 
 def runs_in(form: str, database: str, folder: Path) -> list[dict[str, Any]]:
-    """Read all runs through a door, by column; numbers that a text stands for as numbers."""
+    """Read all runs in one output format, by column; text that stands for a number is converted."""
     if form == "python":
         with runner.open(database) as stored:
             frame = stored.runs()
@@ -116,7 +116,7 @@ def _read(row: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def cell(value: object, form: str) -> object:
-    """Return what a parameter is in a table."""
+    """Return the cell of a parameter in a table."""
     if isinstance(value, tuple):
         value = json.dumps(value)
     if form == "npz" and value is None:
@@ -127,7 +127,7 @@ def cell(value: object, form: str) -> object:
 
 
 def expected(row: Mapping[str, Any]) -> dict[str, object]:
-    """Return what a run must have, by its place in the grid."""
+    """Return the expected columns of a run, by its position in the grid."""
     place = int(row["id"]) - 1
     end, shift = ENDS[place // 4], (-0.0, 0.0)[place // 2 % 2]
     # The gap of f = −0.0 above f* = 0, and the norm of a gradient of −0.0.
@@ -188,12 +188,12 @@ def test_one_run(databases, tmp_path, where):
     assert {name: exact(value) for name, value in shown["objective"]["parameters"].items()} == {
         name: exact(value) for name, value in parameters.items()
     }
-    # What is known of a minimum has no sign of zero, in any database.
+    # No database stores the sign of zero of a known minimum.
     assert exact(shown["minimum"]["value"]) == exact(0.0)
     assert exact(shown["minimum"]["x"]) == exact([-0.0])
 
 
-def test_one_run_as_people_read_it(databases, tmp_path):
+def test_one_run_as_text(databases, tmp_path):
     told = command(tmp_path, "show", 5, "--db", databases("file"))
     assert "shift = -0, sizes = [3, 9007199254740993], weights = [-0, inf, 0.1], word = 0x1.8000000000000p+0" in told
     assert "flag = true, off = false" in told
@@ -248,7 +248,7 @@ def test_a_copy_of_a_copy_has_the_same_rows(databases):
 
 
 @pytest.mark.parametrize("where", ["server", "back"])
-def test_it_is_whole_and_computed_again_to_the_same_bits(databases, tmp_path, where):
+def test_database_is_sound_and_replays_to_the_same_bits(databases, tmp_path, where):
     (tmp_path / "edge.py").write_text(PLUGIN, encoding="utf-8")
     told = command(tmp_path, "verify", "--replay", 20, "--plugin", "edge.py", "--db", databases(where))
     assert "whole" in told
@@ -281,14 +281,14 @@ def test_sql_has_the_sign_of_zero(databases, where):
         ("optimizer.aside.learning_rate = 0 and optimizer.learning_rate = 0.5 and id < 3", [1, 2]),
     ],
 )
-def test_filters_go_by_numbers(databases, where, filter_, ids):
+def test_filters_compare_numbers(databases, where, filter_, ids):
     with runner.open(databases(where)) as database:
         assert database.runs(filter_)["id"].tolist() == ids
         assert database.runs(filter_, sort="final_value,-id", columns="id")["id"].tolist()[:2] == sorted(ids, reverse=True)[:2]
 
 
 def changed(databases: Callable[[str], str], tmp_path: Path, statement: str) -> str:
-    """A copy of the file with something changed in it."""
+    """Copy the file and change a value in it."""
     path = str(tmp_path / "changed.db")
     with runner.open(databases("file")) as database:
         database.backup(path)
@@ -300,7 +300,7 @@ def changed(databases: Callable[[str], str], tmp_path: Path, statement: str) -> 
 @pytest.mark.parametrize(
     ("statement", "problems"),
     [
-        # As it was stored before there was such a class.
+        # The value as it was stored before this class existed.
         ("UPDATE run SET final_value_class = 'finite', best_value_class = 'finite' WHERE id = 1", []),
         (
             "UPDATE run SET final_gradient_norm_class = '-0.0' WHERE id = 1",
@@ -320,13 +320,13 @@ def changed(databases: Callable[[str], str], tmp_path: Path, statement: str) -> 
         ),
     ],
 )
-def test_what_is_verified(databases, tmp_path, statement, problems):
+def test_changed_parameter_is_noticed_by_verify(databases, tmp_path, statement, problems):
     with runner.open(changed(databases, tmp_path, statement)) as database:
         assert [problem for check in database.verify() for problem in check.problems] == problems
 
 
 @pytest.mark.parametrize("canonical", ["{", "[]", '{"name":"pair"}', '{"name":"pair","parameters":{"main":"0x"}}'])
-def test_parameters_that_make_no_sense_are_told(databases, tmp_path, canonical):
+def test_impossible_parameters_are_reported(databases, tmp_path, canonical):
     path = changed(databases, tmp_path, f"UPDATE setting SET canonical = '{canonical}' WHERE kind = 'optimizer'")
     with opened(Path(path)) as connection:
         connection.execute("UPDATE parameter SET text = NULL WHERE name = 'main'")

@@ -1,4 +1,4 @@
-"""Plugins that do not keep their contract, as `runner run` meets them: what it says, what it stores, and that no number is wrong."""
+"""Plugins that break their contract during `runner run`: the message, the stored runs, and no wrong number."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import html
 import pytest
 
 from tests.support.command_line import Done
-from tests.support.databases import contents, run_into
+from tests.support.databases import run_into, stored_bits
 
 WEIGHTED = '''\
 from dataclasses import dataclass
@@ -90,19 +90,19 @@ FAULTS = {
 }
 
 
-def test_a_constant_in_memory_changes_no_bit_where_it_is_as_long_as_the_batch(tmp_path, write, call):
+def test_constant_in_memory_as_long_as_the_batch_changes_no_bit(tmp_path, write, call):
     write(WEIGHTED, "weighted.py")
     write(TWO_RUNS, "together.toml")
     write(TWO_RUNS + "execution = { max_batch = 1 }\n", "alone.toml")
     together, alone = (call("run", f"{each}.toml", "--db", f"{each}.db", "--no-report", "-q") for each in ("together", "alone"))
-    assert contents(tmp_path / "together.db") == contents(tmp_path / "alone.db")
+    assert stored_bits(tmp_path / "together.db") == stored_bits(tmp_path / "alone.db")
     assert (together.code, together.out, alone) == (0, "", Done(0, "", ""))
     assert together.err.startswith("warning: Weighted.step keeps an array in its memory that has no row for each run; ")
 
 
 @pytest.mark.parametrize(("fault", "told"), FAULTS.values(), ids=FAULTS)
 @pytest.mark.parametrize("sound", [0, 1], ids=["rehearsing", "computing"])
-def test_an_executor_that_does_not_give_back_each_batch_is_named(tmp_path, write, call, fault: str, told: str, sound: int):
+def test_executor_that_does_not_return_each_batch_is_named(tmp_path, write, call, fault: str, told: str, sound: int):
     write(FAULTY.replace("SOUND", str(sound)).replace("FAULT", fault), "faulty.py")
     path = write(THREE_RUNS, "three.toml")
     plan, _ = run_into(path, tmp_path / "sound.db", executor="serial")
@@ -110,9 +110,11 @@ def test_an_executor_that_does_not_give_back_each_batch_is_named(tmp_path, write
     assert done == Done(3, "", f"error: executor faulty: Faulty.map {told}\n")
     assert (tmp_path / "r.db").exists() == bool(sound)
     if sound:
-        assert contents(tmp_path / "r.db") == [row for row in contents(tmp_path / "sound.db") if row[0] == plan.runs[0].identity]
+        assert stored_bits(tmp_path / "r.db") == [
+            row for row in stored_bits(tmp_path / "sound.db") if row[0] == plan.runs[0].identity
+        ]
     assert call("run", "three.toml", "--db", "r.db", "--no-report", "-q", "--executor", "serial") == Done(0, "", "")
-    assert contents(tmp_path / "r.db") == contents(tmp_path / "sound.db")
+    assert stored_bits(tmp_path / "r.db") == stored_bits(tmp_path / "sound.db")
 
 
 BAD_FIGURE = '''\
@@ -146,7 +148,7 @@ DRAWINGS = {
 
 
 @pytest.mark.parametrize(("returned", "told"), DRAWINGS.items(), ids=DRAWINGS)
-def test_a_figure_that_returns_nonsense_costs_its_own_place_alone(tmp_path, write, call, returned: str, told: str):
+def test_figure_that_returns_nonsense_loses_only_its_own_place(tmp_path, write, call, returned: str, told: str):
     write(BAD_FIGURE.replace("RETURNED", returned), "bad.py")
     text = THREE_RUNS.replace("faulty.py", "bad.py").replace('executor = "faulty", ', "")
     write(text + 'report = { figures = ["bad", "outcomes"] }\n', "three.toml")
@@ -162,7 +164,7 @@ def test_a_figure_that_returns_nonsense_costs_its_own_place_alone(tmp_path, writ
     assert not (tmp_path / "bad.svg").exists()
 
 
-def test_a_figure_without_a_title_stands_under_its_name(tmp_path, write, call):
+def test_figure_without_a_title_is_headed_by_its_name(tmp_path, write, call):
     write(BAD_FIGURE.replace('title = "Bad"', "").replace("RETURNED", "runner.Drawing(figure, 'x')"), "bad.py")
     text = THREE_RUNS.replace("faulty.py", "bad.py").replace('executor = "faulty", ', "")
     write(text + 'report = { figures = ["bad"] }\n', "three.toml")
@@ -194,7 +196,7 @@ MISSPELT = "'Typo' object has no attribute 'misspelt'"
 
 
 @pytest.mark.parametrize("stop", ["max_steps = 20", "gap = 1e-6"])
-def test_an_error_inside_a_minimum_is_told_and_not_taken_for_none(tmp_path, write, call, stop: str):
+def test_error_inside_minimum_is_reported(tmp_path, write, call, stop: str):
     write(TYPO.replace("CAPABILITY", "minimum"), "faulty.py")
     text = THREE_RUNS.replace("quadratic", "typo").replace("max_steps = 20", stop)
     write(text.replace('executor = "faulty", ', ""), "three.toml")
@@ -236,13 +238,13 @@ stop = { max_steps = 50, gap = 1e-6 }
 """
 
 
-def test_runs_whose_minimum_is_not_known_are_computed_and_stop_by_the_other_rules(tmp_path, write, call):
+def test_runs_with_unknown_minimum_stop_by_the_other_rules(tmp_path, write, call):
     write(SHIFTED, "shifted.py")
     write(PARTLY, "partly.toml")
     write(PARTLY + "execution = { max_batch = 1 }\n", "alone.toml")
     assert call("run", "partly.toml", "--db", "r.db", "-q") == Done(0, "", "")
     assert call("run", "alone.toml", "--db", "alone.db", "--no-report", "-q") == Done(0, "", "")
-    assert contents(tmp_path / "r.db") == contents(tmp_path / "alone.db")
+    assert stored_bits(tmp_path / "r.db") == stored_bits(tmp_path / "alone.db")
     columns = "--columns", "shift,outcome,behaviour,final_gap"
     told, alone = (call("runs", "--db", name, *columns, "--format", "json").json for name in ("r.db", "alone.db"))
     assert told == alone
@@ -252,14 +254,14 @@ def test_runs_whose_minimum_is_not_known_are_computed_and_stop_by_the_other_rule
     }  # fmt: skip
 
 
-def test_a_gap_is_refused_where_no_objective_knows_its_minimum(write, call):
+def test_gap_rule_is_refused_if_no_objective_knows_its_minimum(write, call):
     write(SHIFTED, "shifted.py")
     write(PARTLY.replace("0.5, 2.0, 0.75", "2.0, 2.5"), "partly.toml")
     told = "error: partly.toml: stop.gap: none of the objectives knows its minimum; use gradient_norm instead\n"
     assert call("run", "partly.toml") == Done(2, "", told)
 
 
-def test_rosenbrock_is_run_where_its_minimum_is_not_known(write, call):
+def test_rosenbrock_with_unknown_minimum_is_run(write, call):
     text = THREE_RUNS.replace('plugins = ["faulty.py"]\n', "").replace('executor = "faulty", ', "")
     text = text.replace('name = "quadratic"', 'name = "rosenbrock", dimension = 3, a = 2.0').replace(
         "[1.0, 2.0, 3.0]", "[1.0, 0.5]"
@@ -271,7 +273,7 @@ def test_rosenbrock_is_run_where_its_minimum_is_not_known(write, call):
     assert "skipped  minimum: because it knows none for these parameters\n" in checked.out
 
 
-def test_an_error_inside_a_start_region_is_told_and_not_taken_for_none(write, call):
+def test_error_inside_start_region_is_reported(write, call):
     write(TYPO.replace("CAPABILITY", "start_region"), "faulty.py")
     write(THREE_RUNS.replace("quadratic", "typo").replace('executor = "faulty", ', ""), "three.toml")
     done = call("run", "three.toml", "--no-report", "-q")
@@ -352,7 +354,7 @@ SLOWED = "so its batches were computed one run at a time. "
 
 
 @pytest.mark.parametrize("executor", ["serial", "processes"])
-def test_each_fault_that_keeps_runs_apart_is_told_once_with_its_plugin_and_what_helps(write, call, executor: str):
+def test_each_batch_safety_fault_is_reported_once_with_its_remedy(write, call, executor: str):
     write(RAISING, "raising.py")
     write(SEVERAL, "several.toml")
     done = call("run", "several.toml", "--no-report", "-q", "--executor", executor)
@@ -367,7 +369,7 @@ def test_each_fault_that_keeps_runs_apart_is_told_once_with_its_plugin_and_what_
     ]
 
 
-def test_one_fault_of_an_objective_is_told_once_for_all_optimizers(write, call):
+def test_fault_of_an_objective_is_reported_once_for_all_optimizers(write, call):
     write(RAISING, "raising.py")
     write(SEVERAL.replace('"steep"', '"flat"'), "several.toml")
     told = (
@@ -377,7 +379,7 @@ def test_one_fault_of_an_objective_is_told_once_for_all_optimizers(write, call):
     assert call("run", "several.toml", "--no-report", "-q") == Done(3, "", told)
 
 
-def test_one_fault_in_places_that_are_no_grid_is_told_once(write, call):
+def test_fault_in_several_settings_is_reported_once(write, call):
     write(RAISING.replace('"flat": Flat', '"flat": Flat, "flatter": Flat'), "raising.py")
     text = SEVERAL.replace('"steep"', '"flat"').replace('"one_by_one"', '"flatter"')
     write(text + 'exclude = [{ objective = "flatter", optimizer = "odd" }]\n', "several.toml")

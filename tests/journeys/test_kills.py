@@ -1,4 +1,4 @@
-"""kill -9 at any instant: nothing acknowledged is lost, nothing is doubled, and the same command finishes with the same bits."""
+"""kill -9 at any instant: no acknowledged run is lost or doubled, and the same command finishes with the same bits."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.databases import contents, damage, run_into, stored_runs
+from tests.support.databases import damage, run_into, stored_bits, stored_runs
 from tests.support.experiment_texts import ONE_BY_ONE
 from tests.support.sweep_processes import RUN_TELLING_EACH_BATCH
 
@@ -20,14 +20,14 @@ TESTS, KILLS = 8, 13
 
 
 def finish(folder: Path) -> float:
-    """Let the sweep end; return how many seconds it took."""
+    """Let the sweep end; return its duration in seconds."""
     begun = time.monotonic()
     subprocess.run(RUN_TELLING_EACH_BATCH, cwd=folder, check=True, capture_output=True)
     return time.monotonic() - begun
 
 
 def start_and_kill(folder: Path, seconds: float) -> int:
-    """Kill the sweep so many seconds after its start; return how many runs it said were stored."""
+    """Kill the sweep some seconds after its start; return the number of runs that it reported as stored."""
     with (folder / "told").open("w") as told:
         process = subprocess.Popen(RUN_TELLING_EACH_BATCH, cwd=folder, stderr=told, stdout=subprocess.DEVNULL)
         time.sleep(seconds)
@@ -43,10 +43,10 @@ def test_killed_sweeps_lose_nothing_and_are_finished_by_the_same_command(tmp_pat
     path = write(ONE_BY_ONE)
     whole = tmp_path / "whole.db"
     run_into(path, whole)
-    expected = contents(whole)
+    expected = stored_bits(whole)
     database = tmp_path / "results" / "runner.db"
     life = finish(tmp_path)
-    assert contents(database) == expected
+    assert stored_bits(database) == expected
     forget(database)
     rng = random.Random(seed)
     before = acknowledged = 0
@@ -55,7 +55,7 @@ def test_killed_sweeps_lose_nothing_and_are_finished_by_the_same_command(tmp_pat
         if not database.exists():
             assert acknowledged == 0
             continue
-        stored = contents(database)
+        stored = stored_bits(database)
         runs = len({identity for identity, *_ in stored})
         assert runs == stored_runs(database), "nothing is stored twice"
         assert max(before, acknowledged) <= runs, "what was said to be stored, and what was there, is there"
@@ -66,7 +66,7 @@ def test_killed_sweeps_lose_nothing_and_are_finished_by_the_same_command(tmp_pat
             forget(database)
             before = acknowledged = 0
     finish(tmp_path)
-    assert contents(database) == expected
+    assert stored_bits(database) == expected
 
 
 def forget(database: Path) -> None:

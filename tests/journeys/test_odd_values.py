@@ -1,4 +1,4 @@
-"""Values that nobody wrote: `runner verify` finds them, and no command that meets one ends in an internal error."""
+"""Stored values that runner never writes: `runner verify` finds them, and no command ends in an internal error."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from sqlalchemy import Column
 
 from runner.store.schema import domain_of, metadata, schema_version
-from tests.support.command_line import Done, call_here
+from tests.support.command_line import Done, call_in_current_folder
 from tests.support.databases import opened
 from tests.support.paths import KEPT_DATABASE
 
@@ -39,8 +39,8 @@ REPORT = ["report", "kept", "--output", "report", "--figures", "convergence"]
 
 
 def kinds_after(database: Path, column: Column[object], odd: str) -> set[str]:
-    """Copy the database, change one value, and return what types SQLite has in that column; none if it would not have the value."""
-    # What a command before has still open is another file.
+    """Copy the database, change one value, and return the types in its column; empty if SQLite refuses the value."""
+    # A file that an earlier command still has open must not be written again, so it is removed first.
     for path in database.parent.glob(f"{database.name}*"):
         path.unlink()
     shutil.copy(KEPT_DATABASE, database)
@@ -58,7 +58,7 @@ def kinds_after(database: Path, column: Column[object], odd: str) -> set[str]:
 
 
 def missed(column: Column[object], odd: str, kinds: set[str], verified: Done) -> bool:
-    """Whether there is a value of another type than the column's, and nothing is said of it."""
+    """Return whether a value of another type than its column goes unreported."""
     domain = domain_of(column)
     right = {domain.name, "null"} if domain.nullable else {domain.name}
     if kinds <= right and odd != NOT_UTF8:
@@ -69,7 +69,7 @@ def missed(column: Column[object], odd: str, kinds: set[str], verified: Done) ->
 
 
 def look(column: Column[object], odd: str, commands: Sequence[list[str]], run: Callable[..., Done]) -> None:
-    """Change a value, and look at what commands and `runner verify` make of it."""
+    """Change a value, and check the answers of the commands and of `runner verify`."""
     kinds = kinds_after(Path("r.db"), column, odd)
     for command in commands:
         done = run(*command, "--db", "r.db")
@@ -80,11 +80,11 @@ def look(column: Column[object], odd: str, commands: Sequence[list[str]], run: C
 
 
 @pytest.mark.parametrize("column", COLUMNS, ids=str)
-def test_a_value_that_nobody_wrote_is_found_and_told(tmp_path, monkeypatch, capsys, column):
+def test_impossible_value_is_found_by_verify(tmp_path, monkeypatch, capsys, column):
     monkeypatch.chdir(tmp_path)
     first = COLUMNS.index(column)
     for place in range(first % 2, len(ODD), 2):
-        look(column, ODD[place], [ASKING[(first + place) % len(ASKING)]], partial(call_here, monkeypatch, capsys))
+        look(column, ODD[place], [ASKING[(first + place) % len(ASKING)]], partial(call_in_current_folder, monkeypatch, capsys))
 
 
 @pytest.mark.slow
@@ -93,7 +93,7 @@ def test_no_command_ends_in_an_internal_error(tmp_path, monkeypatch, capsys, col
     monkeypatch.chdir(tmp_path)
     for place, odd in enumerate(ODD):
         drawn = (COLUMNS.index(column) + place) % len(ODD) < 2
-        look(column, odd, [*ASKING, REPORT] if drawn else ASKING, partial(call_here, monkeypatch, capsys))
+        look(column, odd, [*ASKING, REPORT] if drawn else ASKING, partial(call_in_current_folder, monkeypatch, capsys))
 
 
 MESSAGES = {
@@ -134,30 +134,30 @@ MESSAGES = {
 
 
 @pytest.mark.parametrize("change", MESSAGES)
-def test_what_makes_no_sense_is_told_with_what_to_do(tmp_path, monkeypatch, capsys, change):
+def test_nonsense_is_reported_with_a_remedy(tmp_path, monkeypatch, capsys, change):
     monkeypatch.chdir(tmp_path)
     shutil.copy(KEPT_DATABASE, "r.db")
     with opened(Path("r.db")) as connection:
         connection.execute(change)
     command, message = MESSAGES[change]
-    done = call_here(monkeypatch, capsys, *command, "--db", "r.db")
+    done = call_in_current_folder(monkeypatch, capsys, *command, "--db", "r.db")
     assert (done.code, done.out) == (4, "")
     assert done.err == f"error: database r.db: {message}; `runner verify` says whether it is damaged, and where\n"
 
 
-def test_what_is_not_a_number_is_within_no_bounds():
+def test_nan_is_out_of_bounds():
     seconds = domain_of(metadata.tables["run"].c.seconds)
     assert seconds.holds([1.0, 2.0])
     assert not seconds.holds([1.0, float("nan")])
     assert not seconds.holds([float("nan"), 1.0])
 
 
-def test_a_text_that_is_none_is_told(tmp_path, monkeypatch, capsys):
+def test_invalid_utf8_is_reported(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     shutil.copy(KEPT_DATABASE, "r.db")
     with opened(Path("r.db")) as connection:
         connection.execute(f"UPDATE run SET behaviour = {NOT_UTF8} WHERE id = 26")
-    done = call_here(monkeypatch, capsys, "show", "26", "--db", "r.db")
+    done = call_in_current_folder(monkeypatch, capsys, "show", "26", "--db", "r.db")
     assert (done.code, done.out) == (4, "")
     assert done.err == (
         "error: database r.db: is damaged (a text in its column behaviour is none); "

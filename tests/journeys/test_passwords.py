@@ -1,4 +1,4 @@
-"""The password of a database's URL is nowhere to be seen: not in what is said, written or stored."""
+"""The password of a database's URL appears in no message, no file and no database."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ MESSAGES = [
 ]
 
 
-def test_a_process_shows_stars_for_it(runner_cli):
+def test_process_shows_stars_for_the_password(runner_cli):
     url, shown, problem = MESSAGES[0]
     done = runner_cli("list", "--db", url)
     assert (done.code, done.out, done.err) == (4, "", f"error: database {shown}: {problem}\n")
 
 
 @pytest.mark.parametrize(("url", "shown", "problem"), MESSAGES)
-def test_errors_show_stars_for_it(call, url, shown, problem):
+def test_errors_show_stars_for_the_password(call, url, shown, problem):
     done = call("list", "--db", url)
     assert (done.code, done.out, done.err) == (4, "", f"error: database {shown}: {problem}\n")
 
@@ -54,17 +54,17 @@ def test_errors_show_stars_for_it(call, url, shown, problem):
 @pytest.mark.parametrize(
     "name", ["r.db", "a:b@c.db", "postgresql://bob@h:5432/x", "postgresql+psycopg://postgres:@/x?host=/tmp/y"]
 )
-def test_what_has_none_is_shown_as_it_is(name):
+def test_address_without_a_password_is_shown_unchanged(name):
     assert Database(name).name == name
 
 
 @pytest.fixture
 def with_password(server_database) -> str:
-    """An empty database, whose server believes every password."""
+    """The URL of an empty database on a server that accepts every password."""
     return make_url(server_database()).set(password=PASSWORD).render_as_string(hide_password=False)
 
 
-def test_no_command_shows_writes_or_stores_it(call, write, tmp_path, with_password):
+def test_no_command_shows_writes_or_stores_the_password(call, write, tmp_path, with_password):
     write()
     shown = with_password.replace(PASSWORD, "***")
     said = []
@@ -90,7 +90,7 @@ def test_no_command_shows_writes_or_stores_it(call, write, tmp_path, with_passwo
         assert not path.is_file() or PASSWORD.encode() not in path.read_bytes(), path
 
 
-def test_successes_show_stars_for_it(call, write, with_password):
+def test_successful_commands_show_stars_for_the_password(call, write, with_password):
     write()
     shown = with_password.replace(PASSWORD, "***")
     assert call("run", "small.toml", "--quiet", "--no-report", "--db", "r.db").code == 0
@@ -105,7 +105,7 @@ def test_successes_show_stars_for_it(call, write, with_password):
     ), done.err
 
 
-def test_python_shows_stars_for_it(write, call, with_password):
+def test_python_shows_stars_for_the_password(write, call, with_password):
     write(SMALL)
     assert call("run", "small.toml", "--quiet", "--no-report", "--db", with_password).code == 0
     shown = with_password.replace(PASSWORD, "***")
@@ -118,7 +118,7 @@ def test_python_shows_stars_for_it(write, call, with_password):
     assert str(caught.value).startswith(f"database {shown}: holds no run 99; ")
 
 
-def test_advice_that_would_show_it_says_what_else_to_type(with_password):
+def test_advice_does_not_repeat_the_password(with_password):
     database = Database(with_password)
     database.schema = "0001"
     shown = with_password.replace(PASSWORD, "***")

@@ -1,4 +1,4 @@
-"""Where is written, and where a database is looked for: over no database, through links, and never into a pipe."""
+"""Files are never written over a database, are written through links, and pipes and devices stay as they are."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.support.command_line import Done
-from tests.support.databases import contents, damage, run_into
+from tests.support.databases import damage, run_into, stored_bits
 from tests.support.paths import KEPT_DATABASE
 
 OVERWRITING = [
@@ -34,7 +34,7 @@ def test_a_database_is_not_written_over(tmp_path, runner_cli, command, database)
     assert (tmp_path / "link.csv").is_symlink()
 
 
-def test_a_database_is_not_copied_onto_itself_or_what_lies_beside_it(tmp_path, runner_cli):
+def test_database_is_not_copied_onto_itself_or_its_companion_files(tmp_path, runner_cli):
     shutil.copy(KEPT_DATABASE, tmp_path / "r.db")
     beside = "r.db-journal is what SQLite keeps a part of r.db in; name another file"
     for command, told in {
@@ -65,7 +65,7 @@ def test_a_link_is_written_through(tmp_path, runner_cli, there):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pipes with names")
 class TestPipes:
-    def test_a_pipe_is_no_database(self, tmp_path, write, runner_cli):
+    def test_pipe_is_refused_as_a_database(self, tmp_path, write, runner_cli):
         os.mkfifo(tmp_path / "pipe")
         write()
         told = Done(4, "", "error: database pipe: is a pipe or a device; name a file\n")
@@ -73,7 +73,7 @@ class TestPipes:
             assert runner_cli(*command, "--db", "pipe") == told
         assert runner_cli("db", "copy", "pipe", "--db", KEPT_DATABASE) == told
 
-    def test_a_device_or_a_pipe_stays_one(self, tmp_path, runner_cli):
+    def test_device_or_pipe_is_not_replaced_by_a_file(self, tmp_path, runner_cli):
         os.mkfifo(tmp_path / "pipe.csv")
         (tmp_path / "null.csv").symlink_to(os.devnull)
         for name in ("pipe.csv", "null.csv"):
@@ -86,7 +86,7 @@ class TestNames:
         done = runner_cli("runs", "--db", "")
         assert done == Done(4, "", "error: database '': has no name; give a path or URL with --db or RUNNER_DB\n")
 
-    def test_memory_is_no_file(self, runner_cli):
+    def test_in_memory_database_is_refused(self, runner_cli):
         done = runner_cli("runs", "--db", ":memory:")
         assert done == Done(4, "", "error: database :memory:: results are kept in a file; give its path\n")
 
@@ -97,7 +97,7 @@ class TestNames:
         name = os.fsdecode(name)
         assert runner_cli("run", "small.toml", "--no-report", "--quiet", "--db", name).code == 0
         run_into(path, tmp_path / "other.db")
-        assert contents(tmp_path / "other.db") == contents(tmp_path / name)
+        assert stored_bits(tmp_path / "other.db") == stored_bits(tmp_path / name)
         assert damage(tmp_path / name) == []
         for command in (["verify"], ["db", "info"], ["db", "backup"], ["db", "vacuum"]):
             done = runner_cli(*command, "--db", name)
@@ -105,7 +105,7 @@ class TestNames:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
-def test_a_log_lies_beside_the_file_that_a_link_leads_to(tmp_path, write, runner_cli):
+def test_log_lies_beside_the_target_of_a_link(tmp_path, write, runner_cli):
     (tmp_path / "folder").mkdir()
     (tmp_path / "r.db").symlink_to(Path("folder", "r.db"))
     (tmp_path / "folder" / "r.db").touch()

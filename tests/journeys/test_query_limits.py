@@ -1,4 +1,4 @@
-"""Questions are answered in bounds of time, rows and numbers, whatever is asked."""
+"""Queries are limited in time, rows and numbers."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def call(
     return functools.partial(call_main, tmp_path, monkeypatch, capsys, RUNNER_DB=str(stored))
 
 
-def test_one_function_cannot_keep_sql_beyond_its_time(runner_cli, stored):
+def test_one_sql_function_cannot_exceed_the_time_limit(runner_cli, stored):
     done = runner_cli("sql", HOURS, "--seconds", 0.5, "--db", stored)
     assert (done.code, done.out, done.err) == (2, "", "error: SQL: takes longer than 0.5 s; ask for less, or allow more time\n")
 
@@ -65,7 +65,7 @@ def test_ctrl_c_ends_a_query(stored, query):
     assert (done.returncode, done.stdout, done.stderr) == (130, "", "\ninterrupted\n")
 
 
-def test_what_is_left_to_itself_ends_as_soon_as_it_looks(stored):
+def test_abandoned_query_ends_at_its_next_check(stored):
     with runner.open(stored) as database:
         with pytest.raises(QueryError):
             database.sql(FOREVER, seconds=0.01)
@@ -77,26 +77,26 @@ def test_what_is_left_to_itself_ends_as_soon_as_it_looks(stored):
 
 
 @pytest.mark.parametrize("seconds", [float("nan"), float("inf"), 0, -1, HUGE])
-def test_a_time_is_a_time(stored, seconds):
+def test_time_limit_must_be_a_time(stored, seconds):
     with runner.open(stored) as database, pytest.raises(QueryError) as error:
         database.sql("SELECT 1", seconds=seconds)
     assert str(error.value) == f"seconds: must be a number > 0 and <= 1,000,000, not {seconds!r}"
 
 
-def test_a_pattern_is_short(stored):
+def test_pattern_must_be_short(stored):
     with runner.open(stored) as database, pytest.raises(QueryError) as error:
         database.sql(f"SELECT 'a' LIKE '{'%a' * 600}'")
     assert str(error.value) == "SQL: LIKE or GLOB pattern too complex"
 
 
 @pytest.mark.parametrize(("limit", "least"), [(HUGE, 0), (10**9 + 1, 0), (-1, 0), (1.5, 0), ("3", 0), (0, 1), (HUGE, 1)])
-def test_a_limit_is_a_whole_number_in_bounds(stored, limit, least):
+def test_row_limit_must_be_a_whole_number_in_bounds(stored, limit, least):
     with runner.open(stored) as database, pytest.raises(QueryError) as error:
         database.sql("SELECT 1", limit=limit) if least else database.runs(limit=limit)
     assert str(error.value) == f"limit: must be a whole number from {least} to 1,000,000,000, not {limit!r}"
 
 
-def test_numpy_has_whole_numbers_too(stored):
+def test_numpy_integers_are_accepted(stored):
     with runner.open(stored) as database:
         assert len(database.runs(limit=np.int64(2))) == 2
         assert len(database.sql("SELECT * FROM runs", limit=np.uint8(3)).frame) == 3

@@ -1,4 +1,4 @@
-"""Databases that are removed or replaced: what is left of one never becomes a part of another."""
+"""Databases that are removed or replaced: no remains of one database become a part of another."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 from runner.errors import StoreError
 from runner.store.connection import Database
 from runner.store.schema import landmark
-from tests.support.databases import contents, damage, opened, run_into
+from tests.support.databases import damage, opened, run_into, stored_bits
 from tests.support.paths import KEPT_DATABASE
 from tests.support.sweep_processes import blocked_sweep
 
@@ -28,7 +28,7 @@ def companions(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("emptied", [False, True])
-def test_a_log_whose_file_is_gone_is_not_taken_for_a_part_of_a_new_one(tmp_path, write, runner_cli, emptied):
+def test_log_of_a_removed_file_is_not_used_by_a_new_database(tmp_path, write, runner_cli, emptied):
     with blocked_sweep(tmp_path, write) as process:
         process.send_signal(signal.SIGKILL)
         process.wait()
@@ -55,12 +55,12 @@ def test_a_log_whose_file_is_gone_is_not_taken_for_a_part_of_a_new_one(tmp_path,
     (tmp_path / "shared.db-wal").rename(tmp_path / "moved")
     assert runner_cli(*RUN).code == 0
     run_into(tmp_path / "small.toml", tmp_path / "other.db")
-    assert contents(tmp_path / "shared.db") == contents(tmp_path / "other.db")
+    assert stored_bits(tmp_path / "shared.db") == stored_bits(tmp_path / "other.db")
     assert damage(tmp_path / "shared.db") == []
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="asks for SQLite's locks")
-def test_a_name_is_not_given_again_while_somebody_writes_to_the_file_that_had_it(tmp_path, write, runner_cli):
+def test_name_is_not_reused_while_a_process_writes_to_the_removed_file(tmp_path, write, runner_cli):
     with blocked_sweep(tmp_path, write) as process:
         for file in ("shared.db", "shared.db-wal"):
             (tmp_path / file).unlink()
@@ -91,7 +91,7 @@ def test_a_sweep_whose_file_was_removed_can_be_run_again(tmp_path, write, runner
 
 
 @pytest.mark.parametrize("interrupted", [False, True])
-def test_a_file_that_takes_the_place_of_another_in_use_stays_as_it_is(tmp_path, write, interrupted):
+def test_replacement_of_a_database_in_use_stays_unchanged(tmp_path, write, interrupted):
     with blocked_sweep(tmp_path, write) as process:
         os.link(tmp_path / "shared.db", tmp_path / "old.db")
         shutil.copy(KEPT_DATABASE, tmp_path / "new.db")
@@ -132,7 +132,7 @@ class TestLeaving:
         assert (folder / "r.db").read_bytes() == KEPT_DATABASE.read_bytes()
         assert damage(folder / "r.db") == []
 
-    def test_who_writes_no_more_takes_its_log_along(self, tmp_path):
+    def test_finished_writer_removes_its_log(self, tmp_path):
         database = self.written(tmp_path)
         self.replace(tmp_path)
         database.close()
@@ -141,7 +141,7 @@ class TestLeaving:
         with opened(tmp_path / "old.db") as old:
             assert old.execute("SELECT count(*) FROM landmark").fetchone() == (0,)
 
-    def test_who_reads_is_told(self, tmp_path):
+    def test_reader_of_a_replaced_file_gets_an_error(self, tmp_path):
         with closing(self.written(tmp_path)) as database:
             self.replace(tmp_path)
             with pytest.raises(StoreError) as caught, database.reading():
@@ -151,7 +151,7 @@ class TestLeaving:
         )
         self.left_whole(tmp_path)
 
-    def test_a_log_that_somebody_is_reading_is_set_aside(self, tmp_path):
+    def test_log_in_use_by_a_reader_is_set_aside(self, tmp_path):
         aside = tmp_path / f"r.db-wal.removed.{os.getpid()}"
         with closing(self.written(tmp_path)) as database, opened(tmp_path / "r.db") as reader:
             reader.execute("BEGIN")

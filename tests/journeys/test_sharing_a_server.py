@@ -1,4 +1,4 @@
-"""Several `runner run` on one PostgreSQL database: each finishes, each run is computed once, and kill -9 holds nobody up."""
+"""Several `runner run` on one PostgreSQL database: each finishes, each run is computed once, and a killed one blocks no other."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def url(server_database: Callable[[], str]) -> str:
 
 
 def start(folder: Path, url: str, *arguments: str) -> subprocess.Popen[str]:
-    """A sweep in a group of its own, worker processes and all."""
+    """Start a sweep and its worker processes in a process group of their own."""
     command = [*COMMAND, *arguments, "--db", url, "--no-report"]
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(command, cwd=folder, text=True, start_new_session=True, **pipes)
 
 
 def number(url: str, query: str) -> int:
-    """The one number that a query answers; 0 before there are tables."""
+    """Return the number that a query gives; 0 before the tables exist."""
     with psycopg_connection(url) as connection:
         if connection.execute("SELECT to_regclass('claim')").fetchone() == (None,):
             return 0
@@ -43,7 +43,7 @@ def number(url: str, query: str) -> int:
 
 
 def bits(name: str) -> dict[str, tuple[str, bytes]]:
-    """Outcome and every bit of every trajectory, by the runs' identities."""
+    """Return the outcome and every bit of each trajectory, by the identity of the run."""
     with runner.open(name) as database:
         found = {
             run.identity: (
@@ -57,7 +57,7 @@ def bits(name: str) -> dict[str, tuple[str, bytes]]:
 
 
 def assert_whole(url: str, runner_cli: Callable[..., object], computed_alone: Path) -> None:
-    """Verified, with nobody's claims left, and the same runs with the same bits as one process computes."""
+    """Check that the database is sound, holds no claims, and has the same bits as a sweep in one process."""
     done = runner_cli("verify", "--db", url)
     assert (done.code, done.err) == (0, ""), done
     assert number(url, "SELECT (SELECT count(*) FROM claim) + (SELECT count(*) FROM worker)") == 0
@@ -76,7 +76,7 @@ def test_two_sweeps_in_worker_processes_compute_each_run_once(tmp_path, write, u
     assert_whole(url, runner_cli, tmp_path / "alone.db")
 
 
-def test_what_a_killed_sweep_claimed_is_taken_over_by_the_one_that_waits(tmp_path, write, url, runner_cli, monkeypatch):
+def test_claims_of_a_killed_sweep_are_taken_over_by_a_waiting_one(tmp_path, write, url, runner_cli, monkeypatch):
     monkeypatch.chdir(tmp_path)
     write(BLOCKED, "blocked.py")
     path = write(ON_BLOCKED, "blocked.toml")
@@ -102,7 +102,7 @@ def test_what_a_killed_sweep_claimed_is_taken_over_by_the_one_that_waits(tmp_pat
 
 
 @pytest.mark.slow
-def test_a_sweep_that_was_killed_in_the_middle_is_finished_by_the_next(tmp_path, write, url, runner_cli):
+def test_sweep_killed_in_the_middle_is_finished_by_the_next(tmp_path, write, url, runner_cli):
     path = write(ONE_BY_ONE)
     run_into(path, tmp_path / "alone.db")
     process = start(tmp_path, url, "small.toml", *PROCESSES)

@@ -1,4 +1,4 @@
-"""Disks that are full, files that are gone, read-only, cut off or damaged: one clear message, and nothing damaged further."""
+"""Disks that are full or read-only, and files that are removed, cut off or damaged: one clear message and no further damage."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ import pytest
 from runner.store.connection import Database
 from runner.store.maintenance.copy import copy
 from runner.store.sqlite_files import put_in_place
-from tests.support.command_line import call_here
-from tests.support.databases import contents, damage, opened, run_into
+from tests.support.command_line import call_in_current_folder
+from tests.support.databases import damage, opened, run_into, stored_bits
 from tests.support.experiment_texts import ONE_BY_ONE
 from tests.support.paths import KEPT_DATABASE
 from tests.support.sweep_processes import RUN_TELLING_EACH_BATCH, blocked_sweep
@@ -28,7 +28,7 @@ LARGE = ONE_BY_ONE.replace("max_steps = 1500", "max_steps = 4000")
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
-    """A small disk at `disk`; it is mounted again with other options when called."""
+    """A small disk mounted at `disk`; the function mounts it again with other options."""
     folder = tmp_path / "disk"
     folder.mkdir()
     done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", folder], capture_output=True, check=False)
@@ -39,7 +39,7 @@ def disk(tmp_path: Path) -> Iterator[Callable[[str], None]]:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
-def test_a_full_disk_is_told_and_costs_only_what_is_not_stored(tmp_path, write, runner_cli, disk):
+def test_full_disk_is_reported_and_loses_only_unstored_runs(tmp_path, write, runner_cli, disk):
     path = write(LARGE)
     disk("size=4m")
     done = runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report", "--quiet")
@@ -48,13 +48,13 @@ def test_a_full_disk_is_told_and_costs_only_what_is_not_stored(tmp_path, write, 
         "error: database disk/r.db: the disk is full; make room, then run the same command again: what was stored before is kept\n"
     )
     assert damage(tmp_path / "disk" / "r.db") == []
-    before = contents(tmp_path / "disk" / "r.db")
+    before = stored_bits(tmp_path / "disk" / "r.db")
     assert before
     disk("size=40m")
     assert runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report").code == 0
     run_into(path, tmp_path / "whole.db")
-    assert contents(tmp_path / "disk" / "r.db") == contents(tmp_path / "whole.db")
-    assert set(before) <= set(contents(tmp_path / "whole.db"))
+    assert stored_bits(tmp_path / "disk" / "r.db") == stored_bits(tmp_path / "whole.db")
+    assert set(before) <= set(stored_bits(tmp_path / "whole.db"))
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
@@ -76,7 +76,7 @@ UNREADABLE = "the disk cannot be read or written (disk I/O error); what was stor
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
 @pytest.mark.parametrize("spare", [-1_000_000, -4096, 8192, 65_536, 500_000])
 class TestNearlyFull:
-    """A disk with about as much room as a database takes; more or less by some bytes."""
+    """A disk whose free space is that of a database, plus or minus some bytes."""
 
     @pytest.fixture
     def original(self, tmp_path: Path, disk: Callable[[str], None], spare: int) -> Path:
@@ -86,7 +86,7 @@ class TestNearlyFull:
         disk(f"size={path.stat().st_size + spare}")
         return path
 
-    def test_a_copy_is_whole_or_not_there(self, tmp_path, runner_cli, disk, original, spare):
+    def test_copy_is_whole_or_absent(self, tmp_path, runner_cli, disk, original, spare):
         done = runner_cli("db", "copy", "disk/c.db", "--db", original)
         left = [path.name for path in (tmp_path / "disk").iterdir()]
         disk("size=40m")
@@ -98,10 +98,10 @@ class TestNearlyFull:
             ) or (spare > 0 and done.err == "error: database disk/c.db: " + UNREADABLE)
             return
         assert (done.code, done.err, left) == (0, "", ["c.db"])
-        assert contents(tmp_path / "disk" / "c.db") == contents(KEPT_DATABASE)
+        assert stored_bits(tmp_path / "disk" / "c.db") == stored_bits(KEPT_DATABASE)
         assert damage(tmp_path / "disk" / "c.db") == []
 
-    def test_a_backup_is_whole_or_not_there(self, tmp_path, runner_cli, disk, original, spare):
+    def test_backup_is_whole_or_absent(self, tmp_path, runner_cli, disk, original, spare):
         done = runner_cli("db", "backup", "disk/c.db", "--db", original)
         left = [path.name for path in (tmp_path / "disk").iterdir()]
         disk("size=40m")
@@ -110,10 +110,10 @@ class TestNearlyFull:
             assert done.err == f"error: database {original}: cannot be copied to disk/c.db: {FULL}"
             return
         assert (spare > 0, left) == (True, ["c.db"])
-        assert contents(tmp_path / "disk" / "c.db") == contents(KEPT_DATABASE)
+        assert stored_bits(tmp_path / "disk" / "c.db") == stored_bits(KEPT_DATABASE)
 
     @pytest.mark.usefixtures("original")
-    def test_a_new_database_is_whole_or_not_there(self, tmp_path, write, runner_cli, disk):
+    def test_new_database_is_whole_or_absent(self, tmp_path, write, runner_cli, disk):
         write(LARGE)
         done = runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report", "--quiet")
         assert (done.code, done.out) == (4, "")
@@ -155,7 +155,7 @@ class TestReadOnlyDisk:
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no such limit")
-def test_a_disk_that_refuses_is_told(tmp_path, write):
+def test_failing_disk_is_reported(tmp_path, write):
     write(LARGE)
 
     resource = pytest.importorskip("resource")
@@ -173,7 +173,7 @@ def test_a_disk_that_refuses_is_told(tmp_path, write):
 
 
 @pytest.mark.parametrize("replace", [False, True])
-def test_a_file_that_is_removed_or_replaced_meanwhile_is_told(tmp_path, write, replace):
+def test_a_file_that_is_removed_or_replaced_meanwhile_is_reported(tmp_path, write, replace):
     database = tmp_path / "shared.db"
     with blocked_sweep(tmp_path, write) as process:
         for path in tmp_path.glob("shared.db*"):
@@ -205,7 +205,7 @@ TOO_DAMAGED = DAMAGED.replace(
 @pytest.mark.parametrize(
     "command", [["runs"], ["verify"], ["run", "small.toml", "--no-report", "--quiet"], ["delete", "1", "--yes"]]
 )
-def test_a_file_that_was_cut_off_is_told(tmp_path, write, runner_cli, length, command):
+def test_a_file_that_was_cut_off_is_reported(tmp_path, write, runner_cli, length, command):
     write()
     (tmp_path / "r.db").write_bytes(KEPT_DATABASE.read_bytes()[:length])
     before = (tmp_path / "r.db").read_bytes()
@@ -223,7 +223,7 @@ def test_a_file_that_was_cut_off_is_told(tmp_path, write, runner_cli, length, co
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_flipped_bits_end_in_a_message(tmp_path, monkeypatch, capsys, seed):
+def test_flipped_bits_give_a_message(tmp_path, monkeypatch, capsys, seed):
     rng = random.Random(seed)
     damaged = bytearray(KEPT_DATABASE.read_bytes())
     for _ in range(rng.choice([1, 3, 30])):
@@ -241,7 +241,7 @@ def test_flipped_bits_end_in_a_message(tmp_path, monkeypatch, capsys, seed):
         for leftover in tmp_path.iterdir():
             leftover.unlink()
         Path("r.db").write_bytes(damaged)
-        done = call_here(monkeypatch, capsys, *command, "--db", "r.db")
+        done = call_in_current_folder(monkeypatch, capsys, *command, "--db", "r.db")
         assert done.code in (0, 2, 4), (command, done)
         assert "Traceback" not in done.err
         assert Path("r.db").read_bytes() == damaged
@@ -277,13 +277,13 @@ class TestWithoutHardLinks:
         assert not put_in_place(tmp_path / "r.db", lambda part: part.write_text("other") and None)
         assert (tmp_path / "r.db").read_text() == "mine"
 
-    def test_a_name_that_nobody_fills_is_taken_over(self, tmp_path):
+    def test_empty_file_in_place_of_the_database_is_replaced(self, tmp_path):
         (tmp_path / "r.db").touch()
         assert put_in_place(tmp_path / "r.db", lambda part: part.write_text("whole") and None)
         assert (tmp_path / "r.db").read_text() == "whole"
 
 
-# Who has seen that the file is empty gives the others time to see it too.
+# A process that has seen the empty file waits, so that the others see it too.
 SLOWLY = """\
 import pathlib, time
 replace = pathlib.Path.replace
@@ -301,7 +301,7 @@ def test_an_empty_file_becomes_a_database_once(tmp_path, write):
     told = [process.communicate(timeout=60)[1] for process in processes]
     assert ([process.returncode for process in processes], told) == ([0] * 4, [""] * 4)
     run_into(tmp_path / "small.toml", tmp_path / "whole.db")
-    assert contents(tmp_path / "r.db") == contents(tmp_path / "whole.db")
+    assert stored_bits(tmp_path / "r.db") == stored_bits(tmp_path / "whole.db")
     assert damage(tmp_path / "r.db") == []
     assert list(tmp_path.glob(".r.db*")) == []
 
@@ -312,7 +312,7 @@ IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there are no namespaces")
 @pytest.mark.slow
-def test_those_that_mount_pass_where_this_user_is_root():
+def test_tests_with_mounts_pass_in_a_user_namespace():
     if may_mount(["unshare", "--mount"]):
         pytest.skip("this user may mount disks, so those tests were run as they are")
     if not may_mount(IN_A_NAMESPACE):

@@ -1,4 +1,4 @@
-"""Plugins that wrap others: nested tables, sweeps inside them, batches, identities, needs."""
+"""Plugins that wrap others: nested tables, sweeps inside them, batches, identities and needs."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def experiment(write, text=WITH_ANALYTIC):
     return read_experiment(write(text), Registry())
 
 
-def test_clipping_around_gradient_descent_is_clipped_gradient_descent():
+def test_clipping_around_gradient_descent_equals_clipped_gradient_descent():
     start = np.random.default_rng(0).normal(size=(20, 3)) * 10
     rates, norms = column(np.geomspace(1e-3, 0.1, 20)), column(np.geomspace(0.1, 20.0, 20))
     wrapped = descend(make_batch(Quadratic(3, 7.0), Clipped(GradientDescent(rates), norms, 3.0), start, max_steps=80))
@@ -61,7 +61,7 @@ def test_clipping_bounds_what_momentum_sees():
     np.testing.assert_allclose(x, expected, rtol=1e-13)
 
 
-def test_a_sweep_inside_a_wrapped_plugin_spans_the_grid_and_advances_as_one_batch(write):
+def test_sweep_inside_a_wrapped_plugin_is_one_batch(write):
     read = experiment(write)
     grid = expand(read)
     assert len(grid.runs) == 2 * 3 * 2
@@ -83,7 +83,7 @@ def test_rows_are_taken_from_the_wrapped_plugin_too():
     assert take_rows(plain, np.array([True])) is plain
 
 
-def test_what_is_wrapped_counts_in_the_identity_and_in_the_parameters(tmp_path, write):
+def test_wrapped_plugin_counts_in_identity_and_parameters(tmp_path, write):
     text = WRAPPED.replace("GRADIENT", "analytic")
     identities = {run.identity for run in expand(experiment(write, text)).runs}
     other = {run.identity for run in expand(experiment(write, text.replace("0.09", "0.08"))).runs}
@@ -96,7 +96,7 @@ def test_what_is_wrapped_counts_in_the_identity_and_in_the_parameters(tmp_path, 
     }  # fmt: skip
 
 
-def test_what_the_wrapped_plugin_needs_is_needed(write):
+def test_needs_of_the_wrapped_plugin_are_needs_of_the_wrapper(write):
     local = """\
 from dataclasses import dataclass
 import runner
@@ -133,7 +133,7 @@ def runner_gradients():
          "optimizer[0]: max_norm or max_value must be a finite number: without a bound the optimizer needs no wrapping"),
     ],
 )  # fmt: skip
-def test_mistakes_inside_are_told_with_their_path(write, runner_cli, before, after, message):
+def test_mistakes_inside_a_wrapped_plugin_are_reported_with_their_path(write, runner_cli, before, after, message):
     text = WRAPPED.replace("GRADIENT", "analytic")
     assert before in text
     done = runner_cli("run", write(text.replace(before, after)))

@@ -1,4 +1,4 @@
-"""What an executor loses is computed again, all but the run that lost it, and that is found soon."""
+"""Batches that an executor loses are computed again, and the run that caused the loss is found quickly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from runner_plugins.executors.serial import Serial
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.optimizers.gradient_descent import GradientDescent
 from tests.support.batches import column, make_batch
-from tests.support.databases import contents, opened, run_into
+from tests.support.databases import opened, run_into, stored_bits
 from tests.support.worker_tasks import fail_within, no_limit
 
 LOSING = '''\
@@ -66,13 +66,13 @@ def swept(tmp_path: Path, write: Callable[..., Path]) -> Callable[[list[float]],
 @pytest.mark.parametrize(
     ("runs", "place", "stops"), [(2, 1, 2), (5, 0, 3), (5, 4, 2), (64, 0, 4), (64, 41, 4), (100, 0, 5), (1000, 500, 6)]
 )
-def test_a_run_that_hangs_is_found_within_few_limits(tmp_path, swept, runs, place, stops):
+def test_hanging_run_is_found_within_a_few_time_limits(tmp_path, swept, runs, place, stops):
     starts = np.linspace(2.0, 3.0, runs - 1).tolist()
     run_into(swept(starts), tmp_path / "serial.db")
     run_into(swept([*starts[:place], 1.25, *starts[place:]]), tmp_path / "losing.db", executor="losing")
     with opened(tmp_path / "losing.db") as connection:
         assert connection.execute("SELECT error FROM run WHERE outcome = 'timeout'").fetchall() == [("hung",)]
-    assert contents(tmp_path / "losing.db") == contents(tmp_path / "serial.db")
+    assert stored_bits(tmp_path / "losing.db") == stored_bits(tmp_path / "serial.db")
     taken = [line.split() for line in (tmp_path / "taken").read_text().splitlines()]
     assert {limit for limit, _, _ in taken} == {"122.0"}, "twice the wall time and 2 s, whatever the size"
     rehearsed, *lost = [int(size) for _, size, hangs in taken if hangs == "True"]
@@ -81,7 +81,7 @@ def test_a_run_that_hangs_is_found_within_few_limits(tmp_path, swept, runs, plac
 
 @pytest.fixture
 def signs() -> list[int]:
-    """Hear the signs of life: an item for each."""
+    """The signs of life that were given, one item for each."""
     heard: list[int] = []
     token = sign_of_life.set(lambda: heard.append(1))
     yield heard
@@ -94,20 +94,20 @@ def test_each_iterate_is_a_sign_of_life(signs, runs):
     assert len(signs) >= 31
 
 
-def test_each_run_that_is_rehearsed_is_a_sign_of_life(signs):
+def test_each_rehearsed_run_is_a_sign_of_life(signs):
     infinite = make_batch(Quadratic(), GradientDescent(column([0.1] * 3)), [[np.inf]] * 3)
     assert rehearse(infinite).problem is not None
     assert len(signs) == 3
 
 
 @pytest.mark.parametrize("plugin", [Serial(), Processes(1)])
-def test_what_fails_within_a_batch_by_our_own_fault_is_not_the_executors(plugin):
+def test_internal_error_in_a_batch_is_not_blamed_on_the_executor(plugin):
     parcel = Parcel(make_batch(Quadratic(), GradientDescent(0.1), [[1.0]]), ())
     with pytest.raises(LookupError, match="within"):
         list(dispatched(Setting.of("executor", "sound", plugin, ""), fail_within, Descent, [parcel], no_limit))
 
 
-def test_what_fails_while_batches_are_handed_out_is_not_the_executors():
+def test_internal_error_while_sending_batches_is_not_blamed_on_the_executor():
     def parcels() -> Iterator[Parcel]:
         raise LookupError("within")
         yield

@@ -1,13 +1,11 @@
-"""What makes two runs the same run: identities of settings, and fingerprints of code."""
+"""The identity of a run: which changes of an experiment make another run, and which do not."""
 
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import json
 import math
 import struct
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -16,14 +14,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.contracts.optimizer import Optimizer
 from runner.contracts.parameters import Parameter, parameters_of
-from runner.errors import ExperimentError, PluginError
+from runner.errors import ExperimentError
 from runner.experiment.grid import expand
 from runner.experiment.model import StoppingRules
 from runner.experiment.reader import read_experiment
 from runner.registry.catalogue import Offer
-from runner.registry.code_fingerprint import fingerprint
 from runner.registry.identity import canonical
 from runner.registry.registry import Registry
 
@@ -38,7 +34,6 @@ BASE = {
     "record": "x = true",
 }
 ARRAYS = ("objective", "gradient", "optimizer")
-
 Identify = Callable[..., list[str]]
 
 
@@ -48,7 +43,7 @@ def text_of(top: str, tables: dict[str, str]) -> str:
 
 @pytest.fixture
 def identify(write: Callable[..., Path]) -> Identify:
-    """The identities of an experiment's runs, with some of the base's tables replaced."""
+    """A function that returns the identities of an experiment's runs, with some tables of the base replaced."""
 
     def identities(top: str = "", name: str = "small.toml", **changes: str) -> list[str]:
         experiment = read_experiment(write(text_of(top, {**BASE, **changes}), name), REGISTRY)
@@ -58,21 +53,21 @@ def identify(write: Callable[..., Path]) -> Identify:
 
 
 def literal(value: Any) -> str:
-    """A parameter's value as TOML."""
+    """Return a parameter's value as TOML."""
     if isinstance(value, tuple):
         return "[" + ", ".join(map(literal, value)) + "]"
     return repr(value) if isinstance(value, float) else json.dumps(value)
 
 
 def table(offer: Offer) -> str:
-    """The plugin's table with no more than it needs: its name, and plugins to wrap."""
+    """Return the smallest table of a plugin: its name, and plugins to wrap."""
     inner = {"objective": "quadratic", "gradient": "analytic", "optimizer": "gradient_descent"}
     wraps = {name: inner[known.plugin] for name, known in offer.parameters.items() if known.plugin}
     return f'name = "{offer.name}"' + "".join(f'\n{name} = {{ name = "{wrapped}" }}' for name, wrapped in wraps.items())
 
 
 def others(known: Parameter) -> list[Any]:
-    """Values that a parameter may take besides its default."""
+    """Yield values that a parameter may take besides its default."""
     if known.choices:
         candidates: list[Any] = list(known.choices)
     elif known.python_type is bool:
@@ -97,9 +92,9 @@ def cases() -> list[Any]:
     return [pytest.param(offer, known, id=f"{offer.name}.{known.name}") for offer, known in every]
 
 
-class TestWhatDecidesTheNumbers:
-    def test_the_identity_is_the_hash_of_this_text(self, identify):
-        """Stored results are found by it, so it stays what it is until the engine itself computes other numbers."""
+class TestChangesThatCount:
+    def test_identity_is_the_hash_of_the_canonical_text(self, identify):
+        """Stored results are found by their identity, so it changes only when the engine computes other numbers."""
         whole = (
             '{"gradient":{"name":"analytic","parameters":{}},'
             '"objective":{"name":"quadratic","parameters":{"condition_number":"0x1.0000000000000p+0","dimension":1}},'
@@ -169,12 +164,12 @@ class TestWhatDecidesTheNumbers:
         assert identify(start="points = [0.0]") != identify(start="points = [-0.0]")
 
 
-class TestWhatDoesNot:
+class TestChangesThatDoNotCount:
     @pytest.mark.parametrize("rate", ["0.10", "1e-1", "1_0e-2", "{ values = [0.1] }", "{ linspace = [0.1, 0.1], num = 4 }"])
-    def test_how_a_number_is_written(self, identify, rate: str):
+    def test_spelling_of_a_number(self, identify, rate: str):
         assert identify(optimizer=f'name = "gradient_descent"\nlearning_rate = {rate}') == identify()
 
-    def test_a_whole_number_for_a_float(self, identify):
+    def test_whole_number_in_place_of_a_float(self, identify):
         table = 'name = "gradient_descent"\nlearning_rate = {}'
         assert identify(optimizer=table.format("2")) == identify(optimizer=table.format("2.0"))
         assert identify(start="points = [1]") == identify()
@@ -193,12 +188,12 @@ class TestWhatDoesNot:
         assert list(tables) == list(turned)
         assert identify(**{key: tables[key] for key in tables}) == expected
 
-    def test_what_the_experiment_says_of_itself_and_where_it_is_computed(self, identify):
+    def test_name_description_and_executor(self, identify):
         top = 'name = "other"\ndescription = "other words"\n'
         assert identify(top, "another.toml", execution="max_batch = 1", report="figures = []") == identify()
 
     @pytest.mark.parametrize("offer", SWEPT, ids=lambda offer: offer.name)
-    def test_a_default_that_is_given(self, identify, offer: Offer):
+    def test_default_that_is_written_out(self, identify, offer: Offer):
         tables = {"objective": 'name = "linear_regression"', "gradient": 'name = "finite_difference"'}
         given_too = "\n".join(
             f"{name} = {literal(known.default)}"
@@ -208,7 +203,7 @@ class TestWhatDoesNot:
         bare = {**tables, offer.kind: table(offer)}
         assert identify(**{**bare, offer.kind: f"{bare[offer.kind]}\n{given_too}"}) == identify(**bare)
 
-    def test_a_file_counts_by_its_content_and_not_by_its_path(self, tmp_path, write, identify):
+    def test_path_of_a_data_file(self, tmp_path, write, identify):
         table = 'name = "linear_regression"\ncsv = "{}"'
         write("1,2\n3,4\n5,7\n", "one.csv")
         write("1,2\n3,4\n5,7\n", "copy.csv")
@@ -231,7 +226,7 @@ PLAIN = st.recursive(
 
 
 def same(one: object, other: object) -> bool:
-    """Whether two values are the same number for number, bit for bit, a list being no other than a tuple."""
+    """Return whether two values are equal bit for bit; a list equals a tuple with the same elements."""
     if isinstance(one, list | tuple) and isinstance(other, list | tuple):
         return len(one) == len(other) and all(map(same, one, other))
     if isinstance(one, dict) and isinstance(other, dict):
@@ -274,108 +269,5 @@ class TestCanonicalText:
         assert canonical(dict(items)) == canonical(value)
 
     @given(st.floats(allow_nan=False))
-    def test_floats_come_back(self, value: float):
+    def test_floats_are_read_back_exactly(self, value: float):
         assert same(float.fromhex(json.loads(canonical(value))), value)
-
-
-CODE = '''
-"""The module."""
-from dataclasses import dataclass
-
-from runner import Optimizer
-
-RATE = 0.5
-
-
-@dataclass(frozen=True)
-class Walk(Optimizer):
-    """The class."""
-
-    pace: float = 1.0
-
-    def step(self, point, memory):
-        """The method."""
-        return point.x - RATE * self.pace * point.gradient, memory
-'''
-
-
-def plugin_of(source: str, folder: Path, name: str = "fingerprinted") -> type:
-    """The class `Walk` of a module written into a folder."""
-    path = folder / f"{name}.py"
-    path.write_text(source, encoding="utf-8")
-    spec = importlib.util.spec_from_file_location(name, path)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    sys.modules[name] = module
-    # Not by the loader, which would run the bytecode of an edit as long and as old.
-    exec(compile(source, str(path), "exec"), vars(module))
-    return vars(module)["Walk"]
-
-
-class TestFingerprints:
-    @pytest.mark.parametrize(
-        ("old", "new"),
-        [
-            ('"""The module."""', '"""Another text."""'),
-            ('"""The module."""\n', ""),
-            ('    """The class."""\n', ""),
-            ('"""The class."""', "'''The\n    class, at length.\n    '''"),
-            ('        """The method."""\n', "        # a remark\n"),
-            ("RATE = 0.5", "RATE = 5e-1  # half"),
-            ("RATE = 0.5", "RATE = (0.5)\n\n\n"),
-            ("return point.x - RATE * self.pace * point.gradient, memory",
-             "return (\n            point.x - (RATE * self.pace) * point.gradient,\n            memory,\n        )"),
-            ("self, point, memory", "self, point, memory,"),
-        ],
-    )  # fmt: skip
-    def test_comments_docstrings_and_layout_do_not_count(self, tmp_path, old: str, new: str):
-        assert CODE.count(old) == 1
-        assert fingerprint(plugin_of(CODE.replace(old, new), tmp_path)) == fingerprint(plugin_of(CODE, tmp_path))
-
-    EDITS = (
-        ("RATE = 0.5", "RATE = 0.4"),
-        ("RATE = 0.5", "RATE = 1"),
-        ("RATE = 0.5", "RATE = 1.0"),
-        ("RATE = 0.5", "RATE = True"),
-        ("RATE = 0.5", "RATE = '1'"),
-        ("RATE = 0.5", "RATE = b'1'"),
-        ("pace: float = 1.0", "pace: float = 2.0"),
-        ("pace: float = 1.0", "pace: int = 1.0"),
-        ("point.x -", "point.x +"),
-        ("RATE * self.pace * point.gradient", "RATE * (self.pace * point.gradient)"),
-        ("self, point, memory", "self, point, memory=None"),
-        ("        return", "        print('a text that is no docstring')\n        return"),
-        ("        return", "        'a text that is no docstring'\n        return"),
-        ("class Walk(Optimizer):", "class Walk(Optimizer, object):"),
-        ("\nRATE", "\nimport os\nRATE"),
-    )
-
-    def test_code_counts(self, tmp_path):
-        told = [fingerprint(plugin_of(CODE, tmp_path))]
-        for old, new in self.EDITS:
-            assert CODE.count(old) == 1
-            told.append(fingerprint(plugin_of(CODE.replace(old, new), tmp_path)))
-        assert len(set(told)) == len(self.EDITS) + 1, "each edit differs from the original and from every other"
-
-    def test_a_base_class_of_another_file_counts(self, tmp_path):
-        child = "from other_base import Walk as Base\nclass Walk(Base):\n    pass\n"
-        told = []
-        for rate in ("0.5", "0.4"):
-            plugin_of(CODE.replace("0.5", rate), tmp_path, "other_base")
-            told.append(fingerprint(plugin_of(child, tmp_path)))
-        assert told[0] != told[1]
-
-    def test_this_packages_own_classes_do_not_count(self):
-        assert fingerprint(Optimizer) == hashlib.sha256().hexdigest(), "the engine's version is part of the identity instead"
-
-    def test_code_that_cannot_be_read_is_refused(self, tmp_path):
-        plugin = plugin_of(CODE, tmp_path, "sourceless")
-        sys.modules["sourceless"].__spec__ = None
-        message = "^the source code of sourceless cannot be read, so a change in it would go unnoticed; keep its .py file$"
-        with pytest.raises(PluginError, match=message):
-            fingerprint(plugin)
-
-    def test_every_installed_plugin_has_one(self):
-        told = [offer.fingerprint for offer in REGISTRY.offers()]
-        assert len(set(told)) == len(told)

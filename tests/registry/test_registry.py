@@ -1,4 +1,4 @@
-"""Plugins of other distributions: found by their entry points, loaded only when named, and told apart when they clash."""
+"""Plugins of other distributions: found by their entry points, loaded only when named, and checked for clashing names."""
 
 from __future__ import annotations
 
@@ -63,7 +63,7 @@ gradient_norm = 1e-6
 
 @pytest.fixture
 def install(tmp_path: Path) -> Callable[..., Path]:
-    """Put a distribution into a folder: its module, and the metadata that a package manager would write."""
+    """A function that installs a distribution into a folder: its module and its metadata."""
 
     def put(name: str, source: str, entry: str = "acme_swing", version: str = "1.2", group: str = "runner") -> Path:
         folder = tmp_path / "site"
@@ -81,7 +81,7 @@ def install(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def process(tmp_path: Path, runner_cli: Callable[..., Done]) -> Callable[..., Done]:
-    """Call `runner` with the test's distributions installed, as a process."""
+    """A function that calls `runner` in a process, with the test's distributions installed."""
 
     def call(*arguments: str) -> Done:
         return runner_cli(*arguments, env={"PYTHONPATH": str(tmp_path / "site")})
@@ -91,7 +91,7 @@ def process(tmp_path: Path, runner_cli: Callable[..., Done]) -> Callable[..., Do
 
 @pytest.fixture
 def beside(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Call `runner` with the test's distributions installed, in this process."""
+    """A function that calls `runner` in this process, with the test's distributions installed."""
 
     def call(*arguments: str) -> Done:
         monkeypatch.syspath_prepend(tmp_path / "site")
@@ -117,7 +117,7 @@ def test_a_third_partys_plugin_works_from_end_to_end(write, install, process):
     assert (again.json["stored_before"], again.json["computed"]) == (2, {})
 
 
-def test_it_is_listed_with_its_distribution_and_version(install, beside):
+def test_plugin_is_listed_with_its_distribution_and_version(install, beside):
     install("acme", MOMENTUM)
     listed = beside("plugins", "--format", "json").json["plugins"]
     (plugin,) = [each for each in listed if each["name"] == "acme_swing"]
@@ -132,7 +132,7 @@ def test_it_is_listed_with_its_distribution_and_version(install, beside):
     assert line.split()[:4] == ["optimizer", "acme_swing", "acme", "1.2"]
 
 
-def test_code_that_nobody_named_is_not_imported(write, install, process):
+def test_plugin_that_is_not_named_is_not_imported(write, install, process):
     module = install("acme", MOMENTUM)
     write(EXPERIMENT.replace('"acme_swing"\ndecay', '"gradient_descent"\nlearning_rate').replace("0.0, ", "0.1, "))
     assert process("run", "small.toml", "--no-report", "--quiet") == Done(0, "", "")
@@ -160,9 +160,7 @@ class TestBrokenDistributions:
         ],
         ids=["import", "exit", "hook", "abstract", "thawed"],
     )  # fmt: skip
-    def test_it_is_listed_with_its_cause_and_stops_only_those_who_ask_for_it(
-        self, tmp_path, write, install, beside, source: str, cause: str
-    ):
+    def test_broken_plugin_is_listed_with_its_cause(self, tmp_path, write, install, beside, source: str, cause: str):
         install("acme", source)
         write(EXPERIMENT, "asks.toml")
         listed = beside("plugins")
@@ -173,7 +171,7 @@ class TestBrokenDistributions:
         assert done == Done(2, "", message)
         assert not (tmp_path / "results").exists()
 
-    def test_others_do_not_notice(self, write, install, beside):
+    def test_other_plugins_are_not_affected(self, write, install, beside):
         install("acme", "import nope_nope")
         write(EXPERIMENT.replace('"acme_swing"\ndecay', '"gradient_descent"\nlearning_rate').replace("0.0, ", "0.1, "))
         assert beside("run", "small.toml", "--no-report", "--quiet") == Done(0, "", "")
@@ -181,7 +179,7 @@ class TestBrokenDistributions:
             {"source": "acme:acme_swing", "name": "acme_swing", "cause": MISSING}
         ]
 
-    def test_who_asks_for_what_it_may_have_offered_is_told(self, write, install, beside):
+    def test_unknown_name_is_explained_by_the_broken_distribution(self, write, install, beside):
         install("acme", "import nope_nope", entry="acme_optimizers")
         write(EXPERIMENT)
         done = beside("run", "small.toml")
@@ -193,7 +191,7 @@ class TestBrokenDistributions:
         assert "gradient_descent" in done.err.removeprefix(beginning).strip().split(", ")
         assert (done.code, done.out) == (2, "")
 
-    def test_a_broken_offer_takes_its_modules_sound_ones_along(self, write, install, beside):
+    def test_broken_plugin_breaks_all_plugins_of_its_module(self, write, install, beside):
         two = MOMENTUM.replace('"acme_swing": Momentum', '"acme_swing": Momentum, "other": int')
         install("acme", two)
         write(EXPERIMENT)
@@ -205,7 +203,7 @@ class TestBrokenDistributions:
         assert "acme_swing" not in beside("plugins").out
 
 
-def test_two_distributions_that_offer_one_name(write, install, beside):
+def test_two_distributions_with_the_same_plugin_name(write, install, beside):
     install("acme", MOMENTUM)
     install("zenith", MOMENTUM)
     write(EXPERIMENT)

@@ -1,4 +1,4 @@
-"""Stored plugins are made again just as they were, or refused with the reason."""
+"""Stored plugins are made again exactly as they were, or refused with the reason."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def texts(setting: Setting) -> list[str]:
     return [str(value) for value in setting.parameters.values()]
 
 
-def test_what_is_made_again_is_what_was_stored(settings):
+def test_plugin_made_again_equals_the_stored_one(settings):
     catalogue = Registry()
     for setting in settings:
         again = remake(setting.kind, setting.canonical, catalogue, texts(setting))
@@ -64,7 +64,7 @@ def test_what_is_made_again_is_what_was_stored(settings):
 
 
 @pytest.mark.parametrize("change", ["gone", "changed"])
-def test_a_file_that_is_not_what_it_was_is_refused(settings, tmp_path, change):
+def test_changed_data_file_is_refused(settings, tmp_path, change):
     setting = next(each for each in settings if each.name == "logistic_regression")
     data = tmp_path / "data.csv"
     data.unlink() if change == "gone" else data.write_text(DATA + "1.0,1.0,1\n", encoding="utf-8")
@@ -101,7 +101,7 @@ def test_parameters_that_no_longer_fit_are_refused(settings, change, message):
     assert str(caught.value) == message
 
 
-def test_a_plugin_with_a_new_parameter_is_not_taken_for_the_stored_one(settings):
+def test_plugin_with_a_new_parameter_is_refused(settings):
     stored = json.loads(settings[0].canonical)
     del stored["parameters"]["dimension"]
     with pytest.raises(PluginError) as caught:
@@ -112,7 +112,7 @@ def test_a_plugin_with_a_new_parameter_is_not_taken_for_the_stored_one(settings)
     )
 
 
-def test_a_plugin_that_is_not_here_is_refused():
+def test_missing_plugin_is_refused():
     with pytest.raises(PluginError, match="there is no objective 'quadratc'"):
         remake("objective", '{"name":"quadratc","parameters":{}}', Registry())
 
@@ -125,7 +125,7 @@ class TestResults:
         computed = {run.identity: run.objective.plugin for run in plan.runs}
         assert [results.objective(run) for run in results.runs] == [computed[run.identity] for run in results.runs]
 
-    def test_none_where_the_code_is_not_what_computed_the_run(self, write, tmp_path):
+    def test_no_objective_if_its_code_has_changed(self, write, tmp_path):
         database = tmp_path / "r.db"
         run_into(write(), database)
         with opened(database) as connection:
@@ -133,7 +133,7 @@ class TestResults:
         results = read_results(Database(str(database)), "small", catalogue=Registry())
         assert {run.objective for run in results.runs if results.objective(run) is None} == {"quadratic"}
 
-    def test_none_where_the_plugin_is_not_here(self, write, tmp_path):
+    def test_no_objective_if_its_plugin_is_missing(self, write, tmp_path):
         database = tmp_path / "r.db"
         plugin = "from runner_plugins.objectives.quadratic import Quadratic\nimport runner\n\n@runner.hookimpl\n"
         (tmp_path / "mine.py").write_text(

@@ -1,70 +1,20 @@
-"""The page and its files: whole, escaped, reproducible, and written even if a figure cannot be drawn."""
+"""The page of a report: its tables, pictures and captions, all text escaped, written even if a figure fails."""
 
 from __future__ import annotations
 
 import base64
 import csv
-import os
 import warnings
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from html.parser import HTMLParser
 from pathlib import Path
 
-import matplotlib as mpl
 import pytest
-from matplotlib.figure import Figure as MatplotlibFigure
 
-from runner import Drawing, Figure, Outcome, Results, Series, StoredRun
-from runner.errors import Interrupted, ReportError
-from runner.report.files import render, write_file
-from runner.report.page import SHOWN_ERRORS, Section, Table, WrittenReport, write_report
-from runner.report.style import OUTCOME_COLOURS, house_style, panels, wrapped
-
-SUMMARY = Table(("objective", "runs"), [("quadratic", "3"), ("a, \"b\"\n'c'", "12")])
-
-
-def summary(table: Table = SUMMARY) -> list[Section]:
-    return [Section("summary", "Summary", "How to read it.", table, SUMMARY)]
-
-
-@dataclass(frozen=True)
-class Fixed(Results):
-    """Results that hold what they are given."""
-
-    runs: Sequence[StoredRun] = ()
-    name: str = "sweep"
-    description: str = "What happens"
-
-    @property
-    def swept(self) -> Mapping[str, tuple[str, ...]]:
-        return {}
-
-    def series(self, runs: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, Series]]:
-        raise AssertionError("the page itself reads no trajectory")
-
-
-@dataclass(frozen=True)
-class Drawn(Figure):
-    """A figure made by a function."""
-
-    drawing: Callable[[], Drawing | None]
-    title = "A <title>"
-
-    def draw(self, results: Results) -> Drawing | None:
-        return self.drawing()
-
-
-def stored(outcome: str = Outcome.CONVERGED, error: str = "", optimizer: str = "newton") -> StoredRun:
-    return StoredRun(
-        1, "", "quadratic", "analytic", optimizer, {}, 0, 1, outcome, error, 3, 0.0, 0.0, 0.0, {}, 0.0, 0.0, None
-    )  # fmt: skip
-
-
-def line(label: str = "line") -> Drawing:
-    figure, (panel,) = panels([label])
-    panel.plot([1, 2, 3], [1, 4, 9])
-    return Drawing(figure, "Reading & meaning.\nFinding: 1 < 2.")
+from runner import Drawing, Outcome
+from runner.errors import Interrupted
+from runner.report.page import SHOWN_ERRORS, Table, WrittenReport, write_report
+from tests.support.reports import SUMMARY, Drawn, Fixed, line, stored, summary, write
 
 
 def raises(error: BaseException) -> Callable[[], Drawing | None]:
@@ -75,7 +25,7 @@ def raises(error: BaseException) -> Callable[[], Drawing | None]:
 
 
 class Page(HTMLParser):
-    """An HTML page taken apart; refuses elements that are closed out of turn."""
+    """A parsed HTML page; elements that are closed in the wrong order are refused."""
 
     VOID = frozenset({"meta", "img", "br", "hr", "link"})
 
@@ -104,10 +54,6 @@ class Page(HTMLParser):
         return [attributes for name, attributes in self.elements if name == tag]
 
 
-def write(folder: Path, results: Results, *figures: tuple[str, Figure], command: str = "runner run x.toml") -> WrittenReport:
-    return write_report(folder, results, figures, summary(), command)
-
-
 def page_of(report: WrittenReport) -> Page:
     return Page(report.page.read_text("utf-8"))
 
@@ -132,7 +78,7 @@ def test_the_report_has_its_page_its_table_and_its_pictures(tmp_path: Path) -> N
     ]
 
 
-def test_the_page_says_what_there_is(tmp_path: Path) -> None:
+def test_page_gives_outcomes_and_command(tmp_path: Path) -> None:
     runs = [stored(), stored(), stored(Outcome.DIVERGED), stored("abandoned")]
     page = page_of(write(tmp_path, Fixed(runs), command="runner run 'my file.toml'"))
     assert "4 runs are in the database, and this is how they ended. 2 converged 1 diverged 1 abandoned" in " ".join(
@@ -143,7 +89,7 @@ def test_the_page_says_what_there_is(tmp_path: Path) -> None:
     assert not page.all("script")
 
 
-def test_the_picture_is_the_svg_file_and_its_alternative_the_caption(tmp_path: Path) -> None:
+def test_picture_is_the_svg_file_with_the_caption_as_alternative_text(tmp_path: Path) -> None:
     page = page_of(write(tmp_path, Fixed([stored()]), ("line", Drawn(line))))
     (image,) = page.all("img")
     assert image["alt"] == "Reading & meaning.\nFinding: 1 < 2."
@@ -154,7 +100,7 @@ def test_the_picture_is_the_svg_file_and_its_alternative_the_caption(tmp_path: P
     assert "Finding: 1 < 2. " in page.text
 
 
-def test_what_comes_from_the_database_is_escaped(tmp_path: Path) -> None:
+def test_stored_text_is_escaped(tmp_path: Path) -> None:
     evil = "<script>alert('x')</script>"
     table = Table((evil,), [(evil,)])
     results = Fixed([stored(evil, evil, evil)], name=evil, description=evil)
@@ -211,7 +157,7 @@ def test_an_experiment_without_runs_has_a_page(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(("rows", "folded"), [(30, 0), (31, 1)])
-def test_a_long_table_is_folded_for_the_pictures_to_stay_in_sight(tmp_path: Path, rows: int, folded: int) -> None:
+def test_long_table_is_folded(tmp_path: Path, rows: int, folded: int) -> None:
     table = Table(("a",), [(f"row {number}",) for number in range(rows)])
     report = write_report(tmp_path, Fixed([stored()]), [("line", Drawn(line))], summary(table), "x")
     page = page_of(report)
@@ -220,7 +166,7 @@ def test_a_long_table_is_folded_for_the_pictures_to_stay_in_sight(tmp_path: Path
     assert f"row {rows - 1} " in page.text
 
 
-def test_a_figure_that_cannot_be_drawn_costs_its_own_place_alone(tmp_path: Path) -> None:
+def test_figure_that_cannot_be_drawn_loses_only_its_own_place(tmp_path: Path) -> None:
     broken = Drawn(raises(ZeroDivisionError("by <zero>")))
     late = Drawn(lambda: Drawing(line("$x_{$").figure, ""))
     report = write(tmp_path, Fixed([stored()]), ("broken", broken), ("late", late), ("line", Drawn(line)))
@@ -230,7 +176,7 @@ def test_a_figure_that_cannot_be_drawn_costs_its_own_place_alone(tmp_path: Path)
     assert len(page.all("img")) == 2
 
 
-def test_a_figure_that_cannot_be_rendered_costs_its_own_place_alone(tmp_path: Path) -> None:
+def test_figure_that_cannot_be_rendered_loses_only_its_own_place(tmp_path: Path) -> None:
     def formula() -> Drawing:
         drawing = line()
         drawing.figure.axes[0].set_title("$x_{$")
@@ -241,7 +187,7 @@ def test_a_figure_that_cannot_be_rendered_costs_its_own_place_alone(tmp_path: Pa
     assert report.warnings[0].startswith("figure 'formula' could not be drawn: ValueError")
 
 
-def test_matplotlib_s_complaints_are_handed_back(tmp_path: Path) -> None:
+def test_warnings_of_matplotlib_are_returned(tmp_path: Path) -> None:
     def draw() -> Drawing:
         warnings.warn("mind the gap", stacklevel=1)
         return line()
@@ -249,124 +195,7 @@ def test_matplotlib_s_complaints_are_handed_back(tmp_path: Path) -> None:
     assert write(tmp_path, Fixed([stored()]), ("line", Drawn(draw))).warnings == ("figure 'line': mind the gap",)
 
 
-def test_an_interruption_is_no_broken_figure(tmp_path: Path) -> None:
+def test_interruption_is_not_caught_as_a_broken_figure(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         write(tmp_path, Fixed([stored()]), ("line", Drawn(raises(Interrupted("stop")))))
     assert not (tmp_path / "index.html").exists()
-
-
-def test_the_same_results_give_the_same_bytes(tmp_path: Path) -> None:
-    pages: list[dict[Path, bytes]] = []
-    for folder in (tmp_path / "a", tmp_path / "b"):
-        with mpl.rc_context({"font.size": 30 if pages else 5, "svg.hashsalt": None, "savefig.dpi": 20}):
-            report = write(folder, Fixed([stored()]), ("line", Drawn(line)))
-        pages.append({path.relative_to(folder): path.read_bytes() for path in report.files})
-    assert pages[0] == pages[1]
-
-
-def test_a_figure_made_elsewhere_is_rendered_the_same_whatever_the_user_s_style() -> None:
-    figures = []
-    for _ in range(2):
-        with house_style():
-            figures.append(line().figure)
-    first = render(figures[0])
-    with mpl.rc_context({"svg.fonttype": "none", "savefig.bbox": "tight", "savefig.facecolor": "red"}):
-        second = render(figures[1])
-    assert list(first) == ["svg", "png"]
-    assert first == second
-    svg = first["svg"].decode()
-    assert "<dc:date>" not in svg
-    assert mpl.__version__ not in svg
-    assert mpl.__version__.encode() not in first["png"]
-
-
-def test_a_file_where_the_folder_should_be_is_named(tmp_path: Path) -> None:
-    (tmp_path / "results").write_text("")
-    with pytest.raises(ReportError, match="results is a file, not a folder; move it away or choose another folder$"):
-        write(tmp_path / "results" / "sweep", Fixed())
-    with pytest.raises(ReportError, match="results is a file, not a folder"):
-        write(tmp_path / "results", Fixed())
-
-
-def test_a_folder_where_a_file_should_be_is_named(tmp_path: Path) -> None:
-    (tmp_path / "index.html").mkdir()
-    with pytest.raises(ReportError, match=r"index\.html cannot be written: it is a folder"):
-        write(tmp_path, Fixed())
-
-
-def test_a_folder_that_may_not_be_written_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(*_: object) -> None:
-        raise PermissionError(13, "Permission denied")
-
-    monkeypatch.setattr(Path, "write_bytes", refuse)
-    with pytest.raises(ReportError, match=f"you may not write into {tmp_path}; change its permissions"):
-        write(tmp_path, Fixed())
-
-
-def test_a_full_disk_leaves_the_old_file_and_no_part(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_file(tmp_path, "page.html", b"old")
-    part_written = Path.write_bytes
-
-    def fill_up(path: Path, content: bytes) -> int:
-        part_written(path, content[:1])
-        raise OSError(28, "No space left on device")
-
-    monkeypatch.setattr(Path, "write_bytes", fill_up)
-    with pytest.raises(ReportError, match=r"page\.html cannot be written: No space left on device"):
-        write_file(tmp_path, "page.html", b"new")
-    assert [(path.name, path.read_bytes()) for path in tmp_path.iterdir()] == [("page.html", b"old")]
-
-
-def test_files_have_the_permissions_the_user_wants(tmp_path: Path) -> None:
-    umask = os.umask(0o027)
-    try:
-        path = write_file(tmp_path, "page.html", b"")
-    finally:
-        os.umask(umask)
-    assert path.stat().st_mode & 0o777 == 0o640
-
-
-@pytest.mark.parametrize("name", ["../page", "a/b", "", ".hidden", "/etc/passwd", "a\nb"])
-def test_a_name_that_is_no_file_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ReportError, match="is no name for a file"):
-        write_file(tmp_path, name, b"")
-    assert not list(tmp_path.iterdir())
-
-
-@pytest.mark.parametrize("count", range(1, 14))
-def test_panels_are_as_many_as_their_titles(count: int) -> None:
-    figure, axes = panels([f"panel {number}" for number in range(count)])
-    assert [panel.get_title() for panel in axes] == [f"panel {number}" for number in range(count)]
-    figure.draw_without_rendering()
-    boxes = [panel.get_position() for panel in axes]
-    assert len({(round(box.x0, 3), round(box.y0, 3)) for box in boxes}) == count
-    assert len({round(box.x0, 3) for box in boxes}) <= 3
-
-
-def test_no_panels_are_refused() -> None:
-    with pytest.raises(ValueError, match="at least one panel"):
-        panels([])
-
-
-def test_names_are_drawn_as_they_are() -> None:
-    assert wrapped("cost $a$") == r"cost \$a\$"
-    assert wrapped("one two three four", width=9, lines=2) == "one two\nthree …"
-    figure = MatplotlibFigure()
-    text = figure.text(0, 0, wrapped("$a_{$"))
-    figure.draw_without_rendering()
-    assert text.get_text() == r"\$a_{\$"
-
-
-def test_every_outcome_has_a_colour_of_its_own() -> None:
-    assert set(OUTCOME_COLOURS) == set(Outcome)
-    assert len(set(OUTCOME_COLOURS.values())) == len(Outcome)
-
-
-def test_last_bits_of_the_layout_leave_no_trace():
-    pictures = []
-    for noise in (0.0, 1e-13):
-        figure = MatplotlibFigure()
-        panel = figure.add_axes((0.1 + noise, 0.1, 0.8 - noise, 0.8))
-        panel.plot([0.0, 1.0], [0.0, 2.0])
-        pictures.append(render(figure))
-    assert pictures[0] == pictures[1]

@@ -1,4 +1,4 @@
-"""Exports hold a part of the trajectories in memory at a time, however many there are."""
+"""Exports hold only a part of the trajectories in memory at a time."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.001, 0
 start = { points = [1.0] }
 stop = { max_steps = 100 }
 """
-# Of a process of its own, for the peak of this one is that of all tests before.
+# Measured in a new process, because the peak of this process includes all earlier tests.
 MEASURE = """\
 import sys
 import runner
@@ -62,7 +62,7 @@ def long_runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def grown(database: Path, file: Path, where: str, few: str = "id <= 40") -> float:
-    """How many MB more the process needed at its peak for an export than for a small one."""
+    """Return the additional MB that an export needs at its peak, compared with a small export."""
     command = [sys.executable, "-c", MEASURE, str(database), str(file), few, where]
     done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=300)
     return int(done.stdout) / 1024

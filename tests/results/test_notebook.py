@@ -1,4 +1,4 @@
-"""What a notebook shows of answers: tables, pictures and captions, with everything that was stored escaped."""
+"""The HTML of results in a notebook: tables, pictures and captions, with all stored text escaped."""
 
 from __future__ import annotations
 
@@ -6,17 +6,35 @@ import base64
 import subprocess
 import sys
 from pathlib import Path
-
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
-
 import runner
 from runner.contracts.figure import Drawing, Series
-
 from tests.support.databases import opened, stored_in
 from tests.support.experiment_texts import SMALL
-
+import html
+import math
+import re
+from dataclasses import replace
+from hypothesis import given
+from hypothesis import strategies as st
+from runner.tables.frame import Column, Frame
+from runner.tables.readable import date, exact, rounded
+from tests.support.paths import KEPT_DATABASE
+import weakref
+from collections.abc import Iterator
+from runner import Array, Behaviour, Outcome, StoredRun, quantile_band, stability_limit
+from runner.analysis import quantiles
+from runner.analysis.curvature import hessian_spectrum
+from runner.analysis.quantiles import DRAWN_POINTS, drawn_steps
+from runner.analysis.summary import rounding_level, settings_table, summarize, summarize_settings, summary_table
+from runner.tables.readable import counted, listed, number, part
+from collections.abc import Callable
+from runner.analysis.definiteness import Shape, curvature_of
+from runner.tables.readable import to_error
+from tests.support.command_line import Done
+from tests.support.objective_texts import ONE, STRANGER
 
 EVIL = "<script>x</script>\x1b"
 SHOWN = r"&lt;script&gt;x&lt;/script&gt;\x1b"
@@ -24,14 +42,14 @@ SHOWN = r"&lt;script&gt;x&lt;/script&gt;\x1b"
 
 @pytest.fixture(scope="module")
 def stored(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A database with the twelve runs of the small experiment, whose objectives have names that do harm."""
+    """A database with the twelve runs of the small experiment, whose objectives have hostile names."""
     path = stored_in(tmp_path_factory.mktemp("notebook"), SMALL)
     with opened(path) as connection:
         connection.execute("UPDATE setting SET name = ? || name WHERE kind = 'objective'", (EVIL,))
     return path
 
 
-def test_an_answer_is_its_table_and_says_whether_there_is_more(stored):
+def test_answer_is_a_table_that_reports_further_rows(stored):
     with runner.open(stored) as database:
         whole = database.sql("SELECT id, objective FROM runs ORDER BY id LIMIT 1")
         part = database.sql("SELECT id, objective FROM runs ORDER BY id", limit=1)
@@ -45,7 +63,7 @@ def test_an_answer_is_its_table_and_says_whether_there_is_more(stored):
     assert part._repr_html_() == f"<p>only the first 1 rows; limit= gives more</p>{table}"
 
 
-def test_a_comparison_says_what_differs_and_shows_the_pairs(stored):
+def test_comparison_shows_differences_and_pairs(stored):
     with runner.open(stored) as database:
         found = database.compare('objective like "%quadratic" and learning_rate = 0.1', "learning_rate = 0.3")
     first, second, third = repr(found).splitlines()[:3]
@@ -72,7 +90,7 @@ def test_a_series_is_a_table_of_its_iterates():
     assert wide.count("<th>") == 3 + 10 + 10
 
 
-def test_a_drawing_is_its_picture_and_its_caption():
+def test_drawing_is_a_picture_and_a_caption():
     figure = Figure()
     figure.subplots().plot([0, 1])
     html = Drawing(figure, f"How to read {EVIL}")._repr_html_()
@@ -90,7 +108,7 @@ def test_a_stored_figure_is_shown(stored):
     assert "<figcaption>" in drawing._repr_html_()
 
 
-def test_no_picture_library_is_loaded_for_the_others(stored):
+def test_matplotlib_is_loaded_for_pictures_only(stored):
     script = (
         "import sys, runner\n"
         f"with runner.open({str(stored)!r}) as database:\n"
@@ -100,3 +118,31 @@ def test_no_picture_library_is_loaded_for_the_others(stored):
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=120)
     assert (done.stdout, done.stderr) == ("False\n", "")
+
+
+HOSTILE = "<script>alert(1)</script>\x1b[31m"
+
+
+def test_notebook_and_terminal_show_the_same_facts_of_a_run(runner_cli):
+    with runner.open(KEPT_DATABASE) as database:
+        run = database.run(4)
+    shown = run._repr_html_()
+    facts = re.findall(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", shown)
+    heading, *lines = runner_cli("show", 4, "--db", KEPT_DATABASE).out.partition("\n\n")[0].splitlines()
+    assert shown.startswith(f"<table><caption>{heading}</caption><tbody><tr>")
+    assert [(name, html.unescape(text)) for name, text in facts] == [
+        tuple(re.split(r"  +", line.strip(), maxsplit=1)) for line in lines
+    ]
+    assert dict(facts)["rules"].startswith("divergence_limit = 1000, gradient_norm = 1e-5, max_steps = 30, ")
+
+
+def test_text_of_a_run_is_escaped():
+    with runner.open(KEPT_DATABASE) as database:
+        run = database.run(4)
+    evil = replace(run.optimizer, name=HOSTILE, parameters={HOSTILE: HOSTILE, "on": True, "off": False, "none": None})
+    shown = replace(run, optimizer=evil, error=HOSTILE, outcome=HOSTILE, identity=HOSTILE, superseded_by=7)._repr_html_()
+    assert "<script" not in shown
+    assert "\x1b" not in shown
+    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m" in shown
+    assert ", on = true, off = false</td>" in shown
+    assert ", superseded by run 7</caption>" in shown

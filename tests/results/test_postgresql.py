@@ -1,4 +1,4 @@
-"""What is asked of PostgreSQL is answered as by SQLite, and its SQL only reads."""
+"""Queries on PostgreSQL give the same answers as on SQLite, and SQL cannot write."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def test_a_filter_means_the_same(both, meant):
         "behaviour is null or final_value is nan or optimizer.momentum is not null",
     ],
 )
-def test_what_databases_are_particular_about(both, where):
+def test_expressions_that_the_systems_treat_differently(both, where):
     there, here = both
     assert rows(there, where=where, columns="id") == rows(here, where=where, columns="id")
 
@@ -151,7 +151,7 @@ def test_sql(both):
         ("", f"syntax error at end of input: {ALLOWED}"),
     ],
 )
-def test_sql_only_reads(both, url, query, message):
+def test_sql_cannot_write(both, url, query, message):
     with psycopg_connection(url) as connection:
         before = connection.execute("SELECT count(*), sum(steps) FROM run").fetchone()
         with pytest.raises(QueryError) as error:
@@ -161,21 +161,21 @@ def test_sql_only_reads(both, url, query, message):
     assert message is None or str(error.value) == f"SQL: {message}"
 
 
-def test_sql_takes_no_longer_than_it_may(both):
+def test_sql_keeps_its_time_limit(both):
     with pytest.raises(QueryError) as error:
         both[0].sql("SELECT pg_sleep(20)", seconds=0.2)
     assert str(error.value) == "SQL: takes longer than 0.2 s; ask for less, or allow more time"
 
 
 @pytest.mark.parametrize("limit", [1, 99, 100, 101, 250, 251, 300])
-def test_sql_rows_come_in_portions_and_are_all_there(both, limit):
+def test_sql_rows_come_in_portions_and_are_complete(both, limit):
     answer = both[0].sql("SELECT n FROM generate_series(1, 251) AS n", limit=limit)
     assert answer.frame["n"].tolist() == list(range(1, min(limit, 251) + 1))
     assert answer.more == (limit < 251)
     assert both[0].sql("SELECT 1 AS a, 2 AS b WHERE false", limit=limit).frame.names == ("a", "b")
 
 
-def test_sql_takes_no_longer_over_all_its_portions(both):
+def test_sql_keeps_its_time_limit_over_all_portions(both):
     with pytest.raises(QueryError) as error:
         both[0].sql("SELECT pg_sleep(0.001) FROM generate_series(1, 20000)", limit=20000, seconds=2.0)
     assert str(error.value) == "SQL: takes longer than 2 s; ask for less, or allow more time"
@@ -186,7 +186,7 @@ LARGE = "SELECT repeat('x', 1000000) AS t FROM generate_series(1, 4000)"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="the limit is of Linux")
-def test_sql_holds_no_more_than_it_may(both, url):
+def test_sql_keeps_its_memory_limit(both, url):
     resource = pytest.importorskip("resource")
 
     def limit() -> None:
@@ -198,7 +198,7 @@ def test_sql_holds_no_more_than_it_may(both, url):
     assert done.stderr == "error: SQL: answers more than 256 MiB; ask for less, or use `runner export`\n"
 
 
-def test_commands_take_an_address(both, url, runner_cli: Callable[..., Any], tmp_path: Path):
+def test_commands_take_a_url(both, url, runner_cli: Callable[..., Any], tmp_path: Path):
     done = runner_cli("runs", "--where", "id = 3", "--columns", "id,outcome", "--format", "csv", env={"RUNNER_DB": url})
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[0] == "id,outcome"

@@ -32,7 +32,7 @@ def stored(small: Path) -> Iterator[runner.ResultsDatabase]:
         yield database
 
 
-def test_there_must_be_a_database(tmp_path):
+def test_missing_database_is_refused(tmp_path):
     with pytest.raises(StoreError) as error:
         runner.open(str(tmp_path / "none.db"))
     text = f"database {tmp_path / 'none.db'}: there is none; `runner run` makes it, --db or RUNNER_DB names another"
@@ -49,7 +49,7 @@ def test_experiments(stored):
     assert 1e9 < created <= last
 
 
-def test_runs_are_what_the_view_says(small, stored):
+def test_runs_agree_with_the_view(small, stored):
     frame = stored.runs(columns=list(RUN_COLUMNS))
     with opened(small) as connection:
         cursor = connection.execute("SELECT * FROM runs ORDER BY id")
@@ -88,7 +88,7 @@ def test_a_run_by_its_number_or_the_beginning_of_its_identity(small, stored):
         ("-1", "'-1'"),
     ],
 )
-def test_a_run_that_is_not_there(small, stored, key, name):
+def test_a_run_that_does_not_exist(small, stored, key, name):
     advice = "give a row number, or at least 4 characters of an identity, as `runner runs` shows them"
     for ask in (stored.run, stored.steps, stored.plan_deletion):
         with pytest.raises(QueryError) as error:
@@ -121,14 +121,14 @@ def test_trajectories_bit_for_bit(tmp_path, write):
         assert math.isnan(database.runs()["final_value"][0])
 
 
-def test_trajectories_come_in_the_order_asked_for_and_as_often(stored):
+def test_trajectories_come_in_the_order_of_the_request(stored):
     assert [run.id for run, _ in stored.trajectories([7, 2, 7])] == [7, 2, 7]
     (first, _, third) = (series for _, series in stored.trajectories([7, 2, 7]))
     assert first.x.tobytes() == third.x.tobytes()
 
 
 @pytest.mark.parametrize("ask", ["trajectories", "step_frames"])
-def test_what_is_read_in_parts_is_of_one_moment(small, tmp_path, monkeypatch, ask):
+def test_parts_are_read_from_one_snapshot(small, tmp_path, monkeypatch, ask):
     monkeypatch.setattr("runner.store.reading.trajectories.RUNS_AT_ONCE", 1)
     copy = tmp_path / "copy.db"
     copy.write_bytes(small.read_bytes())
@@ -209,20 +209,20 @@ def test_steps_that_fill_the_memory_are_refused(stored, monkeypatch):
     assert len(stored.steps(1)) == 51
 
 
-def test_runs_or_a_filter(stored):
+def test_runs_and_a_filter_exclude_each_other(stored):
     with pytest.raises(QueryError) as error:
         stored.steps(1, where="id = 1")
     assert str(error.value) == "runs: give runs or a filter, not both"
 
 
-def test_nothing_stored_reaches_a_page_or_a_terminal_as_it_is():
+def test_stored_text_is_escaped():
     frame = Frame([Column("<b>", "text", ["<script>", "\x1b[31m\u202e"])])
     assert "<th>&lt;b&gt;</th>" in frame._repr_html_()
     assert "<td>&lt;script&gt;</td>" in frame._repr_html_()
     assert repr(frame) == "<b>\n<script>\n\\x1b[31m\\u202e"
 
 
-def test_what_a_notebook_shows(small, stored):
+def test_notebook_shows_tables(small, stored):
     assert "<td>small</td>" in stored._repr_html_()
     assert repr(stored).startswith(f"<results database {small}>\nid  name ")
     html = runner.open(str(small)).steps(1)._repr_html_()
@@ -243,7 +243,7 @@ def test_runs_in_parts_are_the_same(stored, monkeypatch):
     assert [len(frame) for frame in stored.run_frames()] == [5, 5, 2]
 
 
-def test_only_asking_changes_nothing(small):
+def test_reading_changes_nothing(small):
     before = small.read_bytes()
     with runner.open(str(small)) as database:
         database.experiments(), database.runs(), database.run(1), list(database.trajectories([1]))
@@ -287,14 +287,14 @@ def test_any_whole_number_names_a_run_or_an_experiment(stored, tmp_path):
         ),
     ],
 )
-def test_what_names_no_run_is_told(stored, ask, message):
+def test_invalid_run_names_are_refused(stored, ask, message):
     with pytest.raises(QueryError) as error:
         ask(stored)
     assert str(error.value) == message
 
 
 @pytest.mark.parametrize("name", [None, 3, b"r.db"])
-def test_what_is_no_name_of_a_database_is_told(name):
+def test_invalid_database_names_are_refused(name):
     with pytest.raises(StoreError) as error:
         runner.open(name)
     assert str(error.value) == (
@@ -303,7 +303,7 @@ def test_what_is_no_name_of_a_database_is_told(name):
     )
 
 
-def test_what_was_closed_answers_no_more(small):
+def test_closed_database_refuses_queries(small):
     database = runner.open(small)
     with database:
         assert len(database.runs()) == 12

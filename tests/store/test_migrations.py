@@ -1,4 +1,4 @@
-"""Databases of older schemas: they are read as they are, and are the same as new ones after an upgrade, runs bit for bit."""
+"""Databases of older schemas can be read, and after an upgrade equal new ones, with the same runs bit for bit."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runner.store.maintenance.upgrade import upgrade
 from runner.store.schema import SCHEMA_VERSION, metadata
 from runner.store.verifying.verify import verify
 from tests.assets.make_database import EXPERIMENT, PLUGIN
-from tests.support.databases import contents, opened, psycopg_connection
+from tests.support.databases import opened, psycopg_connection, stored_bits
 from tests.support.paths import ASSETS
 
 OLD = sorted(path.stem.removeprefix("schema_") for path in ASSETS.glob("schema_*.db"))
@@ -59,7 +59,7 @@ def old_database(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Dat
 
 
 def fill(url: str, source: Path) -> None:
-    """Bring the rows of an old file to the same schema on a server."""
+    """Copy the rows of an old file to the same schema on a server."""
     with psycopg_connection(url) as server, opened(source) as file, server.transaction():
         for table in metadata.sorted_tables:
             if table.name in ("worker", "claim", "runner_schema"):
@@ -73,7 +73,7 @@ def fill(url: str, source: Path) -> None:
 
 
 def layout(connection: Connection) -> dict[str, Any]:
-    """Everything that makes two layouts differ: tables, columns in order, constraints, indexes, views."""
+    """Return everything in which two layouts can differ: tables, columns in order, constraints, indexes and views."""
     looked = inspect(connection)
     found: dict[str, Any] = {}
     for table in looked.get_table_names():
@@ -95,7 +95,7 @@ def layout(connection: Connection) -> dict[str, Any]:
 
 
 def rows(database: Database, table: str) -> list[tuple[Any, ...]]:
-    """The rows of a table, without the columns that only newer schemas have."""
+    """Return the rows of a table, without the columns that only newer schemas have."""
     columns = ", ".join(
         column.name for column in metadata.tables[table].columns if column.name not in ("behaviour", "records_gradient")
     )
@@ -199,7 +199,7 @@ def test_an_upgrade_makes_a_backup_and_overwrites_none(old, version, runner_cli)
     assert (done.code, done.err) == (0, "")
     assert done.out == f"old.db: upgraded from schema {version} to {SCHEMA_VERSION}; before: {copy}\n"
     assert first.read_bytes() == b"precious"
-    assert contents(old.with_name(copy)) == contents(old)
+    assert stored_bits(old.with_name(copy)) == stored_bits(old)
     assert sqlite3.connect(old.with_name(copy)).execute("SELECT * FROM runner_schema").fetchall() == [(version,)]
     again = runner_cli("db", "upgrade", "--db", "old.db")
     assert (again.code, again.out) == (0, f"old.db: has schema {SCHEMA_VERSION} already\n")
@@ -207,7 +207,7 @@ def test_an_upgrade_makes_a_backup_and_overwrites_none(old, version, runner_cli)
     assert sorted(path.name for path in old.parent.glob("*.db")) == sorted(["old.db", first.name, copy])
 
 
-def test_an_upgraded_database_is_gone_on_with(old, runner_cli, write):
+def test_upgraded_database_can_be_written(old, runner_cli, write):
     write(EXPERIMENT)
     write(PLUGIN, "wall.py")
     assert runner_cli("db", "upgrade", "--db", "old.db").code == 0

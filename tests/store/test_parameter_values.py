@@ -1,4 +1,4 @@
-"""A column of parameters has one type, whatever types its values have; and whole numbers of any size are kept."""
+"""A column of parameters has one type for all its values, and whole numbers of any size are kept."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def runner_optimizers():
 
 @pytest.fixture(scope="module")
 def mixed(tmp_path_factory: pytest.TempPathFactory) -> str:
-    """Two optimizers whose parameters have the same names and other types, or are there in one only."""
+    """A database with two optimizers whose parameters have the same names and different types, or exist in only one."""
     folder = tmp_path_factory.mktemp("mixed")
     (folder / "mixed.py").write_text(MIXED, encoding="utf-8")
     text = 'name = "mixed"\nplugins = ["mixed.py"]\nobjective = [{ name = "quadratic" }]\ngradient = [{ name = "analytic" }]\n'
@@ -93,7 +93,7 @@ def test_a_column_has_one_type(mixed, tmp_path, monkeypatch):
         assert arrays["optimizer.kind"].tolist() == ["true", "sparse"]
 
 
-def test_no_column_of_a_table_tells_less_than_the_types_do(mixed, tmp_path):
+def test_every_table_column_keeps_its_type(mixed, tmp_path):
     rows = [json.loads(line) for line in command(tmp_path, "runs", "--format", "jsonl", "--db", mixed).splitlines()]
     assert [[row[name] for name in MANY] for row in rows] == [
         list(each) for each in zip(*(v for _, v in MANY.values()), strict=True)

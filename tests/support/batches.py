@@ -30,7 +30,7 @@ def make_batch(
 
 
 def series(trajectory: Trajectory) -> np.ndarray:
-    """All series of a run, `(series, iterates)`."""
+    """Return all series of a run, `(series, iterates)`."""
     pieces = [np.frombuffer(chunk.data, ">f8").reshape(-1, chunk.count) for chunk in trajectory.chunks]
     return np.concatenate(pieces, axis=1).astype(np.float64)
 
@@ -40,7 +40,7 @@ def column(values: Any) -> Any:
 
 
 def result(trajectory: Trajectory) -> tuple[Any, ...]:
-    """Everything of a run but its timing, with its iterates as bytes."""
+    """Return everything of a run except its timing, with its iterates as bytes."""
     timeless = replace(trajectory, seconds=0.0, chunks=(), best_value=0.0, final_value=0.0, final_gradient_norm=0.0)
     numbers = np.array([trajectory.best_value, trajectory.final_value, trajectory.final_gradient_norm])
     return timeless, numbers.tobytes(), series(trajectory).tobytes()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 import sys
 from dataclasses import dataclass
@@ -15,7 +17,7 @@ from runner.cli import main
 
 @dataclass(frozen=True)
 class Done:
-    """A finished process."""
+    """The exit code and the outputs of a finished command."""
 
     code: int
     out: str
@@ -42,8 +44,12 @@ def call_main(
     return Done(leaving.value.code, *capsys.readouterr())
 
 
-def call_here(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
+def call_in_current_folder(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str) -> Done:
     monkeypatch.setattr(sys, "argv", ["runner", *arguments])
     with pytest.raises(SystemExit) as ended:
         main()
     return Done(int(ended.value.code or 0), *capsys.readouterr())
+
+
+def cells(out: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(out)))

@@ -26,7 +26,7 @@ from runner.store.writing.recording import Store
 SUPPORTED = (
     "results are kept in an SQLite file or in PostgreSQL: give a path, or a URL such as postgresql+psycopg://user@host/name"
 )
-AROUND = Environment("CPython 3.11.7", "Linux", "a processor", {"numpy": "2.4.0"}, "abc")
+ENVIRONMENT = Environment("CPython 3.11.7", "Linux", "a processor", {"numpy": "2.4.0"}, "abc")
 
 
 class Watcher:
@@ -52,7 +52,7 @@ class Watcher:
 
 @contextmanager
 def opened(database: Path) -> Iterator[sqlite3.Connection]:
-    """A connection that is committed and closed at the end."""
+    """Open a connection that is committed and closed at the end."""
     connection = sqlite3.connect(database)
     try:
         with connection:
@@ -62,7 +62,7 @@ def opened(database: Path) -> Iterator[sqlite3.Connection]:
 
 
 def run_into(path: Path, database: Path, **choices: bool) -> tuple[Plan, list[str]]:
-    """Run an experiment into a database; return the plan and what was computed."""
+    """Run an experiment into a database; return the plan and the identities of the computed runs."""
     store, catalogue, watcher = Store(str(database)), Registry(), Watcher()
     wanted = Choices(**choices)
     plan = make_plan(read(path, catalogue, wanted), store, wanted)
@@ -78,8 +78,8 @@ def stored_in(folder: Path, text: str) -> Path:
     return folder / "r.db"
 
 
-def contents(database: Path) -> list[tuple[object, ...]]:
-    """Everything that decides the numbers of the current runs, bytes and all."""
+def stored_bits(database: Path) -> list[tuple[object, ...]]:
+    """Return the identity, outcome, final value and bytes of every current run."""
     with opened(database) as connection:
         return connection.execute(
             "SELECT identity, outcome, steps, final_value, first_step, count, data FROM run JOIN chunk ON run_id = run.id "
@@ -100,7 +100,7 @@ def store_series(database: Path, plan_file: Path, values: list[float], final: fl
         run.identity, Outcome.MAX_STEPS, "", len(values) - 1, Evaluations(1, 2, 3), final, final, final, 0, 0.5,
         (Chunk(0, len(values), data),),
     )  # fmt: skip
-    recording = store.begin(plan.experiment, plan.runs, {}, AROUND)
+    recording = store.begin(plan.experiment, plan.runs, {}, ENVIRONMENT)
     recording.save([run], Descent((trajectory,)).trajectories, {})
     store.close()
     return run
@@ -134,7 +134,7 @@ stop = { max_steps = 5 }
 """
 
 
-def bowl(write, name, scale="1.0", starts="[1.0, 2.0]", end=""):
+def write_bowl_experiment(write, name, scale="1.0", starts="[1.0, 2.0]", end=""):
     write(WALL.replace("SCALE", scale), "bowl.py")
     return write(f'name = "{name}"\n' + ON_BOWL.replace("STARTS", starts) + end, f"{name}.toml")
 
@@ -158,6 +158,6 @@ def damage(path: Path) -> list[str]:
 
 
 def psycopg_connection(url: str) -> Any:
-    """A bare connection to a PostgreSQL database, each statement for itself."""
+    """Open a plain connection to a PostgreSQL database that commits each statement."""
     psycopg = pytest.importorskip("psycopg")
     return psycopg.connect(url.replace("postgresql+psycopg://", "postgresql://"), autocommit=True)

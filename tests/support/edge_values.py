@@ -101,14 +101,14 @@ ONE_NAN = ("json", "jsonl", "csv", "exported csv", "exported jsonl")
 
 
 def command(folder: Path, *arguments: object) -> str:
-    """Call `runner` as a user does."""
+    """Call `runner` in a process of its own."""
     environment = {name: value for name, value in os.environ.items() if name != "RUNNER_DB"}
     call = [sys.executable, "-c", "from runner.cli import main; main()", *map(str, arguments)]
     return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
 def exact(value: object, form: str = "python") -> object:
-    """Return a value so that equal ones are of the same type and have the same bits."""
+    """Return a form of a value whose equality means the same type and the same bits."""
     if isinstance(value, float):
         if math.isnan(value) and form in ONE_NAN:
             return "NaN"

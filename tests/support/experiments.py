@@ -16,7 +16,7 @@ from runner.store.writing.recording import Store
 
 
 class Silent:
-    """Says nothing, and lets nothing go wrong quietly."""
+    """A listener that ignores progress and raises each warning."""
 
     def began(self, plan: Plan) -> None: ...
 

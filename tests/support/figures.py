@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from matplotlib.collections import PathCollection
 from matplotlib.lines import Line2D
 
 from runner import Drawing, Figure, Outcome, Results, Series, StoredRun
@@ -15,7 +16,7 @@ STARTS = (-3.0, -1.0, 0.5, 2.0, 3.0)
 
 
 @dataclass(frozen=True)
-class Memory(Results):
+class ResultsInMemory(Results):
     """Results held in memory."""
 
     stored: Sequence[tuple[StoredRun, Series]]
@@ -51,7 +52,7 @@ def descend(
     shift: float = 0.0,
     steps: int = 500,
 ) -> tuple[StoredRun, Series]:
-    """Gradient descent on x² + shift, until |2x| ≤ 1e-8 or f exceeds 1e12; identifiers are set by `results`."""
+    """Return a run of gradient descent on x² + shift, until |2x| ≤ 1e-8 or f exceeds 1e12; identifiers are set by `results`."""
     x = [STARTS[start]]
     while len(x) <= steps and abs(2 * x[-1]) > 1e-8 and x[-1] ** 2 < 1e12:
         x.append(x[-1] * (1 - 2 * rate))
@@ -81,9 +82,9 @@ def descend(
     return run, Series(value, norm, None)
 
 
-def results(stored: Sequence[tuple[StoredRun, Series]], swept: Mapping[str, tuple[str, ...]] | None = None) -> Memory:
+def results(stored: Sequence[tuple[StoredRun, Series]], swept: Mapping[str, tuple[str, ...]] | None = None) -> ResultsInMemory:
     numbered = [(replace(run, id=number), series) for number, (run, series) in enumerate(stored)]
-    return Memory(numbered, {"gradient_descent": ("learning_rate",)} if swept is None else swept)
+    return ResultsInMemory(numbered, {"gradient_descent": ("learning_rate",)} if swept is None else swept)
 
 
 def sweep(rates: Sequence[float], starts: int = 5, **settings: object) -> list[tuple[StoredRun, Series]]:
@@ -99,3 +100,15 @@ def draw(figure: Figure, stored: Results) -> Drawing:
 
 def lines(drawing: Drawing, panel: int = 0) -> dict[str, Line2D]:
     return {str(line.get_label()): line for line in drawing.figure.axes[panel].lines}
+
+
+def data(line: Line2D) -> tuple[list[float], list[float]]:
+    return np.asarray(line.get_xdata()).tolist(), np.asarray(line.get_ydata()).tolist()
+
+
+def texts(drawing: Drawing) -> list[str]:
+    return [text.get_text() for axes in drawing.figure.axes for text in axes.texts]
+
+
+def dots(drawing: Drawing, panel: int = 0) -> list[PathCollection]:
+    return [found for found in drawing.figure.axes[panel].collections if isinstance(found, PathCollection)]

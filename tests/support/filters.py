@@ -8,6 +8,7 @@ from typing import Any
 
 from hypothesis import strategies as st
 
+import runner
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
 from tests.support.experiment_texts import SMALL
 
@@ -31,9 +32,7 @@ TEXTUAL = (
     "optimizer.name",
     "identity",
 )
-
-
-# An independent reading: a text and what it means of a row.
+# The text of a filter, and its meaning: a function of a row.
 Meant = tuple[str, Callable[[Mapping[str, Any]], bool]]
 
 
@@ -105,3 +104,7 @@ def larger(inner: st.SearchStrategy[Meant]) -> st.SearchStrategy[Meant]:
 
     inverse = inner.map(lambda part: (f"not ({part[0]})", lambda row: not part[1](row)))
     return joined("and", all) | joined("or", any) | inverse
+
+
+def ids(stored: runner.ResultsDatabase, where: str) -> list[int]:
+    return stored.runs(where, columns="id")["id"].tolist()

@@ -6,5 +6,5 @@ from pathlib import Path
 
 
 def folder_contents(folder: Path) -> dict[str, bytes | None]:
-    """Everything in a folder, so that nothing can be added, taken away or changed unnoticed."""
+    """Return every file of a folder with its content, to notice any change."""
     return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}

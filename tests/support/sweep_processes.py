@@ -56,7 +56,7 @@ def rates(first: int, count: int) -> str:
 
 @contextmanager
 def blocked_sweep(folder: Path, write: Callable[..., Path]) -> Iterator[subprocess.Popen[str]]:
-    """A process that has claimed the runs of `blocked.toml` and cannot go on before there is a file `go`."""
+    """Start a process that claims the runs of `blocked.toml` and waits until a file `go` exists."""
     write(BLOCKED, "blocked.py")
     write(ON_BLOCKED, "blocked.toml")
     process = start(folder, "blocked.toml")
@@ -82,6 +82,6 @@ def claimed(database: Path) -> int:
         return int(found.execute("SELECT count(*) FROM claim").fetchone()[0])
 
 
-# A line for every batch that is stored, and not one every two seconds.
+# Progress is printed after every batch, instead of every two seconds.
 TELLING = "import runner.cli.terminal.progress as p; p.SECONDS_BETWEEN_LINES = 0.0; from runner.cli import main; main()"
 RUN_TELLING_EACH_BATCH = [sys.executable, "-c", TELLING, "run", "small.toml", "--no-report"]

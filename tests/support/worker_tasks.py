@@ -1,4 +1,4 @@
-"""What the tests have worker processes compute: a module of its own, for each worker imports it."""
+"""Functions that worker processes compute. They have a module of their own because each worker imports it."""
 
 from __future__ import annotations
 
@@ -69,5 +69,5 @@ def zeros(count: int) -> Chunk:
 
 
 def fail_within(batch: object) -> Descent:
-    """A fault of our own, where a batch is computed."""
+    """Raise an internal error while a batch is computed."""
     raise LookupError("within")

@@ -1,4 +1,4 @@
-"""Tables as NPZ archives: the same bytes in however many parts they come, and with memory that does not grow with them."""
+"""Tables as NPZ archives: the same bytes for any number of parts, in bounded memory."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ def frame(rows: list[tuple[Any, ...]]) -> Frame:
 
 
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 12), max_size=3), at_once=st.sampled_from([1, 100, archives.BYTES_AT_ONCE]))
-def test_parts_make_the_arrays_of_the_whole(tmp_path_factory, rows, cuts, at_once):
+def test_parts_give_the_same_arrays_as_the_whole(tmp_path_factory, rows, cuts, at_once):
     file = tmp_path_factory.getbasetemp() / "parts.npz"
     ends = [0, *sorted(cuts), 12]
     with pytest.MonkeyPatch.context() as patch:
@@ -74,7 +74,7 @@ def test_parts_make_the_arrays_of_the_whole(tmp_path_factory, rows, cuts, at_onc
 
 
 def grown(file: Path, parts: int) -> float:
-    """How many MB more the process needed at its peak for so many parts than for three."""
+    """Return the additional MB that a number of parts needs at its peak, compared with three parts."""
     done = subprocess.run([sys.executable, "-c", MEASURE, file, str(parts)], capture_output=True, text=True, check=True)
     return int(done.stdout) / 1024
 

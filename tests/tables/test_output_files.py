@@ -1,4 +1,4 @@
-"""Whatever writes a file makes the folder that is missing, and leaves none where nothing came of the file."""
+"""Missing folders are made for an output file, and removed if no file was written."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ WRITERS = [
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Call `runner` in this process, on a database beside."""
+    """Call `runner` in this process, on a database in the same folder."""
     shutil.copy(KEPT_DATABASE, tmp_path / "r.db")
     return functools.partial(call_main, tmp_path, monkeypatch, capsys, RUNNER_DB="r.db")
 
@@ -39,7 +39,7 @@ def test_a_missing_folder_is_made(tmp_path, call, command, name):
 
 
 @pytest.mark.parametrize(("command", "name"), WRITERS[:-1])
-def test_a_file_where_a_folder_should_be_is_told(tmp_path, call, command, name):
+def test_a_file_where_a_folder_should_be_is_reported(tmp_path, call, command, name):
     (tmp_path / "taken").touch()
     done = call(*command, f"taken/{name}")
     assert done.code == (4 if command[0] == "db" else 5)
@@ -54,14 +54,14 @@ def fail_in(path: Path, beside: str | None = None) -> None:
         raise LookupError
 
 
-def test_what_was_made_goes_where_nothing_came_of_it(tmp_path):
+def test_folder_is_removed_if_no_file_was_written(tmp_path):
     (tmp_path / "old").mkdir()
     with pytest.raises(LookupError):
         fail_in(tmp_path / "old" / "new" / "newer" / "file")
     assert [*tmp_path.rglob("*")] == [tmp_path / "old"]
 
 
-def test_what_others_use_meanwhile_stays(tmp_path):
+def test_folder_in_use_by_others_is_kept(tmp_path):
     with pytest.raises(LookupError):
         fail_in(tmp_path / "new" / "newer" / "file", beside="theirs")
     assert [*tmp_path.rglob("*")] == [tmp_path / "new", tmp_path / "new" / "theirs"]

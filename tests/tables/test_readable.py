@@ -1,11 +1,8 @@
-"""Numbers with all their digits and no more, and what a notebook shows of a run."""
+"""Numbers, times, counts and identities as text."""
 
 from __future__ import annotations
 
-import html
 import math
-import re
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,10 +11,8 @@ from hypothesis import strategies as st
 
 import runner
 from runner.tables.frame import Column, Frame
-from runner.tables.readable import date, exact, rounded
+from runner.tables.readable import counted, date, exact, listed, number, part, rounded, to_error
 from tests.support.paths import KEPT_DATABASE
-
-EVIL = "<script>alert(1)</script>\x1b[31m"
 
 
 @given(st.one_of(st.floats(allow_nan=False), st.integers(-(10**20), 10**20).map(float)))
@@ -35,7 +30,7 @@ def test_every_digit_is_there(value: float):
         (math.nan, "nan"), (-math.inf, "-inf"),
     ],
 )  # fmt: skip
-def test_numbers_are_short_where_they_can_be(value: float, text: str):
+def test_numbers_are_as_short_as_possible(value: float, text: str):
     assert exact(value) == text
 
 
@@ -44,37 +39,12 @@ def test_a_rounded_number_has_six_digits(value: float, text: str):
     assert rounded(value) == text
 
 
-def test_a_time_that_is_none_is_shown_as_it_is():
+def test_time_out_of_range_is_shown_as_a_number():
     assert date(0.0) == "1970-01-01 00:00"
     assert date(1e300) == "1e+300 seconds after 1970"
 
 
-def test_a_notebook_shows_of_a_run_what_the_terminal_shows(runner_cli):
-    with runner.open(KEPT_DATABASE) as database:
-        run = database.run(4)
-    shown = run._repr_html_()
-    facts = re.findall(r"<tr><th>(.*?)</th><td>(.*?)</td></tr>", shown)
-    heading, *lines = runner_cli("show", 4, "--db", KEPT_DATABASE).out.partition("\n\n")[0].splitlines()
-    assert shown.startswith(f"<table><caption>{heading}</caption><tbody><tr>")
-    assert [(name, html.unescape(text)) for name, text in facts] == [
-        tuple(re.split(r"  +", line.strip(), maxsplit=1)) for line in lines
-    ]
-    assert dict(facts)["rules"].startswith("divergence_limit = 1000, gradient_norm = 1e-5, max_steps = 30, ")
-
-
-def test_nothing_of_a_run_reaches_a_notebook_as_it_is():
-    with runner.open(KEPT_DATABASE) as database:
-        run = database.run(4)
-    evil = replace(run.optimizer, name=EVIL, parameters={EVIL: EVIL, "on": True, "off": False, "none": None})
-    shown = replace(run, optimizer=evil, error=EVIL, outcome=EVIL, identity=EVIL, superseded_by=7)._repr_html_()
-    assert "<script" not in shown
-    assert "\x1b" not in shown
-    assert "&lt;script&gt;alert(1)&lt;/script&gt;\\x1b[31m" in shown
-    assert ", on = true, off = false</td>" in shown
-    assert ", superseded by run 7</caption>" in shown
-
-
-def test_an_identity_is_shown_so_far_as_it_names_a_run_and_kept_whole(tmp_path: Path):
+def test_identity_is_shortened_on_display_only(tmp_path: Path):
     with runner.open(KEPT_DATABASE) as database:
         runs = database.runs(limit=2, columns="id,identity")
         whole = runs["identity"][0]
@@ -86,3 +56,61 @@ def test_an_identity_is_shown_so_far_as_it_names_a_run_and_kept_whole(tmp_path: 
     other = Frame([Column("identity", "text", ["not an identity, but a text", None]), Column("x", "text", [whole, whole])])
     assert "not an identity, but a text" in repr(other)
     assert repr(other).count(whole) == 2, "only where it is called so"
+
+
+INF, NAN = math.inf, math.nan
+
+
+@given(st.lists(st.floats(1e-9, 1e9), min_size=2, max_size=5, unique=True))
+def test_different_numbers_have_different_texts(values: list[float]) -> None:
+    apart = [v for v in values if not any(v != other and math.isclose(v, other, rel_tol=1e-12) for other in values)]
+    assert len({float(number(value, values)) for value in apart}) == len(apart)
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (-0.0, "0"),
+        (12.0, "12"),
+        (12.5, "12.5"),
+        (0.5, "0.5"),
+        (0.48861, "0.489"),
+        (1.0023, "1.00"),
+        (99.97, "100"),
+        (123.4, "123"),
+        (1234.5, "1234"),
+        (123456.0, "123456"),
+        (162513.7, "1.63e5"),
+        (1e6, "1e6"),
+        (-7.25, "-7.25"),
+        (1.5e-9, "1.5e-9"),
+        (2.0**-52, "2.22e-16"),
+        (NAN, "unknown"),
+        (INF, "infinite"),
+        (-INF, "-infinite"),
+    ],
+)
+def test_numbers_have_three_digits(value: float, text: str) -> None:
+    assert number(value) == text
+
+
+def test_counts_agree_with_their_nouns() -> None:
+    assert [counted(count, "run") for count in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+    assert [part(count, 5, "run") for count in (0, 3, 5)] == ["none of the 5 runs", "3 of 5 runs", "all 5 runs"]
+    assert [part(count, 1, "run") for count in (0, 1)] == ["0 of 1 run", "the only run"]
+    assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]
+
+
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (1.8775825618903728, 3e-8, "1.87758256"),
+        (-88.00000000001, 2e-9, "-88"),
+        (1e-12, 1e-9, "0"),
+        (0.1, 0.0, "0.1"),
+        (math.nan, 1.0, "unknown"),
+    ],
+)
+def test_number_has_the_digits_that_its_error_allows(value: float, error: float, text: str):
+    assert to_error(value, error) == text

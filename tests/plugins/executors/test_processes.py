@@ -1,4 +1,4 @@
-"""Worker processes: the bits of serial, what dies or hangs is lost alone, and nobody is left behind."""
+"""Worker processes: the same bits as the serial executor, crashes and hangs cost one run, and no process is left behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from runner.registry.registry import Registry
 from runner.testing import check_executor
 from runner_plugins.executors import processes
 from runner_plugins.executors.processes import AHEAD, Processes
-from tests.support.databases import contents, opened, run_into
+from tests.support.databases import opened, run_into, stored_bits
 from tests.support.experiment_texts import SMALL
 from tests.support.worker_tasks import (
     die_while_sending,
@@ -115,7 +115,7 @@ needs_proc = pytest.mark.skipif(sys.platform != "linux", reason="looks for proce
 
 @pytest.fixture
 def trapped(tmp_path: Path, write: Callable[..., Path]) -> Callable[..., Path]:
-    """Write an experiment whose objective does something bad at 1.25."""
+    """A function that writes an experiment whose objective misbehaves at 1.25."""
 
     def write_trapped(how: str, *starts: float, more: str = "") -> Path:
         (tmp_path / "trap.py").write_text(TRAP, encoding="utf-8")
@@ -133,43 +133,43 @@ def losses(database: Path) -> list[tuple[str, str, int]]:
 
 
 @pytest.mark.parametrize("jobs", [None, 1, 3])
-def test_the_contract(jobs: int | None):
+def test_executor_keeps_the_contract(jobs: int | None):
     check_executor(Processes(jobs))
 
 
 @pytest.mark.parametrize("jobs", [1, 3])
-def test_the_database_has_the_bits_of_serial(tmp_path, write, jobs):
+def test_database_has_the_same_bits_as_serial(tmp_path, write, jobs):
     run_into(write(), tmp_path / "serial.db")
     _, computed = run_into(write(SMALL + "[execution]\nmax_batch = 2\n"), tmp_path / "p.db", executor="processes", jobs=jobs)
     assert len(computed) == 12
-    assert contents(tmp_path / "p.db") == contents(tmp_path / "serial.db")
+    assert stored_bits(tmp_path / "p.db") == stored_bits(tmp_path / "serial.db")
     assert run_into(write(), tmp_path / "p.db")[1] == [], "where it was computed is no part of a run's identity"
 
 
 @needs_posix
 @pytest.mark.parametrize("how", ENDINGS)
-def test_a_run_that_ends_its_process_has_failed_and_no_other(tmp_path, trapped, how):
+def test_run_that_ends_its_process_fails_alone(tmp_path, trapped, how):
     starts = [-3.0, -2.0, -1.0, 0.5, 2.0, 3.0]
     run_into(trapped(how, *starts), tmp_path / "serial.db")
     run_into(trapped(how, *starts[:4], 1.25, *starts[4:]), tmp_path / "p.db", executor="processes", jobs=2)
     assert losses(tmp_path / "p.db") == [("failed", ENDINGS[how], 0)]
-    assert contents(tmp_path / "p.db") == contents(tmp_path / "serial.db")
+    assert stored_bits(tmp_path / "p.db") == stored_bits(tmp_path / "serial.db")
 
 
 @needs_posix
-def test_a_run_that_hangs_is_a_timeout_and_no_other(tmp_path, trapped, monkeypatch):
+def test_hanging_run_times_out_alone(tmp_path, trapped, monkeypatch):
     monkeypatch.setattr(recovery, "SECONDS_OF_GRACE", 0.5)
     path = trapped("hang", -1.0, more="wall_time = 0.5\n")
     run_into(path, tmp_path / "serial.db")
     path = trapped("hang", -1.0, 1.25, more="wall_time = 0.5\n")
     run_into(path, tmp_path / "p.db", executor="processes", jobs=1)
     assert losses(tmp_path / "p.db") == [("timeout", "gave no sign of life for 1.5 s and was stopped", 0)]
-    assert contents(tmp_path / "p.db") == contents(tmp_path / "serial.db")
+    assert stored_bits(tmp_path / "p.db") == stored_bits(tmp_path / "serial.db")
 
 
 @pytest.mark.slow
 @needs_posix
-def test_a_run_that_hangs_among_many_is_a_timeout_and_no_other(tmp_path, trapped, monkeypatch):
+def test_hanging_run_among_many_times_out_alone(tmp_path, trapped, monkeypatch):
     monkeypatch.setattr(recovery, "SECONDS_OF_GRACE", 0.5)
     starts = [2.0 + number / 100 for number in range(80)]
     run_into(trapped("hang", *starts, more="wall_time = 1.0\n"), tmp_path / "serial.db")
@@ -180,11 +180,11 @@ def test_a_run_that_hangs_among_many_is_a_timeout_and_no_other(tmp_path, trapped
         jobs=1,
     )
     assert losses(tmp_path / "p.db") == [("timeout", "gave no sign of life for 2.5 s and was stopped", 0)]
-    assert contents(tmp_path / "p.db") == contents(tmp_path / "serial.db")
+    assert stored_bits(tmp_path / "p.db") == stored_bits(tmp_path / "serial.db")
 
 
 @needs_posix
-def test_a_plugin_that_hangs_everywhere_leaves_timeouts(tmp_path, trapped, monkeypatch):
+def test_plugin_that_always_hangs_gives_timeouts(tmp_path, trapped, monkeypatch):
     monkeypatch.setattr(recovery, "SECONDS_OF_GRACE", 0.5)
     path = trapped("hang", 1.25, more="wall_time = 0.1\n")
     path.write_text(path.read_text().replace("learning_rate = 0.3", "learning_rate = { values = [0.1, 0.2, 0.3] }"))
@@ -193,23 +193,23 @@ def test_a_plugin_that_hangs_everywhere_leaves_timeouts(tmp_path, trapped, monke
 
 
 @pytest.mark.slow
-def test_a_batch_that_is_slow_but_moves_is_not_stopped(tmp_path, trapped, monkeypatch):
+def test_slow_batch_that_advances_is_not_stopped(tmp_path, trapped, monkeypatch):
     monkeypatch.setattr(recovery, "SECONDS_OF_GRACE", 0.0)
     starts = [2.0 + number for number in range(8)]
     path = trapped("slow", *starts, more="wall_time = 0.75\n")
     run_into(path, tmp_path / "serial.db")
     run_into(path, tmp_path / "p.db", executor="processes", jobs=1)
     assert losses(tmp_path / "p.db") == losses(tmp_path / "serial.db") == []
-    assert contents(tmp_path / "p.db") == contents(tmp_path / "serial.db")
+    assert stored_bits(tmp_path / "p.db") == stored_bits(tmp_path / "serial.db")
 
 
 @needs_posix
-def test_a_plugin_that_crashes_everywhere_leaves_failed_runs(tmp_path, trapped):
+def test_plugin_that_always_crashes_gives_failed_runs(tmp_path, trapped):
     run_into(trapped("segfault", 1.25), tmp_path / "p.db", executor="processes", jobs=2)
     assert losses(tmp_path / "p.db") == [("failed", ENDINGS["segfault"], 0)]
 
 
-def test_what_the_function_raises_is_raised_here_and_says_where():
+def test_exception_in_a_worker_is_raised_here_with_its_traceback():
     with pytest.raises(LookupError, match="there is no three") as caught:
         list(Processes(2).map(refuse, range(10), no_limit))
     assert "in refuse" in caught.value.__notes__[0]
@@ -218,13 +218,13 @@ def test_what_the_function_raises_is_raised_here_and_says_where():
 
 
 @needs_posix
-def test_a_process_that_dies_while_it_sends_takes_nothing_else_with_it():
+def test_process_that_dies_while_sending_loses_only_its_item():
     results = list(Processes(2).map(die_while_sending, range(8), no_limit))
     assert sorted(each for each in results if isinstance(each, int)) == [0, 2, 3, 4, 5, 6, 7]
     assert [each for each in results if isinstance(each, Lost)] == [Lost(1, "its process was killed by SIGKILL", timed_out=False)]
 
 
-def test_only_what_gives_no_sign_of_life_is_stopped():
+def test_only_an_item_without_signs_of_life_is_stopped():
     begun = time.perf_counter()
     results = list(Processes(3).map(nap, [0.0, 60.0, 0.01, 0.02], lambda item: 0.3 if item == 60.0 else None))
     assert sorted(each for each in results if isinstance(each, float)) == [0.0, 0.01, 0.02]
@@ -233,7 +233,7 @@ def test_only_what_gives_no_sign_of_life_is_stopped():
     assert list(Processes(1).map(nap_but_breathe, [2.0], lambda item: 1.0)) == [2.0]
 
 
-def test_a_limit_longer_than_the_system_can_wait_is_none():
+def test_limit_longer_than_the_system_can_wait_is_no_limit():
     assert list(Processes(1).map(double, [1], lambda item: 1e300)) == [2]
 
 
@@ -250,12 +250,12 @@ def test_no_more_items_are_in_flight_than_needed():
         assert taken <= done + 2 + AHEAD
 
 
-def test_each_item_is_computed_in_one_of_as_many_processes_as_asked_for():
+def test_number_of_processes_is_as_requested():
     assert len(set(Processes(2).map(pid_after, [0.05] * 8, no_limit))) == 2
     assert os.getpid() not in set(Processes(None).map(pid_after, [0.0], no_limit))
 
 
-def test_whoever_stops_asking_stops_the_workers():
+def test_caller_that_stops_iterating_stops_the_workers():
     results = Processes(2).map(nap, [0.0, 600.0, 600.0, 600.0], no_limit)
     assert next(results) == 0.0
     begun = time.perf_counter()
@@ -291,14 +291,14 @@ def test_a_chunk_can_be_pickled(protocol: int):
         ({"executor": "proceses"}, "--executor: there is no executor 'proceses'; did you mean processes?"),
     ],
 )
-def test_a_wrong_choice_is_told(tmp_path, write, choices, problem):
+def test_a_wrong_choice_is_reported(tmp_path, write, choices, problem):
     with pytest.raises(ExperimentError) as caught:
         read(write(), Registry(), Choices(**choices))
     assert str(caught.value) == problem
 
 
 @pytest.mark.parametrize("jobs", ["0", "1.5", '"two"', "true"])
-def test_wrong_jobs_in_the_file_are_told(tmp_path, write, jobs):
+def test_wrong_jobs_in_the_file_are_reported(tmp_path, write, jobs):
     path = write(SMALL + f'[execution]\nexecutor = "processes"\njobs = {jobs}\n')
     with pytest.raises(ExperimentError, match="execution.jobs: must be a whole number >= 1 and <= 10000 or absent, not "):
         read(path, Registry(), Choices())
@@ -312,7 +312,7 @@ def test_wrong_jobs_in_the_file_are_told(tmp_path, write, jobs):
         ({"executor": "processes"}, Processes(5)),
     ],
 )
-def test_the_command_line_wins_over_the_file(tmp_path, write, choices, expected):
+def test_command_line_overrides_the_file(tmp_path, write, choices, expected):
     path = write(SMALL + '[execution]\nexecutor = "processes"\njobs = 5\n')
     assert read(path, Registry(), Choices(**choices)).executor.plugin == expected
     assert read(path, Registry(), Choices(executor="serial")).executor.name == "serial"
@@ -328,14 +328,14 @@ def test_runs_are_cut_into_more_batches_for_more_workers(tmp_path, write, monkey
     assert seen == sizes
 
 
-def test_a_worker_that_cannot_start_is_told(monkeypatch: pytest.MonkeyPatch):
+def test_a_worker_that_cannot_start_is_reported(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(processes, "_serve", sys.exit)
     with pytest.raises(RunnerError, match="no worker process can be started: its process ended with exit code 1 before it began"):
         list(Processes(2).map(double, range(3), no_limit))
 
 
 def processes_of(session: int) -> set[int]:
-    """The processes that began with a command that leads a session."""
+    """Return the processes of the session that a command leads."""
     found = set()
     for folder in Path("/proc").iterdir():
         if folder.name.isdecimal():
@@ -359,7 +359,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 15) -> bool:
 
 @pytest.fixture
 def hanging(tmp_path: Path, trapped: Callable[..., Path]) -> Iterator[subprocess.Popen[str]]:
-    """A sweep as a process that leads a session, once one of its workers hangs and the other waits."""
+    """A sweep that leads a session, after one of its workers hangs and the other waits."""
     trapped("hang", -1.0, 1.25, more="[execution]\nmax_batch = 1\n")
     command = "from runner.cli import main; main()"
     arguments = ["run", "trapped.toml", "--no-report", "--executor", "processes", "--jobs", "2", "--db", "r.db"]

@@ -1,4 +1,4 @@
-"""Which minimum each run reached: on functions whose minima are known, and the interval of a share."""
+"""The basins figure: the minimum that each run reached, on functions whose minima are known."""
 
 from __future__ import annotations
 
@@ -7,11 +7,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-import pytest
 from matplotlib.colors import to_hex
-from scipy.stats import binomtest
 
-from runner import find_minima, wilson_interval
 from runner_plugins.figures.basins import HEADER, Basins
 from runner_plugins.figures.effort import Effort
 from runner_plugins.figures.landscape import Landscape
@@ -27,8 +24,6 @@ start = {{ {start} }}
 stop = {{ max_steps = 800, gradient_norm = 1e-8 }}
 """
 DESCENT = 'name = "gradient_descent", learning_rate = 0.004'
-
-
 INFLECTION = """\
 from dataclasses import dataclass
 import runner
@@ -70,33 +65,8 @@ def runner_objectives():
 """
 
 
-class TestWilson:
-    @pytest.mark.parametrize(("successes", "trials"), [(0, 10), (3, 10), (10, 10), (1, 1), (57, 300), (0, 1)])
-    def test_it_is_that_of_scipy(self, successes: int, trials: int):
-        expected = binomtest(successes, trials).proportion_ci(method="wilson")
-        assert wilson_interval(successes, trials) == pytest.approx((expected.low, expected.high), abs=1e-12)
-
-    def test_without_trials_nothing_is_known(self):
-        assert wilson_interval(0, 0) == (0.0, 1.0)
-
-
-class TestGrouping:
-    def test_runs_that_end_near_each_other_are_at_one_minimum_and_the_lowest_comes_first(self):
-        x = np.array([[1.0, 0.0], [1.0001, 0.0], [-2.0, 1.0], [5.0, 5.0], [1.0, 2e-4]])
-        minima = find_minima(x, np.array([2.0, 2.0 + 1e-9, -1.0, 0.0, 2.0]), np.array([True, True, True, False, True]), span=10.0)
-        assert minima.reached.tolist() == [1, 1, 0, -1, 1]
-        np.testing.assert_array_equal(minima.value, [-1.0, 2.0])
-        assert minima.lowest().tolist() == [True, False]
-        assert minima.lowest(-3.0).tolist() == [False, False]
-
-    def test_nobody_settled(self):
-        minima = find_minima(np.zeros((3, 1)), np.zeros(3), np.zeros(3, dtype=bool), span=1.0)
-        assert minima.reached.tolist() == [-1, -1, -1]
-        assert minima.lowest().tolist() == []
-
-
 def row(write: Callable[..., Path], tmp_path: Path, **parts: str) -> tuple[dict[str, str], str]:
-    """The line of the table in the report, and the caption."""
+    """Return the row of the table in the report, and the caption."""
     stored = compute(write(EXPERIMENT.format(**parts)))
     folder = reported(stored, tmp_path / "report", ("basins", Basins()))
     with (folder / "figures" / "basins.csv").open(encoding="utf-8", newline="") as file:
@@ -134,8 +104,8 @@ class TestBasins:
         )
         assert "from all 60 starts (94 to 100 %; all came to rest, at 4 minima)." in caption
 
-    def test_newton_as_it_is_comes_to_rest_at_saddles_and_maxima(self, write, tmp_path):
-        """Of the sum over two coordinates, the places where each is a root of 2x³ − 16x + 5/2: four minima, four saddles, a maximum."""
+    def test_plain_newton_comes_to_rest_at_saddles_and_maxima(self, write, tmp_path):
+        """Each coordinate of a stationary point is a root of 2x³ − 16x + 5/2: four minima, four saddles, one maximum."""
         optimizer = 'name = "newton", indefinite = "plain"'
         line, caption = row(
             write,
@@ -153,7 +123,7 @@ class TestBasins:
         line, _ = row(write, tmp_path, objective='name = "rastrigin"', optimizer=slow, start="uniform = { count = 12, seed = 0 }")
         assert (line["came to rest"], line["found the global minimum"]) == ("0", "0.0 %")
 
-    def test_redrawn_it_is_the_same_bytes(self, write, tmp_path):
+    def test_figure_drawn_again_has_the_same_bytes(self, write, tmp_path):
         stored = compute(
             write(EXPERIMENT.format(objective='name = "himmelblau"', optimizer=DESCENT, start="uniform = { count = 30 }"))
         )
@@ -164,7 +134,7 @@ class TestBasins:
         assert all((once / file).read_bytes() == (again / file).read_bytes() for file in files)
 
     def test_a_minimum_has_one_colour_whatever_the_optimizer(self, write):
-        """Newton's method as it is also ends at maxima, which come first in the order of heights or places, and are grey."""
+        """Plain Newton also ends at maxima, which are grey."""
         optimizers = f'{DESCENT} }}, {{ name = "newton", indefinite = "plain"'
         objective, start = (
             'name = "sin_quadratic", a = 4.0, omega = 4.0',
@@ -181,7 +151,7 @@ class TestBasins:
         assert len(set.union(*minima)) == 4
         assert colours[4.159] == colours[5.433] == {"#bbbbbb"}, "of maxima"
 
-    def test_many_minima_have_the_colours_of_their_heights(self, write):
+    def test_many_minima_are_coloured_by_their_values(self, write):
         start = "uniform = { count = 60, seed = 0 }"
         stored = compute(write(EXPERIMENT.format(objective='name = "ackley"', optimizer=DESCENT, start=start)))
         drawing = draw(Basins(), stored)
@@ -197,7 +167,7 @@ class TestBasins:
         )
 
     def test_an_inflection_is_not_called_a_minimum(self, write, tmp_path):
-        """Of x⁴/4 − x³/3 at 0, where the Hessian is zero, descent from the left comes to rest; the minimum is at 1."""
+        """On x⁴/4 − x³/3, descent from the left comes to rest at 0, where the Hessian is zero; the minimum is at 1."""
         (tmp_path / "inflection.py").write_text(INFLECTION, encoding="utf-8")
         fast, starts = DESCENT.replace("0.004", "0.1"), np.linspace(-1.0, 2.0, 12)
         text = EXPERIMENT.format(objective='name = "inflection"', optimizer=fast, start=f"points = {starts.tolist()}")
@@ -221,7 +191,7 @@ class TestBasins:
         assert "Shown is the best setting of each optimizer, which is named below." in drawing.caption
         assert "gradient_descent × analytic with learning_rate = 0.01 from all 12 starts" in drawing.caption
 
-    def test_few_starts_show_no_basins(self):
+    def test_too_few_starts_for_basins(self):
         assert Basins().draw(results(sweep([0.1]))) is None
 
 

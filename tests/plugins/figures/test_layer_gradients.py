@@ -1,4 +1,4 @@
-"""The figure of gradients through the layers, and the experiments that it was made for."""
+"""The layer-gradients figure, and the experiments of the repository that it explains."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def drawn(tmp_path: Path, write: Any, text: str = SMALL_NETS) -> Any:
 
 
 def starts_of(plan: Any, **wanted: Any) -> tuple[Any, Any]:
-    """An objective of the experiment, made anew, and its starts."""
+    """Return an objective of the experiment, made anew, and its starts."""
     for setting, starts in zip(plan.experiment.objectives, plan.experiment.starts, strict=True):
         parameters = cast(Setting, setting).parameters
         if all(parameters[key] == value for key, value in wanted.items()):
@@ -57,7 +57,7 @@ def starts_of(plan: Any, **wanted: Any) -> tuple[Any, Any]:
 
 
 def norms(plan: Any, **wanted: Any) -> Any:
-    """The median norm of the gradient by each layer's weights, and by all of them, at the start."""
+    """Return the median norm of the gradient at the start, with respect to the weights of each layer and to all weights."""
     network, x = starts_of(plan, **wanted)
     gradient = cast(HasGradient, network).gradient(x)
     layers = np.array([np.linalg.norm(gradient[:, place], axis=1) for place in cast(HasLayers, network).layer_weights.values()])
@@ -105,11 +105,11 @@ def test_the_caption_says_what_was_measured(tmp_path, write):
     assert idle.group(1) == "gain = 0.01"
 
 
-def test_it_keeps_the_contract():
+def test_figure_keeps_the_contract():
     check_figure(LayerGradients())
 
 
-def test_it_is_the_same_bytes_again(tmp_path, write):
+def test_figure_drawn_again_has_the_same_bytes(tmp_path, write):
     _, results, drawing = drawn(tmp_path, write)
     first = render(drawing.figure)
     with house_style():
@@ -129,7 +129,7 @@ def test_a_penalty_and_one_depth_are_drawn_too(tmp_path, write):
     assert "Where there is a penalty, f includes it." in drawing.caption
 
 
-def test_networks_of_one_depth_and_other_widths_are_told_apart(tmp_path, write):
+def test_networks_of_one_depth_and_other_widths_are_distinguished(tmp_path, write):
     text = (
         SMALL_NETS.replace("[[3], [3, 3, 3]]", "[[2, 2], [5, 5]]")
         .replace("[0.01, 40.0]", "[1.0, 2.0]")
@@ -152,7 +152,7 @@ def test_networks_of_one_depth_and_other_widths_are_told_apart(tmp_path, write):
     ],
     ids=["no gradients", "no layers"],
 )  # fmt: skip
-def test_there_is_nothing_to_draw(tmp_path, write, change):
+def test_nothing_is_drawn_without_networks(tmp_path, write, change):
     text = SMALL_NETS.replace(*change)
     assert text != SMALL_NETS
     if "rosenbrock" in text:
@@ -187,7 +187,7 @@ def test_a_combination_that_was_not_run_is_not_told_as_lost(tmp_path, write):
 
 @pytest.fixture(scope="session")
 def shipped(tmp_path_factory) -> dict[str, Any]:
-    """The two experiments of the repository, run: their results and captions."""
+    """The results and captions of the two experiments of the repository."""
     folder = tmp_path_factory.mktemp("shipped")
     found = {}
     for name in ("exploding_gradients", "vanishing_gradients"):
@@ -217,7 +217,7 @@ class TestTheExperimentsOfTheRepository:
         assert len(clipped) == 108
         assert {run.outcome for run in clipped} == {"max_steps"}
 
-    def test_with_small_weights_deep_networks_learn_nothing_and_with_he_they_do(self, shipped):
+    def test_deep_networks_learn_with_he_weights_and_not_with_small_ones(self, shipped):
         results, _ = shipped["exploding_gradients"]
 
         def last(**wanted: Any) -> Any:
@@ -237,7 +237,7 @@ class TestTheExperimentsOfTheRepository:
         assert np.median(last(gain=0.1, **normalised)) < 0.3
         assert np.median(last(gain=2.0, **normalised)) < 0.3
 
-    def test_sigmoids_let_little_reach_the_first_layer(self, shipped):
+    def test_sigmoids_let_little_gradient_reach_the_first_layer(self, shipped):
         _, caption = shipped["vanishing_gradients"]
         told = re.search(r"the layers differ most with sigmoid, xavier, gain = 1: by a factor of (\S+)", caption)
         assert told is not None

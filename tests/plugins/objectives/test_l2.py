@@ -1,4 +1,4 @@
-"""The penalty around any objective: it offers what the objective offers, with the right numbers, wherever it goes."""
+"""The L2 penalty around any objective: it offers what the objective offers, with the right numbers."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def objective(name: str) -> Objective:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_it_offers_what_is_offered_and_keeps_the_contract(name: str):
+def test_penalty_offers_what_the_objective_offers(name: str):
     plain = NeuralNetwork(hidden=(3, 3), samples=15) if name == "neural_network" else objective(name)
     penalised = L2(plain, 0.3)
     for protocol in OPTIONAL:
@@ -45,14 +45,14 @@ def test_it_offers_what_is_offered_and_keeps_the_contract(name: str):
             check()
 
 
-def test_around_one_that_knows_nothing_it_knows_nothing():
+def test_penalty_around_a_plain_objective_offers_nothing_more():
     penalised = L2(Hills(), 0.3)
     assert not any(isinstance(penalised, protocol) for protocol in OPTIONAL)
     for missing in ("gradient", "hessian", "minimum"):
         assert not hasattr(penalised, missing)
 
 
-def test_its_numbers_are_those_of_the_formulas():
+def test_values_and_derivatives_agree_with_the_formulas():
     plain, x = Rosenbrock(), np.random.default_rng(0).normal(size=(6, 2))
     penalised: Any = L2(plain, 0.6)
     np.testing.assert_allclose(penalised.value(x), plain.value(x) + 0.3 * (x**2).sum(axis=-1))
@@ -79,7 +79,7 @@ def test_a_penalty_of_0_changes_nothing():
     np.testing.assert_array_equal(L2(plain, 0.0).value(x), plain.value(x))
 
 
-def test_it_travels_and_is_copied_with_what_it_offers():
+def test_penalty_can_be_pickled_and_copied():
     for plain in (Quadratic(2, 5.0), Hills(), NeuralNetwork(hidden=(2,))):
         penalised = L2(plain, 0.2)
         for copy in (pickle.loads(pickle.dumps(penalised)), dataclasses.replace(penalised), L2(plain, 0.2)):
@@ -88,7 +88,7 @@ def test_it_travels_and_is_copied_with_what_it_offers():
         assert isinstance(penalised, L2)
 
 
-def test_it_wraps_itself():
+def test_penalty_wraps_a_penalty():
     x = np.ones((1, 2))
     np.testing.assert_allclose(L2(L2(Quadratic(2), 0.2), 0.3).value(x), L2(Quadratic(2), 0.5).value(x))
 
@@ -106,7 +106,7 @@ objective = { name = "sin_quadratic", a = { values = [1.0, 2.0] } }
 """
 
 
-def test_penalties_and_what_is_wrapped_advance_together(write):
+def test_swept_penalties_and_swept_objectives_advance_together(write):
     experiment = read_experiment(write(WRAPPED), Registry())
     ((batch, members),) = batches(expand(experiment).runs, experiment.rules, 100)
     assert len(members) == 3 * 2 * 2
@@ -117,7 +117,7 @@ def test_penalties_and_what_is_wrapped_advance_together(write):
         assert [bytes(chunk.data) for chunk in alone.chunks] == [bytes(chunk.data) for chunk in trajectory.chunks]
 
 
-def test_newton_is_skipped_where_the_wrapped_one_has_no_hessian(write):
+def test_newton_is_skipped_if_the_wrapped_objective_has_no_hessian(write):
     write(
         "from dataclasses import dataclass\nimport runner\n\n@dataclass(frozen=True)\nclass Flat(runner.Objective):\n"
         "    '''x².'''\n    dimension = 1\n    def value(self, x):\n        return (x * x).sum(axis=-1)\n"
@@ -133,7 +133,7 @@ def test_newton_is_skipped_where_the_wrapped_one_has_no_hessian(write):
     assert skipped.reason == "because L2 offers no Hessian; use gradient backend finite_difference or complex_step"
 
 
-def test_it_reaches_worker_processes_with_what_it_offers(write, runner_cli):
+def test_penalty_works_in_worker_processes(write, runner_cli):
     done = runner_cli("run", write(WRAPPED), "--executor", "processes", "--jobs", "1", "--format", "json", "--no-report")
     assert (done.code, done.err) == (0, "")
     assert sum(done.json["computed"].values()) == 12
@@ -150,7 +150,7 @@ def test_the_penalty_pulls_towards_the_origin():
     assert sizes == sorted(sizes, reverse=True)
 
 
-def test_what_it_offers_is_told_to_depend_on_what_it_wraps(runner_cli):
+def test_documentation_says_that_capabilities_depend_on_the_wrapped_objective(runner_cli):
     done = runner_cli("plugins", "show", "l2")
     assert (done.code, done.err) == (0, "")
     (line,) = [line for line in done.out.splitlines() if line.startswith("offers")]

@@ -1,0 +1,43 @@
+"""`runner show`, as a process on a real file."""
+
+from __future__ import annotations
+
+import shutil
+
+import runner
+from tests.support.databases import opened
+
+
+def test_show(ask, stored):
+    with runner.open(str(stored)) as database:
+        run = database.run(3)
+        ((_, series),) = database.trajectories(3)
+    done = ask("show", run.identity[:9])
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == f"run 3  {run.identity}"
+    told = {line[2:15].strip(): line[17:] for line in lines[1:] if line.startswith("  ")}
+    assert told["objective"] == "quadratic  condition_number = 1, dimension = 1"
+    assert told["optimizer"] == "gradient_descent  learning_rate = 0.3"
+    assert told["outcome"].startswith(run.outcome)
+    assert told["final value"].startswith(repr(run.final_value))
+    assert "fifty (1), place 2" in done.out
+    steps = [line.split()[0] for line in lines if line.split() and line.split()[0].isdigit()]
+    assert steps[:3] == ["0", "1", "2"]
+    assert steps[-1] == str(run.steps)
+    assert f"{series.value[0]:.6g}" in done.out
+    assert "f − f* (log)" in done.out
+    as_json = ask("show", 3, "--format", "json").json
+    assert (as_json["identity"], as_json["final_value"]) == (run.identity, run.final_value)
+    assert as_json["optimizer"]["parameters"] == {"learning_rate": 0.3}
+
+
+def test_run_without_steps_is_shown(tmp_path, stored, runner_cli):
+    shutil.copy(stored, tmp_path / "c.db")
+    with opened(tmp_path / "c.db") as connection:
+        connection.execute("UPDATE run SET outcome = 'failed', error = 'ZeroDivisionError: x', steps = 0 WHERE id = 1")
+        connection.execute("DELETE FROM chunk WHERE run_id = 1")
+    done = runner_cli("show", 1, "--db", "c.db")
+    assert (done.code, done.err) == (0, "")
+    assert "ZeroDivisionError: x" in done.out
+    assert done.out.endswith("no step is stored\n")

@@ -1,0 +1,187 @@
+"""Taylor coefficients against mpmath, and the slopes of remainders."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mpmath
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from runner.analysis.taylor import coefficients_on_circles, coefficients_on_intervals
+from tests.support.command_line import Done
+from tests.support.objective_texts import ONE
+
+ORDER = 10
+FUNCTIONS: dict[str, tuple[Callable[[Any], Any], Callable[[Any], Any], float]] = {
+    "sin + square": (lambda z: np.sin(z) + z * z, lambda z: mpmath.sin(z) + z * z, 0.0),
+    "sin + square, elsewhere": (lambda z: np.sin(z) + z * z, lambda z: mpmath.sin(z) + z * z, 1.3),
+    "exp": (np.exp, mpmath.exp, 1.0),
+    "fast ripple": (lambda z: np.sin(50 * z) + z * z, lambda z: mpmath.sin(50 * z) + z * z, 0.3),
+    "poles at ±i": (lambda z: 1 / (1 + z * z), lambda z: 1 / (1 + z * z), 0.0),
+    "a pole nearby": (lambda z: 1 / (z - 0.1), lambda z: 1 / (z - mpmath.mpf("0.1")), 0.0),
+    "a branch point": (np.log, mpmath.log, 2.0),
+    "a root": (np.sqrt, mpmath.sqrt, 0.5),
+    "a bell": (lambda z: np.exp(-z * z), lambda z: mpmath.exp(-z * z), 0.7),
+}
+
+
+def exact(function: Callable[[Any], Any], around: float) -> np.ndarray:
+    with mpmath.workdps(80):
+        return np.array([float(c) for c in mpmath.taylor(function, mpmath.mpf(around), ORDER)])
+
+
+class TestCoefficients:
+    @pytest.mark.parametrize("name", FUNCTIONS)
+    def test_complex_samples_give_coefficients_exact_to_rounding(self, name: str):
+        function, reference, around = FUNCTIONS[name]
+        with np.errstate(all="ignore"):
+            found = coefficients_on_circles(function, around, ORDER)
+        true = exact(reference, around)
+        assert found is not None
+        assert (np.abs(found.values - true) <= found.errors + np.spacing(np.abs(true))).all()
+        other = np.abs(true) > 1e-20
+        assert np.abs(found.values / np.where(other, true, 1) - 1)[other].max() < 1e-14
+        assert np.abs(found.values)[~other].max(initial=0) < 1e-15
+
+    @pytest.mark.parametrize("name", FUNCTIONS)
+    def test_real_samples_give_coefficients_with_a_known_error(self, name: str):
+        function, reference, around = FUNCTIONS[name]
+        with np.errstate(all="ignore"):
+            found = coefficients_on_intervals(function, around, ORDER)
+        true = exact(reference, around)
+        assert found is not None
+        assert (np.abs(found.values - true) <= found.errors + np.spacing(np.abs(true))).all()
+        assert np.abs(found.values - true)[:3] == pytest.approx([0, 0, 0], abs=1e-9 * np.abs(true).max())
+
+    @pytest.mark.parametrize("function", [
+        np.abs, lambda z: z * np.abs(z), lambda z: (z * np.conj(z)).real, lambda z: np.maximum(np.real(z), 0) ** 2, lambda z: 1 / z,
+    ])  # fmt: skip
+    def test_function_that_is_not_analytic_has_no_coefficients(self, function):
+        with np.errstate(all="ignore"):
+            assert coefficients_on_circles(function, 0.0, 5) is None
+
+    @settings(deadline=None)
+    @given(st.lists(st.floats(-9, 9), min_size=1, max_size=8), st.floats(-2, 2))
+    def test_coefficients_of_a_polynomial(self, powers: list[float], around: float):
+        polynomial = np.polynomial.Polynomial(powers)
+        shifted = polynomial(np.polynomial.Polynomial([around, 1.0])).coef
+        true = np.pad(shifted, (0, ORDER + 1 - len(shifted)))
+        for found in (coefficients_on_circles(polynomial, around, ORDER), coefficients_on_intervals(polynomial, around, ORDER)):
+            assert found is not None
+            # Numbers as small as 1e-300 are rounded by more than ε of theirs.
+            allowed = 3 * found.errors + 1e-13 * np.abs(powers).max() * 3.0 ** len(powers) + 1e-300
+            assert (np.abs(found.values - true) <= allowed).all()
+
+
+class TestSeries:
+    def test_maclaurin_series(self, call):
+        facts = call("inspect", "sin_quadratic", "--taylor", "10", "--format", "json").json
+        true = [0, 1, 1, -1 / 6, 0, 1 / 120, 0, -1 / 5040, 0, 1 / 362880, 0]
+        assert facts["around"] == 0
+        assert facts["shown"] == pytest.approx(true, rel=1e-15, abs=0)
+        assert facts["because"] == ""
+        slopes = [each["slope"]["value"] for each in facts["remainders"]]
+        assert [each["expected"] for each in facts["remainders"]] == [2, 3, 5, 5, 7, 7, 9, 9, 11, 11]
+        assert slopes == pytest.approx([2, 3, 5, 5, 7, 7, 9, 9, 11, 11], abs=0.02)
+
+    @pytest.mark.parametrize("around", [1.0, -0.7, 2.0])
+    def test_slope_is_one_more_than_the_order_elsewhere(self, call, around: float):
+        facts = call("inspect", "sin_quadratic", "--taylor", "7", "--around", around, "--format", "json").json
+        true = [math.sin(around + n * math.pi / 2) / math.factorial(n) for n in range(8)]
+        true[0], true[1], true[2] = true[0] + around**2, true[1] + 2 * around, true[2] + 1
+        assert facts["shown"] == pytest.approx(true, rel=2e-14)
+        assert [each["slope"]["value"] for each in facts["remainders"]] == pytest.approx(range(2, 9), abs=0.06)
+
+    def test_the_remainder_is_that_of_the_polynomial(self, call):
+        facts = call("inspect", "sin_quadratic", "--taylor", "3", "--format", "json").json
+        t = np.array(facts["distances"])
+        sizes = np.array(facts["remainders"][2]["sizes"])
+        far = t > 0.1
+        assert sizes[far] == pytest.approx(np.abs(np.sin(t) - t + t**3 / 6)[far], rel=1e-9)
+
+    def test_a_polynomial_is_its_own_series(self, call):
+        out = call("inspect", "quadratic", "--taylor", "3").out
+        assert "3  0                         0                       – (rounding only)  none: Pₙ is f" in out.splitlines()
+
+    def test_text(self, call):
+        out = call("inspect", "sin_quadratic", "--taylor", "3").out
+        assert out.startswith(
+            "sin_quadratic: Maclaurin series around 0, f(x) ≈ Σ cₙ (x − A)ⁿ, by Cauchy's integral on circles in the complex plane\n"
+        )
+        assert "behind n = 3 the next coefficient is zero within its error, so the remainder shrinks faster than n + 1" in out
+        assert "Taylor series around 2" in call("inspect", "sin_quadratic", "--taylor", "3", "--around", "2").out
+
+    def test_term_too_small_to_be_measured_is_reported(self, call):
+        out = call("inspect", "ackley", "--set", "dimension=1", "--taylor", "2", "--around", "1").out
+        assert "behind n = 2 a later term is the larger one at every distance at which rounding is not" in out
+
+
+class TestOwnObjectives:
+    def write(self, folder: Path, formula: str, body: str = "pass") -> Path:
+        (folder / "mine.py").write_text(ONE.format(body=body, formula=formula), encoding="utf-8")
+        return folder / "mine.py"
+
+    def test_objective_without_complex_numbers_falls_back_to_real_samples(self, call, tmp_path):
+        plugin = self.write(tmp_path, "np.exp(x[..., 0])", "x = x.astype(np.float64, casting='same_kind')")
+        done = call("inspect", "mine", "--plugin", plugin, "--taylor", "6", "--format", "json")
+        facts = done.json
+        assert facts["method"] == "interpolation at real Chebyshev points"
+        assert facts["because"].startswith("because Mine.value does not accept complex numbers (TypeError: Cannot cast ")
+        true = [1 / math.factorial(n) for n in range(7)]
+        assert (np.abs(np.array(facts["shown"]) - true) <= np.array(facts["coefficients"]["errors"])[:7]).all()
+        assert facts["shown"] == pytest.approx(true, rel=1e-7)
+        out = call("inspect", "mine", "--plugin", plugin, "--taylor", "2").out
+        assert (
+            "not by Cauchy's integral on circles in the complex plane, because Mine.value does not accept complex numbers" in out
+        )
+
+    def test_objective_with_wrong_complex_values_falls_back_to_real_samples(self, call, tmp_path):
+        plugin = self.write(tmp_path, "np.abs(x[..., 0]) ** 3")
+        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "3", "--around", "2", "--format", "json").json
+        assert facts["because"] == "because Mine.value is not analytic around 2, as computed with complex numbers"
+        assert facts["shown"] == pytest.approx([8, 12, 6, 1], rel=1e-9)
+
+    def test_objective_that_takes_one_point_at_a_time(self, call, tmp_path):
+        plugin = self.write(tmp_path, "np.exp(x[..., 0])", "assert len(x) == 1")
+        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "4", "--format", "json").json
+        assert facts["shown"] == pytest.approx([1, 1, 1 / 2, 1 / 6, 1 / 24], rel=1e-14)
+
+    def test_objective_with_a_kink_has_no_series_there(self, call, tmp_path):
+        done = call("inspect", "mine", "--plugin", self.write(tmp_path, "np.abs(x[..., 0])"), "--taylor", "3")
+        assert done == Done(2, "", (
+            "error: mine: --around 0: f has no Taylor series there: it is neither analytic around that point, nor smooth on the real line\n"
+        ))  # fmt: skip
+
+    def test_terms_beyond_the_radius_are_larger_than_f(self, call, tmp_path):
+        plugin = self.write(tmp_path, "1 / (1 + 25 * x[..., 0] ** 2)")
+        facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "6", "--format", "json").json
+        for remainder in facts["remainders"]:
+            assert remainder["slope"]["value"] == pytest.approx(remainder["expected"], abs=0.05), remainder["order"]
+
+    def test_late_term_is_found(self, call, tmp_path):
+        plugin = self.write(tmp_path, "x[..., 0] ** 2 + x[..., 0] ** 20")
+        out = call("inspect", "mine", "--plugin", plugin, "--taylor", "2").out
+        assert out.endswith("20.000 ± 0.001  more than 6\n")
+        assert "none: Pₙ is f" not in out
+
+    def test_objective_that_is_constant_within_the_radius(self, call, tmp_path):
+        plugin = self.write(tmp_path, "np.exp(-1.0 / (x[..., 0] ** 2 + 1e-300))")
+        out = call("inspect", "mine", "--plugin", plugin, "--taylor", "2").out
+        assert out.splitlines()[-1].endswith("0.368                   – (too far away)  more than 6")
+
+    def test_wrong_return_value_is_reported(self, call, tmp_path):
+        plugin = self.write(tmp_path, "x")
+        assert call("inspect", "mine", "--plugin", plugin, "--taylor", "2") == Done(3, "", (
+            "error: Mine.value returned an array of shape (1, 1) and type float64 for x of shape (1, 1); it must return a float64 "
+            "array of shape (1,)\n"
+        ))  # fmt: skip
+
+    def test_objective_that_is_not_finite_there(self, call, tmp_path):
+        done = call("inspect", "mine", "--plugin", self.write(tmp_path, "np.log(x[..., 0])"), "--taylor", "3")
+        assert done == Done(2, "", "error: mine: --around 0: f is not finite there; choose a point at which it is\n")
