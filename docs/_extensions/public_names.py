@@ -12,6 +12,7 @@ import importlib
 import inspect
 import re
 import sys
+from contextlib import suppress
 from typing import Any
 
 from docutils import nodes
@@ -75,7 +76,9 @@ def import_annotations(value: Any) -> None:
         return
     for statement in ast.parse(inspect.getsource(module)).body:
         if isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING":
-            exec(compile(ast.Module(statement.body, []), str(module.__file__), "exec"), vars(module))
+            for each in statement.body:
+                with suppress(ModuleNotFoundError):  # an optional library
+                    exec(compile(ast.Module([each], []), str(module.__file__), "exec"), vars(module))
 
 
 def is_enumeration(module: str, name: str) -> bool:
