@@ -21,7 +21,11 @@ class CommandLine(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the sections, parsed from Markdown."""
         context = click.Context(commands, info_name="runner", **commands.context_settings)
-        text = "\n".join(line for command in walk(context) for line in described(command))
+        lines = []
+        for each in walk(context):
+            self.env.note_dependency(inspect.getsourcefile(inspect.unwrap(each.command.callback)) or "")
+            lines += described(each)
+        text = "\n".join(lines)
         return self.parse_text_to_nodes(text, allow_section_headings=True)
 
 

@@ -41,6 +41,7 @@ class Plugins(SphinxDirective):
         page = Path(self.env.doc2path(self.env.docname)).parent
         lines = []
         for offer in built_in(self.arguments[0]):
+            self.env.note_dependency(inspect.getsourcefile(offer.cls) or "")
             path = folder / f"{offer.kind}_{offer.name}.png"
             picture = draw(offer.kind, offer.name, path)
             lines += [*described(offer), *figure(picture, os.path.relpath(path, page))]

@@ -21,8 +21,11 @@ from sphinx.addnodes import pending_xref
 from sphinx.application import Sphinx
 from sphinx.environment import BuildEnvironment
 from sphinx.pycode import ModuleAnalyzer
+from sphinx.util import logging
 from sphinx.util.docutils import SphinxDirective
 from sphinx.util.inspect import TypeAliasForwardRef
+
+logger = logging.getLogger(__name__)
 
 SECTIONS = ("Args:", "Attributes:", "Raises:", "Returns:", "Yields:", "Example:", "Examples:")
 
@@ -64,7 +67,7 @@ class ReturnedClasses(SphinxDirective):
 def entry(module: str, name: str) -> str:
     """Return autodoc's directive for a name."""
     value = getattr(importlib.import_module(module), name)
-    if inspect.isclass(value):
+    if inspect.isclass(value) and value.__name__ == name:  # else it is an alias
         return "autoexception" if issubclass(value, BaseException) else "autoclass"
     return "autofunction" if inspect.isroutine(value) else "autodata"
 
@@ -90,6 +93,8 @@ def prepare_docstring(app: Sphinx, what: str, name: str, value: Any, options: An
     """Make a docstring valid reStructuredText: find that of a constant, keep indented blocks, escape signs."""
     if what == "data":
         lines[:] = constant_docstring(name)
+    if not any(lines):
+        logger.warning("%s has no docstring", name)
     section = False
     for number, line in enumerate(lines):
         if line and not line.startswith(" "):

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+"""A float64 array."""
 BLOCK = 1024
 LEAST_SQUARE = 2.0**-960
 """Of a sum of squares below this, squares may be missing that were too small for a number."""

@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 
 
 Memory = Any
+"""The state that an optimizer keeps between steps: arrays with a leading axis of runs, in tuples, lists or dictionaries."""
 Mask = NDArray[np.bool_]
+"""A boolean array of shape `(runs,)`, which selects runs."""
 
 
 class Point(ABC):

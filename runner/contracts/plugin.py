@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 Kind = Literal["objective", "gradient", "optimizer", "executor", "figure"]
 Quantity = Literal["gradient", "hessian", "jacobian"]
+"""The derivatives that an optimizer may need."""
 
 
 class Plugin:

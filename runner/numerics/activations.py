@@ -10,6 +10,7 @@ import numpy as np
 from runner.contracts.arrays import Array
 
 Activation = Literal["tanh", "relu", "sigmoid", "identity"]
+"""The names of the activation functions."""
 
 
 def slope_of(activation: Activation, a: Array) -> Array:

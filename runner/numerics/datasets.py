@@ -15,7 +15,9 @@ from runner.contracts.arrays import Array
 from runner.numerics.csv_tables import read_table
 
 DataSetName = Literal["sine", "moons", "spirals", "iris", "wine", "breast_cancer", "digits", "diabetes"]
+"""The names of the data sets."""
 MADE_UP = ("sine", "moons", "spirals")
+"""The data sets that are computed from a seed; scikit-learn provides the others."""
 DATA_SHAPES: Mapping[str, tuple[int, int | None]] = {
     "sine": (1, None),
     "moons": (2, 2),

@@ -21,6 +21,7 @@ from runner.contracts.arrays import Array
 from runner.numerics.activations import ACTIVATIONS, DERIVATIVES, Activation
 
 Initialisation = Literal["xavier", "he", "normal"]
+"""The ways to draw the weights of a network."""
 
 VARIANCE_FLOOR = 1e-5
 """ε of batch normalisation: added to the variance, so that a unit that is the same for all samples divides by no zero."""

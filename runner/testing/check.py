@@ -18,8 +18,11 @@ from runner.contracts.arrays import Array
 
 Verdict = Literal["ok", "failed", "skipped"]
 OK: Verdict = "ok"
+"""The verdict of a check that passed."""
 FAILED: Verdict = "failed"
+"""The verdict of a check that failed."""
 SKIPPED: Verdict = "skipped"
+"""The verdict of a check that does not apply."""
 
 PACKAGE = str(Path(__file__).parent.parent) + os.sep
 LONGEST_TEXT = 300
