@@ -34,7 +34,7 @@ from runner.experiment.reader import read_experiment
 from runner.pipeline.execute import execute
 from runner.pipeline.plan import Choices, make_plan
 from runner.registry.registry import Registry
-from runner.registry.settings import chosen_executor
+from runner.registry.setting import choose_executor
 from runner.store.writing.recording import Store
 from runner_plugins.objectives.neural_network import NeuralNetwork
 
@@ -58,7 +58,7 @@ def whole(experiment: Experiment) -> float:
 
 def on_all_cores(experiment: Experiment) -> float:
     """Run an experiment in a worker process for each core; return the seconds, with those that starting the workers takes."""
-    spread = chosen_executor(experiment.executor, Registry(), "processes", len(CORES))
+    spread = choose_executor(experiment.executor, Registry(), "processes", len(CORES))
     with affinity(CORES):
         return whole(replace(experiment, executor=spread))
 

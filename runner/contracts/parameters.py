@@ -199,7 +199,7 @@ def parameters_of(plugin: type) -> Mapping[str, Parameter]:
 def _parameters_of(plugin: type) -> Mapping[str, Parameter]:
     frozen = getattr(plugin, "__dataclass_params__", None)
     if "__dataclass_params__" not in vars(plugin) or not getattr(frozen, "frozen", False):
-        raise PluginError(f"{plugin.__module__}.{plugin.__qualname__} must be decorated with @dataclass(frozen=True)")
+        raise PluginError(f"{plugin.__qualname__} must be decorated with @dataclass(frozen=True)")
     hints = typing.get_type_hints(plugin)
     if issubclass(plugin, Plugin):
         _check_annotations(plugin)
@@ -220,7 +220,7 @@ def _check_annotations(plugin: type[Plugin]) -> None:
                 continue
             kind = type(value).__name__
             raise PluginError(
-                f"{plugin.__module__}.{plugin.__qualname__}.{name} has no annotation, so it is no parameter; write "
+                f"{plugin.__qualname__}.{name} has no annotation, so it is no parameter; write "
                 f"{name}: {kind} = {value!r}, or {name}: ClassVar[{kind}] = {value!r} if it is to be the same for all"
             )
 
@@ -229,13 +229,13 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
     optional = False
     if field.default_factory is not dataclasses.MISSING or not field.init:
         raise PluginError(
-            f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: a parameter has a plain default, and neither "
+            f"{plugin.__qualname__}.{field.name}: a parameter has a plain default, and neither "
             "default_factory nor init=False; use a tuple for a list, and functools.cached_property for what follows from other "
             "parameters"
         )
     if field.default is dataclasses.MISSING and isinstance(getattr(plugin, field.name, None), property):
         # The dataclass has removed the field from the class, and its base's read-only property shows through.
-        raise PluginError(f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: give this parameter a default")
+        raise PluginError(f"{plugin.__qualname__}.{field.name}: give this parameter a default")
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         members = [member for member in typing.get_args(hint) if member is not type(None)]
         optional = len(members) < len(typing.get_args(hint))
@@ -246,7 +246,7 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
     kind = tuple if item is not None else type(choices[0]) if choices else hint
     if (item or kind) not in _SCALARS and wrapped is None:
         raise PluginError(
-            f"{plugin.__module__}.{plugin.__qualname__}.{field.name}: a parameter is annotated float, int, bool, str, "
+            f"{plugin.__qualname__}.{field.name}: a parameter is annotated float, int, bool, str, "
             f"Path, Literal[...], tuple[float, ...], tuple[int, ...], one of these | None, or the class of a kind of plugin, "
             f"not {hint!r}"
         )

@@ -10,7 +10,7 @@ from typing import Any
 from runner.contracts.arrays import Array
 from runner.contracts.parameters import parameter
 from runner.contracts.plugin import Kind
-from runner.registry.identity import canonical, identity
+from runner.registry.identity import canonical_json, identity
 from runner.registry.setting import Setting
 
 
@@ -62,7 +62,7 @@ class Rules:
         """JSON of the rules; part of a run's identity."""
         # The key is left out at its default, so that runs keep the identity that they had before the key existed.
         gradient = {"gradient": True} if self.record_gradient else {}
-        return canonical({"stop": asdict(self.stop), "record": {"x": self.record_x, **gradient}})
+        return canonical_json({"stop": asdict(self.stop), "record": {"x": self.record_x, **gradient}})
 
     def series(self, dimension: int) -> int:
         """Return the number of values that are recorded at each iterate."""

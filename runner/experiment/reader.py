@@ -18,8 +18,7 @@ from runner.experiment.overrides import AXES, apply_overrides
 from runner.experiment.starts import StartError, starts_of
 from runner.experiment.sweeps import combine, sweep_values
 from runner.registry.catalogue import RESERVED, Catalogue, Offer, suggestion
-from runner.registry.setting import Setting
-from runner.registry.settings import make_setting
+from runner.registry.setting import Setting, make_setting
 
 TableT = TypeVar("TableT")
 KINDS = cast(tuple[Kind, ...], AXES)

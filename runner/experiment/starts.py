@@ -12,7 +12,7 @@ from runner.contracts.objective import DrawsStarts, HasStartRegion, Objective
 from runner.contracts.parameters import shown
 from runner.experiment.model import Start
 from runner.experiment.sweeps import is_finite_number
-from runner.registry.identity import canonical
+from runner.registry.identity import canonical_json
 
 FORMS = (
     "points = [...], uniform = { low, high, count, seed }, normal = { mean, std, count, seed } "
@@ -66,7 +66,7 @@ def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tupl
     if not np.isfinite(points).all():
         raise StartError("start", "the points are not all finite numbers; choose smaller bounds, or a smaller spread")
     points.setflags(write=False)
-    return tuple(Start(number, x, canonical(x.tolist())) for number, x in enumerate(points))
+    return tuple(Start(number, x, canonical_json(x.tolist())) for number, x in enumerate(points))
 
 
 def _points(points: object, dimension: int) -> Array:

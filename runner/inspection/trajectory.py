@@ -14,8 +14,7 @@ from runner.contracts.figure import Series
 from runner.errors import ExperimentError, PluginError
 from runner.inspection.subject import FORMULAS, Subject
 from runner.registry.registry import Registry
-from runner.registry.setting import Setting
-from runner.registry.settings import remake
+from runner.registry.setting import Setting, restore_setting
 from runner.store.reading.run_record import RunRecord, SettingRecord
 
 MOST_STEPS = 200
@@ -96,7 +95,7 @@ def made_again(record: SettingRecord, registry: Registry) -> Setting:
     except PluginError as error:
         raise PluginError(f"{error}; if a file offers it, name the file with --plugin") from error
     texts = [value for value in record.parameters.values() if isinstance(value, str)]
-    return remake("objective", record.canonical, registry, texts)
+    return restore_setting("objective", record.canonical, registry, texts)
 
 
 def trajectory_facts(subject: Subject, record: RunRecord, series: Series) -> TrajectoryFacts:

@@ -14,7 +14,7 @@ from runner.experiment.grid import expand
 from runner.experiment.model import Experiment, Run, Skipped
 from runner.experiment.reader import read_experiment
 from runner.registry.catalogue import Catalogue
-from runner.registry.settings import chosen_executor
+from runner.registry.setting import choose_executor
 from runner.store.reading.current_runs import StoredState
 from runner.store.writing.recording import Store
 
@@ -73,7 +73,7 @@ def read(path: Path, catalogue: Catalogue, choices: Choices) -> Experiment:
         ExperimentError: the file or a choice is wrong.
     """
     experiment = read_experiment(path, catalogue, choices.overrides)
-    return replace(experiment, executor=chosen_executor(experiment.executor, catalogue, choices.executor, choices.jobs))
+    return replace(experiment, executor=choose_executor(experiment.executor, catalogue, choices.executor, choices.jobs))
 
 
 def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:

@@ -1,4 +1,4 @@
-"""What a plugin on offer looks like, and what a catalogue of them answers."""
+"""What the registry returns: the description of a plugin, and the interface by which other packages look plugins up."""
 
 from __future__ import annotations
 
@@ -21,20 +21,20 @@ RESERVED: Mapping[Kind, tuple[str, ...]] = {
     "executor": ("name", "executor", "max_batch", "zip"),
     "figure": (),
 }
-"""Keys of a plugin's table in an experiment that are no parameters of it."""
+"""The keys of a plugin's table in an experiment file that are not parameters of the plugin."""
 
 
 @dataclass(frozen=True)
 class Offer:
-    """A plugin on offer.
+    """A plugin that an installed distribution or a plugin file offers.
 
     Attributes:
-        kind: what it is.
-        name: what experiments call it.
-        cls: the class.
-        source: the distribution and entry point, or the file, that offers it.
-        version: of the distribution; empty for a file.
-        parameters: what it can be told.
+        kind: the kind of plugin.
+        name: its name in experiment files.
+        cls: its class.
+        source: the distribution and entry point, `distribution:entry_point`, or the path of the file.
+        version: the version of the distribution; empty for a file.
+        parameters: its parameters by name.
     """
 
     kind: Kind
@@ -56,18 +56,18 @@ class Offer:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Of its code: changes when the plugin may compute something else."""
+        """The fingerprint of its code, which changes when the plugin may compute something else."""
         return fingerprint(self.cls)
 
 
 @dataclass(frozen=True)
-class Broken:
+class BrokenEntryPoint:
     """An entry point that could not be loaded.
 
     Attributes:
-        source: the distribution and entry point.
+        source: the distribution and entry point, `distribution:entry_point`.
         name: the entry point's name.
-        cause: why, in a sentence.
+        cause: the reason, in a sentence.
     """
 
     source: str
@@ -76,28 +76,28 @@ class Broken:
 
 
 class Catalogue(Protocol):
-    """Where plugins are looked up."""
+    """An object in which plugins are looked up, such as `Registry`."""
 
     def find(self, kind: Kind, name: str) -> Offer:
         """Return the plugin of that kind and name.
 
         Raises:
-            NoSuchPlugin: there is none.
-            PluginError: there are several, or it cannot be loaded.
+            NoSuchPlugin: there is no such plugin.
+            PluginError: several distributions or files offer it, or it cannot be loaded.
         """
 
     def load_file(self, path: Path) -> None:
-        """Load a plugin file that an experiment names.
+        """Load a plugin file.
 
         Raises:
-            NoSuchPlugin: it does not exist.
-            PluginError: it fails to import or offers nothing usable.
+            NoSuchPlugin: the file does not exist, or its name does not end in `.py`.
+            PluginError: the file cannot be imported, or a plugin in it breaks the contract of its kind.
         """
 
 
 def suggestion(name: str, names: Sequence[str]) -> str:
-    """Return "did you mean x?" where something is close, else the list of what is allowed."""
+    """Return the end of a message about an unknown name: "did you mean x?" if a name is similar, else the names allowed."""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"
-    return f"allowed: {', '.join(names)}" if names else "there are none"
+    return f"allowed: {', '.join(names)}" if names else "none are allowed"

@@ -1,4 +1,4 @@
-"""Checks of a plugin's class: its hooks, its methods and its parameters, before it is put on offer."""
+"""Checks of a plugin's class: its hook, its methods and its parameters, before the registry offers it."""
 
 from __future__ import annotations
 
@@ -6,17 +6,23 @@ import functools
 import inspect
 from collections.abc import Mapping
 from types import ModuleType
-from typing import Any
+from typing import Any, get_args
 
 from runner.contracts import hookspecs
 from runner.contracts.kinds import KINDS
-from runner.contracts.plugin import Kind, Plugin
+from runner.contracts.optimizer import Optimizer
+from runner.contracts.parameters import Parameter, parameters_of
+from runner.contracts.plugin import Kind, Plugin, Quantity
 from runner.errors import PluginError
-from runner.registry.catalogue import suggestion
+from runner.registry.catalogue import RESERVED, suggestion
 
 
-def _check_hooks(module: ModuleType) -> None:
-    """A hook that nobody asks for would be dropped in silence, so a misspelt one is refused here."""
+def check_hooks(module: ModuleType) -> None:
+    """Check that a module implements hooks, and only hooks that exist: pluggy ignores a misspelt one.
+
+    Raises:
+        PluginError: it implements no hook, a hook that does not exist, or one that takes arguments.
+    """
     hooks = [kind.hook for kind in KINDS.values()]
     marked = [name for name in vars(module) if getattr(vars(module)[name], f"{hookspecs.PROJECT}_impl", None)]
     for name in marked:
@@ -28,14 +34,39 @@ def _check_hooks(module: ModuleType) -> None:
         raise PluginError(f"it implements no hook; mark one with @runner.hookimpl, e.g. {hooks[0]}")
 
 
-def _mapping(hook: str, offered: Any) -> Mapping[Any, Any]:
-    if isinstance(offered, Mapping):
-        return offered
-    raise PluginError(f"{hook} must return a mapping from name to class, not {type(offered).__name__}")
+def check_class(kind: Kind, name: Any, cls: Any) -> Mapping[str, Parameter]:
+    """Check an item of the mapping that a hook returns, and return the parameters of the plugin.
+
+    Args:
+        kind: the kind of plugin that the hook offers.
+        name: the key.
+        cls: the value.
+
+    Raises:
+        PluginError: the key is not a string, or the value is not a class that fulfils the contract of its kind.
+    """
+    hook, base = KINDS[kind].hook, KINDS[kind].plugin_class
+    if not isinstance(name, str):
+        raise PluginError(f"{hook} must return a mapping from name to class, but {name!r} is not a string")
+    if not (isinstance(cls, type) and issubclass(cls, base)):
+        raise PluginError(f"{hook} offers {name!r}, which is not a class derived from runner.{base.__name__}")
+    if inspect.isabstract(cls):
+        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
+        raise PluginError(f"{kind} {name!r} does not implement {missing}")
+    _check_members(kind, name, cls)
+    parameters = parameters_of(cls)
+    for parameter in parameters:
+        if parameter in RESERVED[kind]:
+            raise PluginError(f"{kind} {name!r}: no parameter can be called {parameter!r}, which is another key in experiments")
+    quantities = get_args(Quantity)
+    needs: object = cls.needs if issubclass(cls, Optimizer) else ()
+    if not (isinstance(needs, tuple) and set(needs) <= set(quantities)):
+        raise PluginError(f"{kind} {name!r}: needs must be a tuple of {', '.join(map(repr, quantities))}, not {needs!r}")
+    return parameters
 
 
-def _check_methods(kind: Kind, name: str, cls: type[Plugin]) -> None:
-    """Refuse a method that cannot be called as the contract of its kind says, and a method where a property is expected."""
+def _check_members(kind: Kind, name: str, cls: type[Plugin]) -> None:
+    """Refuse a method that cannot be called with the arguments of its contract, and a method in place of a property."""
     for contract in KINDS[kind].contracts:
         for member, expected in vars(contract).items():
             found = inspect.getattr_static(cls, member, None)
@@ -44,28 +75,23 @@ def _check_methods(kind: Kind, name: str, cls: type[Plugin]) -> None:
             where = f"{kind} {name!r}: {cls.__name__}.{member}"
             if isinstance(expected, property) and inspect.isfunction(found):
                 raise PluginError(f"{where} must be a property; write @property above def {member}(self)")
-            if inspect.isfunction(expected):
-                _check_method(where, expected, found)
+            if not inspect.isfunction(expected):
+                continue
+            if isinstance(found, property | functools.cached_property) or not (callable(found) or hasattr(found, "__get__")):
+                found_type = type(found).__name__
+                article = "an" if found_type[0] in "aeiou" else "a"
+                raise PluginError(f"{where} must be a method, {_definition(expected)}, not {article} {found_type}")
+            if not inspect.isfunction(found):
+                continue
+            try:
+                inspect.signature(found, follow_wrapped=False).bind(*inspect.signature(expected).parameters)
+            except TypeError as error:
+                message = f"{where} must be written {_definition(expected)}, not {_definition(found, expected.__name__)}"
+                raise PluginError(message) from error
 
 
-def _check_method(where: str, expected: Any, found: Any) -> None:
-    wanted = _heading(expected)
-    if isinstance(found, property | functools.cached_property) or not (callable(found) or hasattr(found, "__get__")):
-        raise PluginError(f"{where} must be a method, {wanted}, not {_article(type(found).__name__)}")
-    if not inspect.isfunction(found):
-        return
-    try:
-        inspect.signature(found, follow_wrapped=False).bind(*inspect.signature(expected).parameters)
-    except TypeError as error:
-        raise PluginError(f"{where} must be written {wanted}, not {_heading(found, expected.__name__)}") from error
-
-
-def _heading(function: Any, name: str = "") -> str:
-    """Return the line that defines a function, without annotations."""
+def _definition(function: Any, name: str = "") -> str:
+    """Return the line that defines a function, without annotations: `def value(self, x)`."""
     signature = inspect.signature(function, follow_wrapped=False)
     bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
     return f"def {name or function.__name__}{inspect.Signature(bare)}"
-
-
-def _article(word: str) -> str:
-    return f"{'an' if word[0] in 'aeiou' else 'a'} {word}"

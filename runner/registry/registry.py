@@ -1,36 +1,35 @@
-"""What is on offer: plugins found through entry points, by kind and name.
+"""The registry: finds plugins by kind and name, through entry points and plugin files.
 
-Finding is kept apart from loading. An entry point of the group `runner` is loaded when an experiment asks for its name; if
-none offers the name, all are loaded, since one file may offer several. What fails to load stops only those who ask for it.
+An entry point of the group `runner` is loaded when an experiment asks for its name. If no entry point has the name, all are
+loaded, since one file may offer several plugins. An entry point that fails to load stops only those who ask for its plugins.
 """
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import importlib.util
-import inspect
 import sys
 import traceback
 from collections import defaultdict
+from collections.abc import Mapping
 from importlib.machinery import ModuleSpec, SourceFileLoader
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from types import ModuleType
-from typing import Any, cast, get_args
+from typing import cast
 
 import pluggy
 
 from runner.contracts import hookspecs
 from runner.contracts.kinds import KINDS
-from runner.contracts.optimizer import Optimizer
-from runner.contracts.parameters import parameters_of
-from runner.contracts.plugin import Kind, Quantity
+from runner.contracts.plugin import Kind
 from runner.errors import NoSuchPlugin, PluginError
-from runner.registry.catalogue import RESERVED, Broken, Offer, suggestion
-from runner.registry.class_checks import _check_hooks, _check_methods, _mapping
+from runner.registry.catalogue import BrokenEntryPoint, Offer, suggestion
+from runner.registry.class_checks import check_class, check_hooks
 
 GROUP = "runner"
-QUANTITIES = get_args(Quantity)
+"""The group of entry points that offer plugins."""
 
 
 class Registry:
@@ -39,22 +38,24 @@ class Registry:
     def __init__(self) -> None:
         self._manager = pluggy.PluginManager(hookspecs.PROJECT)
         self._manager.add_hookspecs(hookspecs)
-        self._waiting: dict[str, list[EntryPoint]] = defaultdict(list)
+        self._unloaded: dict[str, list[EntryPoint]] = defaultdict(list)
         for entry_point in sorted(entry_points(group=GROUP), key=_source):
-            self._waiting[entry_point.name].append(entry_point)
+            self._unloaded[entry_point.name].append(entry_point)
         self._offers: dict[tuple[Kind, str], list[Offer]] = defaultdict(list)
-        self._broken: list[Broken] = []
+        self._broken: list[BrokenEntryPoint] = []
         self._broken_files: list[str] = []
 
     def load_file(self, path: Path) -> None:
-        """Load a plugin file that an experiment names.
+        """Load a plugin file.
 
         Raises:
-            NoSuchPlugin: it does not exist.
-            PluginError: it fails to import or offers nothing usable.
+            NoSuchPlugin: the file does not exist, or its name does not end in `.py`.
+            PluginError: the file cannot be imported, or a plugin in it breaks the contract of its kind.
         """
         try:
-            self._load_file(path)
+            if path.suffix != ".py":
+                raise NoSuchPlugin(f"{path}: a plugin file ends in .py")
+            self._execute_file(path)
         except PluginError:
             self._broken_files.append(str(path))
             raise
@@ -63,8 +64,8 @@ class Registry:
         """Return the plugin of that kind and name.
 
         Raises:
-            NoSuchPlugin: there is none.
-            PluginError: there are several, or it cannot be loaded.
+            NoSuchPlugin: there is no such plugin.
+            PluginError: several distributions or files offer it, or it cannot be loaded.
         """
         self._load(name)
         if (kind, name) not in self._offers:
@@ -75,33 +76,37 @@ class Registry:
         if offers:
             sources = " and ".join(offer.source for offer in offers)
             raise PluginError(f"{kind} {name!r} is offered by {sources}; uninstall or rename one of them")
-        raise self._absence(kind, name)
+        for broken in self._broken:
+            if broken.name == name:
+                raise PluginError(f"{kind} {name!r} cannot be loaded from {broken.source}: {broken.cause}")
+        names = sorted(known for known_kind, known in self._offers if known_kind == kind)
+        unknown = [*self._broken_files, *(broken.source for broken in self._broken)]
+        unless = f", unless {' or '.join(unknown)}, which cannot be loaded, offers it" if unknown else ""
+        raise NoSuchPlugin(f"there is no {kind} {name!r}{unless}; {suggestion(name, names)}")
 
     def offers(self) -> list[Offer]:
-        """Every plugin on offer, by kind and name; loads them all."""
+        """Load all entry points, and return every plugin, sorted by kind and name."""
         self._load_all()
         order = list(KINDS)
         every = [offer for group in self._offers.values() for offer in group]
         return sorted(every, key=lambda offer: (order.index(offer.kind), offer.name, offer.source))
 
     def offered_by(self, path: Path) -> list[Offer]:
-        """What a plugin file that has been loaded offers."""
+        """Return the plugins of a plugin file that has been loaded."""
         return [offer for group in self._offers.values() for offer in group if offer.source == str(path)]
 
-    def broken(self) -> list[Broken]:
-        """Every entry point that failed to load; loads them all."""
+    def broken(self) -> list[BrokenEntryPoint]:
+        """Load all entry points, and return those that failed to load."""
         self._load_all()
         return sorted(self._broken, key=lambda broken: broken.source)
 
-    def _load_file(self, path: Path) -> None:
-        if path.suffix != ".py":
-            raise NoSuchPlugin(f"{path}: a plugin file ends in .py")
+    def _execute_file(self, path: Path) -> None:
         name = f"runner_local_{path.stem}_{hashlib.sha256(str(path.resolve()).encode()).hexdigest()[:8]}"
         loader = SourceFileLoader(name, str(path))
         module = importlib.util.module_from_spec(cast(ModuleSpec, importlib.util.spec_from_loader(name, loader)))
         sys.modules[name] = module
         try:
-            # Compiled afresh: bytecode kept beside the file would also pass for that of an edit as long and as old.
+            # Compile the source itself: cached bytecode would also be taken for an edit of the same length within one second.
             code = loader.source_to_code(loader.get_data(str(path)), str(path))
         except FileNotFoundError as error:
             raise NoSuchPlugin(f"{path}: cannot be read: {error.strerror}") from error
@@ -115,45 +120,40 @@ class Registry:
         except PluginError as error:
             raise PluginError(f"{path}: {error}") from error
         except (Exception, SystemExit) as error:
-            raise PluginError(f"{path}{_line(error, path)}: cannot be loaded: {_cause(error)}") from error
+            lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
+            place = f"{path}, line {lines[-1]}" if lines else str(path)
+            raise PluginError(f"{place}: cannot be loaded: {_cause(error)}") from error
 
     def _load_all(self) -> None:
-        for name in list(self._waiting):
+        for name in list(self._unloaded):
             self._load(name)
 
     def _load(self, name: str) -> None:
-        for entry_point in self._waiting.pop(name, []):
+        for entry_point in self._unloaded.pop(name, []):
             source = _source(entry_point)
             try:
                 self._register(entry_point.load(), source, entry_point.dist.version if entry_point.dist is not None else "")
             except (Exception, SystemExit) as error:
-                self._broken.append(Broken(source, entry_point.name, _cause(error)))
+                self._broken.append(BrokenEntryPoint(source, entry_point.name, _cause(error)))
 
     def _register(self, module: ModuleType, source: str, version: str) -> None:
-        """Take what a module offers, all of it or nothing."""
-        _check_hooks(module)
+        """Add all plugins of a module, or none of them if one breaks its contract."""
+        check_hooks(module)
         try:
             self._manager.register(module, name=source)
         except ValueError as error:
             raise PluginError("it is named twice") from error
-        offers = [
-            _offer(kind, row.hook, name, cls, source, version)
-            for kind, row in KINDS.items()
-            for implementation in getattr(self._manager.hook, row.hook).get_hookimpls()
-            if implementation.plugin_name == source
-            for name, cls in _mapping(row.hook, implementation.function()).items()
-        ]
+        offers = []
+        for kind, row in KINDS.items():
+            for implementation in getattr(self._manager.hook, row.hook).get_hookimpls():
+                if implementation.plugin_name != source:
+                    continue
+                classes = implementation.function()
+                if not isinstance(classes, Mapping):
+                    raise PluginError(f"{row.hook} must return a mapping from name to class, not {type(classes).__name__}")
+                offers += [Offer(kind, name, cls, source, version, check_class(kind, name, cls)) for name, cls in classes.items()]
         for offer in offers:
             self._offers[offer.kind, offer.name].append(offer)
-
-    def _absence(self, kind: Kind, name: str) -> PluginError:
-        for broken in self._broken:
-            if broken.name == name:
-                return PluginError(f"{kind} {name!r} cannot be loaded from {broken.source}: {broken.cause}")
-        names = sorted(known for known_kind, known in self._offers if known_kind == kind)
-        unknown = [*self._broken_files, *(broken.source for broken in self._broken)]
-        unless = f", unless {' or '.join(unknown)}, which cannot be loaded, offers it" if unknown else ""
-        return NoSuchPlugin(f"there is no {kind} {name!r}{unless}; {suggestion(name, names)}")
 
 
 def _source(entry_point: EntryPoint) -> str:
@@ -162,44 +162,17 @@ def _source(entry_point: EntryPoint) -> str:
 
 
 def _cause(error: BaseException) -> str:
+    """Return the reason why a module cannot be loaded, with a remedy where one is known."""
     if isinstance(error, PluginError):
         return str(error)
-    text = str(error).replace(": use default_factory", "; use a tuple, as in tuple[float, ...] = (1.0, 2.0)")
-    return f"{type(error).__name__}: {text}{_remedy(error)}"
-
-
-def _remedy(error: BaseException) -> str:
-    """Say what to install where a module is missing; where only a part of one is, its name is wrong."""
-    missing = (error.name or "").partition(".")[0] if isinstance(error, ModuleNotFoundError) else ""
-    if not missing or importlib.util.find_spec(missing) is not None:
-        return ""
-    return f"; install what brings it, perhaps with python -m pip install {missing}"
-
-
-def _line(error: BaseException, path: Path) -> str:
-    """Return where in the file an error arose, if it did."""
-    lines = [line for frame, line in traceback.walk_tb(error.__traceback__) if frame.f_code.co_filename == str(path)]
-    return f", line {lines[-1]}" if lines else ""
-
-
-def _offer(kind: Kind, hook: str, name: Any, cls: Any, source: str, version: str) -> Offer:
-    wanted = KINDS[kind].plugin_class
-    if not isinstance(name, str):
-        raise PluginError(f"{hook} must return a mapping from name to class, but {name!r} is not a string")
-    if not (isinstance(cls, type) and issubclass(cls, wanted)):
-        raise PluginError(f"{hook} offers {name!r}, which is not a class derived from runner.{wanted.__name__}")
-    if inspect.isabstract(cls):
-        missing = ", ".join(sorted(getattr(cls, "__abstractmethods__", ())))
-        raise PluginError(f"{kind} {name!r} does not implement {missing}")
-    _check_methods(kind, name, cls)
-    try:
-        parameters = parameters_of(cls)
-    except PluginError as error:
-        raise PluginError(str(error).removeprefix(f"{cls.__module__}.")) from error
-    for parameter in parameters:
-        if parameter in RESERVED[kind]:
-            raise PluginError(f"{kind} {name!r}: no parameter can be called {parameter!r}, which experiments use otherwise")
-    needs: object = cls.needs if issubclass(cls, Optimizer) else ()
-    if not (isinstance(needs, tuple) and set(needs) <= set(QUANTITIES)):
-        raise PluginError(f"{kind} {name!r}: needs must be a tuple of {', '.join(map(repr, QUANTITIES))}, not {needs!r}")
-    return Offer(kind, name, cls, source, version, parameters)
+    remedy = ""
+    if isinstance(error, ModuleNotFoundError):
+        missing = (error.name or "").partition(".")[0]
+        # If the package itself is there, one of its parts is misspelt, and installing it is no remedy.
+        if missing and importlib.util.find_spec(missing) is None:
+            remedy = f"; install the distribution that contains it, perhaps with python -m pip install {missing}"
+    elif isinstance(error, ValueError):
+        *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == dataclasses.__file__:
+            remedy = "; in a plugin, use a tuple instead, as in tuple[float, ...] = (1.0, 2.0)"
+    return f"{type(error).__name__}: {error}{remedy}"

@@ -1,16 +1,26 @@
-"""A setting: one plugin with one value for each of its parameters."""
+"""Settings: plugins made with their parameters.
+
+`make_setting` makes every plugin. It is called with the values of an experiment by the reader of experiment files, with the
+choice of the command line by `choose_executor`, and with stored parameters by `restore_setting`.
+"""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
-from runner.contracts.parameters import ParameterValue, parameters_of
+import numpy as np
+
+from runner.contracts.objective import HasStartRegion, Objective
+from runner.contracts.parameters import Parameter, ParameterValue, parameters_of, shown
 from runner.contracts.plugin import Kind, Plugin
-from runner.registry.identity import canonical
+from runner.errors import ExperimentError, PluginError
+from runner.registry.catalogue import Catalogue, Offer
+from runner.registry.identity import canonical_json
 
 
 @dataclass(frozen=True, eq=False)
@@ -18,13 +28,13 @@ class Setting:
     """One plugin with one value for each of its parameters.
 
     Attributes:
-        kind: which of the grid's axes it stands on.
+        kind: the kind of plugin.
         name: the plugin's name.
         plugin: the plugin itself, made with these parameters.
-        parameters: every parameter, defaults included.
+        parameters: every parameter by name, defaults and the parameters of wrapped plugins included.
         canonical: JSON of name and parameters; part of a run's identity.
-        structure: the same without the float parameters in which the runs of one batch may differ.
-        fingerprint: of the plugin's code.
+        structure: the same JSON without the float parameters in which the runs of one batch may differ.
+        fingerprint: the fingerprint of the plugin's code and of the code of the plugins that it wraps.
         wrapped: the settings of the plugins that it wraps, by the parameter that holds them.
     """
 
@@ -39,37 +49,185 @@ class Setting:
 
     @classmethod
     def of(cls, kind: Kind, name: str, plugin: Plugin, fingerprint: str, wrapped: Mapping[str, Setting] | None = None) -> Setting:
-        """Describe a plugin made with plain numbers.
+        """Describe a plugin that was made with numbers.
 
-        The parameters of a plugin that it wraps count as its own, with the wrapped plugin's name under the parameter that holds
-        it; where both have a parameter of one name, the wrapped one's has the holder's name and a dot before it.
+        The parameters of a wrapped plugin count as the plugin's own, and the parameter that holds it has its name as value. Where
+        both have a parameter of the same name, the wrapped plugin's is called `holder.name`, after the parameter that holds it.
+
+        Args:
+            kind: the kind of plugin.
+            name: its name.
+            plugin: the plugin.
+            fingerprint: the fingerprint of its own code.
+            wrapped: the settings of the plugins that it wraps, by the parameter that holds them.
 
         Raises:
             OSError: a file that a parameter names cannot be read.
         """
-        inner = wrapped or {}
+        wrapped = wrapped or {}
         known = parameters_of(type(plugin))
-        own = {key: cast(ParameterValue, getattr(plugin, key)) for key in known if key not in inner}
+        own = {key: cast(ParameterValue, getattr(plugin, key)) for key in known if key not in wrapped}
         fixed = {key: value for key, value in own.items() if not (known[key].batched and isinstance(value, float))}
-        parameters = {**own, **{key: setting.name for key, setting in inner.items()}}
-        for key, setting in inner.items():
-            for name_inside, value in setting.parameters.items():
-                parameters[f"{key}.{name_inside}" if name_inside in parameters else name_inside] = value
-        whole = {key: json.loads(setting.canonical) for key, setting in inner.items()}
-        shape = {key: json.loads(setting.structure) for key, setting in inner.items()}
+        parameters = {**own, **{key: setting.name for key, setting in wrapped.items()}}
+        for key, setting in wrapped.items():
+            for inner_name, value in setting.parameters.items():
+                parameters[f"{key}.{inner_name}" if inner_name in parameters else inner_name] = value
+        whole = {key: json.loads(setting.canonical) for key, setting in wrapped.items()}
+        shape = {key: json.loads(setting.structure) for key, setting in wrapped.items()}
+        if wrapped:
+            fingerprints = [fingerprint, *(setting.fingerprint for setting in wrapped.values())]
+            fingerprint = hashlib.sha256("".join(fingerprints).encode()).hexdigest()
         return cls(
             kind,
             name,
             plugin,
             parameters,
-            canonical({"name": name, "parameters": {**own, **whole}}),
-            canonical({"name": name, "parameters": {**fixed, **shape}}),
-            _joined_fingerprint([fingerprint, *(setting.fingerprint for setting in inner.values())]),
-            inner,
+            canonical_json({"name": name, "parameters": {**own, **whole}}),
+            canonical_json({"name": name, "parameters": {**fixed, **shape}}),
+            fingerprint,
+            wrapped,
         )
 
 
-def _joined_fingerprint(fingerprints: Sequence[str]) -> str:
-    if len(fingerprints) == 1:
-        return fingerprints[0]
-    return hashlib.sha256("".join(fingerprints).encode()).hexdigest()
+def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Mapping[str, Setting] | None = None) -> Setting:
+    """Make a plugin with one value for each of its parameters.
+
+    Args:
+        offer: the plugin.
+        values: its parameters; a missing one has its default, converted to the parameter's type: 1 becomes 1.0 for a float.
+        wrapped: the plugins that it wraps, by the parameter that holds them.
+
+    Raises:
+        ValueError: the plugin refuses the values, or a file that they name cannot be read.
+        PluginError: the plugin raised it, or the source of its code is missing.
+    """
+    wrapped = wrapped or {}
+    arguments: dict[str, Any] = {**values, **{key: setting.plugin for key, setting in wrapped.items()}}
+    for name, known in offer.parameters.items():
+        if name not in arguments and not known.required:
+            try:
+                arguments[name] = known.convert(known.default)
+            except ValueError as error:
+                raise ValueError(f"the default of {offer.name}'s {name} {error}") from error
+    try:
+        plugin = offer.cls(**arguments)
+        plugin.validate()
+        if isinstance(plugin, Objective):
+            # The grid is made from these two. An exception that they raise is the plugin's refusal of the values, too.
+            _check_dimension(plugin)
+            _check_start_region(plugin)
+    except (ValueError, PluginError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{offer.name} cannot be made: {type(error).__name__}: {error}") from error
+    try:
+        return Setting.of(offer.kind, offer.name, plugin, offer.fingerprint, wrapped)
+    except OSError as error:
+        raise ValueError(f"{error.filename}: cannot be read: {error.strerror}") from error
+
+
+def _check_dimension(objective: Objective) -> None:
+    dimension: object = objective.dimension
+    if not isinstance(dimension, int | np.integer) or dimension < 1:
+        raise ValueError(f"its dimension must be a whole number >= 1, not {shown(dimension)}")
+
+
+def _check_start_region(objective: Objective) -> None:
+    region: object = objective.start_region if isinstance(objective, HasStartRegion) else (0.0, 0.0)
+    if not (isinstance(region, tuple) and len(region) == 2):
+        raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {shown(region)}")
+
+
+def choose_executor(written: Setting, catalogue: Catalogue, name: str | None, jobs: int | None) -> Setting:
+    """Return the executor to use: the one in the experiment file, unless the command line chooses another name or `jobs`.
+
+    Args:
+        written: the executor in the experiment file.
+        catalogue: where another one is looked up.
+        name: the name given to `--executor`, or None.
+        jobs: the number given to `--jobs`, or None.
+
+    Raises:
+        ExperimentError: there is no such executor, or it does not accept the parameters.
+    """
+    if name is None and jobs is None:
+        return written
+    try:
+        offer = catalogue.find("executor", name or written.name)
+    except PluginError as error:
+        raise ExperimentError("--executor", [str(error)]) from error
+    values = dict(written.parameters) if offer.name == written.name else {}
+    if jobs is not None:
+        if "jobs" not in offer.parameters:
+            raise ExperimentError("--jobs", [f"executor {offer.name} has no such parameter; use --executor processes"])
+        try:
+            values["jobs"] = offer.parameters["jobs"].convert(jobs)
+        except ValueError as error:
+            raise ExperimentError("--jobs", [str(error)]) from error
+    for key, known in offer.parameters.items():
+        if known.required and key not in values:
+            raise ExperimentError("--executor", [f"{offer.name} needs {key}, {known.allowed}; write it into [execution]"])
+    try:
+        return make_setting(offer, values)
+    except ValueError as error:
+        raise ExperimentError("--executor", [f"{offer.name}: {error}"]) from error
+
+
+def restore_setting(kind: Kind, canonical: str, catalogue: Catalogue, texts: Collection[str] = ()) -> Setting:
+    """Make a plugin again from its stored parameters.
+
+    The code of the plugin may have changed since; compare the fingerprint of the result with the stored one.
+
+    Args:
+        kind: the kind of plugin.
+        canonical: JSON of its name and parameters, with floats in hexadecimal and files as the hash of their content.
+        catalogue: where the plugin is looked up.
+        texts: the stored parameters that are texts; the paths of the files are among them.
+
+    Raises:
+        PluginError: the plugin is not installed, its parameters have changed, or a file is missing or has changed.
+    """
+    stored = json.loads(canonical)
+    setting = _restored(kind, stored, catalogue, texts)
+    if setting.canonical != canonical:
+        raise PluginError(
+            f"{kind} {stored['name']}: its parameters are not those that are stored; install the version of the plugin that "
+            "computed the run, or run the experiment again"
+        )
+    return setting
+
+
+def _restored(kind: Kind, stored: Mapping[str, Any], catalogue: Catalogue, texts: Collection[str]) -> Setting:
+    """Make a plugin, and first those that it wraps, from the parsed JSON."""
+    name = stored["name"]
+    offer = catalogue.find(kind, name)
+    wrapped: dict[str, Setting] = {}
+    values: dict[str, ParameterValue] = {}
+    try:
+        for key, value in stored["parameters"].items():
+            known = offer.parameters.get(key)
+            if known is None:
+                raise ValueError(f"it has no parameter {key} any more")
+            if known.plugin is not None and value is not None:
+                wrapped[key] = _restored(known.plugin, value, catalogue, texts)
+            else:
+                values[key] = known.convert(_written_value(known, value, texts))
+        return make_setting(offer, values, wrapped)
+    except PluginError:
+        raise
+    except Exception as error:  # the JSON is a stranger's, and may hold anything
+        raise PluginError(f"{kind} {name}: cannot be made again from its stored parameters: {error}") from error
+
+
+def _written_value(known: Parameter, value: object, texts: Collection[str]) -> object:
+    """Return the value that an experiment file would have for a parameter, from the value in canonical JSON."""
+    if isinstance(value, dict):
+        for text in texts:
+            path = Path(text)
+            if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == str(value["sha256"]):
+                return text
+        raise ValueError("the file that it was computed from is gone or has changed")
+    number: Callable[[Any], object] = float.fromhex if float in (known.python_type, known.item) else lambda item: item
+    if isinstance(value, list):
+        return [number(item) for item in value]
+    return None if value is None else number(value)

@@ -22,7 +22,7 @@ from runner.registry.setting import Setting
 from runner.registry.catalogue import Catalogue
 from runner.contracts.outcomes import Outcome
 from runner.store.reading.run_record import RunRecord, SettingRecord
-from runner.registry.settings import remake
+from runner.registry.setting import restore_setting
 from runner.experiment.model import StoppingRules
 from runner.store.connection import Database
 from runner.store.reading.one_run import read_run, replayable
@@ -89,7 +89,7 @@ def _replay(record: RunRecord, database: Database, catalogue: Catalogue) -> Repl
 
 def _made(kind: Axis, record: SettingRecord, catalogue: Catalogue) -> Setting:
     texts = [value for value in record.parameters.values() if isinstance(value, str)]
-    return remake(kind, record.canonical, catalogue, texts)
+    return restore_setting(kind, record.canonical, catalogue, texts)
 
 
 def _rules(canonical: str) -> Rules:

@@ -18,7 +18,7 @@ import pytest
 
 from runner.cli.plugins.scaffold import new_package
 from runner.contracts.kinds import KINDS
-from runner.registry.catalogue import Broken
+from runner.registry.catalogue import BrokenEntryPoint
 from tests.support.command_line import Done
 from tests.support.folders import folder_contents
 from tests.support.paths import ROOT
@@ -226,7 +226,7 @@ def test_documentation_page_can_be_followed(shell):
 
 
 def test_name_of_a_plugin_that_cannot_be_loaded_is_taken():
-    broken = [Broken("acme:heavy_ball", "heavy_ball", "SyntaxError: invalid syntax")]
+    broken = [BrokenEntryPoint("acme:heavy_ball", "heavy_ball", "SyntaxError: invalid syntax")]
     message = "'heavy_ball' is already the name of acme:heavy_ball, which cannot be loaded; choose another name"
     with pytest.raises(ValueError, match=re.escape(message)):
         new_package("optimizer", "heavy_ball", [], broken)

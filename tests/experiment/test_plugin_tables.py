@@ -29,7 +29,7 @@ class TestPluginsOfTheFile:
             case("objective[0].name: must be the name of a plugin, not 3", objective="name = 3"),
             case("execution.executor: must be the name of a plugin, not 3", end="[execution]\nexecutor = 3"),
             case(
-                "gradient[0].zz: analytic has no such parameter; there are none",
+                "gradient[0].zz: analytic has no such parameter; none are allowed",
                 gradient='name = "analytic"\nzz = 1',
             ),
             case(

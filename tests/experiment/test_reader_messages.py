@@ -153,7 +153,7 @@ class TestOtherTables:
             ended("[[exclude]]\noptimizer = []", f"exclude[0].optimizer: {DROP}"),
             ended("[execution]\nmax_batch = 0", f"execution.max_batch: {WHOLE} 0"),
             ended("[execution]\nmax_batch = true", f"execution.max_batch: {WHOLE} true"),
-            ended("[execution]\nworkers = 2", "execution.workers: serial has no such parameter; there are none"),
+            ended("[execution]\nworkers = 2", "execution.workers: serial has no such parameter; none are allowed"),
             ended('[execution]\nname = "serial"', "execution.name: there is no such key; did you mean executor?"),
             ended(
                 '[execution]\nexecutor = { values = ["serial"] }',

@@ -74,7 +74,7 @@ class TestBrokenPlugins:
         [
             (
                 "import os\nimport nope_nope",
-                ", line 2: cannot be loaded: ModuleNotFoundError: No module named 'nope_nope'; install what brings it, perhaps with "
+                ", line 2: cannot be loaded: ModuleNotFoundError: No module named 'nope_nope'; install the distribution that contains it, perhaps with "
                 "python -m pip install nope_nope",
             ),
             ("1 / 0", ", line 1: cannot be loaded: ZeroDivisionError: division by zero"),
@@ -124,7 +124,7 @@ class TestBrokenPlugins:
             (PLUGIN.replace("@dataclass(frozen=True)", ""), ": Bowl must be decorated with @dataclass(frozen=True)"),
             (
                 PLUGIN.replace("step_size", "name"),
-                ": optimizer 'walk': no parameter can be called 'name', which experiments use otherwise",
+                ": optimizer 'walk': no parameter can be called 'name', which is another key in experiments",
             ),
             (
                 PLUGIN.replace("    step_size:", "    needs = ('gradient', 'hesian')\n    step_size:"),

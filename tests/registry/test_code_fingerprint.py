@@ -109,7 +109,7 @@ class TestFingerprints:
     def test_code_that_cannot_be_read_is_refused(self, tmp_path):
         plugin = plugin_of(CODE, tmp_path, "sourceless")
         sys.modules["sourceless"].__spec__ = None
-        message = "^the source code of sourceless cannot be read, so a change in it would go unnoticed; keep its .py file$"
+        message = "^the source code of sourceless cannot be read, so a change would go unnoticed; keep its .py file$"
         with pytest.raises(PluginError, match=message):
             fingerprint(plugin)
 

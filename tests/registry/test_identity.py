@@ -20,7 +20,7 @@ from runner.experiment.grid import expand
 from runner.experiment.model import StoppingRules
 from runner.experiment.reader import read_experiment
 from runner.registry.catalogue import Offer
-from runner.registry.identity import canonical
+from runner.registry.identity import canonical_json
 from runner.registry.registry import Registry
 
 REGISTRY = Registry()
@@ -256,18 +256,18 @@ class TestCanonicalText:
         ],
     )
     def test_known_values(self, value: object, text: str):
-        assert canonical(value) == text
+        assert canonical_json(value) == text
 
     @given(PLAIN, PLAIN)
     def test_equal_texts_mean_equal_values(self, one: object, other: object):
-        assert (canonical(one) == canonical(other)) == same(one, other)
+        assert (canonical_json(one) == canonical_json(other)) == same(one, other)
 
     @given(st.dictionaries(st.text(max_size=4), st.floats(), max_size=6), st.randoms(use_true_random=False))
     def test_the_order_of_keys_does_not_count(self, value: dict[str, float], random: Any):
         items = list(value.items())
         random.shuffle(items)
-        assert canonical(dict(items)) == canonical(value)
+        assert canonical_json(dict(items)) == canonical_json(value)
 
     @given(st.floats(allow_nan=False))
     def test_floats_are_read_back_exactly(self, value: float):
-        assert same(float.fromhex(json.loads(canonical(value))), value)
+        assert same(float.fromhex(json.loads(canonical_json(value))), value)

@@ -40,7 +40,7 @@ class Momentum(Optimizer):
 def runner_optimizers():
     return {"acme_swing": Momentum}
 '''
-MISSING = "ModuleNotFoundError: No module named 'nope_nope'; install what brings it, perhaps with python -m pip install nope_nope"
+MISSING = "ModuleNotFoundError: No module named 'nope_nope'; install the distribution that contains it, perhaps with python -m pip install nope_nope"
 EXPERIMENT = """\
 [[objective]]
 name = "quadratic"

@@ -85,7 +85,7 @@ class TestBrokenPlugins:
         [
             (
                 ("import os", "import nope_nope"),
-                "bowl.py, line 1: cannot be loaded: ModuleNotFoundError: No module named 'nope_nope'; install what brings it, perhaps "
+                "bowl.py, line 1: cannot be loaded: ModuleNotFoundError: No module named 'nope_nope'; install the distribution that contains it, perhaps "
                 "with python -m pip install nope_nope",
             ),
             (("import os", "import runner.nope"), "bowl.py, line 1: cannot be loaded: ModuleNotFoundError: No module named 'runner.nope'"),
@@ -117,8 +117,8 @@ class TestBrokenPlugins:
             ),
             (
                 ("dimension = 2", "dimension = 2\n    weights: list = []"),
-                "bowl.py, line 7: cannot be loaded: ValueError: mutable default <class 'list'> for field weights is not allowed; use a "
-                "tuple, as in tuple[float, ...] = (1.0, 2.0)",
+                "bowl.py, line 7: cannot be loaded: ValueError: mutable default <class 'list'> for field weights is not allowed: use default_factory; in a plugin, use a "
+                "tuple instead, as in tuple[float, ...] = (1.0, 2.0)",
             ),
             (
                 ("import dataclass", "import dataclass, field", "dimension = 2",

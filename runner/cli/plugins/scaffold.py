@@ -13,7 +13,7 @@ from string import Template
 
 from runner.contracts.kinds import KINDS
 from runner.contracts.plugin import Kind
-from runner.registry.catalogue import Broken, Offer, suggestion
+from runner.registry.catalogue import BrokenEntryPoint, Offer, suggestion
 
 NAME = re.compile(r"[a-z][a-z0-9]*(_[a-z0-9]+)*")
 LONGEST_NAME = 60
@@ -70,7 +70,7 @@ class Package:
         )
 
 
-def new_package(kind: str, name: str, offers: Iterable[Offer], broken: Iterable[Broken]) -> Package:
+def new_package(kind: str, name: str, offers: Iterable[Offer], broken: Iterable[BrokenEntryPoint]) -> Package:
     """Return the package of a new plugin.
 
     Args:

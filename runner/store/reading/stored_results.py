@@ -13,7 +13,7 @@ from runner.contracts.objective import Objective
 from runner.errors import PluginError, StoreError
 from runner.experiment.labels import Labels, Scalar, label
 from runner.registry.catalogue import Catalogue
-from runner.registry.settings import remake
+from runner.registry.setting import restore_setting
 from runner.store import schema
 from runner.store.connection import Database
 from runner.store.filters.syntax import Filter
@@ -103,7 +103,7 @@ class StoredResults(Results):
 
 def _remade(stored: Any, texts: Sequence[str], catalogue: Catalogue) -> Objective | None:
     try:
-        setting = remake("objective", stored.canonical, catalogue, texts)
+        setting = restore_setting("objective", stored.canonical, catalogue, texts)
     except PluginError:
         return None
     return cast(Objective, setting.plugin) if setting.fingerprint == stored.fingerprint else None

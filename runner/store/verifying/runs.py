@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Row, text
 
 from runner.contracts.outcomes import Outcome
 from runner.errors import StoreError
-from runner.registry.identity import canonical, identity
+from runner.registry.identity import canonical_json, identity
 from runner.store.connection import Database
 from runner.store.reading.run_columns import from_class
 from runner.store.verifying.values import take_any_text
@@ -107,7 +107,7 @@ def _wrong_with_run(row: Row[Any]) -> Iterator[str]:
     if missing:
         yield f"refers to a row that is not there: {', '.join(missing)}"
         return
-    start = canonical(np.frombuffer(row.start, ">f8").tolist())
+    start = canonical_json(np.frombuffer(row.start, ">f8").tolist())
     if row.identity != identity(row.objective, row.gradient, row.optimizer, row.rules, start):
         yield "its identity is not that of its plugins, rules and start"
     if row.dimension != row.start_dimension:

@@ -12,7 +12,7 @@ import numpy as np
 from sqlalchemy import Connection, text
 
 from runner.errors import StoreError
-from runner.registry.identity import canonical
+from runner.registry.identity import canonical_json
 from runner.store.connection import Database
 from runner.store.reading.parameter_values import Stored
 from runner.store.schema import SCHEMA_VERSION
@@ -133,7 +133,7 @@ def _starts(connection: Connection, check: Check) -> None:
     for number, digest, dimension, x in connection.execute(text("SELECT id, digest, dimension, x FROM start ORDER BY id")):
         check.count += 1
         whole = isinstance(x, bytes) and len(x) == 8 * dimension
-        if not whole or digest != hashlib.sha256(canonical(np.frombuffer(x, ">f8").tolist()).encode()).hexdigest():
+        if not whole or digest != hashlib.sha256(canonical_json(np.frombuffer(x, ">f8").tolist()).encode()).hexdigest():
             check.problems.append(f"start {number}: does not match its checksum")
 
 

@@ -10,8 +10,7 @@ import pytest
 from runner.errors import PluginError
 from runner.experiment.reader import read_experiment
 from runner.registry.registry import Registry
-from runner.registry.setting import Setting
-from runner.registry.settings import remake
+from runner.registry.setting import Setting, restore_setting
 from runner.store.connection import Database
 from runner.store.reading.stored_results import read_results
 from tests.support.databases import opened, run_into
@@ -56,7 +55,7 @@ def texts(setting: Setting) -> list[str]:
 def test_plugin_made_again_equals_the_stored_one(settings):
     catalogue = Registry()
     for setting in settings:
-        again = remake(setting.kind, setting.canonical, catalogue, texts(setting))
+        again = restore_setting(setting.kind, setting.canonical, catalogue, texts(setting))
         assert (again.canonical, again.structure, again.fingerprint) == (
             setting.canonical, setting.structure, setting.fingerprint,
         )  # fmt: skip
@@ -69,7 +68,7 @@ def test_changed_data_file_is_refused(settings, tmp_path, change):
     data = tmp_path / "data.csv"
     data.unlink() if change == "gone" else data.write_text(DATA + "1.0,1.0,1\n", encoding="utf-8")
     with pytest.raises(PluginError) as caught:
-        remake("objective", setting.canonical, Registry(), texts(setting))
+        restore_setting("objective", setting.canonical, Registry(), texts(setting))
     assert str(caught.value) == (
         "objective logistic_regression: cannot be made again from its stored parameters: the file that it was computed from is "
         "gone or has changed"
@@ -97,7 +96,7 @@ def test_parameters_that_no_longer_fit_are_refused(settings, change, message):
     stored = json.loads(settings[0].canonical)
     stored["parameters"] |= change
     with pytest.raises(PluginError) as caught:
-        remake("objective", json.dumps(stored), Registry())
+        restore_setting("objective", json.dumps(stored), Registry())
     assert str(caught.value) == message
 
 
@@ -105,7 +104,7 @@ def test_plugin_with_a_new_parameter_is_refused(settings):
     stored = json.loads(settings[0].canonical)
     del stored["parameters"]["dimension"]
     with pytest.raises(PluginError) as caught:
-        remake("objective", json.dumps(stored), Registry())
+        restore_setting("objective", json.dumps(stored), Registry())
     assert str(caught.value) == (
         "objective quadratic: its parameters are not those that are stored; install the version of the plugin that computed the "
         "run, or run the experiment again"
@@ -114,7 +113,7 @@ def test_plugin_with_a_new_parameter_is_refused(settings):
 
 def test_missing_plugin_is_refused():
     with pytest.raises(PluginError, match="there is no objective 'quadratc'"):
-        remake("objective", '{"name":"quadratc","parameters":{}}', Registry())
+        restore_setting("objective", '{"name":"quadratc","parameters":{}}', Registry())
 
 
 class TestResults:
