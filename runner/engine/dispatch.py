@@ -1,106 +1,160 @@
-"""Batches sent through an executor, which is somebody's plugin: each has to come back once, as a result or as lost."""
+"""Batches on their way through an executor, which may be any plugin and may compute in other processes.
+
+Each batch has to come back once, as a result or as `runner.Lost`.
+"""
 
 from __future__ import annotations
 
+import functools
+import pickle
 from collections.abc import Callable, Generator, Iterable, Iterator
-from typing import Protocol, TypeVar, cast
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic, Protocol, TypeVar, cast
 
 from runner.contracts.executor import Executor, Lost
 from runner.engine.batch import Batch
-from runner.engine.parcel import Opened, Parcel, is_ours, ours
 from runner.errors import PluginError, RunnerError
+from runner.registry.registry import Registry
 from runner.registry.setting import Setting
 
+OWN_ERROR = "It was raised by what the executor was given to compute."
 REST = "what was stored is kept, and the same command computes the rest; --executor serial computes it without this executor"
 
 
-class Identified(Protocol):
-    """What comes of a batch, and says of which."""
+class Parcel:
+    """A batch and the local plugin files that its plugins come from.
+
+    Another process does not know these files. Unpickling a parcel loads them, under the same module names as in this process,
+    before it unpickles the batch. So executors need not know about plugin files.
+
+    Attributes:
+        batch: the batch.
+        files: the files of the plugins that are not installed modules.
+    """
+
+    def __init__(self, batch: Batch, files: tuple[Path, ...]) -> None:
+        self.batch = batch
+        self.files = files
+
+    def __repr__(self) -> str:
+        return f"Parcel of {len(self.batch)} run{'s' * (len(self.batch) != 1)}"
+
+    def __getstate__(self) -> tuple[tuple[Path, ...], bytes]:
+        try:
+            return self.files, pickle.dumps(self.batch, protocol=5)
+        except Exception as error:
+            names = ", ".join(type(each).__name__ for each in (self.batch.objective, self.batch.gradient, self.batch.optimizer))
+            raise PluginError(f"{names} cannot all be sent to another process: {type(error).__name__}: {error}") from error
+
+    def __setstate__(self, state: tuple[tuple[Path, ...], bytes]) -> None:
+        self.files, pickled = state
+        for file in self.files:
+            _load_plugin_file(file)
+        self.batch = pickle.loads(pickled)
+
+
+@functools.cache
+def _load_plugin_file(file: Path) -> None:
+    Registry().load_file(file)
+
+
+class BatchResult(Protocol):
+    """The result of a function of a batch."""
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Of the batch's runs, in order."""
+        """The identities of the batch's runs, in order."""
 
 
-Result = TypeVar("Result", bound=Identified)
+Result = TypeVar("Result", bound=BatchResult)
 
 
-def dispatched(
+def dispatch(
     executor: Setting,
     function: Callable[[Batch], Result],
-    kind: type[Result],
+    result_type: type[Result],
     parcels: Iterable[Parcel],
     limit: Callable[[Parcel], float | None],
 ) -> Generator[Result | Lost[Parcel]]:
-    """Compute a function of batches where the executor computes, and yield what comes back.
+    """Compute a function of batches with an executor, and yield what comes back.
 
     Args:
-        executor: where to compute.
-        function: what to compute.
-        kind: what it returns.
+        executor: the executor.
+        function: the function.
+        result_type: the class of its results.
         parcels: the batches.
-        limit: the seconds a batch may go without a sign of life, or None.
+        limit: the seconds that a batch may go without a sign of life, or None.
 
     Raises:
-        PluginError: the executor fails, or yields something else than one result for each batch.
+        PluginError: the executor raises an exception, or does not yield one result for each batch.
     """
-    ledger = _Ledger(executor)
-    work = ledger.handed_out(parcels)
+    name = f"executor {executor.name}: {type(executor.plugin).__name__}.map"
+    waiting: set[tuple[str, ...]] = set()
+    settled: set[tuple[str, ...]] = set()
+
+    def handed_out() -> Iterator[Parcel]:
+        with own_errors_marked():
+            for parcel in parcels:
+                waiting.add(parcel.batch.identities)
+                yield parcel
+
+    items = handed_out()
     try:
-        for answer in cast(Executor, executor.plugin).map(Opened(function), work, limit):
-            yield ledger.ticked_off(answer, kind)
-        complete = not ledger.waiting and next(work, None) is None
+        for answer in cast(Executor, executor.plugin).map(_ParcelFunction(function), items, limit):
+            identities = _identities(answer, result_type)
+            if identities in settled:
+                raise PluginError(f"{name} yielded a result twice; it must yield one for each item")
+            if identities is None or identities not in waiting:
+                text = repr(answer)
+                shown = text if len(text) <= 60 else text[:57] + "..."
+                raise PluginError(f"{name} yielded {shown}; it must yield function(item), or runner.Lost, for each item")
+            waiting.remove(identities)
+            settled.add(identities)
+            yield answer
+        complete = not waiting and next(items, None) is None
     except RunnerError:
         raise
     except (Exception, SystemExit) as error:
-        if is_ours(error):
+        if OWN_ERROR in getattr(error, "__notes__", ()):
             raise
-        raise PluginError(f"{ledger.name} raised {type(error).__name__}: {error}; {REST}") from error
+        raise PluginError(f"{name} raised {type(error).__name__}: {error}; {REST}") from error
     if not complete:
-        raise PluginError(f"{ledger.name} ended before each item had its result or was yielded as runner.Lost; {REST}")
+        raise PluginError(f"{name} ended before each item had its result or was yielded as runner.Lost; {REST}")
 
 
-class _Ledger:
-    """Which batches an executor was given, and which of them have come back."""
-
-    def __init__(self, executor: Setting) -> None:
-        self.name = f"executor {executor.name}: {type(executor.plugin).__name__}.map"
-        self.waiting: set[tuple[str, ...]] = set()
-        self.settled: set[tuple[str, ...]] = set()
-
-    def handed_out(self, parcels: Iterable[Parcel]) -> Iterator[Parcel]:
-        """Yield the parcels, and note them."""
-        with ours():
-            for parcel in parcels:
-                self.waiting.add(parcel.batch.identities)
-                yield parcel
-
-    def ticked_off(self, answer: object, kind: type[Result]) -> Result | Lost[Parcel]:
-        """Return what the executor yielded, if that is what it owed.
-
-        Raises:
-            PluginError: it is not.
-        """
-        identities = _identities(answer, kind)
-        if identities in self.settled:
-            raise PluginError(f"{self.name} yielded a result twice; it must yield one for each item")
-        if identities is None or identities not in self.waiting:
-            raise PluginError(
-                f"{self.name} yielded {_shown(answer)}; it must yield function(item), or runner.Lost, for each item"
-            )
-        self.waiting.remove(identities)
-        self.settled.add(identities)
-        return cast("Result | Lost[Parcel]", answer)
-
-
-def _identities(answer: object, kind: type[Identified]) -> tuple[str, ...] | None:
-    if isinstance(answer, kind):
+def _identities(answer: object, result_type: type[BatchResult]) -> tuple[str, ...] | None:
+    """Return the identities of the runs that an executor's answer is about; None if it is neither a result nor a lost parcel."""
+    if isinstance(answer, result_type):
         return answer.identities
     if isinstance(answer, Lost) and isinstance(answer.item, Parcel) and isinstance(answer.reason, str):
         return answer.item.batch.identities
     return None
 
 
-def _shown(answer: object) -> str:
-    text = repr(answer)
-    return text if len(text) <= 60 else text[:57] + "..."
+AnyResult = TypeVar("AnyResult")
+
+
+@dataclass(frozen=True)
+class _ParcelFunction(Generic[AnyResult]):
+    """A function of a batch as a function of its parcel; other processes unpickle it."""
+
+    function: Callable[[Batch], AnyResult]
+
+    def __call__(self, parcel: Parcel) -> AnyResult:
+        with own_errors_marked():
+            return self.function(parcel.batch)
+
+
+@contextmanager
+def own_errors_marked() -> Iterator[None]:
+    """Add a note to exceptions of the body, so that they are not taken for errors of the executor.
+
+    The note stays with an exception that is sent from one process to another.
+    """
+    try:
+        yield
+    except Exception as error:
+        error.add_note(OWN_ERROR)
+        raise

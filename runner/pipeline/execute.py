@@ -12,8 +12,8 @@ from typing import Protocol
 from runner.contracts.executor import HasWorkers
 from runner.contracts.outcomes import Outcome
 from runner.engine.batch import batches
+from runner.engine.dispatch import Parcel
 from runner.engine.environment import environment
-from runner.engine.parcel import Parcel
 from runner.engine.trajectories import Descent, Trajectory
 from runner.errors import Interrupted, PluginError
 from runner.experiment.model import Experiment

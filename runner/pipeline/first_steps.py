@@ -8,8 +8,7 @@ from collections.abc import Collection, Mapping, Sequence
 
 from runner.contracts.executor import Lost
 from runner.engine.batch_safety import Rehearsal, rehearse
-from runner.engine.dispatch import dispatched
-from runner.engine.parcel import Parcel
+from runner.engine.dispatch import Parcel, dispatch
 from runner.errors import PluginError
 from runner.experiment.model import Run
 from runner.pipeline.lost_batches import silence_limit
@@ -34,7 +33,7 @@ def try_first_steps(executor: Setting, parcels: Sequence[Parcel], todo: Mapping[
     """
     fine = {_combination(run) for run in known}
     problems: dict[Combination, str] = {}
-    for rehearsal in dispatched(executor, rehearse, Rehearsal, parcels, silence_limit):
+    for rehearsal in dispatch(executor, rehearse, Rehearsal, parcels, silence_limit):
         identities = rehearsal.item.batch.identities if isinstance(rehearsal, Lost) else rehearsal.identities
         combination = _combination(todo[identities[0]])
         if isinstance(rehearsal, Lost) or rehearsal.problem is None:

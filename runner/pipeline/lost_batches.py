@@ -8,9 +8,8 @@ from collections.abc import Generator
 
 from runner.contracts.executor import Lost
 from runner.contracts.outcomes import Outcome
-from runner.engine.dispatch import dispatched
+from runner.engine.dispatch import Parcel, dispatch
 from runner.engine.loop import descend
-from runner.engine.parcel import Parcel
 from runner.engine.trajectories import Descent, Evaluations, Trajectory
 from runner.pipeline.work_sharing import Share
 from runner.registry.setting import Setting
@@ -44,7 +43,7 @@ def compute_all(executor: Setting, share: Share) -> Generator[Descent]:
     # This process has claimed the parts already. It must not wait for other processes meanwhile, which may be waiting for them.
     while parts or share.more():
         work, parts = itertools.chain(parts, share.parcels()), []
-        for descent in dispatched(executor, descend, Descent, work, silence_limit):
+        for descent in dispatch(executor, descend, Descent, work, silence_limit):
             if not isinstance(descent, Lost):
                 yield descent
                 continue

@@ -7,7 +7,7 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
-from runner.engine.parcel import Parcel
+from runner.engine.dispatch import Parcel
 from runner.engine.trajectories import Descent
 from runner.experiment.model import Run
 from runner.store.reading.current_runs import StoredState

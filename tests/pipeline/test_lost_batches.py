@@ -10,9 +10,8 @@ import pytest
 
 from runner.contracts.executor import sign_of_life
 from runner.engine.batch_safety import rehearse
-from runner.engine.dispatch import dispatched
+from runner.engine.dispatch import Parcel, dispatch
 from runner.engine.loop import descend
-from runner.engine.parcel import Parcel
 from runner.engine.trajectories import Descent
 from runner.registry.setting import Setting
 from runner_plugins.executors.processes import Processes
@@ -104,7 +103,7 @@ def test_each_rehearsed_run_is_a_sign_of_life(signs):
 def test_internal_error_in_a_batch_is_not_blamed_on_the_executor(plugin):
     parcel = Parcel(make_batch(Quadratic(), GradientDescent(0.1), [[1.0]]), ())
     with pytest.raises(LookupError, match="within"):
-        list(dispatched(Setting.of("executor", "sound", plugin, ""), fail_within, Descent, [parcel], no_limit))
+        list(dispatch(Setting.of("executor", "sound", plugin, ""), fail_within, Descent, [parcel], no_limit))
 
 
 def test_internal_error_while_sending_batches_is_not_blamed_on_the_executor():
@@ -113,4 +112,4 @@ def test_internal_error_while_sending_batches_is_not_blamed_on_the_executor():
         yield
 
     with pytest.raises(LookupError, match="within"):
-        list(dispatched(Setting.of("executor", "serial", Serial(), ""), descend, Descent, parcels(), no_limit))
+        list(dispatch(Setting.of("executor", "serial", Serial(), ""), descend, Descent, parcels(), no_limit))

@@ -16,8 +16,8 @@ import pytest
 from runner.contracts.executor import Lost
 from runner.engine.trajectories import Chunk
 from runner.errors import ExperimentError, RunnerError
+from runner.pipeline import execute as pipeline
 from runner.pipeline import lost_batches as recovery
-from runner.pipeline.execute import execute as pipeline
 from runner.pipeline.plan import Choices, read
 from runner.registry.registry import Registry
 from runner.testing import check_executor
