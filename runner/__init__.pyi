@@ -1,41 +1,9 @@
-"""The public names, each with the module that defines it. This is the one list: `__init__.py` reads it."""
+"""The public names of `runner`, each with the module that defines it; `__init__.py` reads this list.
 
-from runner.analysis.curvature import stability_limit as stability_limit
-from runner.analysis.initial_gradients import InitialGradients as InitialGradients
-from runner.analysis.initial_gradients import Survival as Survival
-from runner.analysis.initial_gradients import Survivals as Survivals
-from runner.analysis.initial_gradients import initial_gradients as initial_gradients
-from runner.analysis.initial_gradients import survivals as survivals
-from runner.analysis.learning_rates import RateSweep as RateSweep
-from runner.analysis.learning_rates import interval as interval
-from runner.analysis.learning_rates import rate_sweeps as rate_sweeps
-from runner.analysis.learning_rates import with_uncertainty as with_uncertainty
-from runner.analysis.minima import Minima as Minima
-from runner.analysis.minima import curving_downwards as curving_downwards
-from runner.analysis.minima import curving_upwards as curving_upwards
-from runner.analysis.minima import find_minima as find_minima
-from runner.analysis.minima import wilson_interval as wilson_interval
-from runner.analysis.order import Order as Order
-from runner.analysis.order import before_noise as before_noise
-from runner.analysis.order import order_of_convergence as order_of_convergence
-from runner.analysis.order import polished as polished
-from runner.analysis.parameter_sweeps import MedianLine as MedianLine
-from runner.analysis.parameter_sweeps import ParameterSweep as ParameterSweep
-from runner.analysis.parameter_sweeps import parameter_sweeps as parameter_sweeps
-from runner.analysis.quantiles import Band as Band
-from runner.analysis.quantiles import quantile_band as quantile_band
-from runner.analysis.rates import LinearRate as LinearRate
-from runner.analysis.rates import best_learning_rate as best_learning_rate
-from runner.analysis.rates import contraction as contraction
-from runner.analysis.selection import one_of_each_behaviour as one_of_each_behaviour
-from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
-from runner.analysis.summary import SettingSummary as SettingSummary
-from runner.analysis.summary import best_setting as best_setting
-from runner.analysis.summary import count_behaviours as count_behaviours
-from runner.analysis.summary import count_outcomes as count_outcomes
-from runner.analysis.summary import rounding_level as rounding_level
-from runner.analysis.summary import summarize_settings as summarize_settings
-from runner.analysis.sweep_findings import sweep_finding as sweep_finding
+The names of the three namespaces, which have lists of their own, are names of `runner` too: plugin files import them from here.
+"""
+
+from runner.analysis import *  # noqa: F403 - they are names of `runner` too
 from runner.contracts.arrays import Array as Array
 from runner.contracts.arrays import ByRows as ByRows
 from runner.contracts.arrays import dot as dot
@@ -78,39 +46,11 @@ from runner.contracts.outcomes import Outcome as Outcome
 from runner.contracts.parameters import parameter as parameter
 from runner.contracts.plugin import Quantity as Quantity
 from runner.errors import RunnerError as RunnerError
-from runner.numerics.activations import Activation as Activation
-from runner.numerics.backpropagation import layer_gradients as layer_gradients
-from runner.numerics.clipping import clip as clip
-from runner.numerics.csv_tables import read_table as read_table
-from runner.numerics.datasets import DATA_SHAPES as DATA_SHAPES
-from runner.numerics.datasets import MADE_UP as MADE_UP
-from runner.numerics.datasets import DataSet as DataSet
-from runner.numerics.datasets import DataSetName as DataSetName
-from runner.numerics.datasets import bundled_data as bundled_data
-from runner.numerics.datasets import csv_data as csv_data
-from runner.numerics.datasets import made_up_data as made_up_data
-from runner.numerics.layers import Initialisation as Initialisation
-from runner.numerics.layers import Layers as Layers
-from runner.numerics.layers import Tape as Tape
-from runner.numerics.line_search import armijo as armijo
-from runner.numerics.line_search import wolfe as wolfe
-from runner.report.contours import draw_height as draw_height
-from runner.report.contours import fit_height as fit_height
-from runner.report.contours import frame_of as frame_of
-from runner.report.style import BEHAVIOUR_COLOURS as BEHAVIOUR_COLOURS
-from runner.report.style import LEGEND_LINE as LEGEND_LINE
-from runner.report.style import OUTCOME_COLOURS as OUTCOME_COLOURS
-from runner.report.style import PALETTE as PALETTE
-from runner.report.style import legend_below as legend_below
-from runner.report.style import panels as panels
-from runner.report.style import wrapped as wrapped
+from runner.numerics import *  # noqa: F403
+from runner.report import *  # noqa: F403
 from runner.results.results_database import ResultsDatabase as ResultsDatabase
 from runner.results.results_database import open as open  # noqa: A004 - people write runner.open
 from runner.store.reading.run_record import RunRecord as RunRecord
 from runner.tables.frame import Frame as Frame
-from runner.tables.readable import counted as counted
-from runner.tables.readable import listed as listed
-from runner.tables.readable import number as number
-from runner.tables.readable import part as part
 
 __version__: str

@@ -131,7 +131,7 @@ def resolve_reference(app: Sphinx, env: BuildEnvironment, node: pending_xref, co
     target = node["reftarget"]
     name = target.rpartition(".")[2]
     objects = env.domains.python_domain.objects
-    for module in ("runner", "runner.testing"):
+    for module in ("runner", "runner.analysis", "runner.numerics", "runner.report", "runner.testing"):
         found = objects.get(f"{module}.{name}")
         if found is not None and (target.startswith("runner.") or "." not in target):
             link = nodes.reference("", "", content, internal=True)

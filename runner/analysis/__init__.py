@@ -1,1 +1,8 @@
-"""What stored runs say: quantiles over starts, curvature and stability, the best setting of each optimizer. Pure functions."""
+"""Functions of stored numbers: settings, sweeps, rates and orders of convergence, minima, convexity.
+
+`__init__.pyi` lists the public names, which are loaded when they are first used.
+"""
+
+from runner import lazy_names
+
+__getattr__, __dir__ = lazy_names(__name__)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from runner.analysis.learning_rates import is_plain
-from runner.analysis.parameter_sweeps import ParameterSweep
+from runner.analysis.parameter_medians import ParameterSweep
 from runner.analysis.summary import LEARNING_RATE, summarize_settings
 from runner.contracts.figure import StoredRun
 from runner.contracts.outcomes import Outcome

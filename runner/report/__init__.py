@@ -1,1 +1,8 @@
-"""Pictures and the page that explains them, from results that are handed in."""
+"""The report of an experiment: its page and its pictures, and what figures share to draw and to describe them.
+
+`__init__.pyi` lists the public names, which are loaded when they are first used.
+"""
+
+from runner import lazy_names
+
+__getattr__, __dir__ = lazy_names(__name__)

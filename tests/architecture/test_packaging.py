@@ -24,7 +24,7 @@ def test_wheel_holds_runner_and_its_plugins_only(tmp_path: Path):
     top = {name.partition("/")[0] for name in names}
     assert {name for name in top if not name.endswith(".dist-info")} == {"runner", "runner_plugins"}
     assert "runner/report/page.html.jinja" in names
-    assert "runner/py.typed" in names
+    assert {"runner/py.typed", "runner/__init__.pyi", "runner/report/__init__.pyi"} <= set(names)
     assert {"runner/store/migrations/env.py", "runner/store/migrations/versions/v0002.py"} <= set(names)
 
 
