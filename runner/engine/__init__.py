@@ -1,1 +1,1 @@
-"""The engine: advances a batch of runs, step by step, and says how each run ended."""
+"""The engine: advances a batch of runs, step by step, and determines the outcome of each run."""

@@ -1,4 +1,4 @@
-"""Batches: runs that differ only in numbers, and advance together."""
+"""Batches: runs that differ only in numbers, and so advance together as arrays."""
 
 from __future__ import annotations
 
@@ -27,13 +27,15 @@ PluginT = TypeVar("PluginT", bound=Plugin)
 class Batch:
     """Runs that differ only in numbers, and so advance together.
 
+    A float parameter in which the runs differ is a column `(runs, 1)` in its plugin.
+
     Attributes:
-        identities: of the runs, in order.
-        objective: made with columns `(runs, 1)` where the runs differ.
-        gradient: likewise.
-        optimizer: likewise.
+        identities: the identities of the runs, in order.
+        objective: the objective.
+        gradient: the gradient backend.
+        optimizer: the optimizer.
         start: the starting points, `(runs, dimension)`.
-        rules: stopping and recording.
+        rules: the rules of stopping and recording.
     """
 
     identities: tuple[str, ...]
@@ -47,15 +49,14 @@ class Batch:
         return len(self.identities)
 
     def only(self, rows: Sequence[int]) -> Batch:
-        """Return the batch of some of its runs, by their numbers."""
+        """Return the batch of the runs with these numbers; plugins of a single run have numbers in place of columns."""
         index = np.asarray(rows)
         plugins = (self.objective, self.gradient, self.optimizer)
         objective, gradient, optimizer = (
             take_row(plugin, rows[0]) if len(rows) == 1 else take_rows(plugin, index) for plugin in plugins
         )
-        identities = tuple(self.identities[row] for row in rows)
         return Batch(
-            identities,
+            tuple(self.identities[row] for row in rows),
             cast(Objective, objective),
             cast(GradientBackend, gradient),
             cast(Optimizer, optimizer),
@@ -65,7 +66,7 @@ class Batch:
 
 
 def take_rows(plugin: PluginT, rows: NDArray[Any]) -> PluginT:
-    """Return the plugin for some of the runs: its columns cut to `rows` (numbers or a mask), everything else as it is."""
+    """Return the plugin for some of the runs: its columns are cut to `rows` (numbers or a mask), everything else stays."""
     changed: dict[str, Any] = {}
     for field in fields(cast(Any, plugin)):
         value = getattr(plugin, field.name)
@@ -73,19 +74,11 @@ def take_rows(plugin: PluginT, rows: NDArray[Any]) -> PluginT:
             changed[field.name] = value[rows]
         elif isinstance(value, Plugin) and (kept := take_rows(value, rows)) is not value:
             changed[field.name] = kept
-    return with_columns(plugin, changed) if changed else plugin
-
-
-def with_columns(plugin: PluginT, changed: Mapping[str, Any]) -> PluginT:
-    """Return a copy of a plugin with other values in some fields, and without its constructor, which may know of numbers only."""
-    copy = object.__new__(type(plugin))
-    for field in fields(cast(Any, plugin)):
-        object.__setattr__(copy, field.name, changed.get(field.name, getattr(plugin, field.name)))
-    return copy
+    return _with_fields(plugin, changed) if changed else plugin
 
 
 def take_row(plugin: PluginT, row: int) -> PluginT:
-    """Return the plugin for one of the runs alone: made with numbers, as if there had been no others."""
+    """Return the plugin for a single run, with numbers in place of columns."""
     changed: dict[str, Any] = {}
     for field in fields(cast(Any, plugin)):
         value = getattr(plugin, field.name)
@@ -96,61 +89,64 @@ def take_row(plugin: PluginT, row: int) -> PluginT:
     return cast(PluginT, replace(cast(Any, plugin), **changed)) if changed else plugin
 
 
+def _with_fields(plugin: PluginT, changed: Mapping[str, Any]) -> PluginT:
+    """Return a copy with other values in some fields, made without the constructor, which may accept numbers only."""
+    copy = object.__new__(type(plugin))
+    for field in fields(cast(Any, plugin)):
+        object.__setattr__(copy, field.name, changed.get(field.name, getattr(plugin, field.name)))
+    return copy
+
+
 BATCH_BYTES = 2**27
-"""The most memory for the part of a batch's trajectories that is being filled."""
+"""The largest size of the chunks of a batch that are being filled."""
 
 
 def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple[Batch, Sequence[Run]]]:
-    """Yield the runs in batches that differ only in numbers, each with its runs in the same order."""
+    """Yield batches of at most `max_batch` runs that differ only in numbers, each with its runs in the same order.
+
+    Each batch also fits into `BATCH_BYTES`, unless one run does not.
+    """
+    knows_minimum: dict[str, bool] = {}
+    if rules.stop.gap is not None:
+        for objective in {run.objective.canonical: run.objective for run in runs}.values():
+            try:
+                knows_minimum[objective.canonical] = known_minimum(objective.plugin) is not None
+            except Exception:  # reported where the minimum is needed
+                knows_minimum[objective.canonical] = True
     groups: dict[tuple[str | bool, ...], list[Run]] = defaultdict(list)
-    known = _minima_known(runs) if rules.stop.gap is not None else {}
     for run in runs:
         structures = run.objective.structure, run.gradient.structure, run.optimizer.structure
-        groups[*structures, known.get(run.objective.canonical, False)].append(run)
+        # Whether an objective knows its minimum may depend on its numbers, and decides how its runs are stopped.
+        groups[*structures, knows_minimum.get(run.objective.canonical, False)].append(run)
     for group in groups.values():
         dimension = len(group[0].start.x)
-        width = 8 * rules.series(dimension)
-        size = max(1, min(max_batch, BATCH_BYTES // (width * chunk_steps(dimension, rules))))
+        size = max(1, min(max_batch, BATCH_BYTES // (8 * rules.series(dimension) * chunk_steps(dimension, rules))))
         for first in range(0, len(group), size):
             members = group[first : first + size]
-            yield _batch(members, rules), members
+            batch = Batch(
+                tuple(run.identity for run in members),
+                cast(Objective, _joined([run.objective for run in members])),
+                cast(GradientBackend, _joined([run.gradient for run in members])),
+                cast(Optimizer, _joined([run.optimizer for run in members])),
+                np.array([run.start.x for run in members]),
+                rules,
+            )
+            yield batch, members
 
 
-def _minima_known(runs: Sequence[Run]) -> dict[str, bool]:
-    """Return for each objective whether it knows its minimum, which decides how its runs are stopped."""
-    known = {}
-    for objective in {run.objective.canonical: run.objective for run in runs}.values():
-        try:
-            known[objective.canonical] = known_minimum(objective.plugin) is not None
-        except Exception:  # what it raises is told when the minimum is needed
-            known[objective.canonical] = True
-    return known
-
-
-def _batch(runs: Sequence[Run], rules: Rules) -> Batch:
-    return Batch(
-        tuple(run.identity for run in runs),
-        cast(Objective, _with_columns([run.objective for run in runs])),
-        cast(GradientBackend, _with_columns([run.gradient for run in runs])),
-        cast(Optimizer, _with_columns([run.optimizer for run in runs])),
-        np.array([run.start.x for run in runs]),
-        rules,
-    )
-
-
-def _with_columns(settings: Sequence[Setting]) -> Plugin:
-    """Return one plugin for all: a column `(runs, 1)` for each float parameter in which they differ."""
+def _joined(settings: Sequence[Setting]) -> Plugin:
+    """Return one plugin for several settings: each float parameter in which they differ is a column `(runs, 1)`."""
     first = settings[0]
     if all(setting is first for setting in settings):
         return first.plugin
     columns: dict[str, Any] = {}
     for name, known in parameters_of(type(first.plugin)).items():
         values = [] if known.plugin else [setting.parameters[name] for setting in settings]
-        # By their text, in which 0.0 and −0.0 differ as they do in the runs' identities.
+        # Compared as text, in which 0.0 and −0.0 differ, as they do in the identities of runs.
         if known.batched and isinstance(values[0], float) and len(set(map(repr, values))) > 1:
             columns[name] = np.array(values, dtype=np.float64)[:, None]
     for name, wrapped in first.wrapped.items():
-        together = _with_columns([setting.wrapped[name] for setting in settings])
-        if together is not wrapped.plugin:
-            columns[name] = together
-    return with_columns(first.plugin, columns) if columns else first.plugin
+        joined = _joined([setting.wrapped[name] for setting in settings])
+        if joined is not wrapped.plugin:
+            columns[name] = joined
+    return _with_fields(first.plugin, columns) if columns else first.plugin

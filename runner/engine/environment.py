@@ -1,4 +1,4 @@
-"""What the numbers were computed with: recorded beside every run. No environment variables."""
+"""The environment of a computation, recorded beside every run. Environment variables are not recorded."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ PACKAGES = ("gradient-runner", "numpy", "sqlalchemy")
 
 @dataclass(frozen=True)
 class Environment:
-    """Where runs were computed.
+    """The environment of a computation.
 
     Attributes:
-        python: implementation and version.
+        python: implementation and version of Python.
         platform: operating system and machine.
-        cpu: the processor's name.
+        cpu: the name of the processor.
         packages: versions by distribution.
-        git_commit: of the repository that holds the experiment file, with `+` behind it if files were changed; empty if none.
+        git_commit: the commit of the repository that holds the experiment file, followed by `+` if files were changed; empty
+            without a repository.
     """
 
     python: str
@@ -32,11 +33,11 @@ class Environment:
 
 
 def environment(folder: Path, distributions: Iterable[str]) -> Environment:
-    """Describe this process.
+    """Return the environment of this process.
 
     Args:
-        folder: the experiment file's.
-        distributions: those that offer the plugins in use.
+        folder: the folder of the experiment file.
+        distributions: the distributions of the plugins in use.
     """
     names = sorted({*PACKAGES, *distributions})
     return Environment(

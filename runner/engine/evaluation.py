@@ -1,4 +1,4 @@
-"""Computing f, ∇f and ∇²f for a batch, with shapes checked and every evaluation counted per run, whoever asks."""
+"""Evaluation of f, ∇f and ∇²f for a batch: the results of plugins are checked, and evaluations are counted for each run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,12 @@ from runner.errors import PluginError
 
 
 class Counts:
-    """How often each run of a batch has had f, ∇f and ∇²f computed.
+    """The numbers of evaluations of f, ∇f and ∇²f for each run of a batch.
 
-    Calls for the whole batch are counted once for all, calls for some of it run by run.
+    Evaluations for the whole batch are counted in one number, and those for a part of it run by run.
+
+    Attributes:
+        where: the runs that the next evaluations are for, `(runs,)`; None for all.
     """
 
     def __init__(self, runs: int) -> None:
@@ -30,7 +33,7 @@ class Counts:
         self._single = {name: np.zeros(runs, dtype=np.int64) for name in self._common}
 
     def add(self, quantities: tuple[str, ...]) -> None:
-        """Count one evaluation of each quantity, for the runs in `where`, or for all."""
+        """Count one evaluation of each quantity, for the runs in `where`."""
         for quantity in quantities:
             if self.where is None:
                 self._common[quantity] += 1
@@ -38,19 +41,22 @@ class Counts:
                 self._single[quantity] += self.where
 
     def totals(self) -> dict[str, Any]:
-        """Return for each quantity the counts, `(runs,)`."""
+        """Return for each quantity the number of evaluations, `(runs,)`."""
         return {name: self._common[name] + single for name, single in self._single.items()}
 
     def keep(self, rows: Mask) -> None:
-        """Forget the runs that have ended."""
+        """Keep some of the runs, given as a mask over those that are left, `(runs,)`."""
         self._single = {name: single[rows] for name, single in self._single.items()}
 
 
 class Evaluator:
-    """An objective and a gradient backend, for the runs of a batch that are still going.
+    """An objective and a gradient backend for the runs of a batch that are still going.
+
+    The methods take x of shape `(runs, dimension)`, and raise `PluginError` for a result of another shape or type than
+    documented.
 
     Attributes:
-        counts: the evaluations so far.
+        counts: the numbers of evaluations so far.
     """
 
     def __init__(self, objective: Objective, backend: GradientBackend, runs: int) -> None:
@@ -59,11 +65,11 @@ class Evaluator:
         self._objective = objective
         self._backend = backend
         self._counted = _counted(objective, self.counts)
-        # Asked once: isinstance with a protocol costs as much as a step of a small batch.
+        # Determined once, because isinstance with a protocol takes as long as a step of a small batch.
         self._shares_work = isinstance(backend, ComputesValueAndGradient)
 
     def keep(self, rows: Mask) -> None:
-        """Forget the runs that have ended."""
+        """Keep some of the runs, given as a mask over those that are left, `(runs,)`."""
         self.counts.keep(rows)
         self._runs = int(rows.sum())
         self._backend = take_rows(self._backend, rows)
@@ -73,7 +79,7 @@ class Evaluator:
             self._counted = _counted(kept, self.counts)
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return f and ∇f, `(runs,)` and `(runs, dimension)`, with shared work where that is offered."""
+        """Return f, `(runs,)`, and ∇f, `(runs, dimension)`; the backend computes both at once if it can."""
         if self._shares_work:
             value, gradient = cast(ComputesValueAndGradient, self._backend).value_and_gradient(self._counted, x)
         else:
@@ -107,20 +113,17 @@ class Evaluator:
 
     def _check(self, plugin: object, method: str, result: Array, shape: tuple[int, ...], x: Array) -> Array:
         if type(result) is np.ndarray and result.shape == shape and result.dtype == np.float64:
-            # In row order, for in another the same numbers may be added in another order.
+            # In row order, because in another layout the same numbers may be added in another order.
             return np.ascontiguousarray(result)
-        raise PluginError(f"{type(plugin).__name__}.{method} returned {_described(result)} for x of shape {x.shape}; "
+        described = f"{type(result).__name__} {result!r:.60}"
+        if isinstance(result, np.ndarray):
+            described = f"an array of shape {result.shape} and type {result.dtype}"
+        raise PluginError(f"{type(plugin).__name__}.{method} returned {described} for x of shape {x.shape}; "
                           f"it must return a float64 array of shape {shape}")  # fmt: skip
 
 
-def _described(result: object) -> str:
-    if isinstance(result, np.ndarray):
-        return f"an array of shape {result.shape} and type {result.dtype}"
-    return f"{type(result).__name__} {result!r:.60}"
-
-
 def _counted(objective: Objective, counts: Counts) -> Objective:
-    """Return a stand-in for the objective that counts its evaluations and offers just what the objective offers."""
+    """Return a stand-in for the objective that counts evaluations. It has exactly the members that the objective has."""
     return cast(Objective, _counted_class(type(objective))(objective, counts))
 
 
@@ -151,7 +154,15 @@ def _counting(name: str, quantities: tuple[str, ...]) -> Callable[[_Counted, Arr
 
 
 class EvaluatedPoint(Point):
-    """A point that computes what it is asked, once, through an evaluator."""
+    """A point that computes its quantities by an evaluator when they are first asked for, and keeps them.
+
+    Args:
+        evaluator: the evaluator.
+        x: the iterate, `(runs, dimension)`; read-only.
+        value: f, `(runs,)`, if it is known.
+        gradient: ∇f, `(runs, dimension)`, if it is known.
+        where: the runs for which evaluations are counted, `(runs,)`; None for all.
+    """
 
     def __init__(
         self,
@@ -170,7 +181,7 @@ class EvaluatedPoint(Point):
         if gradient is not None:
             self._known["gradient"] = gradient
 
-    def _asked(self, name: str, compute: Callable[[Array], Array]) -> Array:
+    def _computed_once(self, name: str, compute: Callable[[Array], Array]) -> Array:
         if name not in self._known:
             self._evaluator.counts.where = self._where
             try:
@@ -187,30 +198,30 @@ class EvaluatedPoint(Point):
     @property
     def value(self) -> Array:
         """f(x), `(runs,)`."""
-        return self._asked("value", self._evaluator.value)
+        return self._computed_once("value", self._evaluator.value)
 
     @property
     def gradient(self) -> Array:
         """∇f(x), `(runs, dimension)`."""
-        return self._asked("gradient", self._evaluator.gradient)
+        return self._computed_once("gradient", self._evaluator.gradient)
 
     @property
     def hessian(self) -> Array:
         """∇²f(x), `(runs, dimension, dimension)`."""
-        return self._asked("hessian", self._evaluator.hessian)
+        return self._computed_once("hessian", self._evaluator.hessian)
 
     @property
     def residuals(self) -> Array:
         """r(x) of a least-squares objective, `(runs, residuals)`."""
-        return self._asked("residuals", self._evaluator.residuals)
+        return self._computed_once("residuals", self._evaluator.residuals)
 
     @property
     def jacobian(self) -> Array:
         """∂r/∂x of a least-squares objective, `(runs, residuals, dimension)`."""
-        return self._asked("jacobian", self._evaluator.jacobian)
+        return self._computed_once("jacobian", self._evaluator.jacobian)
 
     def at(self, x: Array, where: Mask | None = None) -> Point:
-        """Look elsewhere; see `runner.Point.at`."""
+        """Return another point; see `runner.Point.at`."""
         return EvaluatedPoint(self._evaluator, x, where=where)
 
 

@@ -1,4 +1,4 @@
-"""Keeping every iterate of every run of a batch, in memory that does not grow with the length of the runs."""
+"""The recording of every iterate of a batch, in memory that does not grow with the length of the runs."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from runner.engine.trajectories import Chunk, chunk_steps
 from runner.experiment.model import Rules
 
 MEMORY_BYTES = 2**28
-"""How many bytes of full chunks a batch keeps in memory; what comes later goes to a temporary file."""
+"""The number of bytes of full chunks that a batch keeps in memory; later chunks go to temporary files."""
 SLAB_BYTES = 2**26
-"""The size of a temporary file."""
+"""The size of a temporary file, unless one block is larger."""
 STAGE_BYTES = 2**20
-"""How many bytes of iterates are collected before they are sorted by run: they should stay in the processor's cache."""
+"""The number of bytes of iterates that are collected before they are sorted by run; they should fit into the CPU cache."""
 
 
 @dataclass
@@ -27,8 +27,8 @@ class _Block:
     """The chunks that are being filled, one for each run that was going when the block began.
 
     Attributes:
-        first_step: the number of the first iterate in it.
-        filled: how many iterates it holds.
+        first_step: the number of its first iterate.
+        filled: the number of iterates in it.
         raw: the memory, `(runs, bytes of a chunk)`.
         series: the same memory as big-endian float64, `(runs, series, iterates)`.
     """
@@ -40,11 +40,11 @@ class _Block:
 
 
 class Recorder:
-    """Collects the chunks of a batch's runs.
+    """The iterates of a batch's runs, collected into chunks.
 
     Attributes:
         chunks: for each run of the batch, its finished chunks.
-        iterates: how many have been recorded.
+        iterates: the number of iterates that have been recorded.
     """
 
     def __init__(self, runs: int, dimension: int, rules: Rules) -> None:
@@ -59,13 +59,24 @@ class Recorder:
         self._runs = np.arange(runs)
         self._places: NDArray[np.intp] | slice = slice(None)
         self._block = self._new_block(0)
-        # Step after step, and in the machine's byte order: written in long strokes, and turned round once it is full.
+        # Iterates are staged step after step, in the byte order of the machine, since this is fast to write. They are transposed
+        # and converted once the stage is full.
         staged = max(1, min(self._steps, STAGE_BYTES // (8 * self._width * runs)))
         self._stage = np.empty((staged, self._width, runs))
         self._staged = 0
 
     def record(self, x: Array, value: Array, gradient_norm: Array, gradient: Array) -> None:
-        """Record the next iterate of the runs that are still going."""
+        """Record the next iterate of the runs that are still going.
+
+        Args:
+            x: the iterate, `(runs, dimension)`.
+            value: f, `(runs,)`.
+            gradient_norm: ‖∇f‖, `(runs,)`.
+            gradient: ∇f, `(runs, dimension)`.
+
+        Raises:
+            OSError: a temporary file has no room.
+        """
         if self._staged == len(self._stage) or self._block.filled + self._staged == self._steps:
             self._unload()
         if self._block.filled == self._steps:
@@ -81,14 +92,18 @@ class Recorder:
         self.iterates += 1
 
     def _unload(self) -> None:
-        """Move what is staged into the chunks."""
+        """Move the staged iterates into the chunks."""
         block, staged = self._block, self._staged
         block.series[self._places, :, block.filled : block.filled + staged] = self._stage[:staged].transpose(2, 1, 0)
         block.filled += staged
         self._staged = 0
 
     def end(self, ended: NDArray[np.bool_]) -> None:
-        """Finish the chunks of the runs that have ended, a mask over those still going, and forget them."""
+        """Finish the chunks of the runs that have ended, and record them no longer.
+
+        Args:
+            ended: True for the runs that have ended, among those still going.
+        """
         self._unload()
         places = self._current_places()
         for run, place in zip(self._runs[ended].tolist(), places[ended].tolist(), strict=True):
@@ -111,7 +126,7 @@ class Recorder:
         self.chunks[run].append(Chunk(block.first_step, block.filled, data))
 
     def _finish_block(self) -> None:
-        # First, for there may be no room; then nothing has changed yet, and what is recorded is still recorded once.
+        # This comes first: if there is no room, nothing has changed yet, and each iterate is still recorded once.
         following = self._new_block(self._block.first_step + self._steps)
         for run, place in zip(self._runs.tolist(), self._current_places().tolist(), strict=True):
             self._finish_chunk(run, place)
@@ -119,28 +134,26 @@ class Recorder:
         self._places = slice(None)
         self._block = following
 
-    def _room_on_disk(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """Cut a block out of a file; a file of its own for each would use up the files that a process may open."""
-        size = shape[0] * shape[1]
-        if len(self._slab) < size:
-            self._slab = _on_disk(max(size, SLAB_BYTES))
-        block, self._slab = self._slab[:size].reshape(shape), self._slab[size:]
-        return block
-
     def _new_block(self, first_step: int) -> _Block:
         shape = (len(self._runs), self._width * self._steps * 8)
-        raw = np.empty(shape, np.uint8) if self._retained < MEMORY_BYTES else self._room_on_disk(shape)
+        raw = np.empty(shape, np.uint8) if self._retained < MEMORY_BYTES else self._memory_on_disk(shape)
         return _Block(first_step, 0, raw, raw.view(">f8").reshape(len(raw), self._width, self._steps))
 
+    def _memory_on_disk(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
+        """Return memory that the operating system may move to a temporary file, which is deleted with its last reader.
 
-def _on_disk(size: int) -> NDArray[np.uint8]:
-    """Return bytes that the operating system may write out to a file without a name, gone with its last reader.
+        Several blocks share a file, because a file for each block could exceed the limit of open files.
 
-    Raises:
-        OSError: there is no room for them.
-    """
-    with tempfile.TemporaryFile(prefix="runner-") as file:
-        # Claimed at once: a write to a file that finds the disk full later would end the process.
-        if hasattr(os, "posix_fallocate"):
-            os.posix_fallocate(file.fileno(), 0, size)
-        return np.memmap(file, np.uint8, "r+" if hasattr(os, "posix_fallocate") else "w+", shape=(size,))
+        Raises:
+            OSError: the file has no room.
+        """
+        size = shape[0] * shape[1]
+        if len(self._slab) < size:
+            allocated = max(size, SLAB_BYTES)
+            with tempfile.TemporaryFile(prefix="runner-") as file:
+                # The space is allocated at once, because a full disk during a later write to the memory would end the process.
+                if hasattr(os, "posix_fallocate"):
+                    os.posix_fallocate(file.fileno(), 0, allocated)
+                self._slab = np.memmap(file, np.uint8, "r+" if hasattr(os, "posix_fallocate") else "w+", shape=(allocated,))
+        block, self._slab = self._slab[:size].reshape(shape), self._slab[size:]
+        return block

@@ -1,12 +1,12 @@
-"""When a run ends, and with what outcome.
+"""The end of a run, and its outcome.
 
-At each iterate the rules are asked in this order; the first that holds ends the run:
+The rules are checked at each iterate. If several hold, the outcome is the first of these.
 
     non_finite   f or ‖∇f‖ is NaN or infinite
     converged    ‖∇f‖ ≤ gradient_norm, or f − f* ≤ gap
     diverged     |f| > divergence_limit · max(1, |f(x₀)|)
     stalled      the last step moved no further than step_length
-    max_steps    the steps are used up; `diverged` instead if f was still growing (see `_still_growing`)
+    max_steps    the steps are used up; `diverged` instead if f has kept growing (see `StoppingState.kept_growing`)
     timeout      the run's share of the computing time exceeds wall_time
 """
 
@@ -19,15 +19,14 @@ from numpy.typing import NDArray
 
 from runner.contracts.arrays import Array, norm
 from runner.contracts.optimizer import Mask
-from runner.contracts.outcomes import OUTCOMES as OUTCOMES  # noqa: PLC0414 - part of what this file offers
-from runner.contracts.outcomes import Outcome as Outcome  # noqa: PLC0414 - likewise
+from runner.contracts.outcomes import OUTCOMES, Outcome
 from runner.experiment.model import StoppingRules
 
 QUARTERS = 4
 FEWEST_STEPS = 8
+"""The number of steps from which the quarters of a run are compared."""
 ROUNDING = 1e-12
-"""The relative growth of f over a run that may be rounding."""
-
+"""The relative growth of f over a run that may be caused by rounding."""
 
 OutcomeCodes = NDArray[np.int8]
 RUNNING = np.int8(-1)
@@ -39,14 +38,14 @@ def _code(outcome: Outcome) -> np.int8:
 
 @dataclass
 class StoppingState:
-    """What the rules remember of the runs of a batch between iterates.
+    """The state of the stopping rules for the runs of a batch.
 
     Attributes:
         rules: the rules.
-        minimum: f*, `(runs,)`, or None where unknown.
-        value_bound: |f| beyond which a run has diverged, `(runs,)`.
+        minimum: f*, `(runs,)`, or None if it is unknown.
+        value_bound: the largest |f| of a run that has not diverged, `(runs,)`.
         peaks: the largest f in each quarter of the allowed steps, `(4, runs)`.
-        troughs: the smallest, likewise.
+        troughs: the smallest f in each quarter of the allowed steps, `(4, runs)`.
     """
 
     rules: StoppingRules
@@ -57,13 +56,23 @@ class StoppingState:
 
     @classmethod
     def at_start(cls, rules: StoppingRules, value: Array, minimum: Array | None) -> StoppingState:
-        """Begin with f at the starting points, `(runs,)`."""
-        # At most the largest float, so that an infinite value lies beyond it whatever the limit.
+        """Return the state at the starting points.
+
+        Args:
+            rules: the rules.
+            value: f, `(runs,)`.
+            minimum: f*, `(runs,)`, or None if it is unknown.
+        """
+        # The bound is at most the largest float, so that an infinite value always exceeds it.
         bound = np.minimum(rules.divergence_limit * np.maximum(1.0, np.abs(value)), np.finfo(np.float64).max)
         return cls(rules, minimum, bound, np.full((QUARTERS, len(value)), -np.inf), np.full((QUARTERS, len(value)), np.inf))
 
     def keep(self, rows: Mask) -> None:
-        """Forget the runs that have ended."""
+        """Keep the state of some of the runs.
+
+        Args:
+            rows: True for the runs that are kept, `(runs,)`.
+        """
         self.minimum = None if self.minimum is None else self.minimum[rows]
         self.value_bound = self.value_bound[rows]
         self.peaks = self.peaks[:, rows]
@@ -72,26 +81,25 @@ class StoppingState:
     def check(
         self, step: int, value: Array, gradient_norm: Array, x: Array, previous: Array | None, seconds: float
     ) -> OutcomeCodes | None:
-        """Ask the rules at one iterate.
+        """Check the rules at one iterate.
 
         Args:
-            step: the iterate's number, 0 at the start.
+            step: the number of the iterate, 0 at the start.
             value: f, `(runs,)`.
             gradient_norm: ‖∇f‖, `(runs,)`.
             x: the iterate, `(runs, dimension)`.
             previous: the iterate before; None at the start.
-            seconds: the computing time that each of these runs has had.
+            seconds: the computing time of each of these runs so far.
 
         Returns:
-            For each run an index into `OUTCOMES`, or -1 if it goes on; None if all go on.
+            For each run an index into `OUTCOMES`, or `RUNNING` if it goes on; None if all go on.
         """
         rules = self.rules
         quarter = QUARTERS * step // (rules.max_steps + 1)
         np.maximum(self.peaks[quarter], value, out=self.peaks[quarter])
         np.minimum(self.troughs[quarter], value, out=self.troughs[quarter])
-        # NaN fails every comparison, so `sound` catches non-finite and diverged runs with one pass over each array.
-        sound = (np.abs(value) <= self.value_bound) & (gradient_norm < np.inf)
-        ended = ~sound
+        # NaN fails every comparison, so this finds the runs that are non-finite and those that have diverged.
+        ended = ~((np.abs(value) <= self.value_bound) & (gradient_norm < np.inf))
         if rules.gradient_norm is not None:
             ended |= gradient_norm <= rules.gradient_norm
         if rules.gap is not None and self.minimum is not None:
@@ -101,13 +109,10 @@ class StoppingState:
         late = rules.wall_time is not None and seconds > rules.wall_time
         if not late and step < rules.max_steps and not ended.any():
             return None
-        return self._outcomes(step, value, gradient_norm, ended, late)
-
-    def _outcomes(self, step: int, value: Array, gradient_norm: Array, ended: Mask, late: bool) -> OutcomeCodes:
-        rules = self.rules
+        # From the last rule to the first, so that an earlier rule replaces the outcome of a later one.
         codes = np.full(len(value), _code(Outcome.TIMEOUT) if late else RUNNING)
         if step >= rules.max_steps:
-            codes[:] = np.where(self._still_growing(), _code(Outcome.DIVERGED), _code(Outcome.MAX_STEPS))
+            codes[:] = np.where(self.kept_growing(), _code(Outcome.DIVERGED), _code(Outcome.MAX_STEPS))
         codes[ended] = _code(Outcome.STALLED)
         codes[~(np.abs(value) <= self.value_bound)] = _code(Outcome.DIVERGED)
         if rules.gradient_norm is not None:
@@ -118,23 +123,24 @@ class StoppingState:
         return codes
 
     def rises_at_the_end(self) -> Mask:
-        """Whether f, of a run whose steps are used up, rose in their latter half, whatever it did before.
+        """Return for each run whether f rose in the latter half of its steps, provided that all steps are used up.
 
-        All of its third quarter lies above all of its second and all of its fourth above all of its third, by more than rounding,
-        and the rise did not slow to half. A run of fewer than FEWEST_STEPS is too short to tell.
+        Three conditions must hold, up to rounding: every value of the third quarter lies above every value of the second; every
+        value of the fourth lies above every value of the third; and the rise did not slow down to half. The answer is False for a
+        run of fewer than `FEWEST_STEPS` steps, which is too short.
         """
         with np.errstate(invalid="ignore"):
             rises = np.diff(self.peaks[1:], axis=0)
-            apart = (self.troughs[2:] - self.peaks[1:-1] > ROUNDING * np.abs(self.peaks[2:])).all(axis=0)
-            result: Mask = apart & (rises[1] >= 0.5 * rises[0]) & (self.rules.max_steps >= FEWEST_STEPS)
+            separate = (self.troughs[2:] - self.peaks[1:-1] > ROUNDING * np.abs(self.peaks[2:])).all(axis=0)
+            result: Mask = separate & (rises[1] >= 0.5 * rises[0]) & (self.rules.max_steps >= FEWEST_STEPS)
         return result
 
-    def _still_growing(self) -> Mask:
-        """Whether f has kept growing to the end: the mark of a learning rate just beyond its limit.
+    def kept_growing(self) -> Mask:
+        """Return for each run whether f has grown to the end, as it does at a learning rate just beyond the stability limit.
 
-        Its largest and its smallest value rose from quarter to quarter of the allowed steps, by more than rounding, and the rise
-        of the largest did not slow to half from one quarter to the next. Geometric growth, however slow, does so; a bounded
-        oscillation does not. A run of fewer than FEWEST_STEPS is too short to tell.
+        The largest and the smallest f of a quarter must have risen from quarter to quarter, by more than rounding. The rise of
+        the largest must not have slowed down to half from one quarter to the next. Geometric growth, however slow, meets these
+        conditions, and a bounded oscillation does not. The answer is False for a run of fewer than `FEWEST_STEPS` steps.
         """
         first, _, _, last = self.peaks
         with np.errstate(invalid="ignore"):

@@ -1,4 +1,4 @@
-"""What runs leave: their iterates, in chunks, and how they ended."""
+"""The results of computing runs: their iterates, in chunks, their outcomes and their costs."""
 
 from __future__ import annotations
 
@@ -10,18 +10,19 @@ from runner.contracts.outcomes import Behaviour, Outcome
 from runner.experiment.model import Rules
 
 CHUNK_STEPS = 1020
-"""No power of two: the runs' chunks lie one after another while they fill, and would share the same few cache lines."""
+"""The largest number of iterates in a chunk. A power of two would map the chunks of all runs to the same few cache lines."""
 CHUNK_BYTES = 2**18
+"""The largest size of a chunk, unless one iterate is larger."""
 
 
 @dataclass(frozen=True)
 class Evaluations:
-    """How often the objective was computed for one run, whoever asked.
+    """The number of evaluations for one run, by the engine, the optimizer and the gradient backend together.
 
     Attributes:
-        value: times f.
-        gradient: times ∇f.
-        hessian: times ∇²f.
+        value: the number of evaluations of f.
+        gradient: the number of evaluations of ∇f.
+        hessian: the number of evaluations of ∇²f.
     """
 
     value: int
@@ -30,7 +31,7 @@ class Evaluations:
 
 
 def chunk_steps(dimension: int, rules: Rules) -> int:
-    """How many iterates of a run go into one chunk."""
+    """Return the number of iterates in a full chunk of a run."""
     return max(1, min(rules.stop.max_steps + 1, CHUNK_STEPS, CHUNK_BYTES // (8 * rules.series(dimension))))
 
 
@@ -40,9 +41,9 @@ class Chunk:
 
     Attributes:
         first_step: the number of its first iterate.
-        count: how many iterates.
-        data: big-endian float64, series after series, each `count` long: f, ‖∇f‖, then each coordinate of x and each
-            component of ∇f, where recorded.
+        count: the number of iterates.
+        data: big-endian float64, one series after another, each with `count` values: f, ‖∇f‖, then each coordinate of x and
+            each component of ∇f, if they are recorded.
     """
 
     first_step: int
@@ -56,21 +57,21 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class Trajectory:
-    """What became of one run.
+    """The result of one run.
 
     Attributes:
-        identity: the run's.
-        outcome: how it ended.
-        error: why it failed, else the empty string.
-        steps: how many steps it took.
-        evaluations: how often f, ∇f, ∇²f were computed.
-        final_value: f at the last iterate, NaN if there is none.
-        final_gradient_norm: ‖∇f‖ there.
-        best_value: the smallest f seen, NaN if there is none.
-        best_step: the iterate where it was first seen.
-        seconds: the run's share of its batch's time.
-        chunks: its iterates, in order.
-        behaviour: how it moved; None if it took no step, or nothing can be told.
+        identity: the identity of the run.
+        outcome: the outcome.
+        error: the error of a failed run in words, else the empty string.
+        steps: the number of steps.
+        evaluations: the number of evaluations of f, ∇f and ∇²f.
+        final_value: f at the last iterate, NaN without iterates.
+        final_gradient_norm: ‖∇f‖ at the last iterate, NaN without iterates.
+        best_value: the smallest f, NaN if no iterate has a value below infinity.
+        best_step: the number of the first iterate with this value.
+        seconds: the run's share of its batch's computing time.
+        chunks: the iterates, in order.
+        behaviour: the behaviour; None if the run took no step, or if the measurements do not decide.
     """
 
     identity: str
@@ -89,11 +90,11 @@ class Trajectory:
 
 @dataclass(frozen=True)
 class Descent:
-    """What came of a batch.
+    """The result of a batch.
 
     Attributes:
         trajectories: one for each run, in the order of the batch.
-        warnings: what the user should know, in sentences.
+        warnings: warnings for the user, in sentences.
     """
 
     trajectories: tuple[Trajectory, ...]
@@ -101,5 +102,5 @@ class Descent:
 
     @property
     def identities(self) -> tuple[str, ...]:
-        """Of the runs."""
+        """The identities of the runs."""
         return tuple(trajectory.identity for trajectory in self.trajectories)
