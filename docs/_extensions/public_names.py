@@ -1,7 +1,10 @@
 """The directives `public-names` and `returned-classes`: the names that `runner` offers, from their docstrings.
 
-autodoc does the work. This file chooses the fitting kind of entry for each name, prepares docstrings, which are written as
-plain text with mathematical signs, for reStructuredText, and leads references to an internal module to the public name.
+autodoc does the work. This extension
+
+- chooses the kind of entry for each name,
+- makes docstrings, which are plain text with mathematical signs, valid reStructuredText,
+- leads references to an internal module to the public name.
 """
 
 from __future__ import annotations
@@ -100,6 +103,7 @@ def prepare_docstring(app: Sphinx, what: str, name: str, value: Any, options: An
         if line and not line.startswith(" "):
             section = line in SECTIONS
         elif not section and line.startswith("    ") and not lines[number - 1]:
+            # An indented block holds code or aligned formulas, and `::` before it keeps its lines as they are.
             lines[number - 1] = "::\n\n" if not lines[number - 2].startswith(" ") else ""
         if section or not line.startswith("    "):
             lines[number] = escaped(line)
