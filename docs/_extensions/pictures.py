@@ -129,7 +129,7 @@ def draw_objective(name: str, path: Path) -> Picture:
         axes.set(xlabel="x₁" if objective.dimension == 2 else "x", ylabel="x₂" if objective.dimension == 2 else "f(x)")
         form = "Contours" if objective.dimension == 2 else "Curve"
         shade = "; darker is higher" if objective.dimension == 2 else ""
-        text = f"{form} of {subject} from {low} to {high}{shade}.{mark_minimum(axes, objective)}"
+        text = f"{form} of {subject} from {runner.number(low)} to {runner.number(high)}{shade}.{mark_minimum(axes, objective)}"
     save(figure, path)
     return Picture(text, text)
 
