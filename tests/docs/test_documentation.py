@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import shlex
 import subprocess
@@ -56,6 +57,28 @@ def test_links_lead_somewhere(path: Path):
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", path.read_text(encoding="utf-8")):
         if "://" not in target:
             assert (path.parent / target).exists(), target
+
+
+WRITTEN = [
+    *PAGES,
+    *(ROOT / name for name in ("CHANGELOG.md", "benchmarks/README.md", "results/README.md")),
+    *sorted((ROOT / "plugins").glob("*/README.md")),
+]
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_a_page_has_one_title_and_no_gap_between_its_headings(path: Path):
+    text = re.sub(r"^```.*?^```", "", path.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+    levels = [len(marks) for marks in re.findall(r"^(#+) ", text, re.MULTILINE)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels))
+
+
+@pytest.mark.parametrize("path", WRITTEN, ids=lambda path: str(path.relative_to(ROOT)))
+def test_experiments_are_shown_in_the_compact_form(path: Path):
+    shown = [text for text in blocks(path.read_text(encoding="utf-8"), "toml") if "[project]" not in text]
+    assert [line for text in shown for line in text.splitlines() if line.startswith("[")] == []
 
 
 def test_the_experiment_that_is_shown_is_valid(write, runner_cli):

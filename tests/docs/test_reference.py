@@ -61,12 +61,12 @@ def test_each_key_of_the_experiment_file_is_documented():
         for heading, body in re.findall(r"^## (.*?)\n(.*?)(?=^## |\Z)", text, re.DOTALL | re.MULTILINE)
     }
     assert sections["First level"] == set(KEYS)
-    assert sections["`[[objective]]`, `[[gradient]]` and `[[optimizer]]`"] == set(RESERVED["optimizer"])
-    assert sections["`[start]`"] == {"points", "uniform", "normal", "initialisation"}
-    assert sections["`[stop]`"] == set(StoppingRules.__dataclass_fields__)
-    assert sections["`[record]`"] == set(RecordTable.__dataclass_fields__)
-    assert sections["`[execution]`"] == set(RESERVED["executor"]) - {"name", "zip"}
-    assert sections["`[report]`"] == {"figures"}
+    assert sections["`objective`, `gradient` and `optimizer`"] == set(RESERVED["optimizer"])
+    assert sections["`start`"] == {"points", "uniform", "normal", "initialisation"}
+    assert sections["`stop`"] == set(StoppingRules.__dataclass_fields__)
+    assert sections["`record`"] == set(RecordTable.__dataclass_fields__)
+    assert sections["`execution`"] == set(RESERVED["executor"]) - {"name", "zip"}
+    assert sections["`report`"] == {"figures"}
 
 
 def test_each_outcome_and_behaviour_is_in_the_glossary():
