@@ -1,22 +1,20 @@
-"""Experiment to Runs to Batches: pure functions, nothing is computed or stored."""
+"""The grid of an experiment: every combination of its axes with its identity."""
 
 from __future__ import annotations
 
 import itertools
 from collections import Counter
 from dataclasses import dataclass
-from typing import Any, cast
+from typing import cast
 
 from runner.contracts.gradient_backend import GradientBackend
 from runner.contracts.kinds import capability_for
 from runner.contracts.objective import HasResiduals, Objective
 from runner.contracts.optimizer import Optimizer
-from runner.contracts.plugin import Quantity
+from runner.contracts.plugin import Kind, Quantity
 from runner.errors import PluginError
 from runner.experiment.model import Experiment, Run, Skipped, Start, identities
 from runner.registry.setting import Setting
-
-Combination = tuple[Setting, Setting, Setting]
 
 
 @dataclass(frozen=True)
@@ -25,8 +23,8 @@ class Grid:
 
     Attributes:
         runs: every grid point once, in the order objective, gradient, optimizer, start.
-        skipped: what was left out, and why.
-        repeated: how many grid points were the same as an earlier one.
+        skipped: the grid points that are left out, and the reasons.
+        repeated: the number of grid points that are the same as an earlier one.
     """
 
     runs: tuple[Run, ...]
@@ -35,53 +33,47 @@ class Grid:
 
 
 def expand(experiment: Experiment) -> Grid:
-    """Return every grid point with its identity, without those that are excluded or impossible."""
-    refusals = _Refusals()
+    """Return every grid point with its identity, without those that are excluded or impossible.
+
+    Raises:
+        PluginError: a gradient backend cannot say whether it serves an objective.
+    """
+    # Each backend is asked once about each objective, and not once for every learning rate.
+    refusals: dict[tuple[str, str, Quantity], str | None] = {}
     left_out: Counter[tuple[str, str]] = Counter()
     cells: list[tuple[Setting, Setting, Setting, Start]] = []
     starts = dict(zip(experiment.objectives, experiment.starts, strict=True))
-    for combination in itertools.product(experiment.objectives, experiment.gradients, experiment.optimizers):
-        reason = _reason_against(experiment, combination, refusals)
+    for objective, gradient, optimizer in itertools.product(experiment.objectives, experiment.gradients, experiment.optimizers):
+        settings: dict[Kind, Setting] = {"objective": objective, "gradient": gradient, "optimizer": optimizer}
+        reason: str | None = None
+        if any(exclusion.matches(settings) for exclusion in experiment.exclude):
+            reason = "excluded by the experiment"
+        for quantity in _needs(optimizer) if reason is None else ():
+            key = (objective.structure, gradient.structure, quantity)
+            if key not in refusals:
+                refusals[key] = _refusal(objective, gradient, quantity)
+            reason = refusals[key]
+            if reason is not None:
+                break
         if reason is None:
-            cells.extend((*combination, start) for start in starts[combination[0]])
+            cells.extend((objective, gradient, optimizer, start) for start in starts[objective])
         else:
-            names = " × ".join(setting.name for setting in combination)
-            left_out[names, reason] += len(starts[combination[0]])
+            names = " × ".join(setting.name for setting in settings.values())
+            left_out[names, reason] += len(starts[objective])
     runs = {identity: Run(identity, *cell) for identity, cell in zip(identities(experiment.rules, cells), cells, strict=True)}
     skipped = tuple(Skipped(names, reason, count) for (names, reason), count in left_out.items())
     return Grid(tuple(runs.values()), skipped, len(cells) - len(runs))
 
 
-def _reason_against(experiment: Experiment, combination: Combination, refusals: _Refusals) -> str | None:
-    objective, gradient, optimizer = combination
-    settings = {"objective": objective, "gradient": gradient, "optimizer": optimizer}
-    if any(exclusion.matches(cast(Any, settings)) for exclusion in experiment.exclude):
-        return "excluded by the experiment"
-    reasons = (refusals.of(objective, gradient, quantity) for quantity in _needs(optimizer))
-    return next((reason for reason in reasons if reason is not None), None)
-
-
 def _needs(optimizer: Setting) -> dict[Quantity, None]:
-    """Return what an optimizer, and what it wraps, asks of a point, each once and the gradient first."""
+    """Return the quantities that an optimizer and the optimizers that it wraps need, each once and the gradient first."""
     own: dict[Quantity, None] = dict.fromkeys(("gradient", *cast(Optimizer, optimizer.plugin).needs))
     wrapped = (setting for setting in optimizer.wrapped.values() if setting.kind == "optimizer")
     return own | dict.fromkeys(quantity for setting in wrapped for quantity in _needs(setting))
 
 
-class _Refusals:
-    """Asks each backend about each objective once, not once for every learning rate."""
-
-    def __init__(self) -> None:
-        self._known: dict[tuple[str, str, Quantity], str | None] = {}
-
-    def of(self, objective: Setting, gradient: Setting, quantity: Quantity) -> str | None:
-        key = (objective.structure, gradient.structure, quantity)
-        if key not in self._known:
-            self._known[key] = _refusal(objective, gradient, quantity)
-        return self._known[key]
-
-
 def _refusal(objective: Setting, gradient: Setting, quantity: Quantity) -> str | None:
+    """Return the reason why a backend cannot compute a quantity of an objective; None if it can."""
     backend, function = cast(GradientBackend, gradient.plugin), cast(Objective, objective.plugin)
     capability = capability_for(quantity)
     if capability is not None and not isinstance(backend, capability.protocol):

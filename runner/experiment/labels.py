@@ -1,9 +1,9 @@
-"""Short names that tell apart the settings of an experiment."""
+"""Labels: short names that distinguish the settings of an experiment."""
 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 Scalar = float | int | str | bool | None
@@ -11,11 +11,12 @@ Scalar = float | int | str | bool | None
 
 @dataclass(frozen=True)
 class Labels:
-    """How the settings of one axis are called.
+    """The labels of the settings of one axis.
 
     Attributes:
-        labels: for each setting, its plugin's name, and in brackets the parameters in which settings of that name differ.
-        swept: for each label, the numeric parameters in which its settings differ; they are not in the label.
+        labels: for each setting the name of its plugin, followed in brackets by the parameters in which settings of this name
+            differ.
+        swept: for each label, the numeric parameters in which its settings differ and that are not in the label.
     """
 
     labels: tuple[str, ...]
@@ -23,49 +24,36 @@ class Labels:
 
 
 def label(settings: Sequence[tuple[str, Mapping[str, Scalar]]], numbers: bool) -> Labels:
-    """Name the settings of one axis, each given as a plugin's name and its parameters.
+    """Return labels for the settings of one axis.
 
     Args:
-        settings: name and parameters of each.
-        numbers: whether numeric parameters go into the label; where not, they are reported as swept.
+        settings: the name of each setting's plugin, and its parameters.
+        numbers: True if numeric parameters go into the label; otherwise they are reported as swept.
     """
-    named: dict[str, list[Mapping[str, Scalar]]] = defaultdict(list)
+    groups: dict[str, list[Mapping[str, Scalar]]] = defaultdict(list)
     for name, parameters in settings:
-        named[name].append(parameters)
-    varied = {name: _varied(group) for name, group in named.items()}
-    swept = {
-        name: tuple(key for key in keys if not numbers and all(_is_number(parameters.get(key)) for parameters in named[name]))
-        for name, keys in varied.items()
-    }
-    shown = {name: [key for key in keys if key not in swept[name]] for name, keys in varied.items()}
-    texts = {
-        name: {key: _texts([parameters.get(key) for parameters in named[name]]) for key in keys} for name, keys in shown.items()
-    }
-    labels = [_text(name, {key: texts[name][key][parameters.get(key)] for key in shown[name]}) for name, parameters in settings]
-    names = [name for name, _ in settings]
-    return Labels(tuple(labels), {text: swept[name] for text, name in zip(labels, names, strict=True)})
-
-
-def _varied(group: Sequence[Mapping[str, Scalar]]) -> list[str]:
-    first = group[0]
-    return [key for key in first if any(parameters.get(key) != first[key] for parameters in group)]
+        groups[name].append(parameters)
+    swept: dict[str, tuple[str, ...]] = {}
+    texts: dict[str, dict[str, dict[Scalar, str]]] = {}
+    for name, group in groups.items():
+        columns = {key: [parameters.get(key) for parameters in group] for key in group[0]}
+        varied = {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
+        swept[name] = tuple(key for key, values in varied.items() if not numbers and all(map(_is_number, values)))
+        texts[name] = {key: _texts(values) for key, values in varied.items() if key not in swept[name]}
+    labels = []
+    for name, parameters in settings:
+        shown = [f"{key}={text[parameters.get(key)]}" for key, text in texts[name].items()]
+        labels.append(f"{name}({', '.join(shown)})" if shown else name)
+    return Labels(tuple(labels), {text: swept[name] for text, (name, _) in zip(labels, settings, strict=True)})
 
 
 def _is_number(value: Scalar) -> bool:
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 
-def _text(name: str, parameters: Mapping[str, str]) -> str:
-    if not parameters:
-        return name
-    return f"{name}({', '.join(f'{key}={value}' for key, value in parameters.items())})"
-
-
 def _texts(values: Sequence[Scalar]) -> dict[Scalar, str]:
-    """Return each value as text: short, unless that makes two the same."""
-    short = {value: f"{value:.6g}" if isinstance(value, float) else _in_full(value, str) for value in values}
-    return short if len(set(short.values())) == len(short) else {value: _in_full(value, repr) for value in values}
-
-
-def _in_full(value: Scalar, write: Callable[[Scalar], str]) -> str:
-    return str(value).lower() if isinstance(value, bool) else write(value)
+    """Return a text for each value: short if the texts of all values differ, else with all digits and quotation marks."""
+    short = {value: f"{value:.6g}" if isinstance(value, float) else str(value) for value in values}
+    full = {value: repr(value) for value in values}
+    texts = short if len(set(short.values())) == len(short) else full
+    return {value: text.lower() if isinstance(value, bool) else text for value, text in texts.items()}

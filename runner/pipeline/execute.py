@@ -1,59 +1,38 @@
-"""Execution of a plan: compute what is missing, and store it batch by batch."""
+"""The execution of a plan: compute the missing runs, and store them batch by batch."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
 
 from runner.contracts.executor import HasWorkers
 from runner.contracts.outcomes import Outcome
 from runner.engine.batch import batches
 from runner.engine.dispatch import Parcel
 from runner.engine.environment import environment
-from runner.engine.trajectories import Descent, Trajectory
 from runner.errors import Interrupted, PluginError
 from runner.experiment.model import Experiment
 from runner.pipeline.first_steps import try_first_steps
 from runner.pipeline.known_minima import landmarks
 from runner.pipeline.lost_batches import compute_all
-from runner.pipeline.plan import Choices, Plan
+from runner.pipeline.plan import Choices, Observer, Plan
 from runner.pipeline.work_sharing import Share
 from runner.registry.catalogue import Catalogue
 from runner.registry.setting import Setting
 from runner.store.writing.recording import Store
 
 
-class Observer(Protocol):
-    """Who is told how a sweep goes."""
-
-    def began(self, plan: Plan) -> None:
-        """The plan is made and checked; computing begins."""
-
-    def saved(self, trajectories: Sequence[Trajectory]) -> None:
-        """A batch is in the database."""
-
-    def warned(self, warning: str) -> None:
-        """Something the user should know."""
-
-    def stored_elsewhere(self, count: int) -> None:
-        """Another process stored so many of the runs that were to be computed here."""
-
-    def waiting(self, count: int, holder: str) -> None:
-        """Nothing is left but runs that others are computing just now, and most of them by that one."""
-
-
 @dataclass
 class Finished:
-    """What running an experiment did.
+    """The result of executing a plan.
 
     Attributes:
-        experiment: the experiment's row number in the database.
-        outcomes: how the runs computed now ended.
-        warnings: what the user should know.
+        experiment: the row number of the experiment in the database.
+        outcomes: the number of computed runs by outcome.
+        warnings: warnings for the user, each once.
     """
 
     experiment: int
@@ -62,26 +41,29 @@ class Finished:
 
 
 def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, observer: Observer) -> Finished:
-    """Compute what a plan has to do, and store it batch by batch.
+    """Compute the runs that a plan lists, and store them batch by batch.
 
     Raises:
-        PluginError: a plugin cannot take a first step anywhere, and nothing has been written; or the executor fails, and what was
-            saved before is kept.
+        PluginError: a plugin cannot take a first step anywhere, and nothing has been written; or the executor fails, and all
+            batches that were saved before are kept.
         StoreError: the database cannot be written.
-        Interrupted: the user pressed Ctrl-C; what was saved before is kept.
+        Interrupted: the user pressed Ctrl-C; all batches that were saved before are kept.
     """
     experiment = plan.experiment
-    work = batches(plan.todo, experiment.rules, _largest_batch(experiment, len(plan.todo)))
     axes = (*experiment.objectives, *experiment.gradients, *experiment.optimizers)
-    files = _local_files(axes, catalogue)
-    parcels = [Parcel(batch, files) for batch, _ in work]
+    offers = {setting: catalogue.find(setting.kind, setting.name) for setting in _with_wrapped(axes)}
+    files = tuple({Path(offer.source).resolve(): None for offer in offers.values() if not offer.distribution})
+    size = _largest_batch(experiment, len(plan.todo))
+    parcels = [Parcel(batch, files) for batch, _ in batches(plan.todo, experiment.rules, size)]
+
     todo = {run.identity: run for run in plan.todo}
     known = [run for run in plan.runs if run.identity in plan.stored]
     try_first_steps(experiment.executor, parcels, todo, known)
-    distributions = {catalogue.find(setting.kind, setting.name).distribution for setting in axes}
-    around = environment(experiment.path.parent, distributions - {""})
+
+    distributions = {offers[setting].distribution for setting in axes} - {""}
+    here = environment(experiment.path.parent, distributions)
     store.database.told = observer.warned
-    recording = store.begin(experiment, plan.runs, landmarks(plan.runs, experiment.gradients), around)
+    recording = store.begin(experiment, plan.runs, landmarks(plan.runs, experiment.gradients), here)
     finished = Finished(recording.experiment)
     share = Share(recording, parcels, todo, plan.stored, observer)
     observer.began(plan)
@@ -89,28 +71,37 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
         with closing(recording), closing(compute_all(experiment.executor, share)) as descents:
             for descent in descents:
                 share.save(descent)
-                _note(descent, finished, observer)
+                finished.outcomes.update(trajectory.outcome for trajectory in descent.trajectories)
+                for warning in descent.warnings:
+                    if warning not in finished.warnings:
+                        finished.warnings.append(warning)
+                        observer.warned(warning)
+                observer.saved(descent.trajectories)
                 if choices.fail_fast and finished.outcomes[Outcome.FAILED]:
                     break
     except KeyboardInterrupt as error:
-        raise Interrupted(_interruption(plan, store, finished, choices)) from error
+        if choices.rerun:
+            done = f"{finished.outcomes.total():,} of {len(plan.todo):,} runs were computed again and stored"
+            raise Interrupted(f"interrupted: {done}; the same command begins anew") from error
+        # The number comes from the database, because a batch may have been stored and not yet counted.
+        stored = len(store.find([run.identity for run in plan.runs]))
+        done = f"{stored:,} of {len(plan.runs):,} runs are stored"
+        raise Interrupted(f"interrupted: {done}; the same command again computes the rest") from error
     return finished
 
 
-def _interruption(plan: Plan, store: Store, finished: Finished, choices: Choices) -> str:
-    if choices.rerun:
-        done = finished.outcomes.total()
-        return f"interrupted: {done:,} of {len(plan.todo):,} runs were computed again and stored; the same command begins anew"
-    # Asked, and not counted: the interruption may have come between the storing of a batch and its counting.
-    stored = len(store.find([run.identity for run in plan.runs]))
-    return f"interrupted: {stored:,} of {len(plan.runs):,} runs are stored; the same command again computes the rest"
+def _with_wrapped(settings: Iterable[Setting]) -> Iterator[Setting]:
+    """Yield settings, each followed by those of the plugins that it wraps."""
+    for setting in settings:
+        yield setting
+        yield from _with_wrapped(setting.wrapped.values())
 
 
 def _largest_batch(experiment: Experiment, runs: int) -> int:
-    """Return how many runs may advance together, such that each of several workers has something to do.
+    """Return the largest number of runs that may advance together, such that each of several workers has a batch.
 
-    Not fewer: a step may cost as much for few runs as for many, and cut like this no worker takes more steps than one would
-    alone.
+    Batches are not made smaller than that. A step may cost as much for few runs as for many, and with these batches no worker
+    takes more steps than a single worker would.
 
     Raises:
         PluginError: the executor cannot say how many workers it has.
@@ -122,23 +113,3 @@ def _largest_batch(experiment: Experiment, runs: int) -> int:
         name = f"{type(executor).__name__}.workers"
         raise PluginError(f"executor {experiment.executor.name}: {name} raised {type(error).__name__}: {error}") from error
     return max(1, min(experiment.max_batch, -(-runs // workers)))
-
-
-def _local_files(settings: Iterable[Setting], catalogue: Catalogue) -> tuple[Path, ...]:
-    """Return the plugin files, named by the experiment, that these settings come from."""
-    files: dict[Path, None] = {}
-    for setting in settings:
-        offer = catalogue.find(setting.kind, setting.name)
-        if not offer.distribution:
-            files[Path(offer.source).resolve()] = None
-        files |= dict.fromkeys(_local_files(setting.wrapped.values(), catalogue))
-    return tuple(files)
-
-
-def _note(descent: Descent, finished: Finished, observer: Observer) -> None:
-    finished.outcomes.update(trajectory.outcome for trajectory in descent.trajectories)
-    for warning in descent.warnings:
-        if warning not in finished.warnings:
-            finished.warnings.append(warning)
-            observer.warned(warning)
-    observer.saved(descent.trajectories)

@@ -1,4 +1,4 @@
-"""What the objectives of a grid know of their minima, with the curvature there: stored beside the runs, for the report."""
+"""The known minima of the objectives of a grid, with the curvature there; the report reads them from the database."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting
 
     Args:
         runs: the runs.
-        gradients: the gradient backends, of which the first that can compute the Hessian does.
+        gradients: gradient backends; the first that can compute the Hessian of an objective does so.
 
     Raises:
-        PluginError: an objective's minimum is not what the contract says.
+        PluginError: an objective's minimum is not as the contract requires.
     """
     marks = {}
     for objective in dict.fromkeys(run.objective for run in runs):
@@ -51,6 +51,7 @@ def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting
 
 
 def _curvature(objective: Objective, x: Array, gradients: Sequence[Setting]) -> tuple[float, float] | None:
+    """Return the smallest and the largest eigenvalue of the Hessian at x; None if no backend computes it, or x is too long."""
     if len(x) > LARGEST_SPECTRUM:
         return None
     for setting in gradients:

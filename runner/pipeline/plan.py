@@ -1,14 +1,15 @@
-"""The plan of an experiment: its grid, what is stored of it, and what remains to be computed."""
+"""The plan of an experiment: its grid, the runs of it that are stored, and the runs that remain to be computed."""
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from runner.contracts.outcomes import Outcome
+from runner.engine.trajectories import Trajectory
 from runner.errors import ExperimentError
 from runner.experiment.grid import expand
 from runner.experiment.model import Experiment, Run, Skipped
@@ -18,21 +19,18 @@ from runner.registry.setting import choose_executor
 from runner.store.reading.current_runs import StoredState
 from runner.store.writing.recording import Store
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class Choices:
-    """What the user asked for beyond the experiment file.
+    """The user's choices beyond the experiment file.
 
     Attributes:
         overrides: changes to the file, `path.to.key=value`.
-        rerun: compute everything again.
-        retry_failed: compute failed and timed-out runs again.
-        fail_fast: stop at the first failed run.
-        executor: where to compute, instead of where the file says.
-        jobs: how much at a time, for an executor with that parameter.
+        rerun: True to compute everything again.
+        retry_failed: True to compute failed and timed-out runs again.
+        fail_fast: True to stop after the first batch with a failed run.
+        executor: the name of the executor, in place of the one in the file; None for that one.
+        jobs: the value of the executor's parameter `jobs`; None to leave it as it is.
     """
 
     overrides: tuple[str, ...] = ()
@@ -45,16 +43,16 @@ class Choices:
 
 @dataclass(frozen=True)
 class Plan:
-    """What running an experiment would do.
+    """The work that running an experiment needs.
 
     Attributes:
         experiment: the experiment.
         runs: its grid.
-        skipped: what was left out of the grid, and why.
-        repeated: how many grid points were the same as others.
-        stored: what the database holds of the grid.
+        skipped: the grid points that are left out, and the reasons.
+        repeated: the number of grid points that are the same as others.
+        stored: the state of the runs of the grid that the database holds, by identity.
         todo: the runs to compute, in the order of the grid.
-        changed: for each plugin whose code changed since, how many stored runs that makes stale.
+        changed: for each plugin whose code has changed, the number of stored runs that this makes stale.
     """
 
     experiment: Experiment
@@ -66,8 +64,32 @@ class Plan:
     changed: Mapping[str, int]
 
 
+class Observer(Protocol):
+    """The receiver of the progress of a plan's execution."""
+
+    def began(self, plan: Plan) -> None:
+        """Receive the plan, which has been checked, when computing begins."""
+
+    def saved(self, trajectories: Sequence[Trajectory]) -> None:
+        """Receive a batch that has been stored in the database."""
+
+    def warned(self, warning: str) -> None:
+        """Receive a warning for the user."""
+
+    def stored_elsewhere(self, count: int) -> None:
+        """Receive the number of runs of the plan that another process has just stored."""
+
+    def waiting(self, count: int, holder: str) -> None:
+        """Receive the number of runs that other processes are computing, when no other runs are left.
+
+        Args:
+            count: the number of runs.
+            holder: the process that computes most of them.
+        """
+
+
 def read(path: Path, catalogue: Catalogue, choices: Choices) -> Experiment:
-    """Read and validate an experiment, as the user chose to change it.
+    """Read and validate an experiment, and apply the user's choices.
 
     Raises:
         ExperimentError: the file or a choice is wrong.
@@ -77,7 +99,7 @@ def read(path: Path, catalogue: Catalogue, choices: Choices) -> Experiment:
 
 
 def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:
-    """Expand an experiment, and ask the database what it holds of it; writes nothing.
+    """Expand an experiment, and look up its runs in the database. Nothing is written.
 
     Raises:
         ExperimentError: nothing is left of the grid.
@@ -90,19 +112,20 @@ def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:
         raise ExperimentError(str(experiment.path), [f"nothing is left of the grid: {reason}" for reason in reasons])
     stored = store.find([run.identity for run in grid.runs])
     changed: Counter[str] = Counter()
-    todo = tuple(run for run in grid.runs if _is_due(run, stored.get(run.identity), choices, changed))
-    return Plan(experiment, grid.runs, grid.skipped, grid.repeated, stored, todo, changed)
-
-
-def _is_due(run: Run, state: StoredState | None, choices: Choices, changed: Counter[str]) -> bool:
-    if state is None:
-        return True
-    settings = (run.objective, run.gradient, run.optimizer)
-    stale = [
-        f"{setting.kind} {setting.name}"
-        for setting, fingerprint in zip(settings, state.fingerprints, strict=True)
-        if setting.fingerprint != fingerprint
-    ]
-    changed.update(stale)
-    retried = choices.retry_failed and state.outcome in (Outcome.FAILED, Outcome.TIMEOUT)
-    return bool(stale) or choices.rerun or retried
+    todo = []
+    for run in grid.runs:
+        state = stored.get(run.identity)
+        if state is None:
+            todo.append(run)
+            continue
+        settings = (run.objective, run.gradient, run.optimizer)
+        stale = [
+            f"{setting.kind} {setting.name}"
+            for setting, fingerprint in zip(settings, state.fingerprints, strict=True)
+            if setting.fingerprint != fingerprint
+        ]
+        changed.update(stale)
+        retried = choices.retry_failed and state.outcome in (Outcome.FAILED, Outcome.TIMEOUT)
+        if stale or choices.rerun or retried:
+            todo.append(run)
+    return Plan(experiment, grid.runs, grid.skipped, grid.repeated, stored, tuple(todo), changed)

@@ -1,15 +1,15 @@
-"""The share of a grid that this process computes, while others may be computing other parts of the same grid."""
+"""The share of a grid that this process computes, while other processes may compute other parts of the same grid."""
 
 from __future__ import annotations
 
 import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Protocol
+from collections.abc import Container, Iterator, Mapping, Sequence
 
 from runner.engine.dispatch import Parcel
 from runner.engine.trajectories import Descent
 from runner.experiment.model import Run
+from runner.pipeline.plan import Observer
 from runner.store.reading.current_runs import StoredState
 from runner.store.writing.claims import Division
 from runner.store.writing.recording import Recording
@@ -18,88 +18,87 @@ FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
 
 
-class Listener(Protocol):
-    """Who is told of the other processes."""
-
-    def stored_elsewhere(self, count: int) -> None:
-        """Another process stored so many of the runs that were to be computed here."""
-
-    def waiting(self, count: int, holder: str) -> None:
-        """Nothing is left but runs that others are computing just now."""
-
-
 class Share:
-    """Batches that are claimed one by one, so that processes which began at different times all have something to do.
+    """The batches that this process computes and stores. Each batch is claimed in the database before it is computed.
 
-    A batch is claimed when it is asked for, or a little earlier: with the transaction that stores another one.
+    Batches are claimed one by one, so that processes that began at different times all have work. A batch is claimed when it is
+    needed, or in the transaction that stores another batch.
     """
 
     def __init__(
         self, recording: Recording, parcels: Sequence[Parcel], runs: Mapping[str, Run], replaced: Mapping[str, StoredState],
-        listener: Listener,
+        observer: Observer,
     ) -> None:  # fmt: skip
+        """Begin without claims.
+
+        Args:
+            recording: the writing end of the database.
+            parcels: the batches of the whole plan.
+            runs: the runs of the plan, by identity.
+            replaced: the stored runs that they replace, by identity.
+            observer: the receiver of the other processes' progress.
+        """
         self._recording = recording
         self._runs = runs
         self._replaced = replaced
-        self._listener = listener
-        self._unseen = deque(parcels)
-        self._ready: deque[Parcel] = deque()
-        self._elsewhere: list[Parcel] = []
+        self._observer = observer
+        self._unclaimed = deque(parcels)
+        self._claimed: deque[Parcel] = deque()
+        self._held_elsewhere: list[Parcel] = []
 
     def parcels(self) -> Iterator[Parcel]:
-        """Yield what is claimed for this process. Waits for nobody: who waits stores nothing meanwhile."""
-        while self._ready or self._unseen:
-            if self._ready:
-                yield self._ready.popleft()
+        """Yield batches that this process has claimed, until all others are held by other processes."""
+        while self._claimed or self._unclaimed:
+            if self._claimed:
+                yield self._claimed.popleft()
             else:
-                parcel = self._unseen.popleft()
-                self._sort([parcel], self._recording.claim(self._members(parcel), self._replaced))
+                parcel = self._unclaimed.popleft()
+                self._sort([parcel], self._recording.claim(self._members([parcel]), self._replaced))
 
     def save(self, descent: Descent) -> None:
-        """Store a batch, and claim another one if none is ready."""
+        """Store a batch, and claim another in the same transaction if no claimed batch is left."""
         trajectories = descent.trajectories
-        following = [self._unseen.popleft()] if self._unseen and not self._ready else []
-        members = [run for parcel in following for run in self._members(parcel)]
         runs = [self._runs[trajectory.identity] for trajectory in trajectories]
-        self._sort(following, self._recording.save(runs, trajectories, self._replaced, members))
+        following = [self._unclaimed.popleft()] if self._unclaimed and not self._claimed else []
+        self._sort(following, self._recording.save(runs, trajectories, self._replaced, self._members(following)))
 
     def more(self) -> bool:
-        """Whether there is something left to compute. Waits while others are computing all that is left."""
-        pause, told = FIRST_PAUSE, ""
-        while self._elsewhere and not self._ready and not self._unseen:
-            parcels, self._elsewhere = self._elsewhere, []
-            members = [run for parcel in parcels for run in self._members(parcel)]
-            division = self._recording.claim(members, self._replaced)
+        """Return True if a batch is left to compute, and False at the end of the plan.
+
+        While other processes compute all that is left, this waits until they have stored it or have given it up.
+        """
+        pause, last_holder = FIRST_PAUSE, ""
+        while self._held_elsewhere and not self._claimed and not self._unclaimed:
+            parcels, self._held_elsewhere = self._held_elsewhere, []
+            division = self._recording.claim(self._members(parcels), self._replaced)
             self._sort(parcels, division)
-            if self._elsewhere and not self._ready:
-                told = self._tell(division, told)
+            if self._held_elsewhere and not self._claimed:
+                counts = Counter(division.held.values())
+                holder = min(counts, key=lambda name: (-counts[name], name))
+                if holder != last_holder:
+                    self._observer.waiting(len(division.held), holder)
+                    last_holder = holder
                 time.sleep(pause)
                 pause = min(LONGEST_PAUSE, 1.5 * pause)
-        return bool(self._ready or self._unseen)
+        return bool(self._claimed or self._unclaimed)
 
-    def _members(self, parcel: Parcel) -> list[Run]:
-        return [self._runs[identity] for identity in parcel.batch.identities]
+    def _members(self, parcels: Sequence[Parcel]) -> list[Run]:
+        return [self._runs[identity] for parcel in parcels for identity in parcel.batch.identities]
 
     def _sort(self, parcels: Sequence[Parcel], division: Division) -> None:
-        ours = set(division.ours)
+        """Divide batches into the runs that are claimed, those that are held by other processes, and those that are stored."""
+        claimed = set(division.ours)
         for parcel in parcels:
-            self._ready += _only(parcel, ours.__contains__)
-            self._elsewhere += _only(parcel, division.held.__contains__)
+            self._claimed += _part(parcel, claimed)
+            self._held_elsewhere += _part(parcel, division.held)
         if division.stored:
-            self._listener.stored_elsewhere(len(division.stored))
-
-    def _tell(self, division: Division, told: str) -> str:
-        """Say who is waited for, once for each."""
-        holder = min(Counter(division.held.values()).items(), key=lambda each: (-each[1], each[0]))[0]
-        if holder != told:
-            self._listener.waiting(len(division.held), holder)
-        return holder
+            self._observer.stored_elsewhere(len(division.stored))
 
 
-def _only(parcel: Parcel, wanted: Callable[[str], bool]) -> list[Parcel]:
-    """Return the part of a parcel with the runs that are wanted: one parcel, or none."""
+def _part(parcel: Parcel, identities: Container[str]) -> list[Parcel]:
+    """Return the part of a batch with these runs: one parcel, or an empty list."""
     batch = parcel.batch
-    rows = [row for row, identity in enumerate(batch.identities) if wanted(identity)]
+    rows = [row for row, identity in enumerate(batch.identities) if identity in identities]
     if not rows:
         return []
     return [parcel if len(rows) == len(batch) else Parcel(batch.only(rows), parcel.files)]
