@@ -1,15 +1,15 @@
-"""Every error this package raises on purpose.
+"""The exceptions that this package raises, and the exit code of each.
 
     RunnerError                exit code 1
     ├── ExperimentError        exit code 2   the experiment file, a plugin that it names, or an option is wrong
-    ├── QueryError             exit code 2   a question to the results database is wrong: a filter, a column, a run, SQL
+    ├── QueryError             exit code 2   a filter, a column, a run or SQL that the results database is asked for is wrong
     ├── PluginError            exit code 3   a plugin cannot be loaded, breaks its contract, or is missing for a stored run
-    │   └── NoSuchPlugin       exit code 2   what was asked for is no plugin
+    │   └── NoSuchPlugin       exit code 2   there is no plugin of the name or in the file that was asked for
     ├── StoreError             exit code 4   the results database cannot be opened, read or written
     ├── ReportError            exit code 5   the report cannot be written
-    └── Interrupted            exit code 130 the user pressed Ctrl-C; what was finished is kept
+    └── Interrupted            exit code 130 the user pressed Ctrl-C; the finished runs are stored
 
-The message names the thing, the value, what is allowed and what to do; `runner.cli` prints it and exits with the code.
+A message names the thing, the value, what is allowed and what to do. The command line prints it and exits with the code.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from typing import ClassVar
 
 
 class RunnerError(Exception):
-    """The root of the family; its text is meant for the user."""
+    """The base of all exceptions of this package; its message is meant for the user."""
 
     exit_code: ClassVar[int] = 1
 
 
 class ExperimentError(RunnerError):
-    """One or more problems in an experiment file, all of them found in one pass.
+    """An experiment file, a plugin that it names, or an option is wrong; all problems are reported at once.
 
     Attributes:
-        problems: one sentence each, in the form `path.to.key: what is wrong, what is allowed`.
+        problems: a sentence for each problem, in the form `path.to.key: what is wrong, what is allowed`.
     """
 
     exit_code = 2
@@ -39,19 +39,19 @@ class ExperimentError(RunnerError):
 
 
 class QueryError(RunnerError):
-    """A question to the results database cannot be understood, or asks for what is not there."""
+    """A question to the results database cannot be understood, or names a column or a run that does not exist."""
 
     exit_code = 2
 
 
 class PluginError(RunnerError):
-    """A plugin cannot be found or loaded, or what it returned breaks the contract of its kind."""
+    """A plugin cannot be found or loaded, or it breaks the contract of its kind."""
 
     exit_code = 3
 
 
 class NoSuchPlugin(PluginError):
-    """What was asked for, by a name or a file, is no plugin, or does not say which of several."""
+    """A name or a file stands for no plugin, or for several."""
 
     exit_code = 2
 
@@ -63,7 +63,7 @@ class StoreError(RunnerError):
 
 
 class OutdatedDatabase(UserWarning):
-    """A results database was made by an older version, and can be read but not written."""
+    """A results database was written by an older version: it can be read but not written."""
 
 
 class ReportError(RunnerError):
@@ -73,6 +73,6 @@ class ReportError(RunnerError):
 
 
 class Interrupted(RunnerError):
-    """The user stopped the sweep; everything finished before is in the database."""
+    """The user stopped the experiment; the runs that had finished are in the database."""
 
     exit_code = 130

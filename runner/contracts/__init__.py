@@ -1,17 +1,35 @@
-"""What a plugin implements. Read this file first: the whole contract is here.
+"""The contract between the engine and its plugins. Read this page first.
 
-Shapes. Coordinates are on the last axis and a leading axis holds runs, which advance together:
+A plugin is a class that derives from the class of its kind, and a hook that offers it under a name. Each kind has a file:
+
+    objective.py         a function f to minimise, and what may be known of it: gradient, Hessian, minimum, data
+    gradient_backend.py  a way to differentiate any objective
+    optimizer.py         a rule that moves from one iterate to the next, and the point that it sees
+    executor.py          the place where batches are computed
+    figure.py            a picture of stored results, and these results
+
+The other files serve all kinds:
+
+    kinds.py             the table of all kinds and of their capabilities
+    plugin.py            the base class of every plugin
+    parameters.py        the parameters of a plugin, read from its fields
+    hookspecs.py         the hooks
+    arrays.py            linear algebra that treats each row by itself
+    outcomes.py          the ways in which a run can end, and in which f can change
+
+Shapes. Many runs advance together, as a batch. The first axis of an array holds the runs, the last one holds coordinates:
 
     x         (runs, dimension)               value     (runs,)
     gradient  (runs, dimension)               hessian   (runs, dimension, dimension)
     residuals (runs, residuals)               jacobian  (runs, residuals, dimension)
 
-float64 throughout. Write a plugin as for one point, with `...`, `axis=-1` and broadcasting, and it serves thousands.
+All numbers are float64. Write a plugin as for one point, with `...`, `axis=-1` and broadcasting, and it serves thousands of runs.
 
-Parameters. A plugin is a `@dataclass(frozen=True)`; its fields are its parameters (see `runner.parameter`). Where a sweep varies
-a float field, the field holds a column `(runs, 1)` instead of a number. So combine it with arrays of shape `(runs, n)`, before
-reducing to `(runs,)`.
+Parameters. A plugin is a `@dataclass(frozen=True)`, and its fields are its parameters (see `runner.parameter`). A field usually
+holds a number. In a batch whose runs differ in a float parameter, the field holds a column `(runs, 1)` with the number of each
+run. Therefore combine a parameter with arrays of shape `(runs, n)` before you reduce them to `(runs,)`.
 
-Capabilities. What a plugin does not know, it does not have: an objective without a Hessian has no `hessian` method. The
-protocols below name what may be offered, and `isinstance(objective, HasHessian)` asks its class.
+Capabilities. A plugin may offer more than the class of its kind requires. It does so by having a method or property, without any
+registration: an objective that knows no Hessian has no `hessian` method. For each capability there is a protocol, and
+`isinstance(objective, HasHessian)` is true if and only if the objective's class has the members of that protocol.
 """

@@ -1,4 +1,4 @@
-"""Executors: where batches are computed."""
+"""Executors: the places where batches are computed."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ class Lost(Generic[Item]):
 
     Attributes:
         item: the item.
-        reason: what happened, in a few words, e.g. `its process was killed by SIGSEGV`.
-        timed_out: whether it was stopped because it gave no sign of life for too long.
+        reason: the reason in a few words, e.g. `its process was killed by SIGSEGV`.
+        timed_out: True if it was stopped because it gave no sign of life for too long.
     """
 
     item: Item
@@ -30,16 +30,15 @@ class Lost(Generic[Item]):
     timed_out: bool
 
 
-def _unheard() -> None:
-    """Be a sign of life that nobody listens to."""
+sign_of_life: ContextVar[Callable[[], None]] = ContextVar("sign_of_life", default=lambda: None)
+"""A function that a computation calls at each iterate.
 
-
-sign_of_life: ContextVar[Callable[[], None]] = ContextVar("sign_of_life", default=_unheard)
-"""What a computation calls at each iterate. An executor sets it where it computes, to know what still moves from what hangs."""
+An executor sets it in the process that computes, to distinguish a computation that advances from one that hangs.
+"""
 
 
 class Executor(Plugin, ABC):
-    """Where batches are computed."""
+    """A place where batches are computed."""
 
     @abstractmethod
     def map(
@@ -48,14 +47,16 @@ class Executor(Plugin, ABC):
         """Compute `function(item)` for each item.
 
         Args:
-            function: what to compute; it can be pickled, and so can items and results.
-            items: what to compute it for.
-            limit: the seconds an item may go without a sign of life, or None. An executor that can stop a computation and hears
-                its signs, by setting `sign_of_life`, does so beyond that; how long an item takes in all is not limited.
+            function: the function to compute. It can be pickled, and so can the items and the results.
+            items: the items to compute it for.
+            limit: returns the time in seconds that an item may go without a sign of life, or None. An executor that sets
+                `sign_of_life` and can stop a computation stops it after that time. The whole time of an item is not limited.
 
         Yields:
-            Each result as soon as it is there, in any order; `Lost` for an item that ended without one. What the function raises,
-            this raises.
+            Each result as soon as it is there, in any order, and `Lost` for an item that ended without a result.
+
+        Raises:
+            Exception: an exception that the function raises, unchanged.
         """
 
 

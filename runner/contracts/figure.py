@@ -22,35 +22,35 @@ if TYPE_CHECKING:
 
 
 SHOWN_COORDINATES = 10
-"""So many of a point does a notebook show."""
+"""The number of coordinates of a point that a notebook shows."""
 
 
 @dataclass(frozen=True)
 class StoredRun:
-    """One run as the database holds it; what figures and summaries are made from.
+    """A stored run, from which figures and summaries are made.
 
     Attributes:
-        id: the row's number in the database.
+        id: the number of its row in the database.
         identity: SHA-256 over everything that decides the run's numbers, in hexadecimal.
-        objective: the objective's label: its name, and its parameters where the experiment has several of that name.
-        gradient: the gradient backend's label.
-        optimizer: the optimizer's label, without its swept parameters.
-        parameters: every parameter of the three, as `kind.name`, e.g. `optimizer.learning_rate`; a list as JSON.
+        objective: the label of the objective: its name, and its parameters if the experiment has several of that name.
+        gradient: the label of the gradient backend.
+        optimizer: the label of the optimizer, without its swept parameters.
+        parameters: every parameter of these three by `kind.name`, e.g. `optimizer.learning_rate`; a list is written as JSON.
         start: the number of its starting point within the experiment, from 0.
-        dimension: how many coordinates x has.
+        dimension: the number of coordinates of x.
         outcome: a `runner.Outcome` value.
-        error: why it failed, else the empty string.
-        steps: how many steps it took.
+        error: the reason why it failed; empty if it did not fail.
+        steps: the number of steps that it took.
         final_value: f at the last iterate; may be NaN or infinite.
-        best_value: the smallest f seen, NaN if none was finite.
+        best_value: the smallest f of all iterates; NaN if none was finite.
         final_gradient_norm: ‖∇f‖ at the last iterate.
-        evaluations: how often f, ∇f and ∇²f were computed, by `value`, `gradient`, `hessian`.
-        seconds: its share of its batch's time.
+        evaluations: the numbers of evaluations of f, ∇f and ∇²f, by `value`, `gradient` and `hessian`.
+        seconds: its share of the time that its batch took, in seconds.
         minimum_value: the known smallest value of its objective, or None.
         curvature: smallest and largest eigenvalue of the Hessian at the known minimiser, or None.
-        records_x: whether its iterates are stored.
-        records_gradient: whether its gradients are stored, component by component.
-        behaviour: how it moved, a `runner.Behaviour` value; None where nobody measured it.
+        records_x: True if its iterates are stored.
+        records_gradient: True if its gradients are stored, component by component.
+        behaviour: a `runner.Behaviour` value, which says how f changed; None if it was not measured.
     """
 
     id: int
@@ -77,7 +77,7 @@ class StoredRun:
 
     @property
     def final_gap(self) -> float:
-        """How far the last value lies above the known minimum; NaN where that is unknown."""
+        """The last value minus the known minimum; NaN if the minimum is not known."""
         return float("nan") if self.minimum_value is None else self.final_value - self.minimum_value
 
 
@@ -89,7 +89,7 @@ class Series:
         value: f, `(steps + 1,)`.
         gradient_norm: ‖∇f‖, `(steps + 1,)`.
         x: the iterates, `(steps + 1, dimension)`, or None where the experiment did not record them.
-        gradient: ∇f there, likewise; recorded only where the experiment asks for it.
+        gradient: ∇f at the iterates, `(steps + 1, dimension)`, or None where the experiment did not record it.
     """
 
     value: Array
@@ -98,7 +98,7 @@ class Series:
     gradient: Array | None = None
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the first iterates, as a table."""
+        """Return the HTML that a notebook shows: a table of the first iterates."""
         columns = [Column("step", "integer", np.arange(len(self.value)))]
         columns += [Column(name, "number", getattr(self, name)) for name in ("value", "gradient_norm")]
         for name, points in (("x", self.x), ("gradient", self.gradient)):
@@ -108,7 +108,7 @@ class Series:
 
 
 class Results(ABC):
-    """An experiment as the database holds it: all that a figure may draw from."""
+    """The stored results of an experiment: all that a figure may draw from."""
 
     @property
     @abstractmethod
@@ -118,38 +118,38 @@ class Results(ABC):
     @property
     @abstractmethod
     def description(self) -> str:
-        """What the experiment says of itself."""
+        """The text under `description` in the experiment file."""
 
     @property
     @abstractmethod
     def runs(self) -> Sequence[StoredRun]:
-        """Every run of the experiment's grid that is stored, in the order of the grid."""
+        """The stored runs of the experiment's grid, in the order of the grid."""
 
     @property
     @abstractmethod
     def swept(self) -> Mapping[str, tuple[str, ...]]:
-        """For each optimizer label, the numeric parameters that its runs differ in, e.g. `("learning_rate",)`."""
+        """The numeric parameters in which the runs of each optimizer label differ, e.g. `("learning_rate",)`."""
 
     @abstractmethod
     def series(self, runs: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, Series]]:
-        """Read the trajectories of some runs, one after another, in the order given."""
+        """Read the trajectories of some runs, and yield each run with its trajectory, in the order given."""
 
     def objective(self, run: StoredRun) -> Objective | None:
-        """Return a run's objective, made again from its stored parameters, for contours and the like.
+        """Return the objective of a run, made again from its stored parameters, to draw contours for example.
 
-        None where its plugin is not installed, or is not the code that computed the run.
+        Return None if its plugin is not installed, or if its code has changed since it computed the run.
         """
         return None
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """A figure and what it says.
+    """A picture, its caption, and numbers that belong to it.
 
     Attributes:
         figure: the picture.
-        caption: a paragraph in plain words: how to read the picture, and what it shows here.
-        table: numbers that belong to it, as rows of cells, the headings first; empty if there are none.
+        caption: a paragraph that explains how to read the picture and what it shows for these results.
+        table: numbers that belong to the picture, as rows of cells, the headings first; may be empty.
     """
 
     figure: MatplotlibFigure
@@ -157,7 +157,7 @@ class Drawing:
     table: Sequence[Sequence[str]] = ()
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows: the picture, and below it the caption, escaped."""
+        """Return the HTML that a notebook shows: the picture, and below it the escaped caption."""
         buffer = io.BytesIO()
         self.figure.savefig(buffer, format="png", dpi=150)
         source = f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
@@ -166,7 +166,7 @@ class Drawing:
 
 
 class Figure(Plugin, ABC):
-    """A picture of an experiment, drawn from the database alone.
+    """A picture of an experiment, drawn from its stored results alone.
 
     Attributes:
         title: the heading above the picture.
@@ -176,4 +176,4 @@ class Figure(Plugin, ABC):
 
     @abstractmethod
     def draw(self, results: Results) -> Drawing | None:
-        """Draw the picture; None if these results hold nothing it could show."""
+        """Return the picture, or None if it cannot show anything of these results."""

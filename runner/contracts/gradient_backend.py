@@ -3,29 +3,27 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 from runner.contracts.arrays import Array
 from runner.contracts.capabilities import CapabilityMeta
 from runner.contracts.objective import Objective
 from runner.contracts.plugin import Plugin, Quantity
 
-if TYPE_CHECKING:
-    pass
-
 
 class GradientBackend(Plugin, ABC):
-    """A way to differentiate an objective.
-
-    It may also offer `hessian(objective, x)`, `jacobian(objective, x)` and `value_and_gradient(objective, x)`.
-    """
+    """A way to differentiate an objective. The protocols below name the further derivatives that a backend may compute."""
 
     @abstractmethod
     def gradient(self, objective: Objective, x: Array) -> Array:
         """Return ∇f at each row: `(runs, dimension) -> (runs, dimension)`."""
 
     def refusal(self, objective: Objective, quantity: Quantity) -> str | None:
-        """Why this backend cannot compute `quantity` of `objective`, and what can; None if it can."""
+        """Return None if this backend can compute `quantity` of `objective`, and the reason if it cannot.
+
+        The reason begins with "because" and names a backend that can, e.g. "because Wall offers no gradient; use gradient backend
+        finite_difference". Runs that need the quantity are skipped with this reason.
+        """
         return None
 
 

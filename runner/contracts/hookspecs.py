@@ -1,6 +1,6 @@
-"""The hooks: each returns what a plugin file offers, as a mapping from name to class.
+"""The hooks: each returns the plugins of one kind that a plugin file offers, as a mapping from name to class.
 
-A plugin file implements one with `@runner.hookimpl`. A hook added here is a kind added to the tool.
+A plugin file implements a hook with `@runner.hookimpl`. A new kind of plugin needs a hook here and a line of the table `KINDS`.
 """
 
 from __future__ import annotations
@@ -23,29 +23,29 @@ hookimpl = pluggy.HookimplMarker(PROJECT)
 
 @hookspec
 def runner_objectives() -> Mapping[str, type[Objective]]:
-    """Offer functions to minimise, by the name used in `[[objective]]`."""
+    """Offer functions to minimise, by their name in `[[objective]]`."""
     return {}
 
 
 @hookspec
 def runner_gradients() -> Mapping[str, type[GradientBackend]]:
-    """Offer ways to differentiate, by the name used in `[[gradient]]`."""
+    """Offer ways to differentiate, by their name in `[[gradient]]`."""
     return {}
 
 
 @hookspec
 def runner_optimizers() -> Mapping[str, type[Optimizer]]:
-    """Offer optimizers, by the name used in `[[optimizer]]`."""
+    """Offer optimizers, by their name in `[[optimizer]]`."""
     return {}
 
 
 @hookspec
 def runner_executors() -> Mapping[str, type[Executor]]:
-    """Offer places to compute, by the name used in `[execution]`."""
+    """Offer executors, by their name in `[execution]`."""
     return {}
 
 
 @hookspec
 def runner_figures() -> Mapping[str, type[Figure]]:
-    """Offer pictures for the report, by the name used in `[report]`."""
+    """Offer figures, by their name in `[report]`."""
     return {}

@@ -1,11 +1,11 @@
-"""Objectives: what a function to minimise implements, and what else it may offer."""
+"""Objectives: the functions to minimise, and the protocols of what may be known about them."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -13,17 +13,14 @@ from runner.contracts.arrays import Array
 from runner.contracts.capabilities import CapabilityMeta
 from runner.contracts.plugin import Plugin
 
-if TYPE_CHECKING:
-    pass
-
 
 @dataclass(frozen=True)
 class Minimum:
     """A known global minimum.
 
     Attributes:
-        x: a global minimiser, `(dimension,)`, or `(runs, dimension)` where a parameter is swept.
-        value: the smallest value, a number or `(runs,)`.
+        x: a global minimiser, `(dimension,)`, or `(runs, dimension)` where it depends on a swept parameter.
+        value: the smallest value of f, a number or `(runs,)`.
     """
 
     x: Array
@@ -36,7 +33,7 @@ class Objective(Plugin, ABC):
     @property
     @abstractmethod
     def dimension(self) -> int:
-        """How many coordinates x has."""
+        """The number of coordinates of x."""
 
     @abstractmethod
     def value(self, x: Array) -> Array:
@@ -84,46 +81,46 @@ class HasMinimum(Protocol, metaclass=CapabilityMeta):
 
     @property
     def minimum(self) -> Minimum | None:
-        """The known global minimum; None where it is not known for these parameters.
+        """The known global minimum, or None if it is not known for these parameters.
 
-        Objectives of which it is known do not share a batch with others.
+        Objectives with a known minimum do not share a batch with objectives without one.
         """
 
 
 @runtime_checkable
 class HasStartRegion(Protocol, metaclass=CapabilityMeta):
-    """An objective that says where starting points make sense."""
+    """An objective that states a region in which starting points make sense."""
 
     @property
     def start_region(self) -> tuple[float, float]:
-        """The lowest and highest start, the same for each coordinate."""
+        """The smallest and the largest value for each coordinate of a start."""
 
 
 @runtime_checkable
 class DrawsStarts(Protocol, metaclass=CapabilityMeta):
-    """An objective that has a way of its own to draw starting points."""
+    """An objective that draws starting points itself."""
 
     def draw_starts(self, generator: np.random.Generator, count: int) -> Array:
-        """Draw starting points, `(count, dimension)`, with no randomness but the generator's.
+        """Return starting points, `(count, dimension)`, that depend on the generator and the parameters alone.
 
-        Called with numbers in the fields. Parameters that decide nothing but this are best left batched: runs that differ in
-        them then advance together.
+        The method is called with numbers in the fields. Leave parameters that matter for the starts alone batched, so that runs
+        that differ in them advance together.
         """
 
 
 @dataclass(frozen=True)
 class LayerGradient:
-    """What becomes of the gradient in one layer of a chain of functions, at some points.
+    """Norms that describe how one layer of a chain of functions changes the gradient that is carried back through it.
 
     Attributes:
-        name: of the layer.
-        weights: where its weights lie in x.
-        jacobian_norm: the spectral norm of the Jacobian of what leaves the layer by what enters it, all samples together,
-            `(runs,)`: the most that the layer can stretch what is carried back through it. Where a sample's output depends on
-            that sample alone, it is the largest of the samples' own norms.
-        reaching: ‖∂f/∂a‖ over all samples, `(runs,)`, where a is what leaves the layer: the product of the loss's gradient with
-            the Jacobians of all layers above. So `reaching` of a layer is at most `jacobian_norm · reaching` of the one above.
-        gradient_norm: the norm of the gradient by the layer's weights, `(runs,)`.
+        name: the name of the layer.
+        weights: the coordinates of x that are its weights.
+        jacobian_norm: the spectral norm of the Jacobian of the layer's output with respect to its input, all samples together,
+            `(runs,)`. It is the largest factor by which the layer can stretch a gradient. Where the output of a sample depends on
+            that sample alone, it is the largest norm of the samples' own Jacobians.
+        reaching: ‖∂f/∂a‖ over all samples, `(runs,)`, where a is the layer's output: the product of the loss's gradient with the
+            Jacobians of all layers above. It is at most `jacobian_norm · reaching` of the layer above.
+        gradient_norm: the norm of the gradient with respect to the layer's weights, `(runs,)`.
     """
 
     name: str
@@ -139,19 +136,19 @@ class HasLayers(Protocol, metaclass=CapabilityMeta):
 
     @property
     def layer_weights(self) -> Mapping[str, slice]:
-        """Each layer's name, and where its weights lie in x, from the first layer to the last."""
+        """The coordinates of x that are the weights of each layer, by its name, from the first layer to the last."""
 
     def backpropagation(self, x: Array) -> tuple[LayerGradient, ...]:
-        """Return what becomes of the gradient in each layer, from the first to the last, for x `(runs, dimension)`."""
+        """Return how each layer changes the gradient at x, `(runs, dimension)`, from the first layer to the last."""
 
 
 @runtime_checkable
 class HasCurvatureBounds(Protocol, metaclass=CapabilityMeta):
-    """An objective whose formula bounds its curvature everywhere."""
+    """An objective whose curvature has known bounds that hold everywhere."""
 
     @property
     def curvature_bounds(self) -> tuple[float | Array, float | Array]:
-        """What no eigenvalue of ∇²f, at any x, lies below, and what none lies above; each a number or `(runs,)`."""
+        """A lower and an upper bound of all eigenvalues of ∇²f at all x; each is a number or `(runs,)`."""
 
 
 @runtime_checkable
@@ -163,13 +160,13 @@ class HasData(Protocol, metaclass=CapabilityMeta):
         """The features, `(samples, features)`, and the targets, `(samples,)`."""
 
     def predict(self, x: Array, features: Array) -> Array:
-        """Return what the model says: x `(runs, dimension)` and features `(samples, features)` -> `(runs, samples)`."""
+        """Return the predictions of the model: x `(runs, dimension)`, features `(samples, features)` -> `(runs, samples)`."""
 
 
 class LeastSquares(Objective):
-    """f(x) = Σ rᵢ(x)², given the residuals r and their Jacobian J; value and gradient 2 Jᵀr follow.
+    """A sum of squares, f(x) = Σ rᵢ(x)². Its value and its gradient 2 Jᵀr follow from the residuals r and their Jacobian J.
 
-    Source: Nocedal and Wright, Numerical Optimization, 2nd ed., section 10.1 (there with a factor 1/2).
+    Source: Nocedal and Wright, Numerical Optimization, 2nd ed., section 10.1, which has a factor 1/2.
     """
 
     @abstractmethod
@@ -194,9 +191,9 @@ class LeastSquares(Objective):
 
 
 def known_minimum(objective: object) -> Minimum | None:
-    """Return the minimum that an objective states; None if it states none, or none for its parameters.
+    """Return the minimum that an objective states, or None if it states no minimum for its parameters.
 
     Raises:
-        Exception: what the plugin raises, which may be anything.
+        Exception: any exception that the plugin raises.
     """
     return objective.minimum if isinstance(objective, HasMinimum) else None

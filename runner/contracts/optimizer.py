@@ -1,19 +1,15 @@
-"""Optimizers, and the point at which an optimizer stands."""
+"""Optimizers, and the point that an optimizer sees."""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from runner.contracts.arrays import Array
 from runner.contracts.plugin import Plugin, Quantity
-
-if TYPE_CHECKING:
-    pass
-
 
 Memory = Any
 """The state that an optimizer keeps between steps: arrays with a leading axis of runs, in tuples, lists or dictionaries."""
@@ -22,7 +18,10 @@ Mask = NDArray[np.bool_]
 
 
 class Point(ABC):
-    """Where an optimizer stands, and what it may ask there. Each answer is computed once, when first asked, and counted."""
+    """The current iterate, and the objective and its derivatives there.
+
+    Each quantity is computed when it is first read, kept, and counted as one evaluation.
+    """
 
     @property
     @abstractmethod
@@ -56,12 +55,12 @@ class Point(ABC):
 
     @abstractmethod
     def at(self, x: Array, where: Mask | None = None) -> Point:
-        """Look elsewhere, as a line search does.
+        """Return the objective at another place, as a line search needs it.
 
         Args:
-            x: where to look, `(runs, dimension)`.
-            where: `(runs,)`, True for the runs that need an answer; only these are counted, and the others' answers
-                mean nothing.
+            x: the other place, `(runs, dimension)`.
+            where: True for the runs whose values are needed, `(runs,)`; None for all. Only these runs are counted, and the
+                values of the other runs mean nothing.
         """
 
 
@@ -69,20 +68,21 @@ class Optimizer(Plugin, ABC):
     """A rule that moves from one iterate to the next.
 
     Attributes:
-        needs: what it asks of a point; combinations that cannot give it are skipped before anything runs.
+        needs: the derivatives that it reads from a point. Combinations with a gradient backend or an objective that cannot
+            provide one are skipped before anything runs.
     """
 
     needs: ClassVar[tuple[Quantity, ...]] = ("gradient",)
 
     def init(self, x: Array) -> Memory:
-        """Return what the first step finds in `memory`, given the start `(runs, dimension)`.
+        """Return the memory for the first step, given the start `(runs, dimension)`.
 
-        Memory is an array with a row for each run, or a tuple, list or dict of such; finished runs are cut out of them.
-        Anything in it that is no array (a count of steps, say) is shared by all runs. An array without a row for each run
-        belongs into the plugin; the engine notices one in memory, and computes such a batch one run at a time.
+        Memory is an array with a row for each run, or a tuple, list or dict of such arrays; the rows of finished runs are removed
+        from them. A value that is not an array, such as a number of steps, is shared by all runs. An array without a row for each
+        run belongs into the plugin: if the engine finds one in memory, it computes the batch one run at a time.
         """
         return ()
 
     @abstractmethod
     def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:
-        """Return the next iterate `(runs, dimension)` and the memory for the step after."""
+        """Return the next iterate, `(runs, dimension)`, and the memory for the next step."""

@@ -1,4 +1,4 @@
-"""How runs end, and how they move."""
+"""The outcomes: the ways in which a run can end. The behaviours: the ways in which f can change along a run."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 
 class Outcome(StrEnum):
-    """How a run ended."""
+    """The way in which a run ended."""
 
     CONVERGED = "converged"
     MAX_STEPS = "max_steps"
@@ -21,7 +21,7 @@ OUTCOMES = tuple(Outcome)
 
 
 class Behaviour(StrEnum):
-    """How a run moved."""
+    """The way in which f changed along a run."""
 
     MONOTONE = "monotone"
     OSCILLATING = "oscillating"

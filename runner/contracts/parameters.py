@@ -1,8 +1,7 @@
-"""What a plugin's fields say about its parameters: type, default, bounds; and whether a given value fits.
+"""The parameters of a plugin, read from its dataclass fields: type, default and bounds, and the check of a value against them.
 
-A plugin is a frozen dataclass; each field is a parameter. The annotation is one of `float`, `int`, `bool`, `str`, `Path`,
-`Literal[...]`, `tuple[float, ...]`, `tuple[int, ...]`, or one of these `| None`; or, for a plugin that wraps another,
-`Objective`, `GradientBackend` or `Optimizer`.
+A field is annotated with `float`, `int`, `bool`, `str`, `Path`, `Literal[...]`, `tuple[float, ...]`, `tuple[int, ...]`, or one of
+these `| None`. A plugin that wraps another has a field annotated with `Objective`, `GradientBackend` or `Optimizer`.
 """
 
 from __future__ import annotations
@@ -25,7 +24,9 @@ from runner.errors import PluginError
 ParameterValue = float | int | bool | str | Path | tuple[float, ...] | tuple[int, ...] | None
 
 WRAPPABLE: tuple[Kind, ...] = ("objective", "gradient", "optimizer")
-_FORGOTTEN = (bool, int, float, str, Path, tuple, list)
+"""The kinds of plugins that another plugin can wrap."""
+_PARAMETER_TYPES = (bool, int, float, str, Path, tuple, list)
+"""The types of class attributes that are taken for parameters without an annotation."""
 _SCALARS: Mapping[type, str] = {
     float: "a number",
     int: "a whole number",
@@ -49,15 +50,15 @@ def parameter(
     """Declare a plugin's parameter: a dataclass field with bounds.
 
     Args:
-        default: the value used where an experiment does not name one; without it the parameter is required.
+        default: the value for experiments that do not name one; without a default, the parameter is required.
         above: the value must be greater than this.
         at_least: the value must be at least this.
         below: the value must be less than this.
         at_most: the value must be at most this.
-        finite: False if it may be infinite. NaN never is a value.
-        batched: False if runs that differ in this number must not advance together, because the plugin prepares
-            something from it that has no column form (a data set, say). Only `float` parameters are ever batched.
-        doc: what the parameter is, with its unit, in a few words.
+        finite: False if the value may be infinite. NaN is never allowed.
+        batched: False if runs that differ in this number must not advance together, because the plugin prepares something
+            from it, such as a data set, that cannot have a row for each run. Only `float` parameters are ever batched.
+        doc: the meaning of the parameter in a few words, with its unit.
 
     Returns:
         A `dataclasses.field`.
@@ -81,15 +82,15 @@ class Parameter:
     Attributes:
         name: the field's name, and the key in an experiment file.
         python_type: `float`, `int`, `bool`, `str`, `Path`, or `tuple`.
-        item: the type of a tuple's items, else None.
-        optional: whether None is a value.
+        item: the type of the items of a tuple, else None.
+        optional: True if None is allowed.
         choices: the allowed values of a `Literal`, else empty.
         default: the default, or `dataclasses.MISSING`.
         bounds: pairs of a comparison sign and a limit.
-        finite: whether its numbers must be finite.
-        batched: whether runs that differ in it may advance together.
-        doc: what it is, in a few words.
-        plugin: the kind of plugin that is its value, else None.
+        finite: True if its numbers must be finite.
+        batched: True if runs that differ in it may advance together.
+        doc: its meaning in a few words.
+        plugin: the kind of the wrapped plugin that is its value, else None.
     """
 
     name: str
@@ -106,12 +107,12 @@ class Parameter:
 
     @property
     def required(self) -> bool:
-        """Whether an experiment must give a value."""
+        """True if an experiment must give a value."""
         return self.default is dataclasses.MISSING
 
     @property
     def allowed(self) -> str:
-        """What values fit, in words."""
+        """The allowed values in words, e.g. `a number > 0 or absent`."""
         if self.plugin:
             words = f"a table with the name of {'an' if self.plugin[0] in 'aeiou' else 'a'} {self.plugin} and its parameters"
         elif self.choices:
@@ -128,15 +129,14 @@ class Parameter:
         """Return `value` as this parameter's type.
 
         Raises:
-            ValueError: the value does not fit; the text says what is allowed.
+            ValueError: the value is not allowed; the message says what is.
         """
         if value is None and self.optional:
             return None
         if self.plugin:
             raise ValueError(self._refusal(value))
         if self.choices:
-            fits = any(value == choice and type(value) is type(choice) for choice in self.choices)
-            if not fits:
+            if not any(value == choice and type(value) is type(choice) for choice in self.choices):
                 raise ValueError(self._refusal(value))
             return cast(ParameterValue, value)
         if self.item is not None:
@@ -146,30 +146,25 @@ class Parameter:
         return cast(ParameterValue, self._scalar(self.python_type, value))
 
     def _scalar(self, kind: type, value: object) -> Any:
-        number = isinstance(value, int | float) and not isinstance(value, bool)
         given = value
-        if kind is float and number:
-            value = self._float(cast(float, value))
+        if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
+            value = float(value)
+            if self.finite and math.isinf(value):
+                raise ValueError(f"must be {self.allowed}, and finite, not {shown(given)}")
         elif kind is Path and isinstance(value, str):
             value = Path(value)
-        fits = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
-        if not fits or (isinstance(value, float) and math.isnan(value)):
+        right_type = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
+        if not right_type or (isinstance(value, float) and math.isnan(value)):
             raise ValueError(self._refusal(given))
-        if not all(_HOLDS[sign](value, limit) for sign, limit in self.bounds):
+        if not all(_COMPARISONS[sign](value, limit) for sign, limit in self.bounds):
             raise ValueError(self._refusal(given))
-        return value
-
-    def _float(self, number: float) -> float:
-        value = float(number)
-        if self.finite and math.isinf(value):
-            raise ValueError(f"must be {self.allowed}, and finite, not {shown(number)}")
         return value
 
     def _refusal(self, value: object) -> str:
         return f"must be {self.allowed}, not {shown(value)}"
 
 
-_HOLDS = {
+_COMPARISONS = {
     ">": lambda value, limit: value > limit,
     ">=": lambda value, limit: value >= limit,
     "<": lambda value, limit: value < limit,
@@ -179,7 +174,7 @@ _SIGNS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
 
 
 def shown(value: object) -> str:
-    """Return a value as a person would write it in TOML, cut short if long."""
+    """Return a value as it is written in TOML, at most 60 characters long."""
     if isinstance(value, bool):
         return "true" if value else "false"
     text = repr(str(value)) if isinstance(value, Path) else repr(value)
@@ -187,11 +182,12 @@ def shown(value: object) -> str:
 
 
 def parameters_of(plugin: type) -> Mapping[str, Parameter]:
-    """Read the parameters of a plugin class from its dataclass fields, in their order.
+    """Return the parameters of a plugin class by name, in the order of its dataclass fields.
 
     Raises:
-        PluginError: the class is not a frozen dataclass, or a field's annotation is not a supported one.
+        PluginError: the class is not a frozen dataclass, or a field has an annotation or a default that is not supported.
     """
+    # A cached function accepts hashable arguments only, and to mypy the class of a dataclass is not hashable.
     return _parameters_of(plugin)
 
 
@@ -207,7 +203,7 @@ def _parameters_of(plugin: type) -> Mapping[str, Parameter]:
 
 
 def _check_annotations(plugin: type[Plugin]) -> None:
-    """Refuse a value in the class body that was probably meant to be a parameter, but has no annotation."""
+    """Refuse a value in the class body that was probably meant as a parameter but has no annotation."""
     # What a contract names, such as an objective's dimension, may be set in the class body without being a parameter.
     kinds = [kind for kind in KINDS.values() if issubclass(plugin, kind.plugin_class)]
     contract = {name for kind in kinds for name in (*kind.members, *inspect.get_annotations(kind.plugin_class))}
@@ -216,7 +212,7 @@ def _check_annotations(plugin: type[Plugin]) -> None:
             continue
         for name, value in vars(cls).items():
             annotated = name in inspect.get_annotations(cls) or name in contract
-            if annotated or name.startswith("_") or name.isupper() or not isinstance(value, _FORGOTTEN):
+            if annotated or name.startswith("_") or name.isupper() or not isinstance(value, _PARAMETER_TYPES):
                 continue
             kind = type(value).__name__
             raise PluginError(
@@ -234,7 +230,7 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
             "parameters"
         )
     if field.default is dataclasses.MISSING and isinstance(getattr(plugin, field.name, None), property):
-        # The dataclass has removed the field from the class, and its base's read-only property shows through.
+        # Without a default the dataclass removes the field from the class, so that the read-only property of the base is used.
         raise PluginError(f"{plugin.__qualname__}.{field.name}: give this parameter a default")
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         members = [member for member in typing.get_args(hint) if member is not type(None)]

@@ -1,26 +1,23 @@
-"""The base of every plugin, and the words that all kinds share."""
+"""The base class of every plugin, and the names of the kinds and of the derivatives."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal
-
-if TYPE_CHECKING:
-    pass
-
+from typing import Literal
 
 Kind = Literal["objective", "gradient", "optimizer", "executor", "figure"]
+"""The kinds of plugins, as experiment files and messages name them."""
 Quantity = Literal["gradient", "hessian", "jacobian"]
-"""The derivatives that an optimizer may need."""
+"""The derivatives that an optimizer can need: ∇f, ∇²f, and ∂r/∂x of the residuals r of a sum of squares."""
 
 
 class Plugin:
-    """What every plugin is: a frozen dataclass whose fields are its parameters."""
+    """A frozen dataclass whose fields are its parameters."""
 
     def validate(self) -> None:
-        """Refuse parameter values that fit one by one but not together.
+        """Refuse parameter values that are allowed one by one but not together.
 
-        Called once for each grid point, with numbers in the fields, before anything runs.
+        The method is called once for each grid point, with numbers in the fields, before anything runs.
 
         Raises:
-            ValueError: the text says which values, and what is allowed.
+            ValueError: the message names the values and what is allowed.
         """

@@ -1,4 +1,4 @@
-"""What the registry returns: the description of a plugin, and the interface by which other packages look plugins up."""
+"""The description of a plugin that the registry returns, and the interface by which other packages look plugins up."""
 
 from __future__ import annotations
 
