@@ -119,8 +119,8 @@ def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple
         # Whether an objective knows its minimum may depend on its numbers, and decides how its runs are stopped.
         groups[*structures, knows_minimum.get(run.objective.canonical, False)].append(run)
     for group in groups.values():
-        dimension = len(group[0].start.x)
-        size = max(1, min(max_batch, BATCH_BYTES // (8 * rules.series(dimension) * chunk_steps(dimension, rules))))
+        width = rules.series(len(group[0].start.x))
+        size = max(1, min(max_batch, BATCH_BYTES // (8 * width * chunk_steps(width, rules.stop.max_steps))))
         for first in range(0, len(group), size):
             members = group[first : first + size]
             batch = Batch(

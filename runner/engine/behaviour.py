@@ -44,19 +44,20 @@ from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Behaviour, Outcome
 from runner.engine.stopping import FEWEST_STEPS, ROUNDING, OutcomeCodes
 from runner.experiment.model import StoppingRules
 
-NOISE = 64.0 * float(np.finfo(np.float64).eps)
-SHORTEST = 1e-10
-SMALLEST = float(np.finfo(np.float64).tiny)
-SHARE = 0.1
+SLOPE_ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
+SHORTEST_MOVE = 1e-10
+SMALLEST_SLOPE = float(np.finfo(np.float64).tiny)
+LEAST_SHARE = 0.1
 FEWEST_OVERSHOOTS = 2.0
-GROWN = 1.5
-"""The growth of the number of moves from one mark to the next. If it were less, the window would hold too few moves."""
+GROWTH_BETWEEN_MARKS = 1.5
+"""The factor by which the number of moves must have grown before the window begins later, so that it never holds too few."""
 DEFAULT_GOAL = 1e-8
 LEAST_GOAL = 1e-12
 MEASURED_PER_OCTAVE = 16
 GOLDEN = 0.6180339887498949
-_MONOTONE, _OSCILLATING, _CRAWLING, _DIVERGING = range(len(BEHAVIOURS))
-_UNKNOWN = -1
+"""The fractional part of the golden ratio."""
+UNDECIDED = -1
+"""The code for no behaviour; other codes are indices into `BEHAVIOURS`."""
 
 
 @dataclass
@@ -130,7 +131,7 @@ class BehaviourState:
         self._now = _Iterate(step, value, now.value, self._distance(value, gradient_norm), x, gradient)
         if step & (step - 1) == 0:
             # At powers of two the window begins at the latest mark, for the runs that have moved enough since then.
-            moved = self._counts[0] > GROWN * self._latest[2]
+            moved = self._counts[0] > GROWTH_BETWEEN_MARKS * self._latest[2]
             np.copyto(self._older, self._latest, where=moved)
             np.copyto(self._latest, self._mark(), where=moved)
 
@@ -149,14 +150,14 @@ class BehaviourState:
             codes: their outcomes as indices into `OUTCOMES`, `(runs,)`.
             rising: True for the runs whose f rises at the end if their steps are used up, `(runs,)`.
         """
-        found = np.full(len(codes), _MONOTONE)
-        found[self._crawls() & (codes != _code(Outcome.CONVERGED))] = _CRAWLING
-        found[self._oscillates()] = _OSCILLATING
-        found[codes == _code(Outcome.NON_FINITE)] = _UNKNOWN
-        found[self._diverges(codes, rising)] = _DIVERGING
+        found = np.full(len(codes), BEHAVIOURS.index(Behaviour.MONOTONE))
+        found[self._crawls() & (codes != _code(Outcome.CONVERGED))] = BEHAVIOURS.index(Behaviour.CRAWLING)
+        found[self._oscillates()] = BEHAVIOURS.index(Behaviour.OSCILLATING)
+        found[codes == _code(Outcome.NON_FINITE)] = UNDECIDED
+        found[self._diverges(codes, rising)] = BEHAVIOURS.index(Behaviour.DIVERGING)
         if self._now.step == 0:
-            found[:] = _UNKNOWN
-        return [None if place == _UNKNOWN else BEHAVIOURS[place] for place in found[ended].tolist()]
+            found[:] = UNDECIDED
+        return [None if place == UNDECIDED else BEHAVIOURS[place] for place in found[ended].tolist()]
 
     def _distance(self, value: Array, gradient_norm: Array) -> Array:
         return gradient_norm if self._minimum is None else value - self._minimum
@@ -167,9 +168,9 @@ class BehaviourState:
         length, size = norm(step), norm(now.x)
         direction = step / length[:, None]
         slope = _along(now.gradient, direction)
-        allowance = NOISE * (1.0 + size / length) * np.abs(slope)
+        allowance = SLOPE_ROUNDING * (1.0 + size / length) * np.abs(slope)
         # Products of numbers near the smallest float underflow to zero, so such steps are left out.
-        moved = (length > SHORTEST * size) & (allowance > SMALLEST)
+        moved = (length > SHORTEST_MOVE * size) & (allowance > SMALLEST_SLOPE)
         self._counts[0] += weight * moved
         self._counts[1] += weight * (moved & (_along(gradient, direction) > allowance))
         self._counts[2] += weight * (moved & (slope < 0))
@@ -188,7 +189,7 @@ class BehaviourState:
         begin, end = self._window()
         moves, overshoots, descents = end[2:] - begin[2:]
         enough = (overshoots >= np.minimum(FEWEST_OVERSHOOTS, moves)) & (moves > 0)
-        result: Mask = enough & (np.minimum(overshoots, descents) >= SHARE * moves)
+        result: Mask = enough & (np.minimum(overshoots, descents) >= LEAST_SHARE * moves)
         return result
 
     def _crawls(self) -> Mask:

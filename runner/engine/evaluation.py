@@ -129,14 +129,17 @@ def _counted(objective: Objective, counts: Counts) -> Objective:
 
 @functools.cache
 def _counted_class(cls: type[Objective]) -> Callable[[Objective, Counts], Any]:
+    """Return the class of the stand-ins for the objectives of a class."""
     evaluations = KINDS["objective"].evaluations
-    methods = {name: _counting(name, each.counts) for name, each in evaluations.items() if hasattr(cls, name)}
+    methods = {name: _counted_method(name, each.counts) for name, each in evaluations.items() if hasattr(cls, name)}
     uncounted = [name for name in KINDS["objective"].members if name not in evaluations and hasattr(cls, name)]
     properties = {name: property(operator.attrgetter(f"objective.{name}")) for name in uncounted}
     return cast(Callable[[Objective, Counts], Any], type(cls.__name__, (_Counted,), {**methods, **properties}))
 
 
 class _Counted:
+    """The stand-in for an objective: attributes that are no evaluations, such as parameters, are the objective's own."""
+
     def __init__(self, objective: Objective, counts: Counts) -> None:
         self.objective = objective
         self.counts = counts
@@ -145,7 +148,7 @@ class _Counted:
         return getattr(self.objective, name)
 
 
-def _counting(name: str, quantities: tuple[str, ...]) -> Callable[[_Counted, Array], Any]:
+def _counted_method(name: str, quantities: tuple[str, ...]) -> Callable[[_Counted, Array], Any]:
     def method(self: _Counted, x: Array) -> Any:
         self.counts.add(quantities)
         return getattr(self.objective, name)(x)

@@ -53,7 +53,7 @@ class Recorder:
         self._x = slice(2, 2 + dimension) if rules.record_x else None
         self._width = rules.series(dimension)
         self._gradient = slice(self._width - dimension, self._width) if rules.record_gradient else None
-        self._steps = chunk_steps(dimension, rules)
+        self._steps = chunk_steps(self._width, rules.stop.max_steps)
         self._retained = 0
         self._slab = np.empty(0, np.uint8)
         self._runs = np.arange(runs)

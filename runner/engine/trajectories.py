@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.contracts.outcomes import Behaviour, Outcome
-from runner.experiment.model import Rules
 
 CHUNK_STEPS = 1020
 """The largest number of iterates in a chunk. A power of two would map the chunks of all runs to the same few cache lines."""
@@ -30,9 +29,14 @@ class Evaluations:
     hessian: int
 
 
-def chunk_steps(dimension: int, rules: Rules) -> int:
-    """Return the number of iterates in a full chunk of a run."""
-    return max(1, min(rules.stop.max_steps + 1, CHUNK_STEPS, CHUNK_BYTES // (8 * rules.series(dimension))))
+def chunk_steps(width: int, max_steps: int) -> int:
+    """Return the number of iterates in a full chunk of a run.
+
+    Args:
+        width: the number of values that are recorded at each iterate.
+        max_steps: the most steps that the run may take.
+    """
+    return max(1, min(max_steps + 1, CHUNK_STEPS, CHUNK_BYTES // (8 * width)))
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     """
     experiment = plan.experiment
     axes = (*experiment.objectives, *experiment.gradients, *experiment.optimizers)
-    offers = {setting: catalogue.find(setting.kind, setting.name) for setting in _with_wrapped(axes)}
+    offers = {setting: catalogue.find(setting.kind, setting.name) for setting in list(_with_wrapped(axes))}
     files = tuple({Path(offer.source).resolve(): None for offer in offers.values() if not offer.distribution})
     size = _largest_batch(experiment, len(plan.todo))
     parcels = [Parcel(batch, files) for batch, _ in batches(plan.todo, experiment.rules, size)]
