@@ -15,7 +15,7 @@ from matplotlib.transforms import Bbox
 
 from runner.errors import ReportError
 from runner.report.style import house_style
-from runner.tables.output_files import folder_of, written_through
+from runner.tables.output_files import parent_folders, target_file
 
 DOTS_PER_INCH = 150
 # Without these, a picture holds the time and the version of Matplotlib.
@@ -79,9 +79,9 @@ def write_file(folder: Path, name: str, content: bytes) -> Path:
         raise ReportError(f"{name!r} is no name for a file: letters, digits, '_', '-' and '.' are allowed")
     path = folder / name
     try:
-        target = written_through(path)
+        target = target_file(path)
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        with folder_of(target):
+        with parent_folders(target):
             try:
                 part.write_bytes(content)
                 part.replace(target)

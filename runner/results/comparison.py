@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
-from runner.tables.frame import Column, Frame, noted, printable, text_of
+from runner.tables.frame import Column, Frame, html_with_notes, printable, text_of
 
 
 RESULTS = frozenset(
@@ -75,7 +75,7 @@ class Comparison:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows; every text in it is escaped."""
-        return noted([*self._notes()], self.matched)
+        return html_with_notes([*self._notes()], self.matched)
 
     def _notes(self) -> Iterator[str]:
         for name, (left, right) in self.differ.items():

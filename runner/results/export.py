@@ -9,7 +9,7 @@ from pathlib import Path
 from runner.tables.npz_archive import write_arrays, write_columns
 from runner.contracts.figure import Series
 from runner.errors import QueryError, ReportError
-from runner.tables.output_files import folder_of, written_through
+from runner.tables.output_files import parent_folders, target_file
 from runner.tables.text_formats import csv_pieces, json_lines
 from runner.tables.frame import Frame
 from runner.store.reading.run_record import RunHead
@@ -93,9 +93,9 @@ class _Count:
 def _part(path: Path) -> Iterator[Path]:
     """Give a file beside, which takes the place of the file at the end, or goes."""
     try:
-        target = written_through(path)
+        target = target_file(path)
         part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        with folder_of(target):
+        with parent_folders(target):
             try:
                 yield part
                 part.replace(target)

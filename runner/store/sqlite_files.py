@@ -14,7 +14,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from runner.errors import StoreError
-from runner.tables.output_files import DATABASE, folder_of
+from runner.tables.output_files import SQLITE_HEADER, parent_folders
 
 if sys.platform != "win32":
     import fcntl
@@ -81,12 +81,12 @@ def is_sqlite_file(path: Path, name: str) -> bool:
         if path.exists() and not path.is_file() and not path.is_dir():
             raise StoreError(f"database {name}: is a pipe or a device; name a file")
         with path.open("rb") as file:
-            header = file.read(len(DATABASE))
+            header = file.read(len(SQLITE_HEADER))
     except FileNotFoundError:
         return False
     except OSError as error:
         raise StoreError(f"database {name}: cannot be read: {error.strerror}") from error
-    if header and header != DATABASE:
+    if header and header != SQLITE_HEADER:
         raise StoreError(f"database {name}: is not an SQLite database; name another file")
     return bool(header)
 
@@ -110,7 +110,7 @@ def put_in_place(path: Path, make: Callable[[Path], None]) -> bool:
         OSError, sqlite3.Error: it cannot be made; nothing is left of it.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
-    with folder_of(path):
+    with parent_folders(path):
         refuse_remains(path)
         try:
             make(part)

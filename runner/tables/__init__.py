@@ -1,1 +1,1 @@
-"""Tables as plain data: columns in memory, and the files that hold them."""
+"""Tables: named, typed columns in memory, the files that hold them, and values as text for people."""

@@ -1,4 +1,4 @@
-"""Columns as Arrow tables and Parquet files, by the optional libraries arro3-core and arro3-io."""
+"""Arrow tables and Parquet files made from columns, with the optional libraries arro3-core and arro3-io."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ if TYPE_CHECKING:
     from runner.tables.frame import Column
 
 ROW_GROUP_VALUES = 2**21
-"""So many values are held in memory until they are written together."""
+"""The number of values that are collected in memory and written as one row group."""
 FEWEST_ROWS = 1000
-"""So many rows are written together at least: they have an entry for each column, kept until the end of the file is written."""
+"""The least number of rows in a row group: each row group has an entry for each column, kept until the file is complete."""
 MOST_VALUES = 2**24
-"""So many values are written together at most, however wide the table is."""
+"""The largest number of values in a row group, even if it has fewer than `FEWEST_ROWS` rows."""
 WIDE = 200
-"""From so many columns on, what packs them takes more memory than they do: each has a dictionary and a compressor of its own."""
+"""The number of columns from which their compressors and dictionaries, one for each column, need more memory than the values."""
 
 _TYPES = {"integer": "int64", "number": "float64", "text": "string", "truth": "bool"}
 
 
 def to_table(columns: Sequence[Column]) -> Table:
-    """Return columns as a table; an array that is big-endian or strided is copied, any other is shared.
+    """Return columns as an Arrow table. A big-endian or strided array is copied; any other array is shared with the table.
 
     Raises:
         ReportError: arro3-core is not installed.
@@ -50,7 +50,7 @@ def to_table(columns: Sequence[Column]) -> Table:
 
 
 def write_parquet(path: Path, tables: Iterable[Sequence[Column]]) -> None:
-    """Write tables with the same columns, at least one, as one Parquet file; holds a part of it in memory at a time.
+    """Write one or more tables with the same columns as one Parquet file, of which one part is in memory at a time.
 
     Raises:
         ReportError: the libraries that write Parquet are not installed.
@@ -69,11 +69,11 @@ def write_parquet(path: Path, tables: Iterable[Sequence[Column]]) -> None:
     first = to_table(next(parts))
     width = len(first.column_names)
     rows = min(max(FEWEST_ROWS, ROW_GROUP_VALUES // width), max(1, MOST_VALUES // width))
-    packed = {"compression": "snappy", "dictionary_enabled": False} if width >= WIDE else {"compression": "zstd(3)"}
+    options = {"compression": "snappy", "dictionary_enabled": False} if width >= WIDE else {"compression": "zstd(3)"}
 
     def batches() -> Iterator[RecordBatch]:
         yield from first.to_batches()
         for part in parts:
             yield from to_table(part).to_batches()
 
-    write(RecordBatchReader.from_batches(first.schema, batches()), path, max_row_group_size=rows, **packed)
+    write(RecordBatchReader.from_batches(first.schema, batches()), path, max_row_group_size=rows, **options)

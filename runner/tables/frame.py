@@ -1,4 +1,4 @@
-"""What the database answers: a table of named, typed columns, which pandas, polars and other readers of Arrow take."""
+"""Frames: the tables that the results database returns, which pandas, polars and other readers of Arrow accept."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 ColumnKind = Literal["integer", "number", "text", "truth"]
 SHOWN_ROWS = 20
+"""The number of rows that a notebook or a prompt shows."""
 IDENTITY, SHORT = 64, 10
-"""How many characters an identity has, and how many of them are shown, as in git."""
+"""The number of characters of an identity, and the number of them that are shown, as in git."""
 MOST_ROWS = 10**9
-"""So many are asked for at most; who wants more wants all."""
+"""The largest limit for the number of rows of a question; to get all rows, pass no limit."""
 ROWS_AT_ONCE = 10_000
-"""So many rows of arrays become Python's own values at a time, which take several times the memory."""
+"""The number of rows that are converted from arrays to Python objects, which take several times the memory, at a time."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +32,9 @@ class Column:
 
     Attributes:
         name: its heading.
-        kind: what its values are.
-        values: a list in which None is a missing value, or an array.
-        missing: for an array, True where a value is missing; None where there are all.
+        kind: the type of its values.
+        values: a list, in which None stands for a missing value, or an array.
+        missing: for an array, True where a value is missing; None if no value is missing.
     """
 
     name: str
@@ -42,12 +43,12 @@ class Column:
     missing: NDArray[np.bool_] | None = None
 
     def part(self, first: int, end: int) -> Column:
-        """Return some consecutive values."""
+        """Return the values from `first` up to but without `end`, as a column."""
         missing = None if self.missing is None else self.missing[first:end]
         return Column(self.name, self.kind, self.values[first:end], missing)
 
     def listed(self) -> list[Any]:
-        """Return the values as Python's own, None where one is missing."""
+        """Return the values as a list of Python objects, with None for a missing value."""
         if isinstance(self.values, list):
             return self.values
         values: list[Any] = self.values.tolist()
@@ -59,12 +60,12 @@ class Column:
 class Frame:
     """A table.
 
-    `frame["steps"]` is a column as an array, `frame.rows()` gives the rows, `dict(frame)` all columns. It speaks the Arrow
-    PyCapsule interface: `polars.DataFrame(frame)`, `pandas.DataFrame.from_arrow(frame)`, `pyarrow.table(frame)`. That needs the
-    extra `gradient-runner[arrow]`; `dict(frame)` needs nothing. NaN is a number like others there, and not a missing value.
+    `frame["steps"]` is a column as an array, `frame.rows()` yields the rows, and `dict(frame)` has all columns. A frame supports
+    the Arrow PyCapsule interface: `polars.DataFrame(frame)`, `pandas.DataFrame.from_arrow(frame)`, `pyarrow.table(frame)`. This
+    needs the extra `gradient-runner[arrow]`; `dict(frame)` does not. In Arrow, NaN is a number and not a missing value.
 
     Attributes:
-        columns: the columns, each as long as the others.
+        columns: the columns, all of the same length.
     """
 
     def __init__(self, columns: Sequence[Column]) -> None:
@@ -73,19 +74,23 @@ class Frame:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The columns' names."""
+        """The names of the columns."""
         return tuple(self._by_name)
 
     def keys(self) -> tuple[str, ...]:
-        """Return the columns' names, which makes `dict(frame)` work."""
+        """Return the names of the columns; `dict(frame)` calls this method."""
         return self.names
 
     def __len__(self) -> int:
         return len(self.columns[0].values) if self.columns else 0
 
     def __getitem__(self, name: str) -> NDArray[Any]:
-        """Return a column: float64 for numbers (NaN where one is missing); int64 or bool if none is; else objects."""
-        # The command line shows tables without NumPy, which takes longer to load than most questions to answer.
+        """Return a column as an array.
+
+        Numbers are float64, with NaN for a missing one, and so are integers of which some are missing. If no value is missing,
+        integers are int64 and truth values are bool. Everything else is an array of objects.
+        """
+        # The command line prints tables without NumPy: loading it takes longer than answering most questions.
         import numpy as np
 
         column = self._by_name[name]
@@ -99,12 +104,12 @@ class Frame:
         return np.array(items, types.get(column.kind, object))
 
     def rows(self) -> Iterator[tuple[Any, ...]]:
-        """Give the rows one after another, as Python's own values; None where one is missing."""
+        """Yield the rows as tuples of Python objects, with None for a missing value."""
         for first in range(0, len(self), ROWS_AT_ONCE):
             yield from zip(*(column.part(first, first + ROWS_AT_ONCE).listed() for column in self.columns), strict=True)
 
     def to_arrow(self) -> Table:
-        """Return the table as one of `arro3.core`, a small reader and writer of Arrow.
+        """Return the table as a table of `arro3.core`, a small library that reads and writes Arrow.
 
         Raises:
             ReportError: arro3-core is not installed; `gradient-runner[arrow]` installs it.
@@ -125,28 +130,28 @@ class Frame:
         return Frame([column.part(0, rows) for column in self.columns])
 
     def taken(self, places: Sequence[int]) -> Frame:
-        """Return some rows, by their places, in that order."""
+        """Return the rows at the given places, in the given order."""
         columns = [(each, each.listed()) for each in self.columns]
         return Frame([Column(each.name, each.kind, [values[place] for place in places]) for each, values in columns])
 
     def lines(self) -> list[str]:
-        """Return it as people read it, numbers with six digits; nothing in a line is obeyed by a terminal."""
+        """Return the lines of the table as text, numbers with six digits, without characters that a terminal would obey."""
         return aligned(self.texts(), self.numeric)
 
     def texts(self) -> list[list[str]]:
-        """Return the headings, and behind them the rows, as people read them."""
+        """Return the cells as text: a list of the headings, then a list for each row."""
         return [[printable(name) for name in self.names], *self._cells()]
 
     @property
     def numeric(self) -> list[bool]:
-        """For each column whether it holds numbers."""
+        """For each column, True if it holds numbers."""
         return [column.kind in ("integer", "number") for column in self.columns]
 
     def __repr__(self) -> str:
         return "\n".join([*self.head(SHOWN_ROWS).lines(), *self._more()])
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows; every text in it is escaped."""
+        """Return the HTML that a notebook shows; every text in it is escaped."""
         head = "".join(f"<th>{html.escape(text_of(name))}</th>" for name in self.names)
         body = "".join(
             f"<tr>{''.join(f'<td>{html.escape(cell)}</td>' for cell in row)}</tr>" for row in self.head(SHOWN_ROWS)._cells()
@@ -155,7 +160,7 @@ class Frame:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
     def _cells(self) -> Iterator[list[str]]:
-        """Give the rows as people read them; of an identity so much as names a run."""
+        """Yield the rows as text; an identity is shortened to the characters that name a run."""
         shortened = [name == "identity" for name in self.names]
         for row in self.rows():
             yield [
@@ -168,7 +173,7 @@ class Frame:
 
 
 def joined(frames: Iterable[Frame]) -> Frame:
-    """Return tables with the same columns as one; there is at least one."""
+    """Return one table with the rows of one or more tables that have the same columns."""
     first, *others = frames
     if not others:
         return first
@@ -181,13 +186,18 @@ def joined(frames: Iterable[Frame]) -> Frame:
     )
 
 
-def noted(notes: Sequence[str], frame: Frame) -> str:
-    """Return what a notebook shows of a table with some lines above it; every text in it is escaped."""
+def html_with_notes(notes: Sequence[str], frame: Frame) -> str:
+    """Return the HTML that a notebook shows for a table with notes above it; every text in it is escaped."""
     return "".join(f"<p>{html.escape(printable(note))}</p>" for note in notes) + frame._repr_html_()
 
 
 def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
-    """Return the lines of a table, each column as wide as its widest cell, those with numbers with their ends aligned."""
+    """Return the lines of a table. Each column is as wide as its widest cell.
+
+    Args:
+        rows: the cells of each row.
+        right: for each column, True if it is aligned on the right, as numbers are.
+    """
     widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
     return [
         "  ".join(
@@ -198,7 +208,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
 
 
 def text_of(value: object) -> str:
-    """Return a value as people read it, on one line, without any character that a terminal would obey instead of show."""
+    """Return a value as text for people, on one line, without characters that a terminal would obey instead of show."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -209,17 +219,17 @@ def text_of(value: object) -> str:
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Return the beginning of a text for a message, which somebody may have made much longer than a terminal."""
+    """Return a text for a message, cut to `most` characters, the last of which is then `…`."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def printable(text: str) -> str:
-    r"""Return a text with every character that is not for reading written out, e.g. `\x1b` or `\u202e`."""
+    r"""Return a text in which every character that cannot be printed is written as an escape, e.g. `\x1b` or `\u202e`."""
     if text.isprintable():
         return text
     return "".join(each if each.isprintable() else each.encode("unicode_escape").decode() for each in text)
 
 
 def printable_lines(text: str) -> str:
-    """Return a text with every character written out that is not for reading, but for its line breaks."""
+    """Return a text like `printable`, but with its line breaks."""
     return "\n".join(map(printable, text.split("\n")))

@@ -1,10 +1,10 @@
-"""NPZ archives, written a part of an array at a time; the same arrays give the same bytes."""
+"""NPZ archives, written array by array in parts; the same arrays give the same bytes."""
 
 from __future__ import annotations
 
 import tempfile
 import zipfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import IO, Any
 
@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from runner.tables.frame import Frame
 
 EPOCH = (1980, 1, 1, 0, 0, 0)
-"""The date of every member."""
+"""The date of every member of an archive, fixed so that the bytes do not depend on the time."""
 BYTES_AT_ONCE = 2**24
-"""So many bytes of a column are held in memory at a time."""
+"""The number of bytes of a column that are held in memory at a time."""
 
 
 def write_arrays(path: Path, arrays: Iterable[tuple[str, NDArray[np.float64]]]) -> None:
-    """Write arrays one after another, by their names.
+    """Write named arrays into an archive, one after another.
 
     Raises:
         OSError: the file cannot be written.
@@ -32,65 +32,52 @@ def write_arrays(path: Path, arrays: Iterable[tuple[str, NDArray[np.float64]]]) 
 
 
 def write_columns(path: Path, frames: Iterable[Frame]) -> None:
-    """Write each column of tables with the same columns, at least one, as one array; texts as text of fixed width.
+    """Write the columns of one or more tables with the same columns, each column as one array; texts have a fixed width.
 
-    The tables come row by row and the archive wants column by column, so they are put into a nameless file beside it first.
+    The tables hold some rows each, and the archive holds whole columns. Therefore all values are first written into a temporary
+    file in the folder of the archive.
 
     Raises:
         OSError: one of the files cannot be written.
     """
-    with tempfile.TemporaryFile(dir=path.parent) as aside, _archive(path) as archive:
-        for name, parts in _put_aside(aside, frames).items():
+    with tempfile.TemporaryFile(dir=path.parent) as buffer, _archive(path) as archive:
+        columns: dict[str, list[_Part]] = {}
+        for frame in frames:
+            for name in frame.names:
+                array = frame[name]
+                if array.dtype == object:
+                    # NumPy would have to pickle objects.
+                    array = np.array([_as_text(value) for value in array], np.str_)
+                columns.setdefault(name, []).append(_Part(buffer, array))
+        for name, parts in columns.items():
+            dtype = np.result_type(*(part.dtype for part in parts))
+            shape = (sum(part.length for part in parts),)
+            header = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": shape}
             with _member(archive, name) as file:
-                _join(file, aside, parts)
+                np.lib.format.write_array_header_1_0(file, header)
+                for part in parts:
+                    for piece in part.read(buffer, max(1, BYTES_AT_ONCE // dtype.itemsize)):
+                        truth_as_text = piece.dtype == np.bool_ and dtype.kind == "U"
+                        values = np.where(piece, "true", "false") if truth_as_text else piece
+                        file.write(values.astype(dtype).tobytes())
 
 
 class _Part:
-    """A part of a column, and where in a file it is."""
+    """A part of a column, written into a file, and its place there."""
 
     def __init__(self, file: IO[bytes], array: NDArray[Any]) -> None:
         self.dtype, self.length, self._place = array.dtype, len(array), file.tell()
         file.write(array.tobytes())
 
     def read(self, file: IO[bytes], rows: int) -> Iterator[NDArray[Any]]:
-        """Give it piece by piece, each of so many rows at most."""
+        """Yield the part in pieces of at most `rows` values."""
         for first in range(0, self.length, rows):
             count = min(rows, self.length - first)
             file.seek(self._place + first * self.dtype.itemsize)
             yield np.frombuffer(file.read(count * self.dtype.itemsize), self.dtype)
 
 
-def _put_aside(file: IO[bytes], frames: Iterable[Frame]) -> dict[str, list[_Part]]:
-    """Put all columns of all tables into a file; return the parts of each."""
-    parts: dict[str, list[_Part]] = {}
-    for frame in frames:
-        for name in frame.names:
-            parts.setdefault(name, []).append(_Part(file, _storable(frame[name])))
-    return parts
-
-
-def _join(file: IO[bytes], aside: IO[bytes], parts: Sequence[_Part]) -> None:
-    """Write the parts of a column as one array, of a type that can hold them all."""
-    dtype = np.result_type(*(part.dtype for part in parts))
-    length = sum(part.length for part in parts)
-    described = {"descr": np.lib.format.dtype_to_descr(dtype), "fortran_order": False, "shape": (length,)}
-    np.lib.format.write_array_header_1_0(file, described)
-    for part in parts:
-        for piece in part.read(aside, max(1, BYTES_AT_ONCE // dtype.itemsize)):
-            file.write(_as_type(piece, dtype).tobytes())
-
-
-def _storable(array: NDArray[Any]) -> NDArray[Any]:
-    """Return an array that NumPy need not pickle: objects as text."""
-    return np.array([_word(value) for value in array], np.str_) if array.dtype == object else array
-
-
-def _as_type(array: NDArray[Any], dtype: np.dtype[Any]) -> NDArray[Any]:
-    truths = array.dtype == np.bool_ and dtype.kind == "U"
-    return (np.where(array, "true", "false") if truths else array).astype(dtype)
-
-
-def _word(value: object) -> str:
+def _as_text(value: object) -> str:
     return "" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,4 +1,4 @@
-"""Values as people read them, the same on a terminal and in a notebook."""
+"""Numbers, points, dates, counts and lists as text for people, the same on a terminal, in a notebook and in a report."""
 
 from __future__ import annotations
 
@@ -6,95 +6,72 @@ import math
 import time
 from collections.abc import Iterable, Sequence
 
-SMALL = 1e6
-"""Whole numbers below are written in full."""
+MILLION = 1e6
+"""Whole numbers below are written with all their digits."""
+MOST_DIGITS = 17
+"""The number of significant digits that distinguishes any two floats."""
 
 
 def exact(value: float) -> str:
-    """Return a number with all digits that tell it from any other, and no more: `3`, `0.1`, `1e12`, `1e-8`."""
-    text = _tidy(repr(value).removesuffix(".0"))
-    if not abs(value) >= SMALL or not text.lstrip("-").isdecimal():
+    """Return a number with all digits that distinguish it from other floats, and no more: `3`, `0.1`, `1e12`, `1e-8`."""
+    text = _short_exponent(repr(value).removesuffix(".0"))
+    if not abs(value) >= MILLION or not text.lstrip("-").isdecimal():
         return text
     digits = text.lstrip("-").rstrip("0")
-    return min(text, _tidy(f"{value:.{len(digits) - 1}e}"), key=len)
+    return min(text, _short_exponent(f"{value:.{len(digits) - 1}e}"), key=len)
 
 
 def rounded(value: float, digits: int = 6) -> str:
-    """Return a number with so many digits at most: `0.333333`, `1e12`, `1.79555e9`."""
-    return _tidy(f"{value:.{digits}g}")
-
-
-def _tidy(text: str) -> str:
-    """Return a written number without what computers put before its exponent: `1e12` for `1e+12`, `1e-8` for `1e-08`."""
-    mantissa, exponent, power = text.partition("e")
-    return f"{mantissa}e{int(power)}" if exponent else text
-
-
-def point(x: Sequence[float], most: int) -> str:
-    """Return a point with six digits a coordinate, cut short if it has more than so many."""
-    shown = ", ".join(rounded(each) for each in x[:most])
-    return f"({shown}{', …' if len(x) > most else ''})"
-
-
-def date(seconds: float) -> str:
-    """Return a time, given in seconds since 1970, in UTC."""
-    try:
-        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
-    except (OverflowError, OSError, ValueError):  # of a damaged database
-        return f"{seconds} seconds after 1970"
-
-
-MOST_DIGITS = 17
-"""So many tell any two floats apart."""
+    """Return a number with at most `digits` significant digits, without final zeros: `0.333333`, `1e12`, `1.79555e9`."""
+    return _short_exponent(f"{value:.{digits}g}")
 
 
 def number(value: float, beside: Iterable[float] = ()) -> str:
-    """Return a number with three significant digits, whole numbers below a million in full.
+    """Return a number with three significant digits; a whole number below a million has all its digits.
 
-    Final zeros show that something was rounded away: 0.5 is `0.5`, and 1.0023 is `1.00`.
+    Final zeros show that digits were rounded away: 0.5 is written `0.5`, and 1.0023 is written `1.00`.
 
     Args:
         value: the number.
-        beside: numbers it must not be taken for. It gets as many more digits as tell it from all of them, so that beside 1
-            the number 1.0023 is `1.002`. Those that differ from it by rounding alone, or not at all, do not matter.
+        beside: numbers that stand near it in the text. It gets as many digits as distinguish it from all of them: beside 1, the
+            number 1.0023 is written `1.002`. Numbers that equal it, or differ from it by rounding alone, do not matter.
     """
     others = [other for other in beside if math.isfinite(other) and not math.isclose(other, value, rel_tol=1e-12)]
-    text = _rounded(value, 3)
+    text = _with_digits(value, 3)
     for digits in range(4, MOST_DIGITS + 1):
-        if not math.isfinite(value) or all(float(text) != float(_rounded(other, digits - 1)) for other in others):
+        if not math.isfinite(value) or all(float(text) != float(_with_digits(other, digits - 1)) for other in others):
             break
-        text = _rounded(value, digits)
+        text = _with_digits(value, digits)
     return text
 
 
 def to_error(value: float, error: float) -> str:
-    """Return a number with the digits that its error leaves: those that are certain, and one that is not.
+    """Return a number with the digits that its error leaves: the certain ones, and one uncertain digit.
 
     Args:
         value: the number.
-        error: how wrong it may be; without an error (0), as many digits are shown as tell it from any other float.
+        error: the size of its error. For 0, all digits are written that distinguish the number from other floats.
     """
     if not math.isfinite(value) or not error > 0:
-        return repr(value + 0.0) if math.isfinite(value) else _rounded(value, 3)
+        return repr(value + 0.0) if math.isfinite(value) else _with_digits(value, 3)
     if abs(value) < error:
         return "0"
     digits = math.floor(math.log10(abs(value))) - math.floor(math.log10(error)) + 1
     return f"{value:.{min(max(digits, 1), MOST_DIGITS)}g}"
 
 
-def _rounded(value: float, digits: int) -> str:
-    if math.isnan(value):
-        return "unknown"
-    if math.isinf(value):
-        return "infinite" if value > 0 else "-infinite"
-    value += 0.0  # which turns -0.0 into 0.0
-    if (abs(value) < 1e6 and value == round(value)) or (digits == 3 and 1e3 <= abs(value) < 1e4):
-        return f"{value:.0f}"
-    text = f"{value:.{digits}g}"
-    if float(text) != value:
-        text = f"{value:#.{digits}g}"
-    mantissa, exponent, power = text.rstrip(".").partition("e")
-    return f"{mantissa}e{int(power)}" if exponent else mantissa
+def point(x: Sequence[float], most: int) -> str:
+    """Return a point with six digits for each coordinate, and `…` in place of the coordinates after the first `most`."""
+    coordinates = ", ".join(rounded(each) for each in x[:most])
+    return f"({coordinates}{', …' if len(x) > most else ''})"
+
+
+def date(seconds: float) -> str:
+    """Return a time, given in seconds since 1970, in UTC: `2026-03-14 09:26`."""
+    try:
+        return time.strftime("%Y-%m-%d %H:%M", time.gmtime(seconds))
+    except (OverflowError, OSError, ValueError):  # a damaged database can hold any number
+        return f"{seconds} seconds after 1970"
 
 
 def counted(count: int, noun: str) -> str:
@@ -114,3 +91,25 @@ def part(count: int, total: int, noun: str) -> str:
 def listed(items: Sequence[str], conjunction: str = "and") -> str:
     """Return a list in a sentence: `a`, `a and b`, `a, b and c`."""
     return f" {conjunction} ".join([", ".join(items[:-1]), items[-1]] if len(items) > 1 else items)
+
+
+def _with_digits(value: float, digits: int) -> str:
+    """Return a number with that many significant digits, final zeros included if digits were rounded away."""
+    if math.isnan(value):
+        return "unknown"
+    if math.isinf(value):
+        return "infinite" if value > 0 else "-infinite"
+    value += 0.0  # turns -0.0 into 0.0
+    if (abs(value) < MILLION and value == round(value)) or (digits == 3 and 1e3 <= abs(value) < 1e4):
+        return f"{value:.0f}"
+    text = f"{value:.{digits}g}"
+    if float(text) != value:
+        text = f"{value:#.{digits}g}"
+    mantissa, exponent, power = text.partition("e")
+    return _short_exponent(f"{mantissa.rstrip('.')}{exponent}{power}")
+
+
+def _short_exponent(text: str) -> str:
+    """Return a written number without the sign and zeros that Python puts before an exponent: `1e12` for `1e+12`."""
+    mantissa, exponent, power = text.partition("e")
+    return f"{mantissa}e{int(power)}" if exponent else text

@@ -1,7 +1,7 @@
-"""Tables as text that programs read: CSV, JSON lines and JSON, exact to the last bit where the format can hold it.
+"""Tables as text for programs: CSV, JSON lines and JSON.
 
-Floats are written with the digits that give the same float again. JSON has no NaN and no infinity: they are the texts "NaN",
-"Infinity" and "-Infinity", which `float` reads.
+A float is written with the digits that give the same float when they are read. JSON has no NaN and no infinities; the strings
+"NaN", "Infinity" and "-Infinity" stand for them, which `float` reads.
 """
 
 from __future__ import annotations
@@ -10,17 +10,17 @@ import csv
 import io
 import json
 import math
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from runner.tables.frame import Frame
 
-AT_ONCE = 2**16
-"""So many characters make one piece of text."""
+PIECE = 2**16
+"""The number of characters after which a piece of text is yielded."""
 
 
 def csv_pieces(frames: Iterable[Frame], header: bool = True) -> Iterator[str]:
-    """Give tables with the same columns as one CSV, in pieces; missing values are empty."""
+    """Yield the text of one CSV file for tables with the same columns, in pieces; a missing value is an empty cell."""
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     for frame in frames:
@@ -29,20 +29,19 @@ def csv_pieces(frames: Iterable[Frame], header: bool = True) -> Iterator[str]:
         header = False
         truths = [place for place, column in enumerate(frame.columns) if column.kind == "truth"]
         for row in frame.rows():
-            writer.writerow(_lower(row, truths) if truths else row)
-            if text.tell() > AT_ONCE:
+            cells = list(row)
+            for place in truths:
+                cells[place] = None if row[place] is None else str(row[place]).lower()
+            writer.writerow(cells)
+            if text.tell() > PIECE:
                 yield text.getvalue()
                 text.seek(0)
                 text.truncate()
     yield text.getvalue()
 
 
-def _lower(row: Sequence[Any], truths: Sequence[int]) -> list[Any]:
-    return [str(cell).lower() if place in truths and cell is not None else cell for place, cell in enumerate(row)]
-
-
 def json_lines(frames: Iterable[Frame]) -> Iterator[str]:
-    """Give tables as JSON lines: an object a row, and a line feed."""
+    """Yield the rows of tables as JSON lines: an object and a line feed for each row."""
     write: Callable[[object], str] = json.JSONEncoder(allow_nan=False).encode
     for frame in frames:
         for row in frame.rows():
@@ -50,7 +49,7 @@ def json_lines(frames: Iterable[Frame]) -> Iterator[str]:
 
 
 def json_pieces(frames: Iterable[Frame]) -> Iterator[str]:
-    """Give tables as one JSON list of objects."""
+    """Yield the text of one JSON list for tables, with an object for each row, in pieces."""
     between = "[\n"
     for line in json_lines(frames):
         yield between + line.rstrip("\n")
@@ -59,7 +58,7 @@ def json_pieces(frames: Iterable[Frame]) -> Iterator[str]:
 
 
 def json_value(value: Any) -> Any:
-    """Return a value as JSON can hold it."""
+    """Return a value that JSON can hold: a string in place of NaN or an infinity, every other value unchanged."""
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value

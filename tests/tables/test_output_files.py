@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from runner.tables.output_files import folder_of
+from runner.tables.output_files import parent_folders
 from tests.support.command_line import Done, call_main
 from tests.support.paths import KEPT_DATABASE
 
@@ -47,7 +47,7 @@ def test_a_file_where_a_folder_should_be_is_reported(tmp_path, call, command, na
 
 
 def fail_in(path: Path, beside: str | None = None) -> None:
-    with folder_of(path):
+    with parent_folders(path):
         assert path.parent.is_dir()
         if beside is not None:
             (path.parent.parent / beside).touch()

@@ -17,7 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from runner.errors import QueryError
 from runner.store.connection import Database
-from runner.tables.frame import Column, ColumnKind, Frame, noted, shortened
+from runner.tables.frame import Column, ColumnKind, Frame, html_with_notes, shortened
 
 READING = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 DESCRIBING = {"table_info", "table_xinfo", "table_list"}
@@ -61,7 +61,7 @@ class Answer:
 
     def _repr_html_(self) -> str:
         """Return what a notebook shows; every text in it is escaped."""
-        return noted(self._notes(), self.frame)
+        return html_with_notes(self._notes(), self.frame)
 
     def _notes(self) -> list[str]:
         return [f"only the first {len(self.frame):,} rows; limit= gives more"] if self.more else []
