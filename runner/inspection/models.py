@@ -11,8 +11,8 @@ from runner.analysis.differentiation import EPSILON, Slope, fitted_slope
 from runner.analysis.taylor import asymptotic_window, both_sides, polynomial
 from runner.contracts.arrays import Array
 from runner.errors import ExperimentError
-from runner.inspection.point import Place, point_facts
-from runner.inspection.subject import Subject
+from runner.inspection.inspected_objective import InspectedObjective
+from runner.inspection.point import ChosenPoint, inspect_point
 
 DISTANCES: Array = 10.0 ** np.linspace(-6.0, 1.0, 281)
 SHOWN = (0.001, 0.01, 0.1, 1.0)
@@ -54,7 +54,7 @@ class Direction:
 
 
 @dataclass(frozen=True)
-class ModelFacts:
+class ModelInspection:
     """The models at a point.
 
     Attributes:
@@ -67,43 +67,45 @@ class ModelFacts:
     """
 
     objective: str
-    place: Place
+    place: ChosenPoint
     value: float
     distances: Array
     shown: tuple[float, ...]
     directions: tuple[Direction, ...]
 
 
-def model_facts(subject: Subject, place: Place, order: int) -> ModelFacts:
+def inspect_models(inspected: InspectedObjective, place: ChosenPoint, order: int) -> ModelInspection:
     """Measure the remainders of the models, up to an order of 2.
 
     Raises:
         ExperimentError: there is no direction to go, because the gradient is not known, zero or not finite.
         PluginError: the objective fails.
     """
-    facts = point_facts(subject, place)
-    gradient = facts.gradient
-    if gradient is None or facts.steepest is None:
+    inspection = inspect_point(inspected, place)
+    gradient = inspection.gradient
+    if gradient is None or inspection.steepest is None:
         why = "is not known" if gradient is None else "is zero or not finite"
-        raise ExperimentError(subject.name, [f"the gradient {why} at {place.x.tolist()}, so there is no direction of descent; "
+        raise ExperimentError(inspected.name, [f"the gradient {why} at {place.x.tolist()}, so there is no direction of descent; "
                                              "choose another --around"])  # fmt: skip
-    ways = {"steepest descent": gradient / facts.steepest.predicted}
-    if facts.newton is not None and order == 2:
-        ways["Newton's direction"] = facts.newton.direction / float(np.linalg.norm(facts.newton.direction))
-    hessian = facts.hessian if order == 2 else None
-    directions = tuple(_direction(subject, facts.value, place.x, name, unit, gradient, hessian) for name, unit in ways.items())
-    return ModelFacts(subject.name, place, facts.value, DISTANCES, SHOWN, directions)
+    ways = {"steepest descent": gradient / inspection.steepest.predicted}
+    if inspection.newton is not None and order == 2:
+        ways["Newton's direction"] = inspection.newton.direction / float(np.linalg.norm(inspection.newton.direction))
+    hessian = inspection.hessian if order == 2 else None
+    directions = tuple(
+        _direction(inspected, inspection.value, place.x, name, unit, gradient, hessian) for name, unit in ways.items()
+    )
+    return ModelInspection(inspected.name, place, inspection.value, DISTANCES, SHOWN, directions)
 
 
 def _direction(
-    subject: Subject, value: float, x: Array, name: str, unit: Array, gradient: Array, hessian: Array | None
+    inspected: InspectedObjective, value: float, x: Array, name: str, unit: Array, gradient: Array, hessian: Array | None
 ) -> Direction:  # fmt: skip
     terms = [value, float(gradient @ unit)]
     if hessian is not None:
         terms.append(0.5 * float(unit @ hessian @ unit))
 
     def function(t: Array) -> Array:
-        return subject.values(x + t[:, None] * unit)
+        return inspected.values(x + t[:, None] * unit)
 
     models = tuple(_model(function, np.array(terms[: order + 1]), order) for order in range(1, len(terms)))
     return Direction(name, unit, models, value - function(np.array(SHOWN)))

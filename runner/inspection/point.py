@@ -13,8 +13,8 @@ from runner.analysis.kinks import Kink, kinks_of
 from runner.contracts.arrays import Array
 from runner.contracts.objective import HasResiduals
 from runner.errors import ExperimentError, PluginError
-from runner.inspection.chain import Link, chain_of
-from runner.inspection.subject import FORMULAS, Answer, Subject
+from runner.inspection.chain_rule import ChainLink, chain_rule
+from runner.inspection.inspected_objective import ANALYTIC, BackendResult, InspectedObjective
 
 LARGEST = 1000
 """The largest dimension in which a Hessian is computed."""
@@ -26,7 +26,7 @@ ZEROS = "zeros, for it knows neither a minimum nor a start region"
 
 
 @dataclass(frozen=True)
-class Place:
+class ChosenPoint:
     """A point, and why it was chosen.
 
     Attributes:
@@ -39,7 +39,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Steepest:
+class SteepestDescent:
     """The slope of f along the direction of steepest descent, −∇f/‖∇f‖.
 
     Attributes:
@@ -95,7 +95,7 @@ class GaussNewton:
 
 
 @dataclass(frozen=True)
-class PointFacts:
+class PointInspection:
     """All that is known at a point.
 
     Attributes:
@@ -114,17 +114,17 @@ class PointFacts:
     """
 
     objective: str
-    place: Place
+    place: ChosenPoint
     value: float
-    gradients: Sequence[Answer]
-    steepest: Steepest | None
-    hessians: Sequence[Answer]
+    gradients: Sequence[BackendResult]
+    steepest: SteepestDescent | None
+    hessians: Sequence[BackendResult]
     kinks: tuple[Kink, ...]
     curvature: Curvature | None
     newton: NewtonStep | None
     without_newton: str
     gauss_newton: GaussNewton | None
-    chain: tuple[Link, ...]
+    chain: tuple[ChainLink, ...]
 
     @property
     def gradient(self) -> Array | None:
@@ -137,16 +137,16 @@ class PointFacts:
         return first(self.hessians)
 
 
-def first(answers: Sequence[Answer]) -> Array | None:
+def first(answers: Sequence[BackendResult]) -> Array | None:
     """Return the result of the first backend that has one."""
     return next((answer.result for answer in answers if answer.result is not None), None)
 
 
-def place_at(subject: Subject, coordinates: Sequence[float] | None, option: str) -> Place:
+def choose_point(inspected: InspectedObjective, coordinates: Sequence[float] | None, option: str) -> ChosenPoint:
     """Return the point that is inspected.
 
     Args:
-        subject: the objective.
+        inspected: the objective.
         coordinates: as many as it has, or one for all; without them, its known minimum, else
             a start that it draws, else the centre of its start region.
         option: where they were given, for the error.
@@ -154,66 +154,66 @@ def place_at(subject: Subject, coordinates: Sequence[float] | None, option: str)
     Raises:
         ExperimentError: the count of coordinates is another.
     """
-    dimension = subject.dimension
+    dimension = inspected.dimension
     if coordinates is not None:
         if len(coordinates) not in (1, dimension):
-            raise ExperimentError(subject.name, [f"{option} gives {len(coordinates)} coordinates, and it has dimension "
+            raise ExperimentError(inspected.name, [f"{option} gives {len(coordinates)} coordinates, and it has dimension "
                                                  f"{dimension}: give {dimension}, or one for all"])  # fmt: skip
-        return Place(np.broadcast_to(np.array(coordinates, dtype=np.float64), (dimension,)).copy(), GIVEN)
-    minimum = subject.known_minimum()
+        return ChosenPoint(np.broadcast_to(np.array(coordinates, dtype=np.float64), (dimension,)).copy(), GIVEN)
+    minimum = inspected.known_minimum()
     if minimum is not None:
-        return Place(minimum, KNOWN_MINIMUM)
-    drawn = subject.drawn_start()
+        return ChosenPoint(minimum, KNOWN_MINIMUM)
+    drawn = inspected.drawn_start()
     if drawn is not None:
-        return Place(drawn, DRAWN)
-    region = subject.start_region
+        return ChosenPoint(drawn, DRAWN)
+    region = inspected.start_region
     centre = 0.0 if region is None else 0.5 * region[0] + 0.5 * region[1]
-    return Place(np.full(dimension, centre), ZEROS if region is None else CENTRE)
+    return ChosenPoint(np.full(dimension, centre), ZEROS if region is None else CENTRE)
 
 
-def point_facts(subject: Subject, place: Place) -> PointFacts:
+def inspect_point(inspected: InspectedObjective, place: ChosenPoint) -> PointInspection:
     """Collect what is known of an objective at a point.
 
     Raises:
         PluginError: the objective cannot compute its value there.
     """
     x = place.x
-    value = subject.value(x)
-    gradients = subject.answers("gradient", x)
-    hessians = _hessians(subject, x)
+    value = inspected.value(x)
+    gradients = inspected.answers("gradient", x)
+    hessians = _hessians(inspected, x)
     gradient, hessian = first(gradients), first(hessians)
     backend = next((answer.backend for answer in hessians if answer.result is not None), "")
-    scale = subject.hessian_scale(backend, value, gradient)
-    kinks = kinks_of(subject.values, x) if len(x) <= LARGEST else ()
-    curvature = None if hessian is None or kinks else curvature_of(hessian, backend == FORMULAS, scale)
+    scale = inspected.hessian_scale(backend, value, gradient)
+    kinks = kinks_of(inspected.values, x) if len(x) <= LARGEST else ()
+    curvature = None if hessian is None or kinks else curvature_of(hessian, backend == ANALYTIC, scale)
     newton = (
-        "because f looks as if it had no derivative here" if kinks else _newton(subject, x, value, gradient, hessian, curvature)
+        "because f looks as if it had no derivative here" if kinks else _newton(inspected, x, value, gradient, hessian, curvature)
     )
     step, because = (newton, "") if isinstance(newton, NewtonStep) else (None, newton)
-    return PointFacts(
-        objective=subject.name,
+    return PointInspection(
+        objective=inspected.name,
         place=place,
         value=value,
         gradients=gradients,
-        steepest=_steepest(subject, x, gradient),
+        steepest=_steepest(inspected, x, gradient),
         hessians=hessians,
         kinks=kinks,
         curvature=curvature,
         newton=step,
         without_newton=because,
-        gauss_newton=_gauss_newton(subject, x, hessian),
-        chain=chain_of(subject, x),
+        gauss_newton=_gauss_newton(inspected, x, hessian),
+        chain=chain_rule(inspected, x),
     )
 
 
-def _hessians(subject: Subject, x: Array) -> tuple[Answer, ...]:
+def _hessians(inspected: InspectedObjective, x: Array) -> tuple[BackendResult, ...]:
     if len(x) <= LARGEST:
-        return subject.answers("hessian", x)
+        return inspected.answers("hessian", x)
     because = f"because it has {len(x)} × {len(x)} entries, and inspections stop at {LARGEST} × {LARGEST}"
-    return tuple(Answer(name, None, because) for name in subject.backends)
+    return tuple(BackendResult(name, None, because) for name in inspected.backends)
 
 
-def _steepest(subject: Subject, x: Array, gradient: Array | None) -> Steepest | None:
+def _steepest(inspected: InspectedObjective, x: Array, gradient: Array | None) -> SteepestDescent | None:
     if gradient is None:
         return None
     length = math.hypot(*gradient)
@@ -221,12 +221,17 @@ def _steepest(subject: Subject, x: Array, gradient: Array | None) -> Steepest | 
         return None
     spacing = EPSILON ** (1 / 3) * max(1.0, float(np.abs(x).max()))
     direction = -gradient / length
-    rise = subject.value(x + spacing * direction) - subject.value(x - spacing * direction)
-    return Steepest(-length, rise / (2.0 * spacing), spacing)
+    rise = inspected.value(x + spacing * direction) - inspected.value(x - spacing * direction)
+    return SteepestDescent(-length, rise / (2.0 * spacing), spacing)
 
 
 def _newton(
-    subject: Subject, x: Array, value: float, gradient: Array | None, hessian: Array | None, curvature: Curvature | None
+    inspected: InspectedObjective,
+    x: Array,
+    value: float,
+    gradient: Array | None,
+    hessian: Array | None,
+    curvature: Curvature | None,
 ) -> NewtonStep | str:
     """Return Newton's step, or why there is none."""
     if gradient is None or hessian is None:
@@ -238,11 +243,11 @@ def _newton(
     direction: Array = -np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
     slope = float(gradient @ direction)
     predicted = -(slope + 0.5 * float(direction @ hessian @ direction))
-    return NewtonStep(direction, slope, predicted, value - subject.value(x + direction))
+    return NewtonStep(direction, slope, predicted, value - inspected.value(x + direction))
 
 
-def _gauss_newton(subject: Subject, x: Array, hessian: Array | None) -> GaussNewton | None:
-    chosen = subject.best("jacobian") if isinstance(subject.objective, HasResiduals) and len(x) <= LARGEST else None
+def _gauss_newton(inspected: InspectedObjective, x: Array, hessian: Array | None) -> GaussNewton | None:
+    chosen = inspected.best("jacobian") if isinstance(inspected.objective, HasResiduals) and len(x) <= LARGEST else None
     if chosen is None:
         return None
     backend, compute = chosen

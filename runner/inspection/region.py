@@ -14,7 +14,7 @@ from runner.contracts.arrays import Array, ByRows
 from runner.contracts.objective import HasCurvatureBounds
 from runner.engine.evaluation import Evaluator
 from runner.errors import ExperimentError, PluginError
-from runner.inspection.subject import FORMULAS, Subject, told
+from runner.inspection.inspected_objective import ANALYTIC, InspectedObjective, as_plugin_error
 
 MOST_POINTS = 4000
 FEWEST_POINTS = 20
@@ -36,7 +36,7 @@ class StatedBounds:
 
 
 @dataclass(frozen=True)
-class RegionFacts:
+class RegionInspection:
     """What a search for counterexamples to convexity found.
 
     Attributes:
@@ -66,7 +66,7 @@ class RegionFacts:
     contradiction: float
 
 
-def region_facts(subject: Subject, low: float, high: float, tries: int, seed: int) -> RegionFacts:
+def inspect_region(inspected: InspectedObjective, low: float, high: float, tries: int, seed: int) -> RegionInspection:
     """Search a box for counterexamples.
 
     Raises:
@@ -74,19 +74,19 @@ def region_facts(subject: Subject, low: float, high: float, tries: int, seed: in
         PluginError: the objective fails.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
-    dimension = subject.dimension
+    dimension = inspected.dimension
     with np.errstate(all="ignore"):
-        chords = try_chords(subject.values, low, high, dimension, tries, generator)
+        chords = try_chords(inspected.values, low, high, dimension, tries, generator)
         if chords.unknown == tries:
             text = f"--region {low:g},{high:g}: f is finite on none of {tries:,} chords; choose another"
-            raise ExperimentError(subject.name, [text])
-        backend, curvature, because = _curvature(subject, low, high, tries, generator)
+            raise ExperimentError(inspected.name, [text])
+        backend, curvature, because = _curvature(inspected, low, high, tries, generator)
         counterexample = chords.worst
         if counterexample is None and curvature is not None and curvature.smallest < 0:
-            counterexample = chord_across(subject.values, curvature.place, curvature.direction, low, high)
-    stated = _stated(subject)
-    return RegionFacts(
-        objective=subject.name,
+            counterexample = chord_across(inspected.values, curvature.place, curvature.direction, low, high)
+    stated = _stated(inspected)
+    return RegionInspection(
+        objective=inspected.name,
         low=low,
         high=high,
         seed=seed,
@@ -101,40 +101,40 @@ def region_facts(subject: Subject, low: float, high: float, tries: int, seed: in
 
 
 def _curvature(
-    subject: Subject, low: float, high: float, tries: int, generator: np.random.Generator
+    inspected: InspectedObjective, low: float, high: float, tries: int, generator: np.random.Generator
 ) -> tuple[str | None, CurvatureSearch | None, str]:  # fmt: skip
-    if subject.dimension > LARGEST:
-        return None, None, f"because it has dimension {subject.dimension}, and Hessians at many points stop at {LARGEST}"
-    best = subject.best("hessian")
+    if inspected.dimension > LARGEST:
+        return None, None, f"because it has dimension {inspected.dimension}, and Hessians at many points stop at {LARGEST}"
+    best = inspected.best("hessian")
     if best is None:
         return None, None, "because no backend computes the Hessian"
     name = best[0]
-    hessian = hessians(subject, name)
-    points = min(tries, max(FEWEST_POINTS, MOST_POINTS // subject.dimension))
+    hessian = hessians(inspected, name)
+    points = min(tries, max(FEWEST_POINTS, MOST_POINTS // inspected.dimension))
     try:
-        found = smallest_curvature(hessian, low, high, subject.dimension, points, generator)
+        found = smallest_curvature(hessian, low, high, inspected.dimension, points, generator)
     except PluginError as error:
         return name, None, f"because it fails: {error}"
     return name, found, "" if found is not None else f"because it is finite at none of {points:,} points"
 
 
-def hessians(subject: Subject, name: str) -> Callable[[Array], Array]:
+def hessians(inspected: InspectedObjective, name: str) -> Callable[[Array], Array]:
     """Return what computes ∇²f at many points by one backend, as if at one at a time; NaN where f itself is not finite."""
-    backend = subject.backends[name]
-    by_rows = ByRows(lambda some: Evaluator(subject.objective, backend, len(some)).hessian(some))
+    backend = inspected.backends[name]
+    by_rows = ByRows(lambda some: Evaluator(inspected.objective, backend, len(some)).hessian(some))
 
     def compute(x: Array) -> Array:
-        with told(f"objective {subject.name}, differentiated by {type(backend).__name__}"):
+        with as_plugin_error(f"objective {inspected.name}, differentiated by {type(backend).__name__}"):
             matrices = by_rows(x)
-        matrices[~np.isfinite(subject.values(x))] = np.nan
+        matrices[~np.isfinite(inspected.values(x))] = np.nan
         return matrices
 
     return compute
 
 
-def _stated(subject: Subject) -> StatedBounds | None:
-    with told(f"objective {subject.name}: its curvature_bounds"):
-        objective = subject.objective
+def _stated(inspected: InspectedObjective) -> StatedBounds | None:
+    with as_plugin_error(f"objective {inspected.name}: its curvature_bounds"):
+        objective = inspected.objective
         if not isinstance(objective, HasCurvatureBounds):
             return None
         low, high = (float(np.asarray(bound).reshape(-1)[0]) for bound in objective.curvature_bounds)
@@ -145,6 +145,6 @@ def _contradiction(stated: StatedBounds | None, curvature: CurvatureSearch | Non
     if stated is None or curvature is None or math.isnan(stated.low):
         return 0.0
     sizes = max(abs(stated.low), abs(stated.high) if math.isfinite(stated.high) else 0.0, abs(curvature.smallest))
-    error = (1e-12 if backend == FORMULAS else 10.0 * DIFFERENCE_ERROR) * sizes
+    error = (1e-12 if backend == ANALYTIC else 10.0 * DIFFERENCE_ERROR) * sizes
     below = stated.low - curvature.smallest
     return below if below > error else 0.0

@@ -22,7 +22,7 @@ from runner.analysis.taylor import (
 )
 from runner.contracts.arrays import Array, ByRows
 from runner.errors import ExperimentError
-from runner.inspection.subject import Subject
+from runner.inspection.inspected_objective import InspectedObjective
 
 MORE = 4
 """So many coefficients beyond the last are computed, to know the order of the remainder."""
@@ -51,7 +51,7 @@ class Remainder:
 
 
 @dataclass(frozen=True)
-class SeriesFacts:
+class SeriesInspection:
     """The Taylor series of an objective of one coordinate.
 
     Attributes:
@@ -81,34 +81,34 @@ class SeriesFacts:
         return np.where(np.abs(values) > self.coefficients.errors[: self.order + 1], values, 0.0)
 
 
-def series_facts(subject: Subject, around: float, order: int) -> SeriesFacts:
+def inspect_series(inspected: InspectedObjective, around: float, order: int) -> SeriesInspection:
     """Compute a Taylor series and its remainders.
 
     Raises:
         ExperimentError: f is not smooth at A.
         PluginError: the objective fails.
     """
-    value = subject.value(np.array([around]))
+    value = inspected.value(np.array([around]))
     if not np.isfinite(value):
-        raise ExperimentError(subject.name, [f"--around {around:g}: f is not finite there; choose a point at which it is"])
-    coefficients, because = _on_circles(subject, around, order + MORE)
+        raise ExperimentError(inspected.name, [f"--around {around:g}: f is not finite there; choose a point at which it is"])
+    coefficients, because = _on_circles(inspected, around, order + MORE)
     method = CIRCLES
     if coefficients is None:
         method = INTERVALS
-        coefficients = coefficients_on_intervals(lambda t: subject.values(t[:, None]), around, order + MORE)
+        coefficients = coefficients_on_intervals(lambda t: inspected.values(t[:, None]), around, order + MORE)
     if coefficients is None:
-        raise ExperimentError(subject.name, [f"--around {around:g}: f has no Taylor series there: it is neither analytic around "
-                                             "that point, nor smooth on the real line"])  # fmt: skip
+        raise ExperimentError(inspected.name, [f"--around {around:g}: f has no Taylor series there: it is neither analytic "
+                                             "around that point, nor smooth on the real line"])  # fmt: skip
     heard = np.where(np.abs(coefficients.values) > coefficients.errors, coefficients.values, 0.0)
-    remainders = tuple(_remainder(subject, around, coefficients, heard, n) for n in range(1, order + 1))
-    return SeriesFacts(subject.name, around, order, method, because, coefficients, DISTANCES, remainders)
+    remainders = tuple(_remainder(inspected, around, coefficients, heard, n) for n in range(1, order + 1))
+    return SeriesInspection(inspected.name, around, order, method, because, coefficients, DISTANCES, remainders)
 
 
-def _on_circles(subject: Subject, around: float, order: int) -> tuple[Coefficients | None, str]:
+def _on_circles(inspected: InspectedObjective, around: float, order: int) -> tuple[Coefficients | None, str]:
     """Return the coefficients by complex values, or None and why."""
-    name = type(subject.objective).__name__
+    name = type(inspected.objective).__name__
 
-    by_rows = ByRows(subject.objective.value)
+    by_rows = ByRows(inspected.objective.value)
 
     def function(z: Any) -> Any:
         return by_rows(cast(Array, z[:, None]))
@@ -124,9 +124,9 @@ def _on_circles(subject: Subject, around: float, order: int) -> tuple[Coefficien
     return found, ""
 
 
-def _remainder(subject: Subject, around: float, coefficients: Coefficients, heard: Array, order: int) -> Remainder:
+def _remainder(inspected: InspectedObjective, around: float, coefficients: Coefficients, heard: Array, order: int) -> Remainder:
     sizes = both_sides(
-        lambda t: subject.values(around + t[:, None]), lambda t: polynomial(heard[: order + 1], t), DISTANCES
+        lambda t: inspected.values(around + t[:, None]), lambda t: polynomial(heard[: order + 1], t), DISTANCES
     )  # fmt: skip
     floor = rounding_floor(heard, DISTANCES)
     window = asymptotic_window(DISTANCES, sizes, floor, coefficients.reach)

@@ -12,7 +12,7 @@ from runner.analysis.definiteness import curvature_of
 from runner.contracts.arrays import Array
 from runner.contracts.figure import Series
 from runner.errors import ExperimentError, PluginError
-from runner.inspection.subject import FORMULAS, Subject
+from runner.inspection.inspected_objective import ANALYTIC, InspectedObjective
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting, restore_setting
 from runner.store.reading.run_record import RunRecord, SettingRecord
@@ -25,7 +25,7 @@ PLAIN = "gradient_descent"
 
 
 @dataclass(frozen=True)
-class Visit:
+class InspectedStep:
     """One iterate and the step that left it.
 
     Attributes:
@@ -54,7 +54,7 @@ class Visit:
 
 
 @dataclass(frozen=True)
-class TrajectoryFacts:
+class TrajectoryInspection:
     """What is known along a run.
 
     Attributes:
@@ -80,11 +80,11 @@ class TrajectoryFacts:
     learning_rate: float | None
     gradient_backend: str
     hessian_backend: str | None
-    visits: tuple[Visit, ...]
+    visits: tuple[InspectedStep, ...]
     changed: bool
 
 
-def made_again(record: SettingRecord, registry: Registry) -> Setting:
+def restore_objective(record: SettingRecord, registry: Registry) -> Setting:
     """Make the objective of a stored run again, from its stored parameters.
 
     Raises:
@@ -98,7 +98,7 @@ def made_again(record: SettingRecord, registry: Registry) -> Setting:
     return restore_setting("objective", record.canonical, registry, texts)
 
 
-def trajectory_facts(subject: Subject, record: RunRecord, series: Series) -> TrajectoryFacts:
+def inspect_trajectory(inspected: InspectedObjective, record: RunRecord, series: Series) -> TrajectoryInspection:
     """Compute derivatives along a trajectory.
 
     Raises:
@@ -109,14 +109,14 @@ def trajectory_facts(subject: Subject, record: RunRecord, series: Series) -> Tra
         raise ExperimentError(f"run {record.id}", ["its iterates are not stored; run the experiment with [record] x = true"])
     if series.x is None or record.steps == 0:
         raise ExperimentError(f"run {record.id}", [f"it took no step (outcome {record.outcome}), so there is no trajectory"])
-    gradient = subject.best("gradient")
+    gradient = inspected.best("gradient")
     if gradient is None:
-        raise ExperimentError(f"run {record.id}", [f"no gradient backend can differentiate {subject.name}"])
-    hessian = subject.best("hessian") if record.dimension <= LARGEST else None
+        raise ExperimentError(f"run {record.id}", [f"no gradient backend can differentiate {inspected.name}"])
+    hessian = inspected.best("hessian") if record.dimension <= LARGEST else None
     places = np.unique(np.linspace(0, record.steps - 1, min(record.steps, MOST_STEPS)).round().astype(int)).tolist()
-    visits = tuple(_visit(subject, series, step, gradient[1], hessian) for step in places)
+    visits = tuple(_visit(inspected, series, step, gradient[1], hessian) for step in places)
     rate = record.optimizer.parameters.get("learning_rate") if record.optimizer.name == PLAIN else None
-    return TrajectoryFacts(
+    return TrajectoryInspection(
         run=record.id,
         identity=record.identity,
         objective=record.objective.name,
@@ -127,17 +127,17 @@ def trajectory_facts(subject: Subject, record: RunRecord, series: Series) -> Tra
         gradient_backend=gradient[0],
         hessian_backend=None if hessian is None else hessian[0],
         visits=visits,
-        changed=subject.setting.fingerprint != record.objective.fingerprint,
+        changed=inspected.setting.fingerprint != record.objective.fingerprint,
     )
 
 
 def _visit(
-    subject: Subject,
+    inspected: InspectedObjective,
     series: Series,
     step: int,
     gradient: Callable[[Array], Array],
     hessian: tuple[str, Callable[[Array], Array]] | None,
-) -> Visit:
+) -> InspectedStep:
     assert series.x is not None
     x, moved = series.x[step], series.x[step + 1] - series.x[step]
     value, actual = float(series.value[step]), float(series.value[step] - series.value[step + 1])
@@ -146,14 +146,14 @@ def _visit(
         first_order = -float(slope @ moved)
         step_size = float(np.linalg.norm(moved))
         if hessian is None:
-            return Visit(step, value, math.nan, math.nan, "", None, step_size, first_order, math.nan, actual)
+            return InspectedStep(step, value, math.nan, math.nan, "", None, step_size, first_order, math.nan, actual)
         matrix = hessian[1](x)
         second_order = first_order - 0.5 * float(moved @ matrix @ moved)
-    curvature = curvature_of(matrix, hessian[0] == FORMULAS, subject.hessian_scale(hessian[0], value, slope))
+    curvature = curvature_of(matrix, hessian[0] == ANALYTIC, inspected.hessian_scale(hessian[0], value, slope))
     if curvature is None:
-        return Visit(step, value, math.nan, math.nan, "", None, step_size, first_order, second_order, actual)
+        return InspectedStep(step, value, math.nan, math.nan, "", None, step_size, first_order, second_order, actual)
     descends = None
     if not curvature.singular and np.isfinite(slope).all() and slope.any():
         descends = bool(slope @ np.linalg.solve(matrix, slope) > 0)
     low, high = float(curvature.eigenvalues[0]), float(curvature.eigenvalues[-1])
-    return Visit(step, value, low, high, curvature.shape.value, descends, step_size, first_order, second_order, actual)
+    return InspectedStep(step, value, low, high, curvature.shape.value, descends, step_size, first_order, second_order, actual)

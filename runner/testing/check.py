@@ -24,7 +24,7 @@ FAILED: Verdict = "failed"
 SKIPPED: Verdict = "skipped"
 """The verdict of a check that does not apply."""
 
-PACKAGE = str(Path(__file__).parent.parent) + os.sep
+RUNNER_FOLDER = str(Path(__file__).parent.parent) + os.sep
 LONGEST_TEXT = 300
 HOW_TO_BATCH = "Broadcast over the leading axis, reduce with axis=-1, use runner.dot, runner.norm, runner.matvec"
 
@@ -108,13 +108,13 @@ class Check:
         except (Skip, unittest.SkipTest) as reason:
             return Finding(self.name, SKIPPED, str(reason)), None
         except Exception as error:
-            return Finding(self.name, FAILED, f"it raises {told(error)}"), error
+            return Finding(self.name, FAILED, f"it raises {describe_error(error)}"), error
 
 
 Step = tuple[str, Callable[[], str | None], tuple[str, ...]]
 
 
-def in_order(*steps: Step, first: Sequence[Check] = ()) -> list[Check]:
+def make_checks(*steps: Step, first: Sequence[Check] = ()) -> list[Check]:
     """Return checks, each from its name, its body, and the names of those above that have to pass first, behind some others."""
     made = {check.name: check for check in first}
     for name, body, after in steps:
@@ -132,7 +132,7 @@ def require(condition: bool, sentence: str) -> None:
         raise Failure(sentence)
 
 
-def told(error: BaseException) -> str:
+def describe_error(error: BaseException) -> str:
     """Return an exception as its kind, its text, and where in the plugin's code it arose."""
     frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_foreign(frame.filename)]
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
@@ -142,10 +142,10 @@ def told(error: BaseException) -> str:
 
 def _is_foreign(filename: str) -> bool:
     """Whether a file is neither this package's nor NumPy's: then it is the plugin's, or what it uses."""
-    return not filename.startswith((PACKAGE, "<")) and f"{os.sep}numpy{os.sep}" not in filename
+    return not filename.startswith((RUNNER_FOLDER, "<")) and f"{os.sep}numpy{os.sep}" not in filename
 
 
-def called(name: str, function: Callable[[Array], Any], x: Array) -> Any:
+def call_on_batch(name: str, function: Callable[[Array], Any], x: Array) -> Any:
     """Call a function of a batch; if it raises, say whether it also does for one run alone.
 
     Raises:
@@ -172,19 +172,20 @@ def _whose(error: Exception, alone: Sequence[Exception | None], x: Array) -> str
     """Say for which runs an exception is raised: all, some, or only for several together."""
     raising = [row for row, each in enumerate(alone) if each is not None]
     if len(raising) == len(alone):
-        return told(error)
+        return describe_error(error)
     if not raising:
         return (
-            f"{told(error)} for a batch of {len(x)} runs, and not for one run alone. {HOW_TO_BATCH}, and np.where instead of if"
+            f"{describe_error(error)} for a batch of {len(x)} runs, and not for one run alone. "
+            f"{HOW_TO_BATCH}, and np.where instead of if"
         )
     first = alone[raising[0]] or error
-    return f"{told(first)} at x = {x[raising[0]]}, and not everywhere; return nan or inf where there is no number"
+    return f"{describe_error(first)} at x = {x[raising[0]]}, and not everywhere; return nan or inf where there is no number"
 
 
-def same(one: Any, other: Any) -> bool:
+def same_bits(one: Any, other: Any) -> bool:
     """Whether two arrays, or tuples of arrays, are the same bit for bit."""
     if isinstance(one, tuple):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(same_bits, one, other))
     return bool(one.shape == other.shape and one.tobytes() == other.tobytes())
 
 

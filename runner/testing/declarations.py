@@ -13,14 +13,14 @@ from runner.contracts.figure import Figure
 from runner.contracts.parameters import Parameter, parameters_of
 from runner.contracts.plugin import Plugin
 from runner.errors import PluginError
-from runner.testing.check import Check, Failure, in_order, require, told
+from runner.testing.check import Check, Failure, describe_error, make_checks, require
 
 PluginT = TypeVar("PluginT", bound=Plugin)
 
 
-def declared(plugin: Plugin) -> list[Check]:
+def declaration_checks(plugin: Plugin) -> list[Check]:
     """Return the checks of a plugin's declarations: `docstring`, `parameters` and `validate`."""
-    return in_order(
+    return make_checks(
         ("docstring", lambda: _check_docstring(type(plugin)), ()),
         ("parameters", lambda: check_parameters(type(plugin)), ()),
         ("validate", lambda: _check_validate(plugin), ("parameters",)),
@@ -68,7 +68,7 @@ def _check_validate(plugin: Plugin) -> None:
         value = getattr(plugin, key)
         if not isinstance(value, float):
             continue
-        for other in _others(parameter, value):
+        for other in _values_near(parameter, value):
             neighbour = dataclasses.replace(cast(Any, plugin), **{key: other})
             _check_refusal(name, f"{key} = {other!r}", neighbour)
 
@@ -79,10 +79,10 @@ def _check_refusal(name: str, values: str, plugin: Plugin) -> None:
     except ValueError as error:
         require(bool(str(error)), f"{name}.validate refuses {values} without a word; say which values are allowed")
     except Exception as error:
-        raise Failure(f"{name}.validate raises {told(error)} for {values}; refuse with a ValueError") from error
+        raise Failure(f"{name}.validate raises {describe_error(error)} for {values}; refuse with a ValueError") from error
 
 
-def _others(parameter: Parameter, value: float) -> Iterator[float]:
+def _values_near(parameter: Parameter, value: float) -> Iterator[float]:
     """Yield values near `value`, itself first, as far as its bounds allow them."""
     for other in (value, value * 0.75, value * 1.25, value + 0.1):
         try:
@@ -92,7 +92,7 @@ def _others(parameter: Parameter, value: float) -> Iterator[float]:
         yield other
 
 
-def sweeps(plugin: PluginT, runs: int) -> Iterator[tuple[str, PluginT, list[PluginT]]]:
+def swept_variants(plugin: PluginT, runs: int) -> Iterator[tuple[str, PluginT, list[PluginT]]]:
     """Yield for each float parameter its name, the plugin with a column of values for it, and the plugins with one each."""
     for key, parameter in parameters_of(type(plugin)).items():
         value = getattr(plugin, key)
@@ -107,7 +107,7 @@ def sweeps(plugin: PluginT, runs: int) -> Iterator[tuple[str, PluginT, list[Plug
 
 def _neighbours(plugin: PluginT, parameter: Parameter, value: float) -> Iterator[PluginT]:
     """Yield the plugin with values near `value`, as far as they are allowed."""
-    for other in _others(parameter, value):
+    for other in _values_near(parameter, value):
         neighbour = dataclasses.replace(cast(Any, plugin), **{parameter.name: other})
         try:
             neighbour.validate()
@@ -116,7 +116,7 @@ def _neighbours(plugin: PluginT, parameter: Parameter, value: float) -> Iterator
         yield neighbour
 
 
-def not_swept(name: str, key: str) -> str:
+def not_batch_safe_in_sweep(name: str, key: str) -> str:
     """Say what is wrong with a plugin that treats a column like a number."""
     return (
         f"{name} is not batch-safe where {key} is swept: {key} is then a column (runs, 1), to be combined with arrays (runs, n) "

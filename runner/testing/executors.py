@@ -12,25 +12,25 @@ from runner.engine.batch import Batch
 from runner.engine.loop import descend
 from runner.engine.trajectories import Descent, Trajectory
 from runner.experiment.model import Rules, StoppingRules
-from runner.testing.check import Check, Failure, in_order, require
-from runner.testing.declarations import declared
-from runner.testing.samples import BOTTOM, Bowl, Downhill, Own
+from runner.testing.check import Check, Failure, make_checks, require
+from runner.testing.declarations import declaration_checks
+from runner.testing.samples import BOTTOM, Bowl, OwnDerivatives, PlainDescent
 
 BATCHES = 4
 
 
 def checks_of(executor: Executor) -> list[Check]:
     """Return the checks of an executor, in their order."""
-    suite = _Suite(executor)
-    return in_order(
+    suite = _ExecutorSuite(executor)
+    return make_checks(
         ("results", suite.results, ("validate",)),
         ("errors", suite.errors, ("results",)),
         ("same bits", suite.same_bits, ("results",)),
-        first=declared(executor),
+        first=declaration_checks(executor),
     )
 
 
-class _Suite:
+class _ExecutorSuite:
     """An executor and the questions that are put to it."""
 
     def __init__(self, executor: Executor) -> None:
@@ -84,8 +84,8 @@ def _unlimited(item: object) -> None:
 def _batch(number: int) -> Batch:
     start = BOTTOM + np.random.default_rng(number).uniform(-1.0, 1.0, (3, 2))
     identities = tuple(f"{number}.{run}" for run in range(len(start)))
-    optimizer: Any = Downhill(np.array([[0.1], [0.2], [0.3]]))  # type: ignore[arg-type]
-    return Batch(identities, Bowl(), Own(), optimizer, start, Rules(StoppingRules(max_steps=20), record_x=True))
+    optimizer: Any = PlainDescent(np.array([[0.1], [0.2], [0.3]]))  # type: ignore[arg-type]
+    return Batch(identities, Bowl(), OwnDerivatives(), optimizer, start, Rules(StoppingRules(max_steps=20), record_x=True))
 
 
 def _numbers(descent: Descent) -> tuple[Trajectory, ...]:

@@ -11,25 +11,25 @@ from runner.errors import PluginError
 from runner.report.checked_drawing import check_drawing
 from runner.report.files import render
 from runner.report.style import house_style
-from runner.testing.check import Check, Failure, Skip, in_order, require, told
-from runner.testing.declarations import declared
-from runner.testing.samples import SampleResults, lost_run
+from runner.testing.check import Check, Failure, Skip, describe_error, make_checks, require
+from runner.testing.declarations import declaration_checks
+from runner.testing.samples import SampleResults, failed_run
 
 
 def checks_of(figure: Figure) -> list[Check]:
     """Return the checks of a figure, in their order."""
-    suite = _Suite(figure)
-    return in_order(
+    suite = _FigureSuite(figure)
+    return make_checks(
         ("title", suite.title, ()),
         ("drawing", suite.drawing, ("validate", "title")),
         ("same bytes", suite.same_bytes, ("drawing",)),
         ("no runs", suite.no_runs, ("drawing",)),
         ("lost runs", suite.lost_runs, ("drawing",)),
-        first=declared(figure),
+        first=declaration_checks(figure),
     )
 
 
-class _Suite:
+class _FigureSuite:
     """A figure and the questions that are put to it."""
 
     def __init__(self, figure: Figure) -> None:
@@ -42,7 +42,7 @@ class _Suite:
 
     def drawing(self) -> None:
         open_before = _open_figures()
-        drawing = self._drawn(SampleResults(), "made-up results")
+        drawing = self._draw(SampleResults(), "made-up results")
         if drawing is None:
             raise Skip("because the made-up results of runner.testing hold nothing that it could show")
         try:
@@ -58,32 +58,34 @@ class _Suite:
             try:
                 render(drawing.figure)
             except Exception as error:
-                raise Failure(f"what {self.name}.draw returns cannot be drawn without complaint: {told(error)}") from error
+                raise Failure(
+                    f"what {self.name}.draw returns cannot be drawn without complaint: {describe_error(error)}"
+                ) from error
         require(_open_figures() == open_before, f"{self.name}.draw leaves a figure open in pyplot; make it with "
                                                 "matplotlib.figure.Figure() or runner.panels")  # fmt: skip
 
     def same_bytes(self) -> None:
-        first, second = (self._drawn(SampleResults(), "made-up results") for _ in range(2))
+        first, second = (self._draw(SampleResults(), "made-up results") for _ in range(2))
         assert first is not None
         assert second is not None
         fits = render(first.figure) == render(second.figure) and first.caption == second.caption
         require(fits, f"{self.name}.draw draws something else the second time from the same results")
 
     def no_runs(self) -> None:
-        self._drawn(SampleResults([]), "results without runs")
+        self._draw(SampleResults([]), "results without runs")
 
     def lost_runs(self) -> None:
-        drawing = self._drawn(SampleResults([lost_run(1), lost_run(2)]), "runs that failed before their first iterate")
+        drawing = self._draw(SampleResults([failed_run(1), failed_run(2)]), "runs that failed before their first iterate")
         if drawing is not None:
             render(drawing.figure)
 
-    def _drawn(self, results: Results, words: str) -> Drawing | None:
+    def _draw(self, results: Results, words: str) -> Drawing | None:
         with house_style():
             try:
                 drawing: Any = self.figure.draw(results)
             except Exception as error:
                 raise Failure(
-                    f"{self.name}.draw raises {told(error)} for {words}; return None if there is nothing to show"
+                    f"{self.name}.draw raises {describe_error(error)} for {words}; return None if there is nothing to show"
                 ) from error
         fits = drawing is None or isinstance(drawing, Drawing)
         require(fits, f"{self.name}.draw must return a runner.Drawing or None, not {type(drawing).__name__}")

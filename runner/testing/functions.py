@@ -10,8 +10,18 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.objective import HasGradient, HasStartRegion, Objective
-from runner.testing.check import HOW_TO_BATCH, Failure, Skip, called, check_array, require, row_of, same, told
-from runner.testing.declarations import not_swept
+from runner.testing.check import (
+    HOW_TO_BATCH,
+    Failure,
+    Skip,
+    call_on_batch,
+    check_array,
+    describe_error,
+    require,
+    row_of,
+    same_bits,
+)
+from runner.testing.declarations import not_batch_safe_in_sweep
 
 Function = Callable[[Array], Any]
 
@@ -26,20 +36,20 @@ MATCHES_COMPLEX_STEP = 1e-9
 GOOD_BACKEND = 1e-3
 
 
-def points_of(objective: Objective, runs: int) -> Array:
+def sample_points(objective: Objective, runs: int) -> Array:
     """Return points where starts make sense, the same every time."""
     low, high = objective.start_region if isinstance(objective, HasStartRegion) else (-2.0, 2.0)
     return np.random.default_rng(0).uniform(low, high, (runs, objective.dimension))
 
 
-def sized(shape: tuple[Any, ...], sizes: Mapping[str, Any]) -> tuple[Any, ...]:
+def with_sizes(shape: tuple[Any, ...], sizes: Mapping[str, Any]) -> tuple[Any, ...]:
     """Return a shape, or a tuple of shapes, with each name of a size replaced by the size."""
-    return tuple(sizes[size] if isinstance(size, str) else sized(size, sizes) for size in shape)
+    return tuple(sizes[size] if isinstance(size, str) else with_sizes(size, sizes) for size in shape)
 
 
 def check_shape(name: str, function: Function, x: Array, shape: tuple[Any, ...]) -> None:
     """Check what a function returns: one array, or a tuple of arrays where the shape is one of shapes."""
-    result = called(name, function, x)
+    result = call_on_batch(name, function, x)
     if shape and isinstance(shape[0], tuple):
         fits = isinstance(result, tuple) and len(result) == len(shape)
         found = f"{len(result)} arrays" if isinstance(result, tuple) else type(result).__name__
@@ -54,20 +64,20 @@ def check_purity(name: str, function: Function, x: Array) -> None:
     """Check that a function leaves its argument alone and answers the same question with the same numbers."""
     argument = x.copy()
     result = function(argument)
-    require(same(argument, x), f"{name} writes into its argument x; copy it first")
-    require(same(function(x.copy()), result), f"{name} returns something else the second time for the same x")
+    require(same_bits(argument, x), f"{name} writes into its argument x; copy it first")
+    require(same_bits(function(x.copy()), result), f"{name} returns something else the second time for the same x")
 
 
 def check_batch(name: str, function: Function, x: Array) -> None:
     """Check that each row alone gives the bits that it gives in a batch."""
-    result = called(name, function, x)
+    result = call_on_batch(name, function, x)
     for row in range(len(x)):
         try:
             alone = function(x[row : row + 1].copy())
         except Exception as error:
-            raise Failure(f"{name} raises {told(error)} for one run alone, and not in a batch of {len(x)}") from error
+            raise Failure(f"{name} raises {describe_error(error)} for one run alone, and not in a batch of {len(x)}") from error
         require(
-            same(alone, row_of(result, row)),
+            same_bits(alone, row_of(result, row)),
             f"{name} is not batch-safe: a row alone and the same row in a batch of {len(x)} differ. {HOW_TO_BATCH}",
         )
 
@@ -79,10 +89,10 @@ def check_sweep(name: str, key: str, together: Function, alone: list[Function], 
     except Exception as error:
         raise Failure(f"{name} raises {type(error).__name__} where {key} is swept: {error}") from error
     for row, function in enumerate(alone):
-        require(same(function(x[row : row + 1]), row_of(result, row)), not_swept(name, key))
+        require(same_bits(function(x[row : row + 1]), row_of(result, row)), not_batch_safe_in_sweep(name, key))
 
 
-def slopes(function: Function, x: Array, spacing: float) -> Array:
+def central_differences(function: Function, x: Array, spacing: float) -> Array:
     """Return ∂function/∂xᵢ on a new last axis, by central differences."""
     axes = spacing * np.eye(x.shape[-1])
     return np.stack([(function(x + axis) - function(x - axis)) / (2.0 * spacing) for axis in axes], axis=-1)
@@ -90,7 +100,7 @@ def slopes(function: Function, x: Array, spacing: float) -> Array:
 
 def check_slopes(name: str, claimed: Array, function: Function, x: Array, tolerance: float = MATCHES_DIFFERENCES) -> None:
     """Check a derivative against differences, which are trusted as far as those of two spacings agree."""
-    measured, coarser = (slopes(function, x, spacing) for spacing in (FIRST_SPACING, 2.0 * FIRST_SPACING))
+    measured, coarser = (central_differences(function, x, spacing) for spacing in (FIRST_SPACING, 2.0 * FIRST_SPACING))
     size = 1.0 + np.abs(measured).max() + np.abs(function(x)).max()
     error = np.abs(claimed - measured) - 4.0 * np.abs(measured - coarser)
     worst = np.unravel_index(np.argmax(error), error.shape)
@@ -125,9 +135,9 @@ def _complex_slopes(of: str, function: Function, x: Array) -> Array:
             warnings.simplefilter("error")
             steps = [np.imag(function(x + 1j * COMPLEX_STEP * axis)) / COMPLEX_STEP for axis in np.eye(x.shape[-1])]
     except Exception as error:
-        raise Skip(f"because {of} does not take complex numbers ({told(error)})") from error
+        raise Skip(f"because {of} does not take complex numbers ({describe_error(error)})") from error
     exact = np.stack(steps, axis=-1)
-    measured = slopes(function, x, FIRST_SPACING)
+    measured = central_differences(function, x, FIRST_SPACING)
     size = 1.0 + np.abs(measured).max() + np.abs(function(x)).max()
     if not (np.abs(exact - measured) <= 10 * MATCHES_DIFFERENCES * size).all():
         raise Skip(f"because {of} is not analytic: it loses the imaginary part of complex numbers")
@@ -140,6 +150,6 @@ def check_hessian(name: str, hessian: Array, objective: Objective, x: Array, tol
     if isinstance(objective, HasGradient):
         check_slopes(name, hessian, objective.gradient, x, tolerance)
     else:
-        second = slopes(lambda z: slopes(objective.value, z, SECOND_SPACING), x, SECOND_SPACING)
+        second = central_differences(lambda z: central_differences(objective.value, z, SECOND_SPACING), x, SECOND_SPACING)
         size = 1.0 + np.abs(second).max() + np.abs(objective.value(x)).max()
         require(bool(np.abs(hessian - second).max() <= 1e-3 * size), f"{name} does not fit second differences of the value")

@@ -10,8 +10,8 @@ from runner.contracts.gradient_backend import ComputesValueAndGradient, Gradient
 from runner.contracts.kinds import KINDS, capability_for
 from runner.contracts.objective import HasResiduals, Objective
 from runner.contracts.plugin import Quantity
-from runner.testing.check import FAILED, Check, Failure, Skip, in_order, require, same
-from runner.testing.declarations import declared, sweeps
+from runner.testing.check import FAILED, Check, Failure, Skip, make_checks, require, same_bits
+from runner.testing.declarations import declaration_checks, swept_variants
 from runner.testing.functions import (
     GOOD_BACKEND,
     MANY_RUNS,
@@ -23,16 +23,16 @@ from runner.testing.functions import (
     check_shape,
     check_slopes,
     check_sweep,
-    points_of,
-    sized,
+    sample_points,
+    with_sizes,
 )
 from runner.testing.samples import Bowl, Hills
 
 
 def checks_of(backend: GradientBackend, objective: Objective | None = None) -> list[Check]:
     """Return the checks of a gradient backend on an objective, or on two of this package's."""
-    suite = _Suite(backend, Bowl() if objective is None else objective, chosen=objective is not None)
-    found = in_order(
+    suite = _BackendSuite(backend, Bowl() if objective is None else objective, chosen=objective is not None)
+    found = make_checks(
         ("refusal", suite.refusal, ("validate",)),
         ("shapes", suite.shapes, ("refusal",)),
         ("purity", suite.purity, ("shapes",)),
@@ -42,7 +42,7 @@ def checks_of(backend: GradientBackend, objective: Objective | None = None) -> l
         ("Hessian", suite.hessian, ("shapes",)),
         ("Jacobian", suite.jacobian, ("shapes",)),
         ("shared work", suite.shared_work, ("shapes",)),
-        first=declared(backend),
+        first=declaration_checks(backend),
     )
     if objective is None:
         found.append(
@@ -56,14 +56,14 @@ def _on_values_alone(backend: GradientBackend) -> None:
     reason = backend.refusal(Hills(), "gradient")
     if reason is not None:
         raise Skip(reason)
-    suite = _Suite(backend, Hills(), chosen=True)
+    suite = _BackendSuite(backend, Hills(), chosen=True)
     for body in (suite.refusal, suite.shapes, suite.purity, suite.batch, suite.gradient, suite.hessian, suite.shared_work):
         check = Check("", body)
         if check.finding.verdict == FAILED:
             check()
 
 
-class _Suite:
+class _BackendSuite:
     """A gradient backend, what it is checked on, and the questions that are put to it."""
 
     def __init__(self, backend: Any, objective: Any, chosen: bool) -> None:
@@ -74,7 +74,7 @@ class _Suite:
 
     @property
     def x(self) -> Array:
-        return points_of(self.objective, RUNS)
+        return sample_points(self.objective, RUNS)
 
     def offered(self) -> dict[Quantity, Any]:
         """Return the quantities that the backend computes, each with why it does not for this objective, if it does not."""
@@ -93,7 +93,7 @@ class _Suite:
         for capability in KINDS["gradient"].capabilities:
             if capability.quantity is None and isinstance(self.backend, capability.protocol):
                 methods.extend(capability.evaluations)
-        shapes = {name: sized(each.shape, sizes) for name, each in KINDS["gradient"].evaluations.items()}
+        shapes = {name: with_sizes(each.shape, sizes) for name, each in KINDS["gradient"].evaluations.items()}
         return {each: (partial(getattr(self.backend, each), self.objective), shapes[each]) for each in methods}
 
     def refusal(self) -> None:
@@ -119,10 +119,10 @@ class _Suite:
     def batch(self) -> None:
         for runs in (RUNS, MANY_RUNS):
             for method, (function, _) in self.served().items():
-                check_batch(f"{self.name}.{method}", function, points_of(self.objective, runs))
+                check_batch(f"{self.name}.{method}", function, sample_points(self.objective, runs))
 
     def sweeps(self) -> None:
-        columns = list(sweeps(cast(GradientBackend, self.backend), RUNS))
+        columns = list(swept_variants(cast(GradientBackend, self.backend), RUNS))
         if not columns:
             raise Skip("because it has no float parameter that a sweep could vary")
         for method in self.served():
@@ -147,9 +147,9 @@ class _Suite:
         if "value_and_gradient" not in self.served():
             raise Skip(f"because it offers no {KINDS['gradient'].capability(ComputesValueAndGradient).name}")
         value, gradient = self.backend.value_and_gradient(self.objective, self.x)
-        unchanged = same(value, self.objective.value(self.x))
+        unchanged = same_bits(value, self.objective.value(self.x))
         require(unchanged, f"{self.name}.value_and_gradient returns another value than the objective")
-        fits = same(gradient, self.backend.gradient(self.objective, self.x))
+        fits = same_bits(gradient, self.backend.gradient(self.objective, self.x))
         require(fits, f"{self.name}.value_and_gradient and {self.name}.gradient differ")
 
     def _skip_unless_served(self, quantity: Quantity) -> None:

@@ -24,8 +24,8 @@ from runner.contracts.objective import (
     Objective,
     known_minimum,
 )
-from runner.testing.check import Check, Skip, check_array, in_order, require, same
-from runner.testing.declarations import declared, sweeps
+from runner.testing.check import Check, Skip, check_array, make_checks, require, same_bits
+from runner.testing.declarations import declaration_checks, swept_variants
 from runner.testing.functions import (
     MANY_RUNS,
     RUNS,
@@ -36,8 +36,8 @@ from runner.testing.functions import (
     check_shape,
     check_slopes,
     check_sweep,
-    points_of,
-    sized,
+    sample_points,
+    with_sizes,
 )
 
 EXACT = 1e-12
@@ -48,8 +48,8 @@ SLACK = 1e-6
 
 def checks_of(objective: Objective) -> list[Check]:
     """Return the checks of an objective, in their order."""
-    suite = _Suite(objective)
-    return in_order(
+    suite = _ObjectiveSuite(objective)
+    return make_checks(
         ("domain", suite.domain, ("validate",)),
         ("shapes", suite.shapes, ("domain",)),
         ("purity", suite.purity, ("shapes",)),
@@ -65,11 +65,11 @@ def checks_of(objective: Objective) -> list[Check]:
         ("starts", suite.starts, ("domain",)),
         ("layers", suite.layers, ("shapes",)),
         ("data", suite.data, ("shapes",)),
-        first=declared(objective),
+        first=declaration_checks(objective),
     )
 
 
-class _Suite:
+class _ObjectiveSuite:
     """An objective and the questions that are put to it. What it offers is asked when it is needed, for that may raise."""
 
     def __init__(self, objective: Any) -> None:
@@ -78,7 +78,7 @@ class _Suite:
 
     @property
     def x(self) -> Array:
-        return points_of(self.objective, RUNS)
+        return sample_points(self.objective, RUNS)
 
     def offers(self, protocol: Any) -> bool:
         return isinstance(self.objective, protocol)
@@ -90,7 +90,7 @@ class _Suite:
         for capability in KINDS["objective"].capabilities:
             if self.offers(capability.protocol):
                 evaluations.update(capability.evaluations)
-        return {name: sized(evaluation.shape, sizes) for name, evaluation in evaluations.items()}
+        return {name: with_sizes(evaluation.shape, sizes) for name, evaluation in evaluations.items()}
 
     def skip_unless_offered(self, protocol: type) -> None:
         if not self.offers(protocol):
@@ -116,10 +116,10 @@ class _Suite:
     def batch(self) -> None:
         for runs in (RUNS, MANY_RUNS):
             for method in self.offered():
-                check_batch(f"{self.name}.{method}", getattr(self.objective, method), points_of(self.objective, runs))
+                check_batch(f"{self.name}.{method}", getattr(self.objective, method), sample_points(self.objective, runs))
 
     def sweeps(self) -> None:
-        columns = list(sweeps(self.objective, RUNS))
+        columns = list(swept_variants(self.objective, RUNS))
         if not columns:
             raise Skip("because it has no float parameter that a sweep could vary")
         for method in self.offered():
@@ -162,7 +162,7 @@ class _Suite:
         x, lowest = np.asarray(minimum.x), float(minimum.value)
         require(x.shape == (dimension,), f"{self.name}.minimum.x must have shape ({dimension},), not {x.shape}")
         self._check_lowest(x, lowest)
-        for key, together, alone in sweeps(self.objective, RUNS):
+        for key, together, alone in swept_variants(self.objective, RUNS):
             known = [single.minimum for single in alone]
             if None not in known:
                 self._check_swept_minimum(key, together.minimum, known)
@@ -177,8 +177,8 @@ class _Suite:
             found = f"{drawn.dtype} of shape {drawn.shape}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
             require(fits, f"{name} must return float64 of shape {x.shape} for a count of {RUNS}, not {found}")
             require(bool(np.isfinite(drawn).all()), f"{name} must return finite numbers")
-        require(same(draws[0], draws[1]), f"{name} draws something else the second time from the same generator")
-        require(not same(draws[0], draws[2]), f"{name} draws the same whatever the generator; take its random numbers")
+        require(same_bits(draws[0], draws[1]), f"{name} draws something else the second time from the same generator")
+        require(not same_bits(draws[0], draws[2]), f"{name} draws the same whatever the generator; take its random numbers")
 
     def layers(self) -> None:
         self.skip_unless_offered(HasLayers)
@@ -203,14 +203,14 @@ class _Suite:
         bounds: Any = self.objective.curvature_bounds
         fits = isinstance(bounds, tuple) and len(bounds) == 2 and bool(bounds[0] <= bounds[1])
         require(fits, f"{self.name}.curvature_bounds must be a tuple of the lowest and the highest curvature, not {bounds!r}")
-        for key, together, alone in sweeps(self.objective, RUNS):
+        for key, together, alone in swept_variants(self.objective, RUNS):
             for part, swept in enumerate(together.curvature_bounds):
                 singles = np.array([float(single.curvature_bounds[part]) for single in alone])
                 same = np.broadcast_to(np.asarray(swept, dtype=np.float64).reshape(-1), singles.shape) == singles
                 require(bool(same.all()), f"{self.name}.curvature_bounds are not those of the single runs where {key} is swept")
         if not self.offers(HasHessian):
             return
-        eigenvalues = np.linalg.eigvalsh(self.objective.hessian(points_of(self.objective, MANY_RUNS)))
+        eigenvalues = np.linalg.eigvalsh(self.objective.hessian(sample_points(self.objective, MANY_RUNS)))
         low, high = (float(bound) for bound in bounds)
         rounding = 1e-9 * float(np.abs(eigenvalues).max())
         seen = float(eigenvalues.min()), float(eigenvalues.max())
@@ -230,7 +230,7 @@ class _Suite:
         here = float(self.objective.value(x[None])[0])
         rounding = EXACT * max(1.0, abs(lowest))
         require(abs(here - lowest) <= rounding, f"{self.name}.minimum.value is {lowest!r}, but f at minimum.x is {here!r}")
-        region = points_of(self.objective, 1000)
+        region = sample_points(self.objective, 1000)
         points = np.concatenate([region, *(x + spread * (region - region.mean(axis=0)) for spread in (1e-1, 1e-3, 1e-5))])
         values = self.objective.value(points)
         best = int(np.nanargmin(values))

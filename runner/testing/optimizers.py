@@ -13,10 +13,10 @@ from runner.contracts.optimizer import Mask, Memory, Optimizer, Point
 from runner.engine.batch import take_rows
 from runner.engine.evaluation import EvaluatedPoint, Evaluator
 from runner.engine.optimizer_memory import array_without_rows, same_row, take_memory
-from runner.testing.check import Check, Failure, Skip, called, check_array, in_order, require, same
-from runner.testing.declarations import declared, not_swept, sweeps
+from runner.testing.check import Check, Failure, Skip, call_on_batch, check_array, make_checks, require, same_bits
+from runner.testing.declarations import declaration_checks, not_batch_safe_in_sweep, swept_variants
 from runner.testing.functions import RUNS
-from runner.testing.samples import BOTTOM, Bowl, Own
+from runner.testing.samples import BOTTOM, Bowl, OwnDerivatives
 
 STEPS = 10_000
 FEW_STEPS = 6
@@ -27,8 +27,8 @@ COSTLY = {"hessian": "hessian", "jacobian": "jacobian", "residuals": "jacobian"}
 
 def checks_of(optimizer: Optimizer, steps: int = STEPS) -> list[Check]:
     """Return the checks of an optimizer, in their order."""
-    suite = _Suite(optimizer, steps)
-    return in_order(
+    suite = _OptimizerSuite(optimizer, steps)
+    return make_checks(
         ("shapes", suite.shapes, ("validate",)),
         ("purity", suite.purity, ("shapes",)),
         ("needs", suite.needs, ("shapes",)),
@@ -36,7 +36,7 @@ def checks_of(optimizer: Optimizer, steps: int = STEPS) -> list[Check]:
         ("sweeps", suite.sweeps, ("batch",)),
         ("memory", suite.memory, ("batch",)),
         ("convergence", suite.convergence, ("purity",)),
-        first=declared(optimizer),
+        first=declaration_checks(optimizer),
     )
 
 
@@ -56,7 +56,7 @@ class _Asked(EvaluatedPoint):
         return elsewhere
 
 
-class _Suite:
+class _OptimizerSuite:
     """An optimizer and the questions that are put to it."""
 
     def __init__(self, optimizer: Optimizer, steps: int) -> None:
@@ -70,12 +70,12 @@ class _Suite:
             (*_, x) = _iterates(self.name, self.optimizer, start, FEW_STEPS, pure=False)
             return x
 
-        called(f"{self.name}.step", last, self.start)
+        call_on_batch(f"{self.name}.step", last, self.start)
 
     def purity(self) -> None:
         together = list(_iterates(self.name, self.optimizer, self.start, FEW_STEPS))
         require(
-            all(map(same, together, _iterates(self.name, self.optimizer, self.start, FEW_STEPS))),
+            all(map(same_bits, together, _iterates(self.name, self.optimizer, self.start, FEW_STEPS))),
             f"{self.name} goes another way the second time from the same start: keep what changes in memory, and draw random "
             "numbers from a generator seeded by a parameter",
         )
@@ -96,11 +96,11 @@ class _Suite:
         together = list(_iterates(self.name, self.optimizer, self.start, FEW_STEPS))
         for row in range(RUNS):
             alone = _iterates(self.name, self.optimizer, self.start[row : row + 1], FEW_STEPS)
-            fits = all(same(x[row : row + 1], single) for x, single in zip(together, alone, strict=True))
+            fits = all(same_bits(x[row : row + 1], single) for x, single in zip(together, alone, strict=True))
             require(fits, f"{self.name} is not batch-safe: a run alone and the same run in a batch of {RUNS} differ")
 
     def sweeps(self) -> None:
-        columns = list(sweeps(self.optimizer, RUNS))
+        columns = list(swept_variants(self.optimizer, RUNS))
         if not columns:
             raise Skip("because it has no float parameter that a sweep could vary")
         for key, swept, singles in columns:
@@ -113,8 +113,8 @@ class _Suite:
             raise Failure(f"{self.name}.step raises {type(error).__name__} where {key} is swept: {error}") from error
         for row, single in enumerate(singles):
             alone = _iterates(self.name, single, self.start[row : row + 1], FEW_STEPS)
-            fits = all(same(x[row : row + 1], one) for x, one in zip(together, alone, strict=True))
-            require(fits, not_swept(self.name, key))
+            fits = all(same_bits(x[row : row + 1], one) for x, one in zip(together, alone, strict=True))
+            require(fits, not_batch_safe_in_sweep(self.name, key))
 
     def memory(self) -> None:
         """Check that memory belongs to runs, and that those that stay in a batch do not notice that others leave it."""
@@ -151,7 +151,7 @@ class _Suite:
                 shrunk = [x[stay] if len(x) == len(self.start) else x for x in iterates]
             except Exception as error:
                 raise Failure(lost) from error
-            require(all(map(same, whole, shrunk)), lost)
+            require(all(map(same_bits, whole, shrunk)), lost)
 
     def convergence(self) -> str:
         value = Bowl().value
@@ -189,7 +189,7 @@ def _iterates(
         kept: takes the memory after each step, likewise.
         pure: whether writing into point.x is a failure.
     """
-    x, evaluator = start.copy(), Evaluator(Bowl(), Own(), len(start))
+    x, evaluator = start.copy(), Evaluator(Bowl(), OwnDerivatives(), len(start))
     memory = optimizer.init(x)
     for step in range(steps):
         if leave is not None and step == leave[0]:
@@ -203,7 +203,7 @@ def _iterates(
         pair = isinstance(result, tuple) and len(result) == 2
         require(pair, f"{name}.step must return the next iterate and the memory, as in return x, memory")
         after, memory = result
-        require(not pure or same(x, before), f"{name}.step writes into point.x; return a new array")
+        require(not pure or same_bits(x, before), f"{name}.step writes into point.x; return a new array")
         check_array(f"{name}.step", after, x.shape, x)
         if kept is not None:
             kept.append(memory)

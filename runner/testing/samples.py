@@ -65,7 +65,7 @@ class Hills(Objective):
 
 
 @dataclass(frozen=True)
-class Own(GradientBackend):
+class OwnDerivatives(GradientBackend):
     """The objective's own derivatives."""
 
     def gradient(self, objective: Objective, x: Array) -> Array:
@@ -82,7 +82,7 @@ class Own(GradientBackend):
 
 
 @dataclass(frozen=True)
-class Downhill(Optimizer):
+class PlainDescent(Optimizer):
     """xₖ₊₁ = xₖ − γ ∇f(xₖ)."""
 
     learning_rate: float = 0.1
@@ -137,10 +137,10 @@ def sample_runs() -> list[StoredRun]:
     """Return a run for each learning rate and start, and one that failed before its first iterate."""
     grid = [(rate, start) for rate in RATES for start in range(len(STARTS))]
     runs = [_run(number, rate, start) for number, (rate, start) in enumerate(grid, 1)]
-    return [*runs, lost_run(len(runs) + 1)]
+    return [*runs, failed_run(len(runs) + 1)]
 
 
-def lost_run(number: int) -> StoredRun:
+def failed_run(number: int) -> StoredRun:
     """Return a run that failed before its first iterate: it has no numbers and no trajectory."""
     nan = float("nan")
     nothing = {"value": 0, "gradient": 0, "hessian": 0}

@@ -9,7 +9,7 @@ import pytest
 
 from runner.registry.registry import Registry
 from runner.testing.check import Finding
-from runner.testing.child import Question, Subject, answers
+from runner.testing.child_process import CheckedPlugin, CheckRequest, run_checks
 from tests.support.bowl_plugin import VALUE, changed
 from tests.support.command_line import Done
 from tests.support.paths import ROOT
@@ -20,10 +20,10 @@ class TestShow:
     def here(self, monkeypatch: pytest.MonkeyPatch) -> None:
         """Run the checks in this process, to save time."""
 
-        def findings(question: Question, seconds: float) -> Iterator[Subject | Finding]:
-            yield from (each for each in answers(question) if isinstance(each, Subject | Finding))
+        def findings(request: CheckRequest, seconds: float) -> Iterator[CheckedPlugin | Finding]:
+            yield from (each for each in run_checks(request) if isinstance(each, CheckedPlugin | Finding))
 
-        monkeypatch.setattr("runner.cli.plugins.check.examine", findings)
+        monkeypatch.setattr("runner.cli.plugins.check.check_in_child_process", findings)
 
     def test_an_optimizer(self, call):
         done = call("plugins", "show", "gradient_descent")

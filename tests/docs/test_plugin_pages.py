@@ -9,7 +9,7 @@ import pytest
 
 from runner.contracts.kinds import KINDS
 from runner.testing.check import FAILED, Finding
-from runner.testing.child import Question, answers
+from runner.testing.child_process import CheckRequest, run_checks
 from tests.support.paths import DOCS
 
 FOLDER = DOCS / "how_to" / "plugins"
@@ -30,7 +30,7 @@ def said(name: str, plugin: str, old: str, new: str, folder: Path) -> str:
     """The problems that the checks of a plugin find after a change."""
     assert plugin.count(old) == 1, old
     (folder / name).write_text(plugin.replace(old, new), encoding="utf-8")
-    found = answers(Question(name))
+    found = run_checks(CheckRequest(name))
     return "\n".join(str(each) for each in found if isinstance(each, Finding) and each.verdict == FAILED)
 
 

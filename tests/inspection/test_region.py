@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from runner.analysis.convexity import chord_across, smallest_curvature, try_chords
 from runner.cli.inspect.region import NONE_FOUND, NOT_CONVEX, verdict
 from runner.contracts.arrays import ByRows
-from runner.inspection.region import region_facts
-from runner.inspection.subject import make_subject
+from runner.inspection.inspected_objective import make_inspected_objective
+from runner.inspection.region import inspect_region
 from runner.registry.registry import Registry
 
 REGISTRY = Registry()
@@ -50,7 +50,7 @@ class TestVerdicts:
         facts = call("inspect", *arguments, "--region", "-3,3", "--format", "json").json
         assert facts["verdict"] == "not convex"
         chord = facts["counterexample"]
-        function = make_subject(arguments[0], arguments[2::2], REGISTRY)
+        function = make_inspected_objective(arguments[0], arguments[2::2], REGISTRY)
         first, second, weight = np.array(chord["first"]), np.array(chord["second"]), chord["weight"]
         height = weight * function.value(first) + (1 - weight) * function.value(second)
         excess = function.value(weight * first + (1 - weight) * second) - height
@@ -71,8 +71,8 @@ class TestVerdicts:
         smallest = 2 - abs(a) * omega**2
         assume(abs(smallest) > 1e-3)
         period = 2 * math.pi / omega
-        subject = make_subject("sin_quadratic", (f"a={a!r}", f"omega={omega!r}"), REGISTRY)
-        facts = region_facts(subject, -period, period, 400, seed)
+        inspected = make_inspected_objective("sin_quadratic", (f"a={a!r}", f"omega={omega!r}"), REGISTRY)
+        facts = inspect_region(inspected, -period, period, 400, seed)
         assert verdict(facts) == (NONE_FOUND if smallest > 0 else NOT_CONVEX)
         assert facts.curvature.smallest == pytest.approx(smallest, abs=1e-9 * (2 + abs(a) * omega**2))
         assert facts.stated.low == pytest.approx(smallest)

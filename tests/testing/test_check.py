@@ -10,7 +10,7 @@ import pytest
 
 from runner.errors import RunnerError
 from runner.testing.check import FAILED, OK, SKIPPED, Finding
-from runner.testing.child import Question, Subject, answers
+from runner.testing.child_process import CheckedPlugin, CheckRequest, run_checks
 from tests.support.bowl_plugin import VALUE, changed
 from tests.support.command_line import Done
 
@@ -24,8 +24,8 @@ def found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., list
     def find(source: str, *values: str) -> list[str]:
         (tmp_path / "bowl.py").write_text(source, encoding="utf-8")
         monkeypatch.chdir(tmp_path)
-        question = Question("bowl.py", values=values)
-        return [str(each) for each in answers(question) if isinstance(each, Finding) and each.verdict == FAILED]
+        request = CheckRequest("bowl.py", values=values)
+        return [str(each) for each in run_checks(request) if isinstance(each, Finding) and each.verdict == FAILED]
 
     return find
 
@@ -52,7 +52,7 @@ class TestOptions:
         values = tuple(options[1:]) if options[:1] == ["--set"] else ()
         kind: Any = options[1] if options[:1] == ["--kind"] else None
         with pytest.raises(RunnerError) as refusal:
-            list(answers(Question(name, kind, values)))
+            list(run_checks(CheckRequest(name, kind, values)))
         assert str(refusal.value).startswith(error)
         assert refusal.value.exit_code == code
 
@@ -65,14 +65,14 @@ class TestOptions:
         assert found(free, "s=2.0") == []
 
     def test_a_plugin_that_wraps_another_is_checked_around_a_simple_one(self):
-        verdicts = {each.check: each.verdict for each in answers(Question("clipped")) if isinstance(each, Finding)}
+        verdicts = {each.check: each.verdict for each in run_checks(CheckRequest("clipped")) if isinstance(each, Finding)}
         assert set(verdicts.values()) == {OK}
 
     @pytest.mark.parametrize("name", ["sin_quadratic", "newton", "complex_step", "serial"])
     def test_plugins_that_are_installed_pass(self, name: str):
-        found = list(answers(Question(name)))
+        found = list(run_checks(CheckRequest(name)))
         assert [each for each in found if isinstance(each, Finding) and each.verdict not in SOUND] == []
-        assert [each.name for each in found if isinstance(each, Subject)] == [name]
+        assert [each.name for each in found if isinstance(each, CheckedPlugin)] == [name]
 
 
 def failed(check: str, text: str) -> str:
@@ -192,5 +192,7 @@ class TestBrokenPlugins:
 
     def test_parameter_without_a_description_passes_with_a_remark(self, found, tmp_path):
         assert found(changed(', doc="steepness"', "")) == []
-        (remark,) = [each for each in answers(Question("bowl.py")) if isinstance(each, Finding) and each.check == "parameters"]
+        (remark,) = [
+            each for each in run_checks(CheckRequest("bowl.py")) if isinstance(each, Finding) and each.check == "parameters"
+        ]
         assert str(remark) == 'ok       parameters: s: say what it is, with parameter(..., doc="...")'

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 import runner
-from runner.inspection.subject import make_subject
+from runner.inspection.inspected_objective import make_inspected_objective
 from runner.registry.registry import Registry
 from runner.testing import checks
 
@@ -38,7 +38,7 @@ class TestCurvatureBounds:
         return str(check.finding)
 
     def test_bounds_that_hold(self):
-        assert self.finding(make_subject("sin_quadratic", (), REGISTRY).objective) == "ok       curvature bounds"
+        assert self.finding(make_inspected_objective("sin_quadratic", (), REGISTRY).objective) == "ok       curvature bounds"
 
     def test_bounds_that_a_sweep_changes(self):
         text = "failed   curvature bounds: Stating.curvature_bounds are 2 to 2, but its Hessian has eigenvalues from 6 to 6"

@@ -20,7 +20,7 @@ from runner.cli.inspect.taylor import show_taylor
 from runner.cli.terminal.database_option import DEFAULT_DATABASE
 from runner.cli.terminal.option_types import WholeNumber
 from runner.cli.terminal.output_options import brief_format_option, plugin_option
-from runner.inspection.subject import Subject, make_subject
+from runner.inspection.inspected_objective import InspectedObjective, make_inspected_objective
 from runner.registry.registry import Registry
 
 MOST_TERMS = 20
@@ -82,7 +82,7 @@ def _inspected(target: str, values: tuple[str, ...], registry: Registry, db: str
         return show_run(target, db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE, registry)
     if db is not None:
         raise click.UsageError(f"--db goes with a stored run; {target!r} is neither a number nor the beginning of an identity")
-    return _shown(make_subject(target, values, registry), mode)
+    return _shown(make_inspected_objective(target, values, registry), mode)
 
 
 def _check_run(target: str, values: tuple[str, ...], mode: Mapping[str, Any]) -> None:
@@ -106,14 +106,14 @@ def _check(mode: Mapping[str, Any]) -> None:
         raise click.UsageError(f"--at does not go with {other}")
 
 
-def _shown(subject: Subject, mode: Mapping[str, Any]) -> Shown:
+def _shown(inspected: InspectedObjective, mode: Mapping[str, Any]) -> Shown:
     if mode["spacings"]:
-        return show_spacings(subject, mode["at"])
+        return show_spacings(inspected, mode["at"])
     if mode["order"]:
-        return show_taylor(subject, mode["order"], mode["around"] or (0.0,))
+        return show_taylor(inspected, mode["order"], mode["around"] or (0.0,))
     if mode["region"]:
-        return show_region(subject, mode["region"], mode["tries"] or TRIES, mode["seed"] or 0)
-    return show_point(subject, mode["at"])
+        return show_region(inspected, mode["region"], mode["tries"] or TRIES, mode["seed"] or 0)
+    return show_point(inspected, mode["at"])
 
 
 def _tell(shown: Shown, output: Path | None, as_json: bool) -> None:

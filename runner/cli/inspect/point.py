@@ -13,9 +13,9 @@ from runner.analysis.kinks import Kink
 from runner.cli.inspect.shared import MOST_COORDINATES, Shown, difference, fifteen, plain, six, vector
 from runner.cli.terminal.table_layout import fitted
 from runner.contracts.arrays import Array
-from runner.inspection.chain import Link
-from runner.inspection.point import PointFacts, place_at, point_facts
-from runner.inspection.subject import Answer, Subject
+from runner.inspection.chain_rule import ChainLink
+from runner.inspection.inspected_objective import BackendResult, InspectedObjective
+from runner.inspection.point import PointInspection, choose_point, inspect_point
 from runner.tables.readable import counted, exact, number, to_error
 
 if TYPE_CHECKING:
@@ -26,45 +26,45 @@ MOST_ROWS = 8
 """The largest matrix that is printed in full."""
 
 
-def show_point(subject: Subject, at: Sequence[float] | None) -> Shown:
+def show_point(inspected: InspectedObjective, at: Sequence[float] | None) -> Shown:
     """Collect the facts at a point, ready to be shown."""
-    facts = point_facts(subject, place_at(subject, at, "--at"))
-    data = plain(facts)
-    if facts.curvature is not None:
-        data["curvature"]["words"] = facts.curvature.words
-    if facts.newton is not None:
-        data["newton"]["descends"] = facts.newton.descends
-    return Shown(list(_lines(facts)), data, lambda: _draw(subject, facts))
+    inspection = inspect_point(inspected, choose_point(inspected, at, "--at"))
+    data = plain(inspection)
+    if inspection.curvature is not None:
+        data["curvature"]["words"] = inspection.curvature.words
+    if inspection.newton is not None:
+        data["newton"]["descends"] = inspection.newton.descends
+    return Shown(list(_lines(inspection)), data, lambda: _draw(inspected, inspection))
 
 
-def _draw(subject: Subject, facts: PointFacts) -> MatplotlibFigure:
+def _draw(inspected: InspectedObjective, inspection: PointInspection) -> MatplotlibFigure:
     # Matplotlib, loaded only where a picture is wanted.
     from runner.inspection.pictures.point import draw_point
 
-    return draw_point(subject, facts)
+    return draw_point(inspected, inspection)
 
 
-def _lines(facts: PointFacts) -> Iterator[str]:
-    yield f"{facts.objective} at x = {vector(facts.place.x, exact)}, {facts.place.why}"
-    yield f"f(x) = {fifteen(facts.value)}"
-    if not math.isfinite(facts.value):
+def _lines(inspection: PointInspection) -> Iterator[str]:
+    yield f"{inspection.objective} at x = {vector(inspection.place.x, exact)}, {inspection.place.why}"
+    yield f"f(x) = {fifteen(inspection.value)}"
+    if not math.isfinite(inspection.value):
         yield "f is not finite here, so what follows may mean nothing"
     yield ""
-    yield from _gradient_lines(facts.gradients)
-    yield from _steepest_lines(facts)
+    yield from _gradient_lines(inspection.gradients)
+    yield from _steepest_lines(inspection)
     yield ""
-    yield from _hessian_lines(facts)
+    yield from _hessian_lines(inspection)
     yield ""
-    yield from _newton_lines(facts)
-    if facts.gauss_newton is not None:
+    yield from _newton_lines(inspection)
+    if inspection.gauss_newton is not None:
         yield ""
-        yield from _gauss_newton_lines(facts)
-    if facts.chain:
+        yield from _gauss_newton_lines(inspection)
+    if inspection.chain:
         yield ""
-        yield from _chain_lines(facts.chain)
+        yield from _chain_lines(inspection.chain)
 
 
-def _gradient_lines(answers: Sequence[Answer]) -> Iterator[str]:
+def _gradient_lines(answers: Sequence[BackendResult]) -> Iterator[str]:
     given = [answer for answer in answers if answer.result is not None]
     if given:
         reference = given[0].result
@@ -73,7 +73,7 @@ def _gradient_lines(answers: Sequence[Answer]) -> Iterator[str]:
     yield from _refusals("gradient", answers)
 
 
-def _gradient_row(answer: Answer, reference: Array | None) -> tuple[str, str, str]:
+def _gradient_row(answer: BackendResult, reference: Array | None) -> tuple[str, str, str]:
     result = answer.result
     assert result is not None
     assert reference is not None
@@ -84,14 +84,14 @@ def _gradient_row(answer: Answer, reference: Array | None) -> tuple[str, str, st
     return answer.backend, text, difference(error)
 
 
-def _refusals(quantity: str, answers: Sequence[Answer]) -> Iterator[str]:
+def _refusals(quantity: str, answers: Sequence[BackendResult]) -> Iterator[str]:
     for answer in answers:
         if answer.result is None:
             yield f"no {quantity} by {answer.backend}, {answer.because}"
 
 
-def _steepest_lines(facts: PointFacts) -> Iterator[str]:
-    steepest, gradient = facts.steepest, facts.gradient
+def _steepest_lines(inspection: PointInspection) -> Iterator[str]:
+    steepest, gradient = inspection.steepest, inspection.gradient
     if steepest is not None:
         error = abs(steepest.measured - steepest.predicted)
         yield (
@@ -102,19 +102,19 @@ def _steepest_lines(facts: PointFacts) -> Iterator[str]:
         yield "the gradient is zero: there is no direction of steepest descent"
 
 
-def _hessian_lines(facts: PointFacts) -> Iterator[str]:
-    given = [answer for answer in facts.hessians if answer.result is not None]
+def _hessian_lines(inspection: PointInspection) -> Iterator[str]:
+    given = [answer for answer in inspection.hessians if answer.result is not None]
     if given:
         yield f"Hessian by {given[0].backend}"
         yield from matrix_lines(_result(given[0]))
         for answer in given[1:]:
             apart = float(np.abs(_result(answer) - _result(given[0])).max())
             yield f"that by {answer.backend} differs by {difference(apart)}"
-    yield from _refusals("Hessian", facts.hessians)
-    if facts.kinks:
-        yield from _kink_lines(facts.kinks)
-    elif facts.curvature is not None:
-        yield from curvature_lines(facts.curvature)
+    yield from _refusals("Hessian", inspection.hessians)
+    if inspection.kinks:
+        yield from _kink_lines(inspection.kinks)
+    elif inspection.curvature is not None:
+        yield from curvature_lines(inspection.curvature)
     elif given:
         yield "it is not finite here, so it has no eigenvalues"
 
@@ -128,7 +128,7 @@ def _kink_lines(kinks: Sequence[Kink]) -> Iterator[str]:
     yield "so from there f looks as if it had no derivative here, and what backends give for one says little of its shape"
 
 
-def _result(answer: Answer) -> Array:
+def _result(answer: BackendResult) -> Array:
     assert answer.result is not None
     return answer.result
 
@@ -161,10 +161,10 @@ def curvature_lines(curvature: Curvature) -> Iterator[str]:
     yield f"shape: {curvature.words} (zero is |λ| ≤ {number(curvature.tolerance)})"
 
 
-def _newton_lines(facts: PointFacts) -> Iterator[str]:
-    newton = facts.newton
+def _newton_lines(inspection: PointInspection) -> Iterator[str]:
+    newton = inspection.newton
     if newton is None:
-        yield f"no Newton direction, {facts.without_newton}"
+        yield f"no Newton direction, {inspection.without_newton}"
         return
     yield f"Newton's step: {vector(newton.direction)}"
     if newton.slope == 0:
@@ -175,8 +175,8 @@ def _newton_lines(facts: PointFacts) -> Iterator[str]:
     yield f"decrease of f over it: predicted by the second-order model {six(newton.predicted)}, actual {six(newton.actual)}"
 
 
-def _gauss_newton_lines(facts: PointFacts) -> Iterator[str]:
-    gauss_newton = facts.gauss_newton
+def _gauss_newton_lines(inspection: PointInspection) -> Iterator[str]:
+    gauss_newton = inspection.gauss_newton
     assert gauss_newton is not None
     residuals = counted(len(gauss_newton.jacobian), "residual")
     yield f"f is a sum of squares of {residuals}; their Jacobian J by {gauss_newton.backend}"
@@ -188,7 +188,7 @@ def _gauss_newton_lines(facts: PointFacts) -> Iterator[str]:
         yield f"the rest, ∇²f − 2JᵀJ, has the norm {six(gauss_newton.difference)}{share}"
 
 
-def _chain_lines(chain: Sequence[Link]) -> Iterator[str]:
+def _chain_lines(chain: Sequence[ChainLink]) -> Iterator[str]:
     yield "the chain rule, from the last layer back: what reaches a layer is the product of all above it"
     heading = ("layer", "weights", "‖its Jacobian‖", "reaches it, ‖∂f/∂a‖", "at most", "‖∂f/∂ its weights‖")
     rows = [

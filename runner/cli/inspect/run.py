@@ -13,8 +13,8 @@ import numpy as np
 from runner.cli.inspect.shared import Shown, plain, six
 from runner.cli.terminal.table_layout import WIDER, Habits, fitted
 from runner.errors import PluginError
-from runner.inspection.subject import subject_of
-from runner.inspection.trajectory import TrajectoryFacts, Visit, made_again, trajectory_facts
+from runner.inspection.inspected_objective import with_every_backend
+from runner.inspection.trajectory import InspectedStep, TrajectoryInspection, inspect_trajectory, restore_objective
 from runner.registry.registry import Registry
 from runner.results import results_database
 from runner.tables.readable import counted, number, part
@@ -52,44 +52,46 @@ def show_run(name: str, source: str, registry: Registry) -> Shown:
     with results_database.open(source) as results:
         record = results.run(int(name) if name.isdecimal() else name)
         ((_, series),) = results.trajectories([record.id])
-    subject = subject_of(made_again(record.objective, registry), registry)
-    facts = trajectory_facts(subject, record, series)
-    if facts.changed:
+    inspected = with_every_backend(restore_objective(record.objective, registry), registry)
+    inspection = inspect_trajectory(inspected, record, series)
+    if inspection.changed:
         click.echo(
-            f"warning: the code of objective {facts.objective} has changed since run {record.id} was computed; its stored values "
-            "are those of the old code, the derivatives those of the new", err=True,
+            f"warning: the code of objective {inspection.objective} has changed since run {record.id} was computed; its stored "
+            "values are those of the old code, the derivatives those of the new", err=True,
         )  # fmt: skip
-    return Shown(list(_lines(facts)), plain(facts), lambda: _draw(facts))
+    return Shown(list(_lines(inspection)), plain(inspection), lambda: _draw(inspection))
 
 
-def _draw(facts: TrajectoryFacts) -> MatplotlibFigure:
+def _draw(inspection: TrajectoryInspection) -> MatplotlibFigure:
     # Matplotlib, loaded only where a picture is wanted.
     from runner.inspection.pictures.trajectory import draw_trajectory
 
-    return draw_trajectory(facts)
+    return draw_trajectory(inspection)
 
 
-def _lines(facts: TrajectoryFacts) -> Iterator[str]:
+def _lines(inspection: TrajectoryInspection) -> Iterator[str]:
     yield (
-        f"run {facts.run} ({facts.identity[:12]}): {facts.optimizer} on {facts.objective}, {counted(facts.steps, 'step')}, "
-        f"{facts.outcome}"
+        f"run {inspection.run} ({inspection.identity[:12]}): {inspection.optimizer} on {inspection.objective}, "
+        f"{counted(inspection.steps, 'step')}, {inspection.outcome}"
     )
-    yield f"∇f by {facts.gradient_backend}, " + (
-        f"∇²f by {facts.hessian_backend}" if facts.hessian_backend else "no ∇²f: no backend computes it, or it is too large"
+    yield f"∇f by {inspection.gradient_backend}, " + (
+        f"∇²f by {inspection.hessian_backend}"
+        if inspection.hessian_backend
+        else "no ∇²f: no backend computes it, or it is too large"
     )
     yield ""
     heading = ("step", "f", "smallest λ", "largest λ", "shape", "‖step‖", *DECREASES, "Newton")
-    yield from fitted([heading, *map(_row, _some(facts.visits))], HABITS)
+    yield from fitted([heading, *map(_row, _some(inspection.visits))], HABITS)
     yield ""
-    yield from _summary(facts)
+    yield from _summary(inspection)
 
 
-def _some(visits: Sequence[Visit]) -> list[Visit]:
+def _some(visits: Sequence[InspectedStep]) -> list[InspectedStep]:
     places = np.unique(np.linspace(0, len(visits) - 1, min(len(visits), SHOWN_ROWS)).round().astype(int))
     return [visits[place] for place in places.tolist()]
 
 
-def _row(visit: Visit) -> tuple[str, ...]:
+def _row(visit: InspectedStep) -> tuple[str, ...]:
     newton = {True: "descends", False: "climbs", None: "–"}[visit.newton_descends]
     numbers = (visit.first_order, visit.second_order, visit.actual)
     return (
@@ -102,16 +104,16 @@ def _known(value: float) -> str:
     return "–" if math.isnan(value) else number(value)
 
 
-def _summary(facts: TrajectoryFacts) -> Iterator[str]:
-    visits = facts.visits
-    if len(visits) < facts.steps:
-        yield f"looked at {len(visits)} of {facts.steps:,} steps, evenly spread"
+def _summary(inspection: TrajectoryInspection) -> Iterator[str]:
+    visits = inspection.visits
+    if len(visits) < inspection.steps:
+        yield f"looked at {len(visits)} of {inspection.steps:,} steps, evenly spread"
     known = [visit for visit in visits if not math.isnan(visit.largest)]
     if known:
         low, high = min(visit.smallest for visit in known), max(visit.largest for visit in known)
         yield f"curvature along the run: from {six(low)} to {six(high)}"
-        if facts.learning_rate is not None:
-            products = [facts.learning_rate * visit.largest for visit in known]
+        if inspection.learning_rate is not None:
+            products = [inspection.learning_rate * visit.largest for visit in known]
             span = f"from {six(min(products))} to {six(max(products))}"
             yield f"learning rate times largest curvature: {span}; near a minimum, gradient descent is stable below 2"
         asked = [visit for visit in known if visit.newton_descends is not None]
@@ -124,7 +126,7 @@ def _summary(facts: TrajectoryFacts) -> Iterator[str]:
     yield from _models(visits)
 
 
-def _models(visits: Sequence[Visit]) -> Iterator[str]:
+def _models(visits: Sequence[InspectedStep]) -> Iterator[str]:
     for words, predicted in (
         ("first", [visit.first_order for visit in visits]),
         ("second", [visit.second_order for visit in visits]),

@@ -9,8 +9,8 @@ import numpy as np
 
 from runner.cli.inspect.shared import Shown, fifteen, plain, slope_text, vector
 from runner.cli.terminal.table_layout import fitted
-from runner.inspection.spacings import RULES, Scheme, SpacingFacts, spacing_facts, spacing_place
-from runner.inspection.subject import Subject
+from runner.inspection.inspected_objective import InspectedObjective
+from runner.inspection.spacings import RULES, Scheme, SpacingInspection, choose_spacing_point, inspect_spacings
 from runner.tables.readable import exact, number
 
 if TYPE_CHECKING:
@@ -23,27 +23,27 @@ AT_ROUNDING = 1e-12
 SUSPICIOUS = 1e-3
 
 
-def show_spacings(subject: Subject, at: tuple[float, ...] | None) -> Shown:
+def show_spacings(inspected: InspectedObjective, at: tuple[float, ...] | None) -> Shown:
     """Measure the errors, ready to be shown."""
-    facts = spacing_facts(subject, spacing_place(subject, at))
-    return Shown(list(_lines(facts)), plain(facts), lambda: _draw(facts))
+    inspection = inspect_spacings(inspected, choose_spacing_point(inspected, at))
+    return Shown(list(_lines(inspection)), plain(inspection), lambda: _draw(inspection))
 
 
-def _draw(facts: SpacingFacts) -> MatplotlibFigure:
+def _draw(inspection: SpacingInspection) -> MatplotlibFigure:
     # Matplotlib, loaded only where a picture is wanted.
     from runner.inspection.pictures.spacings import draw_spacings
 
-    return draw_spacings(facts)
+    return draw_spacings(inspection)
 
 
-def _lines(facts: SpacingFacts) -> Iterator[str]:
-    yield f"{facts.objective} at x = {vector(facts.place.x, exact)}, {facts.place.why}"
-    yield f"∇f by {facts.reference}, taken for right: {vector(facts.gradient, fifteen)}"
-    yield f"error: ‖g − ∇f‖{' / ‖∇f‖' if facts.relative else ', for ∇f is zero'}, at spacings h from 1e-1 to 1e-15"
+def _lines(inspection: SpacingInspection) -> Iterator[str]:
+    yield f"{inspection.objective} at x = {vector(inspection.place.x, exact)}, {inspection.place.why}"
+    yield f"∇f by {inspection.reference}, taken for right: {vector(inspection.gradient, fifteen)}"
+    yield f"error: ‖g − ∇f‖{' / ‖∇f‖' if inspection.relative else ', for ∇f is zero'}, at spacings h from 1e-1 to 1e-15"
     yield ""
     heading = ("scheme", "slope measured", "theory", "best h measured", "its error", "theory here", "rule of thumb")
-    yield from fitted([heading, *map(_row, facts.schemes)])
-    for scheme in facts.schemes:
+    yield from fitted([heading, *map(_row, inspection.schemes)])
+    for scheme in inspection.schemes:
         if scheme.best is None:
             yield f"{scheme.name}: no slope, because its error is finite at no spacing"
         elif scheme.slope is None:
@@ -53,10 +53,10 @@ def _lines(facts: SpacingFacts) -> Iterator[str]:
                 f"{scheme.name}: no best spacing in theory, because f or its derivative of order {scheme.order + 1} "
                 "is zero here within rounding, or not finite"
             )
-    yield _complex_line(facts)
-    closest = min((scheme.best_error for scheme in facts.schemes if scheme.best_error is not None), default=0.0)
-    if facts.relative and closest > SUSPICIOUS:
-        yield f"no difference comes closer to ∇f by {facts.reference} than {number(closest)}: that gradient may be wrong"
+    yield _complex_line(inspection)
+    closest = min((scheme.best_error for scheme in inspection.schemes if scheme.best_error is not None), default=0.0)
+    if inspection.relative and closest > SUSPICIOUS:
+        yield f"no difference comes closer to ∇f by {inspection.reference} than {number(closest)}: that gradient may be wrong"
 
 
 def _row(scheme: Scheme) -> tuple[str, ...]:
@@ -75,10 +75,10 @@ def _text(value: float | None) -> str:
     return "–" if value is None else f"{value:.1e}"
 
 
-def _complex_line(facts: SpacingFacts) -> str:
-    if facts.complex_step is None:
-        return f"no complex step, {facts.without_complex_step}"
-    flat = facts.complex_step[facts.spacings <= FLAT_BELOW]
+def _complex_line(inspection: SpacingInspection) -> str:
+    if inspection.complex_step is None:
+        return f"no complex step, {inspection.without_complex_step}"
+    flat = inspection.complex_step[inspection.spacings <= FLAT_BELOW]
     largest = float(np.max(flat))
     reason = "; nothing cancels, so it stays at rounding" if largest < AT_ROUNDING else ""
     return f"complex step: error at most {number(largest)} at every h ≤ {FLAT_BELOW:.0e}{reason}"

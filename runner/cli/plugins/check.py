@@ -11,7 +11,7 @@ from runner.cli.terminal.option_types import OneOf, Seconds
 from runner.contracts.kinds import KINDS
 from runner.contracts.plugin import Kind
 from runner.testing.check import FAILED, OK, SKIPPED
-from runner.testing.child import Question, Subject, examine
+from runner.testing.child_process import CheckedPlugin, CheckRequest, check_in_child_process
 
 SOME_FAILED = 3
 SECONDS = 60.0
@@ -34,9 +34,9 @@ def check(plugin: str, kind: Kind | None, values: tuple[str, ...], timeout: floa
       runner plugins check experiments/sign_descent.py
     """
     counts: Counter[str] = Counter()
-    with closing(examine(Question(plugin, kind, values), timeout)) as findings:
+    with closing(check_in_child_process(CheckRequest(plugin, kind, values), timeout)) as findings:
         for each in findings:
-            if isinstance(each, Subject):
+            if isinstance(each, CheckedPlugin):
                 click.echo(f"{each.kind} {each.name}, from {each.source}")
             else:
                 counts[each.verdict] += 1

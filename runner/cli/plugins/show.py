@@ -22,7 +22,7 @@ from runner.errors import RunnerError
 from runner.registry.catalogue import Offer
 from runner.registry.registry import Registry
 from runner.testing.check import FAILED, SKIPPED, Finding
-from runner.testing.child import Question, examine, find_offers
+from runner.testing.child_process import CheckRequest, check_in_child_process, find_offers
 
 WIDTH = 100
 SECONDS = 60.0
@@ -42,15 +42,15 @@ def show(plugin: str, kind: Kind | None) -> None:
       runner plugins show gradient_descent
       runner plugins show experiments/sign_descent.py
     """
-    question = Question(plugin, kind, only=BATCH_CHECKS)
-    offers = find_offers(Registry(), plugin, kind, question.file)
+    request = CheckRequest(plugin, kind, only=BATCH_CHECKS)
+    offers = find_offers(Registry(), plugin, kind, request.file)
     for number, offer in enumerate(offers):
         if number:
             click.echo()
-        click.echo("\n".join(_lines(offer, question)))
+        click.echo("\n".join(_lines(offer, request)))
 
 
-def _lines(offer: Offer, question: Question) -> Iterator[str]:
+def _lines(offer: Offer, request: CheckRequest) -> Iterator[str]:
     yield f"{offer.kind} {offer.name}"
     yield ""
     yield from _documentation(offer)
@@ -59,9 +59,9 @@ def _lines(offer: Offer, question: Question) -> Iterator[str]:
         headings = ("parameter", "type", "default", "allowed", "what it is")
         yield from fitted([headings, *map(parameter_row, offer.parameters.values())], Habits(then=("type", "default")))
         yield ""
-    yield from hanging(list(_facts(offer, question)))
+    yield from hanging(list(_facts(offer, request)))
     yield ""
-    yield from usage(offer, question.file)
+    yield from usage(offer, request.file)
 
 
 def _documentation(offer: Offer) -> Iterator[str]:
@@ -102,7 +102,7 @@ def _least(offer: Offer) -> str:
     return "values; what it wraps decides whether more" if wraps else "nothing but values"
 
 
-def _facts(offer: Offer, question: Question) -> Iterator[tuple[str, str]]:
+def _facts(offer: Offer, request: CheckRequest) -> Iterator[tuple[str, str]]:
     if offer.kind in ("objective", "gradient"):
         # A member counts as offered where the class has it or declares it as a field; `isinstance` would need an instance.
         members = {*dir(offer.cls), *offer.parameters}
@@ -112,16 +112,16 @@ def _facts(offer: Offer, question: Question) -> Iterator[tuple[str, str]]:
         needed = [capability_for(quantity) for quantity in dict.fromkeys(offer.cls.needs)]
         yield "needs", ", ".join(["gradient", *(each.name for each in needed if each is not None)])
     if offer.kind in ("objective", "gradient", "optimizer"):
-        yield "batch-safe", _batch_safety(offer, question)
+        yield "batch-safe", _batch_safety(offer, request)
     yield "from", f"{offer.source.replace(':', f' {offer.version}, entry point ')}" if offer.version else offer.source
     yield "file", str(Path(inspect.getsourcefile(offer.cls) or "").resolve())
 
 
-def _batch_safety(offer: Offer, question: Question) -> str:
+def _batch_safety(offer: Offer, request: CheckRequest) -> str:
     """Run the checks of batches, and say in words what they find."""
-    target = question.target if question.file is not None else offer.name
+    target = request.target if request.file is not None else offer.name
     try:
-        with closing(examine(Question(target, offer.kind, only=BATCH_CHECKS), SECONDS)) as findings:
+        with closing(check_in_child_process(CheckRequest(target, offer.kind, only=BATCH_CHECKS), SECONDS)) as findings:
             found = [each for each in findings if isinstance(each, Finding)]
     except RunnerError as error:
         return f"not known: {error}"

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from runner.analysis.definiteness import Curvature
 from runner.contracts.arrays import Array
-from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, along, contours, half_width
-from runner.inspection.point import PointFacts
-from runner.inspection.subject import Subject
+from runner.inspection.inspected_objective import InspectedObjective
+from runner.inspection.pictures.objective_plot import CURVE_POINTS, GRID_POINTS, along, contours, half_width
+from runner.inspection.point import PointInspection
 from runner.report.contours import fit_height
 from runner.report.style import PALETTE, house_style, panels
 
@@ -21,68 +21,70 @@ ARROW = 0.3
 """The length of the arrow of steepest descent, as a part of the half width."""
 
 
-def draw_point(subject: Subject, facts: PointFacts) -> MatplotlibFigure:
+def draw_point(inspected: InspectedObjective, inspection: PointInspection) -> MatplotlibFigure:
     """Draw f around a point with its first- and second-order model.
 
     One coordinate: the curve, its tangent and its osculating parabola. Two: contours, with the steepest descent and Newton's
     step. More: the eigenvalues of the Hessian, and f along the steepest descent.
     """
-    dimension = len(facts.place.x)
+    dimension = len(inspection.place.x)
     with house_style():
         if dimension == 2:
-            figure, (panel,) = panels([f"{facts.objective}: where descent leads"], height=6.0)
-            _draw_contours(panel, subject, facts)
-        elif dimension == 1 or facts.curvature is None:
-            figure, (panel,) = panels([f"{facts.objective} and its models"], height=4.0)
-            _draw_models(panel, subject, facts)
+            figure, (panel,) = panels([f"{inspection.objective}: where descent leads"], height=6.0)
+            _draw_contours(panel, inspected, inspection)
+        elif dimension == 1 or inspection.curvature is None:
+            figure, (panel,) = panels([f"{inspection.objective} and its models"], height=4.0)
+            _draw_models(panel, inspected, inspection)
         else:
-            figure, (left, right) = panels([f"{facts.objective}: eigenvalues of ∇²f", "f along the steepest descent"], height=3.6)
-            _draw_spectrum(left, facts.curvature)
-            _draw_models(right, subject, facts)
+            figure, (left, right) = panels(
+                [f"{inspection.objective}: eigenvalues of ∇²f", "f along the steepest descent"], height=3.6
+            )
+            _draw_spectrum(left, inspection.curvature)
+            _draw_models(right, inspected, inspection)
     return figure
 
 
-def _draw_models(panel: Axes, subject: Subject, facts: PointFacts) -> None:
-    x, width = facts.place.x, half_width(subject, facts.place.x)
-    direction = _direction(facts)
+def _draw_models(panel: Axes, inspected: InspectedObjective, inspection: PointInspection) -> None:
+    x, width = inspection.place.x, half_width(inspected, inspection.place.x)
+    direction = _direction(inspection)
     t = np.linspace(-width, width, CURVE_POINTS)
     shift = float(x[0]) if len(x) == 1 else 0.0
-    f = along(subject, x, direction, t)
+    f = along(inspected, x, direction, t)
     panel.plot(t + shift, f, color=FUNCTION, label="f")
-    if facts.gradient is not None:
-        tangent = facts.value + t * float(facts.gradient @ direction)
+    if inspection.gradient is not None:
+        tangent = inspection.value + t * float(inspection.gradient @ direction)
         panel.plot(t + shift, tangent, color=FIRST, linestyle="--", label="first-order model (tangent)")
-        if facts.hessian is not None:
-            parabola = tangent + 0.5 * t * t * float(direction @ facts.hessian @ direction)
+        if inspection.hessian is not None:
+            parabola = tangent + 0.5 * t * t * float(direction @ inspection.hessian @ direction)
             panel.plot(t + shift, parabola, color=SECOND, linestyle="-.", label="second-order model (osculating parabola)")
-    panel.plot([shift], [facts.value], "o", color=FUNCTION, zorder=4)
+    panel.plot([shift], [inspection.value], "o", color=FUNCTION, zorder=4)
     fit_height(panel, f)
     panel.set_xlabel("x" if len(x) == 1 else "distance from x along −∇f/‖∇f‖")
     panel.set_ylabel("f")
     panel.legend()
 
 
-def _direction(facts: PointFacts) -> Array:
+def _direction(inspection: PointInspection) -> Array:
     """Return +1 in one dimension, else the unit vector of steepest descent; where there is none, the diagonal."""
-    dimension = len(facts.place.x)
-    if dimension == 1 or facts.steepest is None or facts.gradient is None:
+    dimension = len(inspection.place.x)
+    if dimension == 1 or inspection.steepest is None or inspection.gradient is None:
         return np.full(dimension, 1.0 / math.sqrt(dimension))
-    return facts.gradient / facts.steepest.predicted
+    return inspection.gradient / inspection.steepest.predicted
 
 
-def _draw_contours(panel: Axes, subject: Subject, facts: PointFacts) -> None:
-    x, width = facts.place.x, half_width(subject, facts.place.x)
-    contours(panel, subject, *(np.linspace(item - width, item + width, GRID_POINTS) for item in x.tolist()))
-    if facts.gradient is not None and facts.steepest is not None:
-        unit = facts.gradient / facts.steepest.predicted
+def _draw_contours(panel: Axes, inspected: InspectedObjective, inspection: PointInspection) -> None:
+    x, width = inspection.place.x, half_width(inspected, inspection.place.x)
+    contours(panel, inspected, *(np.linspace(item - width, item + width, GRID_POINTS) for item in x.tolist()))
+    if inspection.gradient is not None and inspection.steepest is not None:
+        unit = inspection.gradient / inspection.steepest.predicted
         _arrow(panel, x, ARROW * width * unit, DOWNHILL, "steepest descent (its direction only)")
-    if facts.newton is not None and facts.newton.direction.any():
-        step = facts.newton.direction
+    if inspection.newton is not None and inspection.newton.direction.any():
+        step = inspection.newton.direction
         reach = 0.95 * width / float(np.abs(step).max())
         label = "Newton's step" if reach >= 1 else "Newton's step (it leads out of the picture)"
         _arrow(panel, x, min(1.0, reach) * step, SECOND, label)
-    panel.plot(*x[:, None], "o", color=FUNCTION, zorder=5, label=f"x, a point of a {facts.curvature.shape}"
-               if facts.curvature is not None else "x")  # fmt: skip
+    panel.plot(*x[:, None], "o", color=FUNCTION, zorder=5, label=f"x, a point of a {inspection.curvature.shape}"
+               if inspection.curvature is not None else "x")  # fmt: skip
     panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)
 
 

@@ -12,9 +12,9 @@ from matplotlib.ticker import MaxNLocator
 from runner.analysis.convexity import Chord, smallest_eigenvalues
 from runner.contracts.arrays import Array
 from runner.errors import PluginError
-from runner.inspection.pictures.canvas import CURVE_POINTS, GRID_POINTS, contours
-from runner.inspection.region import RegionFacts, hessians
-from runner.inspection.subject import Subject
+from runner.inspection.inspected_objective import InspectedObjective
+from runner.inspection.pictures.objective_plot import CURVE_POINTS, GRID_POINTS, contours
+from runner.inspection.region import RegionInspection, hessians
 from runner.report.contours import on_grid
 from runner.report.style import PALETTE, house_style, panels
 
@@ -23,27 +23,27 @@ BINS = 40
 SHADES = 16
 
 
-def draw_region(subject: Subject, facts: RegionFacts) -> MatplotlibFigure:
+def draw_region(inspected: InspectedObjective, inspection: RegionInspection) -> MatplotlibFigure:
     """Draw f with the counterexample, if there is one, and the smallest curvature.
 
     One coordinate: f and f″. Two: contours, and a map of the smallest eigenvalue. More: f along the chord (or across the point of
     smallest curvature), and how the smallest eigenvalue is spread over the box.
     """
-    found = "a chord below f" if facts.counterexample is not None else "no chord below f was found"
+    found = "a chord below f" if inspection.counterexample is not None else "no chord below f was found"
     with house_style():
-        figure, (left, right) = panels([f"{facts.objective}: {found}", "smallest eigenvalue of ∇²f"], height=4.0)
-        grid = np.linspace(facts.low, facts.high, CURVE_POINTS)
-        if subject.dimension == 1:
-            left.plot(grid, subject.values(grid[:, None]), color=FUNCTION, label="f")
-            if facts.counterexample is not None:
-                _draw_chord(left, subject, facts.counterexample, *_ends(facts.counterexample)[:, 0])
-            _draw_curve(right, grid, _smallest(subject, facts, grid[:, None]))
-        elif subject.dimension == 2:
-            _draw_plane(left, right, subject, facts)
+        figure, (left, right) = panels([f"{inspection.objective}: {found}", "smallest eigenvalue of ∇²f"], height=4.0)
+        grid = np.linspace(inspection.low, inspection.high, CURVE_POINTS)
+        if inspected.dimension == 1:
+            left.plot(grid, inspected.values(grid[:, None]), color=FUNCTION, label="f")
+            if inspection.counterexample is not None:
+                _draw_chord(left, inspected, inspection.counterexample, *_ends(inspection.counterexample)[:, 0])
+            _draw_curve(right, grid, _smallest(inspected, inspection, grid[:, None]))
+        elif inspected.dimension == 2:
+            _draw_plane(left, right, inspected, inspection)
         else:
-            _draw_line(left, subject, facts)
-            _draw_spread(right, facts)
-        _finish(left, right, subject.dimension)
+            _draw_line(left, inspected, inspection)
+            _draw_spread(right, inspection)
+        _finish(left, right, inspected.dimension)
     return figure
 
 
@@ -62,18 +62,18 @@ def _ends(chord: Chord) -> Array:
     return np.stack([chord.first, chord.second, chord.point])
 
 
-def _draw_chord(panel: Axes, subject: Subject, chord: Chord, first: float, second: float, point: float) -> None:
-    f_first, f_second, f_point = subject.values(_ends(chord)).tolist()
+def _draw_chord(panel: Axes, inspected: InspectedObjective, chord: Chord, first: float, second: float, point: float) -> None:
+    f_first, f_second, f_point = inspected.values(_ends(chord)).tolist()
     height = chord.weight * f_first + (1.0 - chord.weight) * f_second
     panel.plot([first, second], [f_first, f_second], "o-", color=CHORD, label="chord")
     panel.plot([point, point], [height, f_point], color=CHORD, linewidth=3.0, alpha=0.5, label="f above it")
 
 
-def _smallest(subject: Subject, facts: RegionFacts, x: Array) -> Array:
-    if facts.backend is None:
+def _smallest(inspected: InspectedObjective, inspection: RegionInspection, x: Array) -> Array:
+    if inspection.backend is None:
         return np.full(len(x), np.nan)
     try:
-        smallest = smallest_eigenvalues(hessians(subject, facts.backend), x)
+        smallest = smallest_eigenvalues(hessians(inspected, inspection.backend), x)
     except PluginError:  # the text says why there is no curvature
         return np.full(len(x), np.nan)
     return np.where(np.isfinite(smallest), smallest, np.nan)
@@ -85,15 +85,15 @@ def _draw_curve(panel: Axes, x: Array, smallest: Array) -> None:
     panel.fill_between(x, np.minimum(smallest, 0.0), 0.0, color=CHORD, alpha=0.3, linewidth=0)
 
 
-def _draw_plane(left: Axes, right: Axes, subject: Subject, facts: RegionFacts) -> None:
-    axis = np.linspace(facts.low, facts.high, GRID_POINTS)
-    contours(left, subject, axis, axis)
-    if facts.counterexample is not None:
-        ends = _ends(facts.counterexample)
+def _draw_plane(left: Axes, right: Axes, inspected: InspectedObjective, inspection: RegionInspection) -> None:
+    axis = np.linspace(inspection.low, inspection.high, GRID_POINTS)
+    contours(left, inspected, axis, axis)
+    if inspection.counterexample is not None:
+        ends = _ends(inspection.counterexample)
         left.plot(*ends[:2].T, "o-", color=CHORD, label="chord")
         left.plot(*ends[2:].T, "X", color=FUNCTION, label="here f lies above it")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
-    x, y, smallest = on_grid(partial(_smallest, subject, facts), axis, axis)
+    x, y, smallest = on_grid(partial(_smallest, inspected, inspection), axis, axis)
     finite = np.abs(smallest[np.isfinite(smallest)])
     largest = float(finite.max(initial=0.0))
     if largest > 0:
@@ -108,26 +108,26 @@ def _draw_plane(left: Axes, right: Axes, subject: Subject, facts: RegionFacts) -
     right.set_ylabel("x₂")
 
 
-def _draw_line(panel: Axes, subject: Subject, facts: RegionFacts) -> None:
+def _draw_line(panel: Axes, inspected: InspectedObjective, inspection: RegionInspection) -> None:
     """Draw f along the chord, or across the point of smallest curvature, or along the box's diagonal."""
-    chord = facts.counterexample
-    dimension = subject.dimension
+    chord = inspection.counterexample
+    dimension = inspected.dimension
     if chord is not None:
         start, end = chord.first, chord.second
-    elif facts.curvature is not None:
-        reach = 0.25 * (facts.high - facts.low) * facts.curvature.direction
-        start, end = facts.curvature.place - reach, facts.curvature.place + reach
+    elif inspection.curvature is not None:
+        reach = 0.25 * (inspection.high - inspection.low) * inspection.curvature.direction
+        start, end = inspection.curvature.place - reach, inspection.curvature.place + reach
     else:
-        start, end = np.full(dimension, facts.low), np.full(dimension, facts.high)
+        start, end = np.full(dimension, inspection.low), np.full(dimension, inspection.high)
     t = np.linspace(-0.2, 1.2, CURVE_POINTS)
-    panel.plot(t, subject.values(start + t[:, None] * (end - start)), color=FUNCTION, label="f")
+    panel.plot(t, inspected.values(start + t[:, None] * (end - start)), color=FUNCTION, label="f")
     if chord is not None:
-        _draw_chord(panel, subject, chord, 0.0, 1.0, 1.0 - chord.weight)
+        _draw_chord(panel, inspected, chord, 0.0, 1.0, 1.0 - chord.weight)
 
 
-def _draw_spread(panel: Axes, facts: RegionFacts) -> None:
-    if facts.curvature is None:
+def _draw_spread(panel: Axes, inspection: RegionInspection) -> None:
+    if inspection.curvature is None:
         return
-    sampled = facts.curvature.sampled
+    sampled = inspection.curvature.sampled
     panel.hist(sampled[np.isfinite(sampled)], bins=BINS, color=CURVED)
     panel.axvline(0.0, color="#888888", linewidth=0.9)

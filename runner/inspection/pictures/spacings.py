@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from runner.contracts.arrays import Array
-from runner.inspection.spacings import Scheme, SpacingFacts
+from runner.inspection.spacings import Scheme, SpacingInspection
 from runner.report.style import PALETTE, house_style, panels
 
 FLOOR = 1e-17
@@ -16,18 +16,18 @@ LIFT = 3.0
 """How far above the errors the fitted line is drawn, so that both are seen."""
 
 
-def draw_spacings(facts: SpacingFacts) -> MatplotlibFigure:
+def draw_spacings(inspection: SpacingInspection) -> MatplotlibFigure:
     """Draw the error of each scheme against the spacing, with the slope fitted and the best spacing in theory."""
     with house_style():
-        figure, (panel,) = panels([f"{facts.objective}: error of the gradient against the spacing h"], height=4.4)
-        for scheme, colour in zip(facts.schemes, (PALETTE[0], PALETTE[5], *PALETTE), strict=False):
-            _draw_scheme(panel, facts.spacings, scheme, colour)
-        if facts.complex_step is not None:
-            _draw_errors(panel, facts.spacings, facts.complex_step, PALETTE[2], "complex step")
+        figure, (panel,) = panels([f"{inspection.objective}: error of the gradient against the spacing h"], height=4.4)
+        for scheme, colour in zip(inspection.schemes, (PALETTE[0], PALETTE[5], *PALETTE), strict=False):
+            _draw_scheme(panel, inspection.spacings, scheme, colour)
+        if inspection.complex_step is not None:
+            _draw_errors(panel, inspection.spacings, inspection.complex_step, PALETTE[2], "complex step")
         panel.set_xscale("log")
         panel.set_yscale("log")
         panel.set_xlabel("spacing h, relative to max(1, |xᵢ|)")
-        panel.set_ylabel("‖g − ∇f‖ / ‖∇f‖" if facts.relative else "‖g − ∇f‖")
+        panel.set_ylabel("‖g − ∇f‖ / ‖∇f‖" if inspection.relative else "‖g − ∇f‖")
         panel.legend(loc="center left", bbox_to_anchor=(1.0, 0.5))
     return figure
 

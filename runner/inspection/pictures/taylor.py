@@ -9,10 +9,10 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from runner.analysis.differentiation import Slope
 from runner.analysis.taylor import polynomial
 from runner.contracts.arrays import Array
-from runner.inspection.models import ModelFacts
-from runner.inspection.pictures.canvas import CURVE_POINTS, half_width
-from runner.inspection.series import SeriesFacts
-from runner.inspection.subject import Subject
+from runner.inspection.inspected_objective import InspectedObjective
+from runner.inspection.models import ModelInspection
+from runner.inspection.pictures.objective_plot import CURVE_POINTS, half_width
+from runner.inspection.series import SeriesInspection
 from runner.report.contours import fit_height
 from runner.report.style import PALETTE, house_style, panels
 
@@ -20,16 +20,16 @@ MOST_CURVES = 5
 FLOOR = 1e-17
 
 
-def draw_series(subject: Subject, facts: SeriesFacts) -> MatplotlibFigure:
+def draw_series(inspected: InspectedObjective, inspection: SeriesInspection) -> MatplotlibFigure:
     """Draw the polynomials over the function, and their remainders against the distance."""
     with house_style():
-        figure, (left, right) = panels([f"{facts.objective} and its Taylor polynomials", "what they leave out"], height=3.9)
-        orders = _orders(facts.order)
-        _draw_polynomials(left, subject, facts, orders)
+        figure, (left, right) = panels([f"{inspection.objective} and its Taylor polynomials", "what they leave out"], height=3.9)
+        orders = _orders(inspection.order)
+        _draw_polynomials(left, inspected, inspection, orders)
         for order, colour in zip(orders, PALETTE, strict=False):
-            remainder = facts.remainders[order - 1]
-            _draw_remainder(right, facts.distances, remainder.sizes, remainder.slope, colour, f"n = {order}")
-        _label(right, f"distance from {facts.around:g}", "|f − Pₙ|")
+            remainder = inspection.remainders[order - 1]
+            _draw_remainder(right, inspection.distances, remainder.sizes, remainder.slope, colour, f"n = {order}")
+        _label(right, f"distance from {inspection.around:g}", "|f − Pₙ|")
     return figure
 
 
@@ -40,27 +40,29 @@ def _orders(order: int) -> list[int]:
     return sorted({1, 2, 3, round((3 + order) / 2), order})
 
 
-def _draw_polynomials(panel: Axes, subject: Subject, facts: SeriesFacts, orders: list[int]) -> None:
-    width = 2.0 * half_width(subject, np.array([facts.around]))
+def _draw_polynomials(panel: Axes, inspected: InspectedObjective, inspection: SeriesInspection, orders: list[int]) -> None:
+    width = 2.0 * half_width(inspected, np.array([inspection.around]))
     t = np.linspace(-width, width, CURVE_POINTS)
-    f = subject.values((facts.around + t)[:, None])
-    panel.plot(facts.around + t, f, color="#333333", linewidth=2.4, label="f")
+    f = inspected.values((inspection.around + t)[:, None])
+    panel.plot(inspection.around + t, f, color="#333333", linewidth=2.4, label="f")
     for order, colour in zip(orders, PALETTE, strict=False):
-        panel.plot(facts.around + t, polynomial(facts.shown[: order + 1], t), "--", color=colour, label=f"n = {order}")
-    panel.plot([facts.around], [float(facts.shown[0])], "o", color="#333333", zorder=4)
+        panel.plot(inspection.around + t, polynomial(inspection.shown[: order + 1], t), "--", color=colour, label=f"n = {order}")
+    panel.plot([inspection.around], [float(inspection.shown[0])], "o", color="#333333", zorder=4)
     fit_height(panel, f)
     panel.set_xlabel("x")
     panel.set_ylabel("f and Pₙ")
     panel.legend()
 
 
-def draw_models(facts: ModelFacts) -> MatplotlibFigure:
+def draw_models(inspection: ModelInspection) -> MatplotlibFigure:
     """Draw the remainders of the models against the distance, a panel for each direction."""
     with house_style():
-        figure, axes = panels([f"{facts.objective}: along {direction.name}" for direction in facts.directions], height=3.9)
-        for panel, direction in zip(axes, facts.directions, strict=True):
+        figure, axes = panels(
+            [f"{inspection.objective}: along {direction.name}" for direction in inspection.directions], height=3.9
+        )
+        for panel, direction in zip(axes, inspection.directions, strict=True):
             for model, colour in zip(direction.models, (PALETTE[0], PALETTE[5]), strict=False):
-                _draw_remainder(panel, facts.distances, model.sizes, model.slope, colour, f"model of order {model.order}")
+                _draw_remainder(panel, inspection.distances, model.sizes, model.slope, colour, f"model of order {model.order}")
             _label(panel, "distance t", "|f − model|")
     return figure
 

@@ -22,13 +22,13 @@ from runner.experiment.reader import read_plugin
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting
 
-FORMULAS = "analytic"
-PREFERRED = (FORMULAS, "complex_step")
-LAST = "finite_difference"
+ANALYTIC = "analytic"
+PREFERRED = (ANALYTIC, "complex_step")
+FINITE_DIFFERENCE = "finite_difference"
 
 
 @dataclass(frozen=True)
-class Answer:
+class BackendResult:
     """What one gradient backend says.
 
     Attributes:
@@ -43,7 +43,7 @@ class Answer:
 
 
 @dataclass(frozen=True)
-class Subject:
+class InspectedObjective:
     """An objective with everything on offer that may differentiate it.
 
     Attributes:
@@ -80,8 +80,8 @@ class Subject:
         Raises:
             PluginError: the objective raises, or what it returns is no value.
         """
-        with told(f"objective {self.name}"):
-            return float(Evaluator(self.objective, Unused(), 1).value(x[None].copy())[0])
+        with as_plugin_error(f"objective {self.name}"):
+            return float(Evaluator(self.objective, NoDerivatives(), 1).value(x[None].copy())[0])
 
     def values(self, x: Array) -> Array:
         """Return f at many points, `(points, dimension) -> (points,)`, as if at one at a time.
@@ -90,19 +90,19 @@ class Subject:
             PluginError: the objective raises, or what it returns are no values.
         """
         self.value(x[0])  # says what is wrong with the shape, if anything is
-        with told(f"objective {self.name}"):
+        with as_plugin_error(f"objective {self.name}"):
             return ByRows(self.objective.value)(x)
 
     def hessian_scale(self, backend: str, value: float, gradient: Array | None) -> float:
         """Return the size of what a backend takes differences of for ∇²f, if it does: f itself, or first derivatives."""
-        if backend == LAST and not isinstance(self.objective, HasGradient):
+        if backend == FINITE_DIFFERENCE and not isinstance(self.objective, HasGradient):
             return abs(value)
         return 0.0 if gradient is None else math.hypot(*gradient)
 
-    def answers(self, quantity: Quantity, x: Array) -> tuple[Answer, ...]:
+    def answers(self, quantity: Quantity, x: Array) -> tuple[BackendResult, ...]:
         """Ask every backend for a derivative at one point, `(dimension,)`."""
         given = [self._answer(name, backend, quantity, x) for name, backend in self.backends.items()]
-        return *given, *(Answer(name, None, because) for name, because in self.unusable.items())
+        return *given, *(BackendResult(name, None, because) for name, because in self.unusable.items())
 
     def best(self, quantity: Quantity) -> tuple[str, Callable[[Array], Array]] | None:
         """Return the name of the first backend that can compute a derivative, and what computes it for one point.
@@ -116,7 +116,7 @@ class Subject:
 
     def known_minimum(self) -> Array | None:
         """Return the known minimiser, `(dimension,)`, if the objective states one."""
-        with told(f"objective {self.name}: its minimum"):
+        with as_plugin_error(f"objective {self.name}: its minimum"):
             minimum = known_minimum(self.objective)
             if minimum is None:
                 return None
@@ -125,21 +125,21 @@ class Subject:
 
     def drawn_start(self) -> Array | None:
         """Return a start that the objective draws itself, if it has a way to."""
-        with told(f"objective {self.name}: its draw_starts"):
+        with as_plugin_error(f"objective {self.name}: its draw_starts"):
             objective = self.objective
             if not isinstance(objective, DrawsStarts):
                 return None
             x = np.array(objective.draw_starts(np.random.Generator(np.random.PCG64(0)), 1), dtype=np.float64).reshape(-1)
         return x if len(x) == self.dimension else None
 
-    def _answer(self, name: str, backend: GradientBackend, quantity: Quantity, x: Array) -> Answer:
+    def _answer(self, name: str, backend: GradientBackend, quantity: Quantity, x: Array) -> BackendResult:
         refusal = self._refusal(backend, quantity)
         if refusal is not None:
-            return Answer(name, None, refusal)
+            return BackendResult(name, None, refusal)
         try:
-            return Answer(name, self._ask(backend, quantity, x), "")
+            return BackendResult(name, self._ask(backend, quantity, x), "")
         except PluginError as error:
-            return Answer(name, None, f"because it fails: {error}")
+            return BackendResult(name, None, f"because it fails: {error}")
 
     def _refusal(self, backend: GradientBackend, quantity: Quantity) -> str | None:
         capability = capability_for(quantity)
@@ -151,12 +151,12 @@ class Subject:
             return f"because its refusal raised {type(error).__name__}: {error}"
 
     def _ask(self, backend: GradientBackend, quantity: Quantity, x: Array) -> Array:
-        with told(f"objective {self.name}, differentiated by {type(backend).__name__}"):
+        with as_plugin_error(f"objective {self.name}, differentiated by {type(backend).__name__}"):
             result: Array = getattr(Evaluator(self.objective, backend, 1), quantity)(x[None].copy())[0]
         return result
 
 
-class Unused(GradientBackend):
+class NoDerivatives(GradientBackend):
     """Differentiates nothing; where only values are wanted."""
 
     def gradient(self, objective: Objective, x: Array) -> Array:
@@ -165,7 +165,7 @@ class Unused(GradientBackend):
 
 
 @contextmanager
-def told(what: str) -> Iterator[None]:
+def as_plugin_error(what: str) -> Iterator[None]:
     """Tell what a plugin raises as the plugin's.
 
     Raises:
@@ -180,7 +180,7 @@ def told(what: str) -> Iterator[None]:
         raise PluginError(f"{what}: raised {type(error).__name__}: {error}") from error
 
 
-def make_subject(name: str, assignments: Sequence[str], registry: Registry) -> Subject:
+def make_inspected_objective(name: str, assignments: Sequence[str], registry: Registry) -> InspectedObjective:
     """Make an objective, and every gradient backend on offer.
 
     Args:
@@ -194,10 +194,10 @@ def make_subject(name: str, assignments: Sequence[str], registry: Registry) -> S
     """
     registry.find("objective", name)
     setting = read_plugin("objective", _table(name, assignments), registry)
-    return subject_of(setting, registry)
+    return with_every_backend(setting, registry)
 
 
-def subject_of(setting: Setting, registry: Registry) -> Subject:
+def with_every_backend(setting: Setting, registry: Registry) -> InspectedObjective:
     """Return an objective that is made already, with every gradient backend on offer."""
     backends: dict[str, GradientBackend] = {}
     unusable: dict[str, str] = {}
@@ -212,13 +212,13 @@ def subject_of(setting: Setting, registry: Registry) -> Subject:
             backends[offer.name] = cast(GradientBackend, read_plugin("gradient", {"name": offer.name}, registry).plugin)
         except RunnerError as error:
             unusable[offer.name] = f"because it cannot be made: {error}"
-    return Subject(setting.name, setting, dict(sorted(backends.items(), key=lambda pair: _rank(pair[0]))), unusable)
+    return InspectedObjective(setting.name, setting, dict(sorted(backends.items(), key=lambda pair: _rank(pair[0]))), unusable)
 
 
 def _rank(name: str) -> tuple[int, str]:
     if name in PREFERRED:
         return PREFERRED.index(name), name
-    return len(PREFERRED) + (name == LAST), name
+    return len(PREFERRED) + (name == FINITE_DIFFERENCE), name
 
 
 def _table(name: str, assignments: Sequence[str]) -> dict[str, object]:

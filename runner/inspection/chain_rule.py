@@ -8,11 +8,11 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.objective import HasLayers
-from runner.inspection.subject import Subject, told
+from runner.inspection.inspected_objective import InspectedObjective, as_plugin_error
 
 
 @dataclass(frozen=True)
-class Link:
+class ChainLink:
     """One layer, as the gradient comes back through it.
 
     Attributes:
@@ -32,16 +32,16 @@ class Link:
     gradient_norm: float
 
 
-def chain_of(subject: Subject, x: Array) -> tuple[Link, ...]:
+def chain_rule(inspected: InspectedObjective, x: Array) -> tuple[ChainLink, ...]:
     """Return the links from the first layer to the last; none, if the objective is no chain of layers.
 
     Raises:
         PluginError: the objective fails.
     """
-    objective = subject.objective
+    objective = inspected.objective
     if not isinstance(objective, HasLayers):
         return ()
-    with told(f"objective {subject.name}: its backpropagation"):
+    with as_plugin_error(f"objective {inspected.name}: its backpropagation"):
         layers = objective.backpropagation(x[None].copy())
         norms, reaching, gradients = (
             [float(np.asarray(getattr(layer, name)).reshape(-1)[0]) for layer in layers]
@@ -51,6 +51,6 @@ def chain_of(subject: Subject, x: Array) -> tuple[Link, ...]:
     links = []
     bound = reaching[-1] if reaching else 0.0
     for place in reversed(range(len(layers))):
-        links.append(Link(layers[place].name, sizes[place], norms[place], reaching[place], bound, gradients[place]))
+        links.append(ChainLink(layers[place].name, sizes[place], norms[place], reaching[place], bound, gradients[place]))
         bound *= norms[place]
     return tuple(reversed(links))

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from runner.contracts.arrays import Array
-from runner.inspection.subject import Subject
+from runner.inspection.inspected_objective import InspectedObjective
 from runner.report.contours import on_grid
 
 CURVE_POINTS = 401
@@ -16,20 +16,20 @@ NARROWEST = 1e-6
 """Half the width of a picture far away, as a part of x: narrower, its edges were the same number."""
 
 
-def half_width(subject: Subject, x: Array) -> float:
+def half_width(inspected: InspectedObjective, x: Array) -> float:
     """Return how far around a point to look: a quarter of the start region's width, else in proportion to x."""
-    region, size = subject.start_region, float(np.abs(x).max())
+    region, size = inspected.start_region, float(np.abs(x).max())
     return max(1.0, size) if region is None else max(0.25 * (region[1] - region[0]), NARROWEST * size)
 
 
-def along(subject: Subject, x: Array, direction: Array, t: Array) -> Array:
+def along(inspected: InspectedObjective, x: Array, direction: Array, t: Array) -> Array:
     """Return f(x + t p) for each t."""
-    return subject.values(x + t[:, None] * direction)
+    return inspected.values(x + t[:, None] * direction)
 
 
-def contours(panel: Axes, subject: Subject, horizontal: Array, vertical: Array) -> None:
+def contours(panel: Axes, inspected: InspectedObjective, horizontal: Array, vertical: Array) -> None:
     """Draw the contours of an objective of two coordinates, closer together where f is low."""
-    x, y, f = on_grid(subject.values, horizontal, vertical)
+    x, y, f = on_grid(inspected.values, horizontal, vertical)
     finite = f[np.isfinite(f)]
     if len(finite) and np.ptp(finite) > 0:
         low, high = float(finite.min()), float(finite.max())

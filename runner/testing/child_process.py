@@ -22,19 +22,19 @@ from runner.errors import ExperimentError, NoSuchPlugin, PluginError, RunnerErro
 from runner.registry.catalogue import Offer, suggestion
 from runner.registry.registry import Registry
 from runner.testing import checks
-from runner.testing.check import FAILED, OK, Check, Failure, Finding, told
+from runner.testing.check import FAILED, OK, Check, Failure, Finding, describe_error
 from runner.testing.declarations import check_parameters
-from runner.testing.samples import Bowl, Downhill, Own
+from runner.testing.samples import Bowl, OwnDerivatives, PlainDescent
 
 LOADS = "loads"
 SECONDS_TO_START = 120.0
 SECONDS_TO_END = 5.0
-INNER: Mapping[str, Plugin] = {"objective": Bowl(), "gradient": Own(), "optimizer": Downhill()}
+WRAPPED_PLUGINS: Mapping[str, Plugin] = {"objective": Bowl(), "gradient": OwnDerivatives(), "optimizer": PlainDescent()}
 """What a plugin that wraps another is checked with."""
 
 
 @dataclass(frozen=True)
-class Question:
+class CheckRequest:
     """What is to be checked.
 
     Attributes:
@@ -56,7 +56,7 @@ class Question:
 
 
 @dataclass(frozen=True)
-class Subject:
+class CheckedPlugin:
     """The plugin that the findings behind it are about.
 
     Attributes:
@@ -71,7 +71,7 @@ class Subject:
 
 
 @dataclass(frozen=True)
-class Begun:
+class CheckStarted:
     """A check begins.
 
     Attributes:
@@ -95,11 +95,11 @@ class _Refusal(RunnerError):
         self.exit_code = refused.exit_code  # type: ignore[misc]
 
 
-def examine(question: Question, seconds: float) -> Generator[Subject | Finding, None, None]:
+def check_in_child_process(request: CheckRequest, seconds: float) -> Generator[CheckedPlugin | Finding, None, None]:
     """Run the checks of one or more plugins in a child process.
 
     Args:
-        question: what to check.
+        request: what to check.
         seconds: how long each check may take.
 
     Yields:
@@ -111,7 +111,7 @@ def examine(question: Question, seconds: float) -> Generator[Subject | Finding, 
     """
     context = multiprocessing.get_context("spawn")
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(question, there))
+    process = context.Process(target=_answer, args=(request, there))
     process.start()
     there.close()
     try:
@@ -121,7 +121,7 @@ def examine(question: Question, seconds: float) -> Generator[Subject | Finding, 
         here.close()
 
 
-def _heard(here: Connection, process: SpawnProcess, seconds: float) -> Generator[Subject | Finding, None, None]:
+def _heard(here: Connection, process: SpawnProcess, seconds: float) -> Generator[CheckedPlugin | Finding, None, None]:
     current, patience = LOADS, SECONDS_TO_START
     while here.poll(patience):
         try:
@@ -135,9 +135,9 @@ def _heard(here: Connection, process: SpawnProcess, seconds: float) -> Generator
             return
         if isinstance(message, _Refused):
             raise _Refusal(message)
-        if isinstance(message, Begun):
+        if isinstance(message, CheckStarted):
             current = message.check
-        elif isinstance(message, Subject | Finding):
+        elif isinstance(message, CheckedPlugin | Finding):
             yield message
     yield Finding(current, FAILED, f"it does not return within {seconds:g} s (--timeout); the checks behind it were not run")
 
@@ -160,13 +160,13 @@ def _stop(process: SpawnProcess) -> None:
     process.join(SECONDS_TO_END)
 
 
-def _answer(question: Question, there: Connection) -> None:
+def _answer(request: CheckRequest, there: Connection) -> None:
     """Run the checks and tell the parent; what the plugin prints goes to the error output."""
     if sys.platform != "win32":
         os.setsid()
     os.dup2(2, 1)
     try:
-        for message in answers(question):
+        for message in run_checks(request):
             there.send(message)
         there.send(None)
     except RunnerError as error:
@@ -175,37 +175,37 @@ def _answer(question: Question, there: Connection) -> None:
         there.close()
 
 
-def answers(question: Question) -> Iterator[Begun | Subject | Finding]:
+def run_checks(request: CheckRequest) -> Iterator[CheckStarted | CheckedPlugin | Finding]:
     """Run the checks of one or more plugins in this process, and yield what happens as it happens.
 
     Raises:
         RunnerError: there is no such plugin, or it cannot be made from these values.
     """
-    yield Begun(LOADS)
+    yield CheckStarted(LOADS)
     registry = Registry()
     try:
-        offers = find_offers(registry, question.target, question.kind, question.file)
+        offers = find_offers(registry, request.target, request.kind, request.file)
     except NoSuchPlugin:
         raise
     except PluginError as error:
         yield Finding(LOADS, FAILED, str(error))
         return
-    made = [(offer, values_for(offer, offers, question.values)) for offer in offers]
-    if not question.only:
+    made = [(offer, values_for(offer, offers, request.values)) for offer in offers]
+    if not request.only:
         yield Finding(LOADS, OK)
     for offer, values in made:
-        yield Subject(offer.kind, offer.name, offer.source)
+        yield CheckedPlugin(offer.kind, offer.name, offer.source)
         plugins: list[Plugin] = []
         making = Check("made", partial(_make, offer, values, plugins))
-        yield from _found([Check("name", partial(_check_name, offer)), making], question.only)
+        yield from _found([Check("name", partial(_check_name, offer)), making], request.only)
         if making.finding.verdict == OK:
-            yield from _found(checks(plugins[0]), question.only)
+            yield from _found(checks(plugins[0]), request.only)
 
 
-def _found(made: Sequence[Check], only: Sequence[str]) -> Iterator[Begun | Finding]:
+def _found(made: Sequence[Check], only: Sequence[str]) -> Iterator[CheckStarted | Finding]:
     for check in made:
         if not only or check.name in only:
-            yield Begun(check.name)
+            yield CheckStarted(check.name)
             yield check.finding
 
 
@@ -262,13 +262,13 @@ def _make(offer: Offer, values: Mapping[str, ParameterValue], made: list[Plugin]
     arguments: dict[str, Any] = dict(values)
     for name, known in offer.parameters.items():
         if known.plugin is not None and known.required:
-            arguments[name] = INNER[known.plugin]
+            arguments[name] = WRAPPED_PLUGINS[known.plugin]
         elif name not in values:
             arguments[name] = known.convert(known.default)
     try:
         made.append(offer.cls(**arguments))
     except Exception as error:
-        raise Failure(f"{offer.name} cannot be made: {told(error)}") from error
+        raise Failure(f"{offer.name} cannot be made: {describe_error(error)}") from error
 
 
 def _assigned(assignment: str) -> tuple[str, str, str]:
