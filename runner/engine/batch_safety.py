@@ -19,13 +19,13 @@ from runner.engine.plugin_errors import describe, describe_with_plugin
 FIRST_STEPS = 2
 """The number of steps that are tried and compared before a batch begins."""
 
-CONSTANT_IN_MEMORY = "keeps an array in its memory that has no row for each run"
+CONSTANT_IN_MEMORY = "keeps an array in its memory that does not have a row for each run"
 KEEP_CONSTANTS = ". Keep constants in the plugin"
 WRITE_FOR_BATCHES = (
     ". To let runs advance together, write it for x of shape (runs, dimension): broadcast over the leading axis, reduce with "
     "axis=-1, use runner.dot, runner.norm, runner.matvec"
 )
-RETURN_NON_FINITE = ". Where it returns nan or inf instead of raising, the other runs advance together"
+RETURN_NON_FINITE = ". If it returns nan or inf instead of raising, the other runs advance together"
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class BatchFault:
         """
         consequence = "so its batches were computed one run at a time"
         if self.error_type in errors_alone:
-            return f"{self.reason}, for some runs alone too; {consequence}{RETURN_NON_FINITE}"
+            return f"{self.reason}, also for some runs alone; {consequence}{RETURN_NON_FINITE}"
         return f"{self.reason}; {consequence}{self.advice}"
 
 
@@ -118,7 +118,7 @@ def find_batch_fault(batch: Batch) -> BatchFault | None:
                 if any(array_without_rows(step.memory, runs) is not None for step, runs in ((together, len(batch)), (alone, 1))):
                     return BatchFault(f"{names[2]} {CONSTANT_IN_MEMORY}", KEEP_CONSTANTS)
                 if not same_row(together.memory, row, alone.memory):
-                    difference = "a run alone and the same run in a batch remember different numbers"
+                    difference = "a run alone and the same run in a batch have different memories"
                     return BatchFault(f"{names[2]} is not batch-safe: {difference}")
     except (Exception, SystemExit) as error:
         return BatchFault.from_error(batch, error)

@@ -121,7 +121,7 @@ def dispatch(
             raise
         raise PluginError(f"{name} raised {type(error).__name__}: {error}; {REST}") from error
     if not complete:
-        raise PluginError(f"{name} ended before each item had its result or was yielded as runner.Lost; {REST}")
+        raise PluginError(f"{name} ended before it had yielded a result, or runner.Lost, for each item; {REST}")
 
 
 def _identities(answer: object, result_type: type[BatchResult]) -> tuple[str, ...] | None:

@@ -1,13 +1,13 @@
 """The end of a run, and its outcome.
 
-The rules are checked at each iterate. If several hold, the outcome is the first of these.
+The rules are checked at each iterate. If several hold, the outcome is the first of these:
 
-    non_finite   f or ‖∇f‖ is NaN or infinite
-    converged    ‖∇f‖ ≤ gradient_norm, or f − f* ≤ gap
-    diverged     |f| > divergence_limit · max(1, |f(x₀)|)
-    stalled      the last step moved no further than step_length
-    max_steps    the steps are used up; `diverged` instead if f has kept growing (see `StoppingState.kept_growing`)
-    timeout      the run's share of the computing time exceeds wall_time
+    non_finite   f or ‖∇f‖ is NaN or infinite.
+    converged    ‖∇f‖ ≤ gradient_norm, or f − f* ≤ gap.
+    diverged     |f| > divergence_limit · max(1, |f(x₀)|).
+    stalled      The last step moved no further than step_length.
+    max_steps    The steps are used up; `diverged` instead if f has kept growing (see `StoppingState.kept_growing`).
+    timeout      The run's share of the computing time exceeds wall_time.
 """
 
 from __future__ import annotations

@@ -79,7 +79,7 @@ def _refusal(objective: Setting, gradient: Setting, quantity: Quantity) -> str |
     if capability is not None and not isinstance(backend, capability.protocol):
         return f"because gradient backend {gradient.name} computes no {capability.name}; use finite_difference"
     if quantity == "jacobian" and not isinstance(function, HasResiduals):
-        return f"because objective {objective.name} is not a sum of squares: it has no residuals to take the Jacobian of"
+        return f"because objective {objective.name} is not a sum of squares: it has no residuals"
     try:
         return backend.refusal(function, quantity)
     except Exception as error:

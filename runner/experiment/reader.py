@@ -124,7 +124,7 @@ def read_plugin(kind: Kind, table: Mapping[str, Any], catalogue: Catalogue) -> S
     problems = Problems()
     settings = _Reader(Path(), catalogue, problems).settings(kind, "", table)
     if len(settings) > 1:
-        problems.add("", f"gives {len(settings)} plugins, and one is wanted: give each parameter one value")
+        problems.add("", f"gives {len(settings)} plugins, but one is needed; give each parameter one value")
     if problems.found:
         raise ExperimentError(str(table["name"]), problems.messages("--set "))
     return settings[0]
@@ -270,7 +270,7 @@ class _Reader:
             for key in unknown:
                 self.problems.add(f"{path}.{key}", f"there is no such key; {suggestion(key, KINDS)}")
             if not table:
-                self.problems.add(path, f"must name what to drop, by {', '.join(KINDS)}")
+                self.problems.add(path, f"must name the combinations to drop, by {', '.join(KINDS)}")
             if table and not unknown:
                 conditions = {kind: self._condition(f"{path}.{kind}", axes[kind], table[kind]) for kind in KINDS if kind in table}
                 exclusions.append(Exclusion(conditions))
@@ -281,7 +281,7 @@ class _Reader:
         table = condition if isinstance(condition, dict) else {"name": condition}
         values = {key: tuple(value) if isinstance(value, list) else (value,) for key, value in table.items()}
         if not all(values.values()) or not values:
-            self.problems.add(path, "must say what to drop: a plugin's name, or a table with values of its parameters")
+            self.problems.add(path, "must be a plugin's name, or a table with values of its parameters")
         if not settings:
             return values
         names = sorted({setting.name for setting in settings})

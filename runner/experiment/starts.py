@@ -61,7 +61,7 @@ def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tupl
         else:
             points = _initialisation(options, name, objective)
     except (MemoryError, OverflowError) as error:
-        text = f"the points do not fit into memory, for the objective has dimension {dimension:,}"
+        text = f"the points do not fit into memory, because the objective has dimension {dimension:,}"
         raise StartError("start", text) from error
     if not np.isfinite(points).all():
         raise StartError("start", "the points are not all finite numbers; choose smaller bounds, or a smaller spread")

@@ -71,8 +71,8 @@ def combine(values: Mapping[str, Sequence[Any]], groups: object) -> list[dict[st
         groups: the value of the key `zip`: a list of lists of parameters that move together, each parameter in one list at most.
 
     Raises:
-        ValueError: the groups are not a list of lists of names, a group names an unknown parameter, a name occurs twice, or the
-            parameters of a group differ in their number of values.
+        ValueError: the groups are not a list of lists of names; or a name is unknown or occurs twice; or the parameters of a
+            group differ in their number of values.
     """
     lists = isinstance(groups, list) and all(isinstance(group, list) for group in groups)
     if not lists or not all(isinstance(name, str) for group in cast(list[list[object]], groups) for name in group):
@@ -88,7 +88,7 @@ def combine(values: Mapping[str, Sequence[Any]], groups: object) -> list[dict[st
         lengths = {name: len(values[name]) for name in group}
         if len(set(lengths.values())) > 1:
             counts = ", ".join(f"{name} has {length}" for name, length in lengths.items())
-            raise ValueError(f"parameters that are zipped need equally many values, but {counts}")
+            raise ValueError(f"parameters that are zipped need the same number of values, but {counts}")
     bundles = [tuple(group) for group in zipped] + [(name,) for name in values if name not in named]
     rows = [list(zip(*(values[name] for name in bundle), strict=True)) for bundle in bundles]
     names = list(itertools.chain.from_iterable(bundles))

@@ -98,7 +98,7 @@ class TestRefusals:
             (("rosenbrock", "--set", "bb=1"), "rosenbrock: --set bb: rosenbrock has no such parameter; did you mean b?"),
             (("rosenbrock", "--set", "b"), "rosenbrock: --set b: must have the form parameter=value"),
             (("rosenbrock", "--set", "name=beale"), "rosenbrock: --set name=beale: name is no parameter"),
-            (("rosenbrock", "--set", "b=1,2"), "rosenbrock: gives 2 plugins, and one is wanted: give each parameter one value"),
+            (("rosenbrock", "--set", "b=1,2"), "rosenbrock: gives 2 plugins, but one is needed; give each parameter one value"),
             (("rosenbrock", "--at", "1,2,3"), "rosenbrock: --at gives 3 coordinates, and it has dimension 2: give 2, or one for all"),
             (("quadratic", "--set", "condition_number=4"), "quadratic: condition_number = 4 needs dimension >= 2: with dimension = 1 there is one curvature, so condition_number must be 1"),
         ],

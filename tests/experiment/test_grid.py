@@ -177,7 +177,7 @@ class TestExpanding:
             ),
             (
                 "bowl × finite_difference × residual",
-                "because objective bowl is not a sum of squares: it has no residuals to take the Jacobian of",
+                "because objective bowl is not a sum of squares: it has no residuals",
                 2,
             ),
         ]

@@ -106,7 +106,7 @@ class TestPluginsOfTheFile:
         [
             ("[['learning_rate', 'max_nrom']]", "zip names 'max_nrom', which is not set here; it may name learning_rate, max_norm"),
             ("[['learning_rate', 'max_value']]", "zip names 'max_value', which is not set here; it may name learning_rate, max_norm"),
-            ("[['learning_rate', 'max_norm']]", "parameters that are zipped need equally many values, but learning_rate has 2, "
+            ("[['learning_rate', 'max_norm']]", "parameters that are zipped need the same number of values, but learning_rate has 2, "
                                                 "max_norm has 3"),
             ("[['learning_rate', 'learning_rate']]", "zip names 'learning_rate' more than once"),
             ("[['learning_rate'], ['learning_rate']]", "zip names 'learning_rate' more than once"),

@@ -115,7 +115,7 @@ def ended(end: str, *problems: str) -> ParameterSet:
 
 class TestOtherTables:
     STOP = "allowed: max_steps, gradient_norm, gap, step_length, divergence_limit, wall_time"
-    DROP = "must say what to drop: a plugin's name, or a table with values of its parameters"
+    DROP = "must be a plugin's name, or a table with values of its parameters"
 
     @pytest.mark.parametrize(
         ("text", "problems"),
@@ -134,7 +134,7 @@ class TestOtherTables:
                 "record.x: must be true or false, not 1",
                 "record.y: [record] has no such key; allowed: x, gradient",
             ),
-            ended("[[exclude]]", "exclude[0]: must name what to drop, by objective, gradient, optimizer"),
+            ended("[[exclude]]", "exclude[0]: must name the combinations to drop, by objective, gradient, optimizer"),
             ended('[[exclude]]\noptimzer = "newton"', "exclude[0].optimzer: there is no such key; did you mean optimizer?"),
             ended(
                 '[[exclude]]\noptimizer = "newton"',

@@ -66,7 +66,7 @@ class TestStarts:
     def test_too_many_points_for_the_memory(self, refused):
         refused(
             experiment(objective=f'name = "quadratic"\ndimension = {10**18}'),
-            "start: the points do not fit into memory, for the objective has dimension 1,000,000,000,000,000,000",
+            "start: the points do not fit into memory, because the objective has dimension 1,000,000,000,000,000,000",
         )
 
     def test_each_objective_of_another_dimension_is_reported(self, refused):
