@@ -1,4 +1,7 @@
-"""What the units of a network apply to their sums, and the slopes of these; in place, and for complex numbers too."""
+"""Activations: the functions that the units of a network apply to their sums, and their derivatives.
+
+All of them work in place, and on complex numbers too.
+"""
 
 from __future__ import annotations
 
@@ -14,7 +17,7 @@ Activation = Literal["tanh", "relu", "sigmoid", "identity"]
 
 
 def slope_of(activation: Activation, a: Array) -> Array:
-    """Return σ'(z), given a = σ(z)."""
+    """Return the derivative σ'(z), given a = σ(z)."""
     slope = np.ones_like(a)
     DERIVATIVES[activation](slope, a.copy())
     return slope
@@ -25,7 +28,7 @@ def _tanh(z: Array) -> None:
 
 
 def _sigmoid(z: Array) -> None:
-    """1/(1 + e^−z) = (1 + tanh(z/2))/2, which cannot overflow."""
+    """Apply 1/(1 + e^−z) = (1 + tanh(z/2))/2, which cannot overflow."""
     z *= 0.5
     np.tanh(z, out=z)
     z += 1.0
@@ -33,7 +36,7 @@ def _sigmoid(z: Array) -> None:
 
 
 def _relu(z: Array) -> None:
-    """max(z, 0); NumPy orders complex numbers by their real part first, so this is analytic on either side."""
+    """Apply max(z, 0). NumPy orders complex numbers by their real part first, so this is analytic on either side of 0."""
     np.maximum(z, 0.0, out=z)
 
 
@@ -41,23 +44,23 @@ def _identity(z: Array) -> None:
     pass
 
 
-def _through_tanh(slope: Array, a: Array) -> None:
+def _multiply_by_derivative_of_tanh(slope: Array, a: Array) -> None:
     np.multiply(a, a, out=a)
     np.subtract(1.0, a, out=a)
     slope *= a
 
 
-def _through_sigmoid(slope: Array, a: Array) -> None:
+def _multiply_by_derivative_of_sigmoid(slope: Array, a: Array) -> None:
     slope *= a
     np.subtract(1.0, a, out=a)
     slope *= a
 
 
-def _through_relu(slope: Array, a: Array) -> None:
+def _multiply_by_derivative_of_relu(slope: Array, a: Array) -> None:
     slope *= a > 0
 
 
-def _through_identity(slope: Array, a: Array) -> None:
+def _multiply_by_derivative_of_identity(slope: Array, a: Array) -> None:
     pass
 
 
@@ -67,11 +70,14 @@ ACTIVATIONS: dict[Activation, Callable[[Array], None]] = {
     "sigmoid": _sigmoid,
     "identity": _identity,
 }
+"""The function that applies each activation in place."""
 DERIVATIVES: dict[Activation, Callable[[Array, Array], None]] = {
-    "tanh": _through_tanh,
-    "relu": _through_relu,
-    "sigmoid": _through_sigmoid,
-    "identity": _through_identity,
+    "tanh": _multiply_by_derivative_of_tanh,
+    "relu": _multiply_by_derivative_of_relu,
+    "sigmoid": _multiply_by_derivative_of_sigmoid,
+    "identity": _multiply_by_derivative_of_identity,
 }
-"""What each multiplies a slope by, from what the activation returned, which is used up. At 0, where relu has no derivative, it is
-0."""
+"""For each activation σ, a function that multiplies `slope` by σ'(z) in place, given a = σ(z), which it overwrites.
+
+For relu at 0, where the derivative does not exist, the factor is 0.
+"""

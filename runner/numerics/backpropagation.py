@@ -1,4 +1,4 @@
-"""What becomes of the gradient on its way back through a chain of layers, measured layer by layer."""
+"""Backpropagation: how each layer of a chain changes the gradient that is carried back through it."""
 
 from __future__ import annotations
 
@@ -12,23 +12,24 @@ from runner.contracts.objective import LayerGradient
 from runner.numerics.activations import slope_of
 from runner.numerics.layers import Layer, Layers, Tape
 
-STEPS = 100
-NOTHING = 1e-13
+MAX_LANCZOS_STEPS = 100
+BREAKDOWN = 1e-13
+"""The relative length below which a new Lanczos vector is rounding error, so that the singular value is exact."""
 
 Linear = Callable[[Array], Array]
 
 
 def layer_gradients(layers: Layers, x: Array, tape: Tape, slope: Array) -> tuple[LayerGradient, ...]:
-    """Carry ∂f/∂outputs back, and measure it and the layers that it passes.
+    """Carry ∂f/∂outputs back through the layers, and return the norms of the gradient and of the Jacobian of each layer.
 
     Args:
         layers: the chain.
-        x: its parameters, `(runs, dimension)`.
-        tape: as `layers.outputs` left it; what it holds is used up.
+        x: the parameters of the chain, `(runs, dimension)`.
+        tape: the tape after `layers.outputs`; its arrays are overwritten.
         slope: ∂f/∂outputs, `(runs, outputs, samples)`; overwritten.
 
     Returns:
-        The measurements of each layer, from the first to the last.
+        The norms of each layer, from the first layer to the last.
     """
     jacobians = [
         np.array([_jacobian_norm(layer, x[run : run + 1], tape, run) for run in range(len(x))]) for layer in layers.layers
@@ -55,7 +56,7 @@ def _jacobian_norm(layer: Layer, x: Array, tape: Tape, run: int) -> float:
     if not (np.isfinite(weights).all() and np.isfinite(slopes).all()):
         return float("nan")
     if not layer.normalised:
-        # No sample knows of the others: the norm of the whole is the largest of the samples' own.
+        # The samples do not interact, so the norm of the whole is the largest norm of a single sample.
         return float(np.linalg.norm(slopes.T[:, :, None] * weights, ord=2, axis=(1, 2)).max())
     normalised = _normalisation(tape.normals[place][run], x[0, layer.scales, None] * tape.factors[place][run])
     return _spectral_norm(
@@ -66,7 +67,10 @@ def _jacobian_norm(layer: Layer, x: Array, tape: Tape, run: int) -> float:
 
 
 def _normalisation(normal: Array, stretch: Array) -> Linear:
-    """Return the derivative of γ x̂ by u, γ/√(σ² + ε) (v − mean v − x̂ mean(x̂ v)), a symmetric map of `(units, samples)`."""
+    """Return the derivative of γ x̂ with respect to u, a symmetric linear map of `(units, samples)`.
+
+    It maps v to γ/√(σ² + ε) (v − mean v − x̂ mean(x̂ v)).
+    """
 
     def apply(v: Array) -> Array:
         means, products = v.mean(axis=-1, keepdims=True), (normal * v).mean(axis=-1, keepdims=True)
@@ -76,12 +80,12 @@ def _normalisation(normal: Array, stretch: Array) -> Linear:
 
 
 def _spectral_norm(forward: Linear, backward: Linear, v: Array) -> float:
-    """Return the largest singular value of a linear map A, from A, Aᵀ and a vector to begin with.
+    """Return the largest singular value of a linear map A, given A, Aᵀ and a vector to begin with.
 
-    Source: Golub and Van Loan, Matrix Computations, 4th ed., section 10.1: the Lanczos method for AᵀA, each vector made
-    orthogonal to all before it, twice.
+    Source: Golub and Van Loan, Matrix Computations, 4th ed., section 10.1: the Lanczos method for AᵀA. Each vector is made
+    orthogonal to all vectors before it, twice.
     """
-    basis, products = np.empty((min(STEPS, v.size), v.size)), []
+    basis, products = np.empty((min(MAX_LANCZOS_STEPS, v.size), v.size)), []
     direction, length = v.ravel(), float(np.linalg.norm(v))
     for step in range(len(basis)):
         basis[step] = direction / length
@@ -90,7 +94,7 @@ def _spectral_norm(forward: Linear, backward: Linear, v: Array) -> float:
         for _ in range(2):
             direction = direction - known.T @ (known @ direction)
         length = float(np.linalg.norm(direction))
-        if length <= NOTHING * float(np.linalg.norm(products[-1])):
+        if length <= BREAKDOWN * float(np.linalg.norm(products[-1])):
             break
     projected = basis[: len(products)] @ np.array(products).T
     return float(np.sqrt(max(0.0, np.linalg.eigvalsh(0.5 * (projected + projected.T))[-1])))

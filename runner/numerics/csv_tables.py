@@ -1,4 +1,4 @@
-"""Tables of numbers in CSV files, and one sentence that says what is wrong with a file."""
+"""Tables of numbers in CSV files, read with messages that name the file and the line."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from runner.contracts.arrays import Array
 
 
 def read_table(path: Path) -> Array:
-    """Read the samples in a CSV file: features, and y in the last column; a header line is skipped, and so are blank lines.
+    """Return the samples in a CSV file: features, and y in the last column. A header line and blank lines are skipped.
 
     Args:
-        path: the file, in UTF-8, its cells separated by commas.
+        path: the file, in UTF-8, with cells separated by commas.
 
     Returns:
-        The numbers, `(samples, columns)`, of two columns at least; read-only.
+        The numbers, `(samples, columns)` with at least two columns; read-only.
 
     Raises:
-        ValueError: the file cannot be used; the text says which line, and why.
+        ValueError: the file is not such a table; the message names the line and the reason.
     """
     try:
         content = path.read_bytes()
@@ -34,8 +34,12 @@ def read_table(path: Path) -> Array:
 
 @functools.lru_cache(maxsize=4)
 def _parsed(path: Path, content: bytes) -> Array:
-    """Return the table, read-only: every plugin of a sweep is made from the same file, which is taken apart once."""
-    lines = _lines(path, content)
+    """Return the table; it is cached, because every plugin of a sweep is made from the same file."""
+    try:
+        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
+        lines = [(reader.line_num, cells) for cells in reader if cells]
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise ValueError(f"{path}: is not a CSV file in UTF-8: {error}") from error
     columns = len(lines[0][1]) if lines else 0
     if columns == 1:
         raise ValueError(f"{path}, line {lines[0][0]}: there must be at least two columns, features and then y, not 1")
@@ -46,18 +50,13 @@ def _parsed(path: Path, content: bytes) -> Array:
         del lines[0]
     if not lines:
         raise ValueError(f"{path}: holds no line of numbers")
-    table = np.array([[_number(cell, path, line) for cell in cells] for line, cells in lines])
+    for line, cells in lines:
+        for cell in cells:
+            if not _is_number(cell) or not math.isfinite(float(cell)):
+                raise ValueError(f"{path}, line {line}: {cell!r} is not a finite number")
+    table = np.array([[float(cell) for cell in cells] for _, cells in lines])
     table.flags.writeable = False
     return table
-
-
-def _lines(path: Path, content: bytes) -> list[tuple[int, list[str]]]:
-    """Return the cells of each line that is not blank, with its number."""
-    try:
-        reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
-        return [(reader.line_num, cells) for cells in reader if cells]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise ValueError(f"{path}: is not a CSV file in UTF-8: {error}") from error
 
 
 def _is_number(cell: str) -> bool:
@@ -66,9 +65,3 @@ def _is_number(cell: str) -> bool:
     except ValueError:
         return False
     return True
-
-
-def _number(cell: str, path: Path, line: int) -> float:
-    if not _is_number(cell) or not math.isfinite(float(cell)):
-        raise ValueError(f"{path}, line {line}: {cell!r} is not a finite number")
-    return float(cell)

@@ -1,4 +1,4 @@
-"""Small sets of samples to learn from: made up, from a CSV file, or those that scikit-learn brings along."""
+"""Small data sets to learn from: generated ones, those in CSV files, and those that come with scikit-learn."""
 
 from __future__ import annotations
 
@@ -28,8 +28,9 @@ DATA_SHAPES: Mapping[str, tuple[int, int | None]] = {
     "digits": (64, 10),
     "diabetes": (10, None),
 }
-"""How many features each set has, and how many classes; None where y is a number."""
+"""The number of features of each set, and its number of classes; None if y is a number."""
 TURNS = 1.5
+"""The number of turns of each spiral."""
 
 
 @dataclass(frozen=True)
@@ -37,10 +38,10 @@ class DataSet:
     """Samples to learn from; read-only.
 
     Attributes:
-        features: each feature with mean 0 and variance 1 over the samples (0 throughout if it is the same for all),
-            `(features, samples)`.
-        targets: y with mean 0 and variance 1, `(1, samples)`; or for classes, 1 for the class of a sample and 0 for the others,
-            `(classes, samples)`.
+        features: the features, `(features, samples)`, each with mean 0 and variance 1 over the samples. A feature that has the
+            same value for all samples is 0.
+        targets: y with mean 0 and variance 1, `(1, samples)`. For classes, 1 for the class of a sample and 0 for the other
+            classes, `(classes, samples)`.
     """
 
     features: Array
@@ -49,11 +50,19 @@ class DataSet:
 
 @functools.lru_cache(maxsize=16)
 def made_up_data(name: str, samples: int, noise: float, seed: int) -> DataSet:
-    """Return a set that is drawn from NumPy's `Generator(PCG64(seed))`.
+    """Return a data set that is drawn from NumPy's `Generator(PCG64(seed))`.
 
-    `sine`: y = sin(2πX) + noise N(0, 1), X uniform on (−1, 1). `moons`: two half circles of radius 1 that reach into each other.
-    `spirals`: two spirals of 1½ turns around each other. Both have noise N(0, 1) added to each coordinate, and classes 0 and 1 in
-    turn.
+    - `sine`: y = sin(2πX) + noise N(0, 1), with X uniform on (−1, 1).
+    - `moons`: two half circles of radius 1 that reach into each other.
+    - `spirals`: two spirals of 1½ turns around each other.
+
+    Moons and spirals have noise N(0, 1) added to each coordinate, and their samples belong to class 0 and class 1 in turn.
+
+    Args:
+        name: `sine`, `moons` or `spirals`.
+        samples: the number of samples.
+        noise: the factor of the noise.
+        seed: the seed of the generator.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
     places = generator.random(samples)
@@ -61,7 +70,7 @@ def made_up_data(name: str, samples: int, noise: float, seed: int) -> DataSet:
     if name == "sine":
         features = 2.0 * places[:, None] - 1.0
         y = np.sin(2.0 * math.pi * features[:, 0]) + noise * generator.standard_normal(samples)
-        return _standardised(features, _numbers(y))
+        return _standardised(features, _targets_of_numbers(y))
     if name == "moons":
         angles, side = math.pi * places, 1.0 - 2.0 * classes
         points = np.stack([classes + side * np.cos(angles), 0.5 * classes + side * np.sin(angles)], axis=-1)
@@ -69,23 +78,23 @@ def made_up_data(name: str, samples: int, noise: float, seed: int) -> DataSet:
         radii = np.sqrt(places)
         angles = 2.0 * math.pi * TURNS * radii + math.pi * classes
         points = np.stack([radii * np.cos(angles), radii * np.sin(angles)], axis=-1)
-    return _standardised(points + noise * generator.standard_normal(points.shape), _indicators(classes))
+    return _standardised(points + noise * generator.standard_normal(points.shape), _targets_of_classes(classes))
 
 
 def csv_data(path: Path, classes: bool) -> DataSet:
-    """Return the samples in a CSV file, features and y in the last column.
+    """Return the samples in a CSV file, which has features and, in the last column, y.
 
     Args:
         path: the file.
-        classes: whether y is the number of a class, from 0.
+        classes: True if y is the number of a class, from 0.
 
     Raises:
-        ValueError: the file cannot be used; the text says which sample, and why.
+        ValueError: the file is not such a table; the message names the sample or the line, and the reason.
     """
     table = read_table(path)
     y = table[:, -1]
     if not classes:
-        return _standardised(table[:, :-1], _numbers(y))
+        return _standardised(table[:, :-1], _targets_of_numbers(y))
     wrong = np.flatnonzero((y < 0) | (y != np.floor(y)) | (y >= len(y)))
     if wrong.size:
         raise ValueError(
@@ -94,18 +103,18 @@ def csv_data(path: Path, classes: bool) -> DataSet:
         )
     if y.max() == 0:
         raise ValueError(f"{path}: every y is 0, and one class alone leaves nothing to tell apart")
-    return _standardised(table[:, :-1], _indicators(y))
+    return _standardised(table[:, :-1], _targets_of_classes(y))
 
 
 @functools.lru_cache(maxsize=8)
 def bundled_data(name: str) -> DataSet:
-    """Return a set that scikit-learn brings along.
+    """Return a data set that comes with scikit-learn.
 
     Raises:
         ValueError: scikit-learn is not installed.
     """
     try:
-        # Optional, and slow to import.
+        # An optional library, and slow to import.
         from sklearn import datasets
     except ImportError as error:
         raise ValueError(
@@ -113,15 +122,15 @@ def bundled_data(name: str) -> DataSet:
             f"'gradient-runner[datasets]', or use {', '.join(map(repr, MADE_UP))} or csv"
         ) from error
     features, y = getattr(datasets, f"load_{name}")(return_X_y=True)
-    return _standardised(features, _numbers(y) if DATA_SHAPES[name][1] is None else _indicators(y))
+    return _standardised(features, _targets_of_numbers(y) if DATA_SHAPES[name][1] is None else _targets_of_classes(y))
 
 
-def _numbers(y: Array) -> Array:
+def _targets_of_numbers(y: Array) -> Array:
     numbers: Array = _scaled(y[:, None]).T
     return numbers
 
 
-def _indicators(classes: Array) -> Array:
+def _targets_of_classes(classes: Array) -> Array:
     return np.eye(int(classes.max()) + 1)[classes.astype(np.int64)].T
 
 
@@ -133,7 +142,7 @@ def _standardised(features: Array, targets: Array) -> DataSet:
 
 
 def _scaled(columns: Array) -> Array:
-    """Return each column with mean 0 and variance 1; one that is the same throughout becomes 0."""
+    """Return each column with mean 0 and variance 1; a constant column becomes 0."""
     deviations = columns - columns.mean(axis=0)
     spread = np.sqrt((deviations * deviations).mean(axis=0))
     constant = spread <= 1e-12 * np.abs(columns).max(axis=0)

@@ -1,8 +1,8 @@
-"""A chain of dense layers: what comes out of it, and how a slope at its end is carried back to each of its parameters.
+"""A chain of dense layers: its outputs, and the gradient of a function of them with respect to its parameters.
 
-Samples lie on the last axis, units before them, runs first: `(runs, units, samples)`. Then each product is one matrix product per
-run, the same whether the run is alone or has neighbours, and each elementwise operation walks through memory in order. Arrays
-that are used again and again are made once per `Tape`; all operations take complex numbers.
+Arrays have the shape `(runs, units, samples)`. Each product is then one matrix product for each run, with the same bits for a run
+alone and in a batch. Each elementwise operation goes through memory in order. Arrays that are needed again and again are
+allocated once, in a `Tape`. All operations accept complex numbers.
 """
 
 from __future__ import annotations
@@ -24,24 +24,26 @@ Initialisation = Literal["xavier", "he", "normal"]
 """The ways to draw the weights of a network."""
 
 VARIANCE_FLOOR = 1e-5
-"""ε of batch normalisation: added to the variance, so that a unit that is the same for all samples divides by no zero."""
+"""ε of batch normalisation. It is added to the variance, which is zero for a unit with the same value for all samples."""
 ONE_THREAD = 2**18
+"""The number of multiplications in a matrix product up to which BLAS uses one thread."""
 ONE_THREAD_VECTOR = 9000
+"""The same number for the product of a matrix and a vector."""
 
 
 @dataclass(frozen=True)
 class Layer:
-    """One layer of a chain, and where its parameters lie in x.
+    """One layer of a chain, and the coordinates of x that are its parameters.
 
     Attributes:
-        number: its place, from 1.
-        inputs: how many numbers go in for each sample.
-        units: how many come out.
-        activation: what is applied to each of them.
-        normalised: whether it has batch normalisation.
-        weights: where W lies, `(units, inputs)` row by row.
-        scales: where γ lies, `(units,)`; empty without batch normalisation.
-        biases: where b lies (β with batch normalisation), `(units,)`.
+        number: its number in the chain, from 1.
+        inputs: the number of its inputs for each sample.
+        units: the number of its outputs for each sample.
+        activation: the activation that is applied to each output.
+        normalised: True if it has batch normalisation.
+        weights: the coordinates of W, `(units, inputs)`, row by row.
+        scales: the coordinates of γ, `(units,)`; empty without batch normalisation.
+        biases: the coordinates of b, or of β with batch normalisation, `(units,)`.
     """
 
     number: int
@@ -55,7 +57,7 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """Its number, its shape and its activation."""
+        """The number, shape and activation, e.g. `layer 1: 2 → 8, tanh`."""
         return f"layer {self.number}: {self.inputs} → {self.units}, {self.activation}"
 
     def matrix(self, x: Array) -> Array:
@@ -64,25 +66,25 @@ class Layer:
 
 
 class Tape:
-    """What the way forward leaves for the way back, in arrays that serve one group of runs after another.
+    """The arrays that the forward pass fills in for the backward pass; they are used for one group of runs after another.
 
     Attributes:
-        outputs: what leaves each layer, `(runs, units, samples)`.
-        inputs: what each layer's parameters are multiplied by, `(runs, inputs, samples)`, with a row of ones behind where there
-            is no batch normalisation: it takes the biases along in one product, without a second walk through the result.
-        turned: the same, `(runs, samples, inputs)`.
-        normals: x̂ of each layer with batch normalisation, `(runs, units, samples)`; of the others nothing.
-        factors: 1/√(σ² + ε) of these, `(runs, units, 1)`.
-        rooms: where slopes go that find no room in what has been read for the last time, `(runs, units, samples)`.
+        outputs: the outputs of each layer, `(runs, units, samples)`.
+        inputs: the inputs of each layer, `(runs, inputs, samples)`. Without batch normalisation they end with a row of ones, by
+            which one matrix product adds the biases too.
+        turned: the inputs with the last two axes exchanged, `(runs, samples, inputs)`.
+        normals: x̂ of each layer with batch normalisation, `(runs, units, samples)`; without units for the other layers.
+        factors: 1/√(σ² + ε) of each layer with batch normalisation, `(runs, units, 1)`; without units for the other layers.
+        rooms: two arrays for slopes that do not fit into the outputs of a layer, `(runs, units, samples)`.
     """
 
     def __init__(self, layers: Layers, features: Array, runs: int, dtype: Any) -> None:
-        """Make one.
+        """Allocate the arrays.
 
         Args:
             layers: the chain.
-            features: what enters it, `(features, samples)`.
-            runs: how many runs it is for.
+            features: the inputs of the first layer, `(features, samples)`.
+            runs: the number of runs.
             dtype: float64, or complex128 for complex steps.
         """
         samples = features.shape[-1]
@@ -101,11 +103,11 @@ class Tape:
         self.turned = [each.swapaxes(-1, -2) for each in self.inputs]
 
     def only(self, runs: int) -> Tape:
-        """Return the tape for the first few runs, in the same memory."""
+        """Return a tape for the first `runs` runs, in the same memory."""
         if runs == len(self.outputs[0]):
             return self
         part = object.__new__(Tape)
-        # What enters the first layer is the same for all runs.
+        # The inputs of the first layer are the same for all runs.
         part.inputs = [self.inputs[0], *(each[:runs] for each in self.inputs[1:])]
         part.turned = [each.swapaxes(-1, -2) for each in part.inputs]
         for name in ("outputs", "normals", "factors", "rooms"):
@@ -115,15 +117,15 @@ class Tape:
 
 @dataclass(frozen=True)
 class Layers:
-    """aₗ = σ(Wₗ aₗ₋₁ + bₗ) for each layer l, with the identity for σ in the last one.
+    """A chain of dense layers: aₗ = σ(Wₗ aₗ₋₁ + bₗ) for each layer l, where σ is the identity in the last layer.
 
-    With batch normalisation each layer but the last computes aₗ = σ(γ x̂ + β) instead, where u = Wₗ aₗ₋₁ and
+    With batch normalisation, each layer but the last computes aₗ = σ(γ x̂ + β). Here u = Wₗ aₗ₋₁ and
     x̂ = (u − mean u)/√(var u + ε), with mean and variance over the samples.
 
     Attributes:
-        sizes: how many numbers enter, then how many leave each layer.
+        sizes: the number of inputs of the chain, then the number of outputs of each layer.
         activation: σ.
-        batch_norm: whether there is batch normalisation.
+        batch_norm: True for batch normalisation.
     """
 
     sizes: tuple[int, ...]
@@ -132,7 +134,7 @@ class Layers:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """The layers, and where their parameters lie: weights, then scales if there are any, then biases, layer by layer."""
+        """The layers. In x, the weights of a layer come first, then its scales if it has any, then its biases."""
         found, first, last = [], 0, len(self.sizes) - 1
         for number, (inputs, units) in enumerate(itertools.pairwise(self.sizes), 1):
             normalised = self.batch_norm and number < last
@@ -145,11 +147,16 @@ class Layers:
 
     @property
     def dimension(self) -> int:
-        """How many parameters there are."""
+        """The number of parameters."""
         return sum(layer.units * (layer.inputs + (2 if layer.normalised else 1)) for layer in self.layers)
 
     def outputs(self, x: Array, tape: Tape) -> Array:
-        """Return what leaves the last layer, `(runs, outputs, samples)`; the tape keeps what leaves each."""
+        """Return the outputs of the last layer, `(runs, outputs, samples)`; the tape keeps the outputs of all layers.
+
+        Args:
+            x: the parameters, `(runs, dimension)`.
+            tape: a tape for these runs, which is filled in.
+        """
         for place, layer in enumerate(self.layers):
             here, weights = tape.outputs[place], layer.matrix(x)
             if layer.normalised:
@@ -163,16 +170,16 @@ class Layers:
         return tape.outputs[-1]
 
     def carried_back(self, x: Array, tape: Tape, slope: Array, gradient: Array) -> Iterator[tuple[Layer, Array]]:
-        """Carry ∂f/∂outputs back through the layers, from the last to the first, and fill in the gradient on the way.
+        """Carry ∂f/∂outputs back through the layers, from the last to the first, and fill in the gradient.
 
         Args:
             x: the parameters, `(runs, dimension)`.
-            tape: as `outputs` left it; what it holds is used up.
+            tape: the tape after `outputs`; its arrays are overwritten.
             slope: ∂f/∂outputs, `(runs, outputs, samples)`; overwritten.
-            gradient: where ∂f/∂x goes, `(runs, dimension)`.
+            gradient: the array for ∂f/∂x, `(runs, dimension)`.
 
         Yields:
-            Each layer l and ∂f/∂aₗ, `(runs, units, samples)`, overwritten when the next is asked for.
+            Each layer l with ∂f/∂aₗ, `(runs, units, samples)`, which is overwritten when the next layer is asked for.
         """
         for place in reversed(range(len(self.layers))):
             layer, here = self.layers[place], tape.outputs[place]
@@ -189,15 +196,15 @@ class Layers:
                 gradient[:, layer.biases] = products[..., -1]
             gradient[:, layer.weights] = products[..., : layer.inputs].reshape(len(x), -1)
             if place:
-                # Nobody reads what has left this layer any more.
+                # The outputs of this layer are not needed any more, so their memory is free for the slopes.
                 room = here if layer.inputs <= layer.units else tape.rooms[place % 2]
                 slope = _times(layer.matrix(x).swapaxes(-1, -2), slope, room[:, : layer.inputs])
 
     def draw(self, generator: np.random.Generator, count: int, initialisation: Initialisation, gain: float) -> Array:
-        """Draw starting points, `(count, dimension)`; more of them begin with the same ones.
+        """Return starting points, `(count, dimension)`. A larger count begins with the same points.
 
-        The weights of a layer with n inputs and m units are, times `gain`: `xavier`, uniform on ±√(6/(n + m)); `he`, normal with
-        variance 2/n; `normal`, normal with variance 1. Scales are 1 and biases 0.
+        The weights of a layer with n inputs and m units are `gain` times a random number: for `xavier`, uniform on ±√(6/(n + m));
+        for `he`, normal with variance 2/n; for `normal`, normal with variance 1. Scales are 1 and biases are 0.
 
         Source: Glorot and Bengio, Understanding the difficulty of training deep feedforward neural networks (AISTATS 2010),
         eq. 16; He, Zhang, Ren and Sun, Delving deep into rectifiers (ICCV 2015), eq. 10.
@@ -215,7 +222,7 @@ class Layers:
 
 
 def _times(matrix: Array, columns: Array, out: Array) -> Array:
-    """Return `matrix` times `columns`, in `out`. A column times a row is no job for BLAS."""
+    """Return `matrix` times `columns`, in `out`; NumPy is faster than BLAS at the product of a column and a row."""
     if columns.shape[-2] == 1:
         return cast(Array, np.multiply(matrix, columns, out=out))
     blocks = _blocks(matrix.shape[-2], matrix.shape[-1], columns.shape[-1])
@@ -239,21 +246,21 @@ def _summed_products(slope: Array, turned: Array) -> Array:
 
 @functools.lru_cache(maxsize=256)
 def _blocks(rows: int, columns: int, samples: int) -> tuple[slice, ...]:
-    """Return so many samples at a time that BLAS does not split their product among threads, for that changes last bits.
+    """Return blocks of samples so small that BLAS does not split their product among threads, which would change last bits.
 
-    OpenBLAS splits products of matrices from 2¹⁸ multiplications on, and those with a vector from 9216.
+    OpenBLAS splits products of matrices from 2¹⁸ multiplications on, and products with a vector from 9216.
     """
     most = max(1, (ONE_THREAD_VECTOR if 1 in (rows, columns) else ONE_THREAD) // (rows * columns))
     return tuple(slice(first, first + most) for first in range(0, samples, most))
 
 
 def _row_sums(a: Array, b: Array) -> Array:
-    """Return Σ a b over the samples, and no conjugate, unlike `vecdot`."""
+    """Return Σ a b over the samples; unlike `vecdot`, without the complex conjugate of a."""
     return cast(Array, (a * b).sum(axis=-1))
 
 
 def _normalise(u: Array, normal: Array, factor: Array) -> None:
-    """Write x̂ = (u − mean u)/√(var u + ε) into `normal`, and the factor that u is stretched by into `factor`."""
+    """Write x̂ = (u − mean u)/√(var u + ε) into `normal`, and 1/√(var u + ε) into `factor`."""
     np.subtract(u, u.mean(axis=-1, keepdims=True), out=normal)
     variance = _row_sums(normal, normal)[..., None] / u.shape[-1]
     np.divide(1.0, np.sqrt(variance + VARIANCE_FLOOR), out=factor)
@@ -261,9 +268,9 @@ def _normalise(u: Array, normal: Array, factor: Array) -> None:
 
 
 def _through_normalisation(slope: Array, normal: Array, stretch: Array, scales: Array, biases: Array, room: Array) -> None:
-    """Turn ∂f/∂(γ x̂ + β) into ∂f/∂u = γ/√(σ² + ε) (slope − mean slope − x̂ mean(slope x̂)), in place.
+    """Change ∂f/∂(γ x̂ + β) into ∂f/∂u = γ/√(σ² + ε) (slope − mean slope − x̂ mean(slope x̂)), in place.
 
-    Source: Ioffe and Szegedy, Batch normalization (ICML 2015), section 3, the three steps of whose chain rule this joins.
+    Source: Ioffe and Szegedy, Batch normalization (ICML 2015), section 3; the three steps of its chain rule are joined.
     """
     samples = slope.shape[-1]
     np.multiply(normal, scales[..., None] / samples, out=room)

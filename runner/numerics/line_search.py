@@ -1,7 +1,7 @@
-"""Line searches: how far to go along a direction that leads downhill, each run for itself.
+"""Line searches: each run finds the step size along its own descent direction.
 
-Only the runs that still search are counted. A value of NaN never falls enough, so a search backs away from where f is not
-defined; and a run whose next trial is where it is already searches no longer.
+Only the runs that are still searching are counted. A value of NaN never decreases enough, so a search backs away from places
+where f is not defined. A run whose next trial point equals its current one stops searching.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from runner.contracts.optimizer import Point
 def armijo(
     point: Point, direction: Array, first: float | Array, c1: float | Array, shrink: float | Array, max_trials: int
 ) -> Array:
-    """Backtrack along `direction` until f falls enough: the first x + αp with f(x + αp) ≤ f(x) + c₁ α ∇f(x)·p.
+    """Backtrack along a direction p until f decreases enough: f(x + αp) ≤ f(x) + c₁ α ∇f(x)·p.
 
-    The step sizes α = first, first · shrink, first · shrink², … are tried in turn.
+    The step sizes α = first, first · shrink, first · shrink², … are tried in turn, and the first that is accepted is taken.
 
     Source: Armijo, Minimization of functions having Lipschitz continuous first partial derivatives (1966); Nocedal and Wright,
     Numerical Optimization, 2nd ed., algorithm 3.1.
 
     Args:
-        point: where the search starts.
+        point: the point at which the search starts.
         direction: p, `(runs, dimension)`.
-        first: the first step size tried; a number or a column `(runs, 1)`, as the next two.
-        c1: the fraction of the decrease promised by the slope that is enough.
-        shrink: what a step size is multiplied by after a trial in vain.
-        max_trials: how many step sizes are tried at most.
+        first: the first step size, a number or a column `(runs, 1)`.
+        c1: the fraction of the decrease α ∇f(x)·p that is enough, a number or a column.
+        shrink: the factor for the step size after each rejected trial, a number or a column.
+        max_trials: the largest number of step sizes that are tried.
 
     Returns:
-        Where the runs go, `(runs, dimension)`. One that finds nothing, or whose direction leads not downhill, stays where it
-        is.
+        The next iterates, `(runs, dimension)`. A run stays at x if no step size is accepted or if its direction does not lead
+        downhill.
     """
     x, value = point.x, point.value[:, None]
     slope = dot(point.gradient, direction)[:, None]
@@ -51,26 +51,27 @@ def armijo(
 
 
 def wolfe(point: Point, direction: Array, first: float | Array, c1: float | Array, c2: float | Array, max_trials: int) -> Array:
-    """Bracket and bisect along `direction` until f falls enough and the slope has eased enough.
+    """Bracket and bisect along a direction p until f decreases enough and the slope has flattened enough.
 
-    So f(x + αp) ≤ f(x) + c₁ α ∇f(x)·p and ∇f(x + αp)·p ≥ c₂ ∇f(x)·p. From α = first, α is doubled as long as no tried α was too
-    long for the first condition, and is then half-way between the longest that was too short for the second and the shortest
-    that was too long. ∇f is computed only where the first condition holds.
+    These are the weak Wolfe conditions: f(x + αp) ≤ f(x) + c₁ α ∇f(x)·p and ∇f(x + αp)·p ≥ c₂ ∇f(x)·p. The search begins with
+    α = first and doubles α until the first condition fails. From then on, it tries the middle between two step sizes: the longest
+    one that was too short for the second condition, and the shortest one that was too long for the first condition. ∇f is
+    computed only where the first condition holds.
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd ed., equation 3.6; Lewis and Overton, Nonsmooth optimization via
     quasi-Newton methods (2013), algorithm 2.6.
 
     Args:
-        point: where the search starts.
+        point: the point at which the search starts.
         direction: p, `(runs, dimension)`.
-        first: the first step size tried; a number or a column `(runs, 1)`, as the next two.
-        c1: the fraction of the decrease promised by the slope that is enough.
-        c2: the fraction of the slope that may be left; c₁ < c₂ < 1.
-        max_trials: how many step sizes are tried at most.
+        first: the first step size, a number or a column `(runs, 1)`.
+        c1: the fraction of the decrease α ∇f(x)·p that is enough, a number or a column.
+        c2: the fraction of the slope that may remain, a number or a column; c₁ < c₂ < 1.
+        max_trials: the largest number of step sizes that are tried.
 
     Returns:
-        Where the runs go, `(runs, dimension)`. One that finds nothing goes to the last place where f had fallen enough; if
-        there was none, or its direction leads not downhill, it stays where it is.
+        The next iterates, `(runs, dimension)`. A run that finds no step size goes to the last point at which f had decreased
+        enough. It stays at x if there is no such point, or if its direction does not lead downhill.
     """
     x, value = point.x, point.value[:, None]
     slope = dot(point.gradient, direction)[:, None]
