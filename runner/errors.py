@@ -62,6 +62,18 @@ class StoreError(RunnerError):
     exit_code = 4
 
 
+class DamagedDatabase(StoreError):
+    """The results database is damaged.
+
+    Attributes:
+        finding: the database and what was found, without the advice that the message ends with.
+    """
+
+    def __init__(self, finding: str) -> None:
+        super().__init__(f"{finding}; `runner verify` says where; use a backup")
+        self.finding = finding
+
+
 class OutdatedDatabase(UserWarning):
     """A results database was written by an older version: it can be read but not written."""
 

@@ -16,7 +16,7 @@ from runner.cli.terminal.output_options import brief_format_option
 from runner.cli.terminal.progress import many_runs
 from runner.errors import OutdatedDatabase
 from runner.results.results_database import ResultsDatabase
-from runner.store.urls import shown
+from runner.store.urls import without_password
 from runner.tables.readable import date
 
 
@@ -118,7 +118,7 @@ def copy(target: str, db: str) -> None:
     """
     with _quiet(db) as database:
         rows = database.copy(target)
-    click.echo(f"{shown(target)}: {many_runs(rows['run'])} copied, and verified")
+    click.echo(f"{without_password(target)}: {many_runs(rows['run'])} copied, and verified")
 
 
 @db.command(short_help="Give the room of what was deleted back to the disk.")

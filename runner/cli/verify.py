@@ -13,9 +13,8 @@ import runner
 from runner.cli.terminal.database_option import db_option
 from runner.cli.terminal.option_types import WholeNumber
 from runner.cli.terminal.progress import many_runs
-from runner.errors import StoreError
+from runner.errors import DamagedDatabase, StoreError
 from runner.results.results_database import ResultsDatabase
-from runner.store.error_messages import ADVICE
 from runner.tables.frame import printable
 
 if TYPE_CHECKING:
@@ -59,11 +58,8 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
 def _opened(db: str) -> ResultsDatabase:
     try:
         return runner.open(db)
-    except StoreError as error:
-        text = str(error)
-        if text.endswith(ADVICE):
-            text = text.removesuffix(ADVICE) + ", and too little can be read to say where; put a backup in its place"
-        raise StoreError(text) from error
+    except DamagedDatabase as error:
+        raise StoreError(f"{error.finding}; too little can be read to say where; use a backup") from error
 
 
 def _say(check: Check) -> int:
@@ -72,7 +68,7 @@ def _say(check: Check) -> int:
     click.echo(f"{check.name:14}{check.count:>10,}  {f'{count:,} damaged' if count else 'ok'}")
     for sentences in (check.problems, check.notes):
         for sentence in sentences[:MOST_SHOWN]:
-            click.echo(f"  {printable(sentence.removesuffix(ADVICE))}")
+            click.echo(f"  {printable(sentence)}")
         if len(sentences) > MOST_SHOWN:
             click.echo(f"  and {len(sentences) - MOST_SHOWN:,} more")
     return count

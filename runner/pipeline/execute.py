@@ -62,7 +62,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
 
     distributions = {offers[setting].distribution for setting in axes} - {""}
     here = environment(experiment.path.parent, distributions)
-    store.database.told = observer.warned
+    store.database.report_wait = observer.warned
     recording = store.begin(experiment, plan.runs, landmarks(plan.runs, experiment.gradients), here)
     finished = Finished(recording.experiment)
     share = Share(recording, parcels, todo, plan.stored, observer)

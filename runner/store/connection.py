@@ -1,4 +1,4 @@
-"""Opening the results database: a path or an SQLAlchemy URL, SQLite or PostgreSQL."""
+"""Connections to the results database: an SQLite file or a PostgreSQL server, for reading or for writing."""
 
 from __future__ import annotations
 
@@ -8,96 +8,124 @@ import os
 import shlex
 import sqlite3
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 from sqlalchemy import Connection, Engine, create_engine, event, inspect, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import NullPool, QueuePool
 
-from runner.errors import StoreError
-from runner.store.deferred_interrupts import deferred
-from runner.store.error_messages import DAMAGED, READ_ONLY, SENSELESS, busy, is_busy, reason, senseless
+from runner.errors import DamagedDatabase, StoreError
+from runner.store.deferred_interrupts import defer_interrupts
+from runner.store.error_messages import (
+    INVALID_CONTENT,
+    READ_ONLY,
+    busy_message,
+    damage,
+    describe_invalid_content,
+    explain,
+    is_busy,
+)
 from runner.store.schema import SCHEMA_VERSION, metadata, schema_version, views
-from runner.store.sqlite_files import PAGE_BYTES, OwnFile, is_sqlite_file, may_write, open_to_read, open_to_write, put_in_place
-from runner.store.urls import location, read_url, server_engine, shown
+from runner.store.sqlite_files import (
+    PAGE_BYTES,
+    OpenedFile,
+    create_in_place,
+    is_sqlite_file,
+    may_write,
+    open_to_read,
+    open_to_write,
+)
+from runner.store.urls import create_server_engine, database_location, read_url, without_password
 
 ADVISORY_LOCK = 5_717_340_216
-"""A number that nobody else is likely to lock."""
-BETWEEN_TRIES = 0.05
-"""Seconds; a file's driver waits by itself."""
+"""The number of the PostgreSQL advisory lock that a writer holds; no other program is likely to use it."""
+SECONDS_BETWEEN_TRIES = 0.05
+"""The pause between two attempts to get the lock of a server. For a file, SQLite itself waits."""
 BUSY_SECONDS = 60.0
-"""How long one waits for another writer, unless told that it waits."""
-# Of a connection that an interruption closed halfway, it would print a traceback where no log is set up.
+"""The time after which a writer that waits for another writer gives up, or reports that it waits."""
+# Without a handler, SQLAlchemy prints a traceback for a connection that an interruption closed halfway.
 logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
 
 class Database:
-    """A results database that may not exist yet.
+    """A results database, which may not exist yet.
 
     Attributes:
-        name: what the user called it, without its password.
-        path: the file, for SQLite.
-        schema: the version of its layout, None if it has none or nobody has looked.
-        told: who is told that another program keeps this one waiting. With it a writer waits for as long as it takes; without,
-            it gives up in the end.
+        name: the path or URL that the user gave, without its password.
+        path: the file, for SQLite; None for a server.
+        schema: the version of the layout; None if the database has no layout yet, or has not been read.
+        report_wait: called with a message while another program keeps this one waiting. If it is None, a writer gives up after
+            `BUSY_SECONDS`; otherwise the writer waits until the other program ends.
     """
 
     def __init__(self, name: str | os.PathLike[str]) -> None:
-        where = location(name)
-        self.name = shown(where)
-        self._is_shown_whole = self.name == where
-        self.told: Callable[[str], None] | None = None
-        url = read_url(where)
+        location = database_location(name)
+        self.name = without_password(location)
+        self._name_is_whole = self.name == location
+        self.report_wait: Callable[[str], None] | None = None
+        url = read_url(location)
         self._is_sqlite = url.get_backend_name() == "sqlite"
         self.path = Path(url.database) if self._is_sqlite and url.database not in (None, "", ":memory:") else None
         if self._is_sqlite and self.path is None:
             raise StoreError(f"database {self.name}: results are kept in a file; give its path")
-        self._own = OwnFile(self.name, self.path) if self.path else None
+        self._opened_file = OpenedFile(self.name, self.path) if self.path else None
         self.schema: str | None = None
-        self._server = None if self.path else server_engine(self.name, url)
-        # What a transaction reads is of one instant, however many questions it asks: a file does that by itself.
+        self._server = None if self.path else create_server_engine(self.name, url)
+        # Within one transaction, all queries see the database as of one instant. SQLite does this without an option.
         snapshot = {"isolation_level": "REPEATABLE READ"}
         self._reader = self._server.execution_options(**snapshot) if self._server else self._sqlite_engine("ro")
 
     @functools.cached_property
-    def _engine(self) -> Engine:
-        """For writing, which few who ask ever do."""
+    def _writer(self) -> Engine:
+        """The engine for writing, created on first use."""
         return self._server or self._sqlite_engine("rw")
 
     def _sqlite_engine(self, mode: str) -> Engine:
-        opener = cast(OwnFile, self._own).open if mode == "rw" else functools.partial(open_to_read, cast(Path, self.path))
-        # The writer keeps its connection: closing the last one folds the write-ahead log into the file each time.
+        if mode == "ro":
+            opener: Callable[[], sqlite3.Connection] = functools.partial(open_to_read, cast(Path, self.path))
+        else:
+            opener = cast(OpenedFile, self._opened_file).open
+        # The writer keeps its connection, because closing the last connection folds the write-ahead log into the file.
         engine = create_engine("sqlite://", creator=opener, poolclass=QueuePool if mode == "rw" else NullPool)
-        # The driver would begin a transaction only before the first write, too late to keep another writer out.
-        event.listen(engine, "begin", self._begin_writing if mode == "rw" else lambda c: c.exec_driver_sql("BEGIN"))
+
+        # By default, the driver begins a transaction before the first write, which is too late to keep another writer out.
+        @event.listens_for(engine, "begin")
+        def begin(connection: Connection) -> None:
+            if mode == "ro":
+                connection.exec_driver_sql("BEGIN")
+            else:
+                self._wait_until(connection, _begin_immediate)
+
         return engine
 
-    def _begin_writing(self, connection: Connection) -> None:
-        """Begin a transaction that keeps all other writers out, as soon as there is none."""
-        self._wait(connection, _begun)
-
-    def _wait(self, connection: Connection, alone: Callable[[Connection], bool]) -> None:
-        """Try again until there is no other writer, hear Ctrl-C between two tries, and tell of it or give up in the end."""
-        options = connection.get_execution_options()
-        patience = options["patience"]
-        begun = said = time.monotonic()
-        while not alone(connection):
-            options["interrupts"].hear()
-            now = time.monotonic()
-            if now - begun > (patience or BUSY_SECONDS) and (patience or self.told is None):
-                raise StoreError(f"database {self.name}: {busy(now - begun)}; end that program or wait for it, then try again")
-            if self.told is not None and now - said > BUSY_SECONDS:
-                said = now
-                self.told(f"database {self.name}: {busy(now - begun)}; waiting until it ends")
-
-    def exists(self) -> bool:
-        """Whether there is anything to read.
+    def _wait_until(self, connection: Connection, is_only_writer: Callable[[Connection], bool]) -> None:
+        """Try until there is no other writer, and look for Ctrl-C between two tries.
 
         Raises:
-            StoreError: there is, and it is not a results database, or a newer one.
+            StoreError: another program has kept the database locked for too long.
+            KeyboardInterrupt: Ctrl-C was pressed.
+        """
+        options = connection.get_execution_options()
+        patience = options["patience"]
+        began = reported = time.monotonic()
+        while not is_only_writer(connection):
+            options["interrupts"].raise_if_pending()
+            now = time.monotonic()
+            if now - began > (patience or BUSY_SECONDS) and (patience or self.report_wait is None):
+                message = busy_message(now - began)
+                raise StoreError(f"database {self.name}: {message}; end that program or wait for it, then try again")
+            if self.report_wait is not None and now - reported > BUSY_SECONDS:
+                reported = now
+                self.report_wait(f"database {self.name}: {busy_message(now - began)}; waiting until it ends")
+
+    def exists(self) -> bool:
+        """Return whether there is a results database to read.
+
+        Raises:
+            StoreError: the file or server holds something else, or a database of a newer version.
         """
         if self.path is not None and not is_sqlite_file(self.path, self.name):
             return False
@@ -105,162 +133,176 @@ class Database:
             return self.schema is not None
 
     def require(self) -> None:
-        """Look whether it is there.
+        """Check that the database exists.
 
         Raises:
-            StoreError: it is not, or is no results database, or a newer one.
+            StoreError: it does not exist, is not a results database, or is of a newer version.
         """
         if not self.exists():
-            raise StoreError(f"database {self.name}: there is none; `runner run` makes it, --db or RUNNER_DB names another")
+            raise StoreError(
+                f"database {self.name}: does not exist; `runner run` creates it, and --db or RUNNER_DB names another database"
+            )
 
     @property
     def outdated(self) -> str | None:
-        """What to tell of a database of an older schema; None if it is of today's, or nobody has looked at it."""
+        """The warning for a database of an older schema; None for the current schema, or before the database has been read."""
         if self.schema in (None, SCHEMA_VERSION):
             return None
-        return f"database {self.name}: has schema {self.schema}, an older one; {self._advice}"
+        return f"database {self.name}: has the older schema {self.schema}; {self._how_to_upgrade}"
 
     @property
-    def _advice(self) -> str:
-        named = f" --db {shlex.quote(self.name)}`" if self._is_shown_whole else "`, with the same --db or RUNNER_DB,"
-        return f"`runner db upgrade{named} {'makes a backup and ' if self.path else ''}brings it to schema {SCHEMA_VERSION}"
+    def _how_to_upgrade(self) -> str:
+        option = f" --db {shlex.quote(self.name)}`" if self._name_is_whole else "`, with the same --db or RUNNER_DB,"
+        return f"`runner db upgrade{option} {'makes a backup and ' if self.path else ''}brings it to schema {SCHEMA_VERSION}"
 
     def create(self) -> None:
-        """Make the tables, unless they are there.
+        """Create the tables, unless they exist.
 
         Raises:
-            StoreError: they cannot be made, or are of an older schema.
+            StoreError: the tables cannot be created, or are of an older schema.
         """
         if self.exists():
             return
-        if self.path is None:
-            self._make_tables_inside()
-            return
-        try:
-            if not put_in_place(self.path, make_file):
-                self._make_tables_inside()
-        except (OSError, DBAPIError) as error:
-            cause = error.orig if isinstance(error, DBAPIError) else error
-            raise StoreError(f"database {self.name}: cannot be created: {reason(cause)}") from error
-
-    def _make_tables_inside(self) -> None:
-        """Make the tables in a database that is there, unless somebody else just did."""
+        if self.path is not None:
+            try:
+                if create_in_place(self.path, create_file):
+                    return
+            except (OSError, DBAPIError) as error:
+                cause = error.orig if isinstance(error, DBAPIError) else error
+                raise StoreError(f"database {self.name}: cannot be created: {explain(cause)}") from error
+        # The database exists and is empty, or another process has just created it.
         with self.writing() as connection:
             if self.schema is None:
-                make_tables(connection)
+                create_tables(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        """A connection that cannot write, and sees the database as of one instant; an older schema looks like today's.
+        """Open a connection that cannot write, and that sees the database as of one instant.
+
+        A database of an older schema looks like one of the current schema.
 
         Raises:
-            StoreError: with what the database said.
+            StoreError: the database reported an error, or holds invalid content.
         """
-        if self._own is not None:
-            self._own.require()
-        with self._explained(), self._reader.connect() as connection:
+        if self._opened_file is not None:
+            self._opened_file.require()
+        with self._errors_explained(), self._reader.connect() as connection:
             if self.schema != SCHEMA_VERSION:
-                self.schema = self._version(connection)
+                self.schema = self._read_version(connection)
             if self.schema in OLDER:
                 show_as_current(connection, self.schema)
             if not self._is_sqlite:
-                connection.exec_driver_sql("SET TRANSACTION READ ONLY")  # not before, for those views are made
+                # The views above are created first, because a read-only transaction cannot create them.
+                connection.exec_driver_sql("SET TRANSACTION READ ONLY")
             try:
                 yield connection
-            except SENSELESS as error:
+            except INVALID_CONTENT as error:
                 raise StoreError(
-                    f"database {self.name}: holds what makes no sense ({senseless(error)}); "
-                    "`runner verify` says whether it is damaged, and where"
+                    f"database {self.name}: holds invalid content ({describe_invalid_content(error)}); "
+                    "`runner verify` reports whether it is damaged, and where"
                 ) from error
 
     @contextmanager
-    def writing(self, patience: float | None = None, calm: bool = True) -> Iterator[Connection]:
-        """One transaction, committed at the end of the body, rolled back if that raises.
+    def writing(self, patience: float | None = None, defer: bool = True) -> Iterator[Connection]:
+        """Open one transaction. It is committed at the end of the body, and rolled back if the body raises.
 
         Args:
-            patience: how many seconds to wait for another writer; for as long as is usual if None.
-            calm: put Ctrl-C off to the end.
+            patience: the seconds to wait for another writer; None for the default.
+            defer: whether Ctrl-C takes effect only at the end of the body.
 
         Raises:
-            StoreError: with what the database said, or that it is of an older schema; nothing of the body is kept.
+            StoreError: the database reported an error, or is of an older schema; nothing that the body wrote is kept.
         """
-        with self.migrating(patience, calm) as connection:
+        with self.migrating(patience, defer) as connection:
             if self.schema in OLDER:
-                raise StoreError(f"database {self.name}: has schema {self.schema}, which can be read only; {self._advice}")
+                raise StoreError(
+                    f"database {self.name}: has schema {self.schema}: it can be read but not written; {self._how_to_upgrade}"
+                )
             yield connection
 
     @contextmanager
-    def migrating(self, patience: float | None = None, calm: bool = True) -> Iterator[Connection]:
-        """The same in a database of any schema.
+    def migrating(self, patience: float | None = None, defer: bool = True) -> Iterator[Connection]:
+        """Open one transaction as `writing` does, whatever schema the database has.
 
         Raises:
-            StoreError: with what the database said; nothing of the body is kept.
+            StoreError: the database reported an error; nothing that the body wrote is kept.
         """
         if self.path is not None and self.path.exists() and not may_write(self.path):
             raise StoreError(f"database {self.name}: {READ_ONLY}")
-        with self._explained(), deferred(calm) as interrupts:
-            engine = self._engine.execution_options(patience=patience, interrupts=interrupts)
+        with self._errors_explained(), defer_interrupts(defer) as interrupts:
+            engine = self._writer.execution_options(patience=patience, interrupts=interrupts)
             with engine.begin() as connection:
-                if self._own is not None:
-                    self._own.check(cast(sqlite3.Connection, connection.connection.driver_connection))
+                if self._opened_file is not None:
+                    self._opened_file.check(cast(sqlite3.Connection, connection.connection.driver_connection))
                 if connection.dialect.name == "postgresql":
-                    self._wait(connection, _alone_on_server)
-                    _lock_runs(connection)
+                    self._wait_until(connection, _lock_server)
+                    if inspect(connection).has_table("run"):
+                        connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
                 if self.schema != SCHEMA_VERSION:
-                    self.schema = self._version(connection)
+                    self.schema = self._read_version(connection)
                 yield connection
 
     @contextmanager
     def outside_transactions(self) -> Iterator[Connection]:
-        """A connection for commands that no transaction may hold, while there is no other writer.
+        """Open a connection for commands that cannot run within a transaction, such as VACUUM.
 
         Raises:
-            StoreError: with what the database said, or that it is of an older schema.
+            StoreError: the database reported an error, or is of an older schema.
         """
         with self.writing():
             pass
-        engine = self._engine
+        engine = self._writer
         if self.path is not None:
             opener = functools.partial(open_to_write, self.path, BUSY_SECONDS)
             engine = create_engine("sqlite://", creator=opener, poolclass=NullPool)
-        with self._explained(), engine.connect() as connection:
+        with self._errors_explained(), engine.connect() as connection:
             yield connection if self.path else connection.execution_options(isolation_level="AUTOCOMMIT")
 
     def close(self) -> None:
-        """Give back the connections."""
-        # The last to leave clears away the write-ahead log, which a reader cannot.
+        """Close all connections."""
+        # The last connection to close removes the write-ahead log, and a reader cannot remove it.
         self._reader.dispose()
-        if "_engine" in vars(self):
-            if self._own is not None and not self._own.is_there():
-                self._leave_file(self._own)
-            self._engine.dispose()
-
-    def _leave_file(self, own: OwnFile) -> None:
-        with suppress(StoreError), closing(self._engine.raw_connection()) as connection:
-            own.leave(cast(sqlite3.Connection, connection.driver_connection))
+        if "_writer" in vars(self):
+            if self._opened_file is not None and not self._opened_file.is_in_place():
+                with suppress(StoreError), closing(self._writer.raw_connection()) as connection:
+                    self._opened_file.abandon(cast(sqlite3.Connection, connection.driver_connection))
+            self._writer.dispose()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
+    def _errors_explained(self) -> Iterator[None]:
+        """Turn each error of the database into a StoreError that says what it means."""
         try:
             yield
-        except DBAPIError as error:
-            raise StoreError(f"database {self.name}: {reason(error.orig)}") from error
-        except SQLAlchemyError as error:
-            raise StoreError(f"database {self.name}: {error}") from error
-        except sqlite3.Error as error:
-            # Of rows that are taken from the driver as they are.
-            raise StoreError(f"database {self.name}: {reason(error)}") from error
-        except UnicodeDecodeError as error:
-            raise StoreError(f"database {self.name}: {DAMAGED.format('a text in it is none')}") from error
+        except (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError) as error:
+            # Rows that are fetched straight from the driver raise the driver's own errors.
+            cause = error.orig if isinstance(error, DBAPIError) else error
+            damaged = damage(cause)
+            if damaged is not None:
+                raise DamagedDatabase(f"database {self.name}: is damaged: {damaged}") from error
+            raise StoreError(f"database {self.name}: {explain(cause)}") from error
 
-    def _version(self, connection: Connection) -> str | None:
-        tables = _tables(connection)
+    def _read_version(self, connection: Connection) -> str | None:
+        if self._is_sqlite:
+            # Every connection asks this first, and SQLAlchemy's inspection takes longer than SQLite's answer.
+            query = "SELECT name FROM sqlite_master WHERE type = 'table'"
+            tables = set(connection.exec_driver_sql(query).scalars())
+        else:
+            tables = set(inspect(connection).get_table_names())
         if schema_version.name not in tables:
             if tables and self._is_sqlite:
-                shown = ", ".join(sorted(tables)[:3])
-                raise StoreError(f"database {self.name}: belongs to another program (its tables: {shown}); name another file")
+                some_tables = ", ".join(sorted(tables)[:3])
+                raise StoreError(
+                    f"database {self.name}: belongs to another program (its tables: {some_tables}); name another file"
+                )
             return None
-        version = self._only_version(connection.exec_driver_sql(f"SELECT version_num FROM {schema_version.name}").scalars().all())
+        versions = connection.exec_driver_sql(f"SELECT version_num FROM {schema_version.name}").scalars().all()
+        if len(versions) != 1:
+            found = f"{' and '.join(map(str, versions))}" if versions else "no version"
+            raise StoreError(
+                f"database {self.name}: is damaged: its table {schema_version.name} must hold one version of the schema, "
+                f"and holds {found}; use a backup"
+            )
+        (version,) = versions
         if version != SCHEMA_VERSION and version not in OLDER:
             raise StoreError(
                 f"database {self.name}: has schema {version}, and this version of runner reads {SCHEMA_VERSION} and older ones; "
@@ -268,39 +310,9 @@ class Database:
             )
         return str(version)
 
-    def _only_version(self, versions: Sequence[Any]) -> Any:
-        if len(versions) == 1:
-            return versions[0]
-        said = f"{' and '.join(map(str, versions))} at once" if versions else "none"
-        raise StoreError(
-            f"database {self.name}: does not say which schema it has: its table {schema_version.name} should hold one, and holds "
-            f"{said}; it is damaged, and a backup is better than what is left"
-        )
 
-
-def _tables(connection: Connection) -> set[str]:
-    if connection.dialect.name != "sqlite":
-        return set(inspect(connection).get_table_names())
-    # Every question asks this first, and SQLAlchemy takes longer to put it than SQLite to answer.
-    return set(connection.exec_driver_sql("SELECT name FROM sqlite_master WHERE type = 'table'").scalars())
-
-
-def _alone_on_server(connection: Connection) -> bool:
-    """Try to let no one else write to a database on a server until the transaction ends; whether there is no other writer."""
-    # Before the tables are there, there is nothing else to lock.
-    alone = bool(connection.execute(text(f"SELECT pg_try_advisory_xact_lock({ADVISORY_LOCK})")).scalar_one())
-    if not alone:
-        time.sleep(BETWEEN_TRIES)
-    return alone
-
-
-def _lock_runs(connection: Connection) -> None:
-    if inspect(connection).has_table("run"):
-        connection.execute(text("LOCK TABLE run IN EXCLUSIVE MODE"))
-
-
-def _begun(connection: Connection) -> bool:
-    """Try to begin a transaction; whether there is no other writer."""
+def _begin_immediate(connection: Connection) -> bool:
+    """Try to begin a writing transaction in a file; return whether there is no other writer."""
     try:
         connection.exec_driver_sql("BEGIN IMMEDIATE")
     except OperationalError as error:
@@ -310,36 +322,45 @@ def _begun(connection: Connection) -> bool:
     return True
 
 
-def make_file(path: Path, fill: Callable[[Connection], object] = lambda connection: None) -> None:
-    """Make a file of our own, and fill it in the same transaction.
+def _lock_server(connection: Connection) -> bool:
+    """Try to keep other writers out of a server until the transaction ends; return whether there is no other writer."""
+    # Before the tables exist, this lock is the only one that a writer can take.
+    is_only_writer = bool(connection.execute(text(f"SELECT pg_try_advisory_xact_lock({ADVISORY_LOCK})")).scalar_one())
+    if not is_only_writer:
+        time.sleep(SECONDS_BETWEEN_TRIES)
+    return is_only_writer
+
+
+def create_file(path: Path, fill: Callable[[Connection], object] = lambda connection: None) -> None:
+    """Create a results database in a new file, and fill it in the same transaction.
 
     Raises:
-        DBAPIError: it cannot be made; what there is of it is worth nothing.
+        DBAPIError: it cannot be created; the file is incomplete and must be removed.
     """
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None))
     try:
-        with engine.connect() as opened:
-            # Nobody knows the file yet: it needs no journal, for it goes if this fails, and one wait for the disk at the end. A
-            # write-ahead log would take as much room again, and nobody is told where there is none to fold it into the file.
+        with engine.connect() as connection:
+            # No other process knows the file yet, and it is removed if this fails. So it needs no journal, and waits for the disk
+            # only at the end. A write-ahead log would take the same space again, and SQLite would not report a full disk.
             for command in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "BEGIN"):
-                opened.exec_driver_sql(command)
-            make_tables(opened)
-            fill(opened)
-            opened.commit()
-            opened.exec_driver_sql("PRAGMA journal_mode = WAL")
+                connection.exec_driver_sql(command)
+            create_tables(connection)
+            fill(connection)
+            connection.commit()
+            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
     finally:
         engine.dispose()
 
 
-def make_tables(connection: Connection) -> None:
-    """Make tables and views in an empty database."""
+def create_tables(connection: Connection) -> None:
+    """Create the tables and views of the current schema in an empty database."""
     metadata.create_all(connection)
-    make_views(connection)
+    create_views(connection)
     connection.execute(schema_version.insert().values(version_num=SCHEMA_VERSION))
 
 
-def make_views(connection: Connection) -> None:
-    """Make the views of today's schema."""
+def create_views(connection: Connection) -> None:
+    """Create the views of the current schema."""
     for name, query in views(connection.dialect.name).items():
         connection.execute(text(f"CREATE VIEW {name} AS {query}"))
 
@@ -355,13 +376,16 @@ OLDER = {
     },
     "0002": {},
 }
-"""For each older schema, tables of today's as queries on its own."""
+"""For each older schema, the tables of the current schema that differ, as queries on the older tables."""
 
 
 def show_as_current(connection: Connection, version: str) -> None:
-    """Put views before the tables of an older schema, for this connection (SQLite) or transaction (PostgreSQL) only."""
-    sqlite = connection.dialect.name == "sqlite"
-    schema = "main" if sqlite else connection.execute(text("SELECT current_schema()")).scalar_one()
-    tables = {name: query.format(schema=schema, false="0" if sqlite else "false") for name, query in OLDER[version].items()}
+    """Make an older schema look like the current one, by temporary views that hide its tables.
+
+    The views last as long as the connection (SQLite) or the transaction (PostgreSQL).
+    """
+    is_sqlite = connection.dialect.name == "sqlite"
+    schema = "main" if is_sqlite else connection.execute(text("SELECT current_schema()")).scalar_one()
+    tables = {name: query.format(schema=schema, false="0" if is_sqlite else "false") for name, query in OLDER[version].items()}
     for name, query in {**tables, **views(connection.dialect.name)}.items():
         connection.execute(text(f"CREATE TEMPORARY VIEW {name} AS {query}"))

@@ -1,4 +1,4 @@
-"""Ctrl-C, put off while something must not be left half done."""
+"""Ctrl-C, deferred while something must not be left half done."""
 
 from __future__ import annotations
 
@@ -9,46 +9,46 @@ from contextlib import contextmanager
 from types import FrameType
 
 
-class Deferred:
-    """Ctrl-C that has come, and is not yet heard."""
+class DeferredInterrupt:
+    """A Ctrl-C that has been pressed and has not taken effect yet."""
 
     def __init__(self) -> None:
-        self.came = False
+        self.is_pending = False
 
-    def note(self, number: int, frame: FrameType | None) -> None:
-        """Take a signal in."""
-        self.came = True
+    def receive(self, number: int, frame: FrameType | None) -> None:
+        """Remember the signal; a signal handler."""
+        self.is_pending = True
 
-    def hear(self) -> None:
-        """Be interrupted here, if Ctrl-C has come.
+    def raise_if_pending(self) -> None:
+        """Let Ctrl-C take effect here, if it has been pressed.
 
         Raises:
-            KeyboardInterrupt: it has.
+            KeyboardInterrupt: it has been pressed.
         """
-        if self.came:
-            self.came = False
+        if self.is_pending:
+            self.is_pending = False
             raise KeyboardInterrupt
 
 
 @contextmanager
-def deferred(wanted: bool = True) -> Iterator[Deferred]:
-    """Put Ctrl-C off to the end of the body, if that is wanted.
+def defer_interrupts(enabled: bool = True) -> Iterator[DeferredInterrupt]:
+    """Defer Ctrl-C to the end of the body, if `enabled`.
 
-    Raised at any instant it may fall where it is lost: Python drops what is raised while it clears an object away.
+    KeyboardInterrupt can be raised at any instruction, and Python discards it while an object is being destroyed.
 
     Raises:
-        KeyboardInterrupt: it came meanwhile.
+        KeyboardInterrupt: Ctrl-C was pressed during the body.
     """
-    pending = Deferred()
-    usual = signal.getsignal(signal.SIGINT)
-    # Only the main thread hears signals; and where Ctrl-C is ignored it stays so.
-    if not wanted or threading.current_thread() is not threading.main_thread() or not callable(usual):
-        yield pending
+    interrupt = DeferredInterrupt()
+    handler = signal.getsignal(signal.SIGINT)
+    # Only the main thread receives signals. Where Ctrl-C is ignored, it stays ignored.
+    if not enabled or threading.current_thread() is not threading.main_thread() or not callable(handler):
+        yield interrupt
         return
-    signal.signal(signal.SIGINT, pending.note)
+    signal.signal(signal.SIGINT, interrupt.receive)
     try:
-        yield pending
+        yield interrupt
     finally:
-        signal.signal(signal.SIGINT, usual)
-        if pending.came:
-            usual(signal.SIGINT, None)
+        signal.signal(signal.SIGINT, handler)
+        if interrupt.is_pending:
+            handler(signal.SIGINT, None)

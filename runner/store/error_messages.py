@@ -1,4 +1,4 @@
-"""What a database's errors mean, and what to do about them."""
+"""The meaning of a database's errors, and what the user can do about them."""
 
 from __future__ import annotations
 
@@ -10,55 +10,72 @@ from sqlalchemy.exc import NoResultFound
 
 from runner.store.schema import Senseless
 
-SENSELESS = (TypeError, ValueError, LookupError, ArithmeticError, AttributeError, struct.error, RecursionError, NoResultFound)
-"""What goes wrong where a value, or what a row refers to, is not what it should be."""
-ADVICE = "; `runner verify` says where, and a backup is better than what is left"
-DAMAGED = f"is damaged ({{}}){ADVICE}"
+INVALID_CONTENT = (
+    *(TypeError, ValueError, LookupError, ArithmeticError, AttributeError),
+    *(struct.error, RecursionError, NoResultFound),
+)
+"""The exceptions that arise where a stored value, or the row that another row refers to, is not what it must be."""
+DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
+"""The beginnings of SQLite's names for errors that mean damage."""
 READ_ONLY = "cannot be written; the file or its folder is read-only"
 MEANINGS = {
     "SQLITE_BUSY": "another program keeps it locked; end that program or wait for it, then try again",
-    "SQLITE_CANTOPEN": "{}; look whether the file and its folder may be read and written",
-    "SQLITE_CORRUPT": DAMAGED,
-    "SQLITE_FULL": "the disk is full; make room, then run the same command again: what was stored before is kept",
-    "SQLITE_IOERR": "the disk cannot be read or written ({}); what was stored before is kept as far as the disk keeps it",
-    "SQLITE_NOTADB": DAMAGED,
+    "SQLITE_CANTOPEN": "{}; check that the file and its folder may be read and written",
+    "SQLITE_FULL": "the disk is full; free some space, then run the same command again: everything stored before is kept",
+    "SQLITE_IOERR": "the disk cannot be read or written ({}); everything stored before is kept as far as the disk keeps it",
     "SQLITE_READONLY": READ_ONLY,
 }
-"""By the beginning of SQLite's name for the error, with SQLite's own words in between."""
+"""The message for each kind of SQLite error, by the beginning of its name; `{}` stands for SQLite's own message."""
 
 
 def is_busy(error: object) -> bool:
-    """Whether an error says that another connection holds the lock."""
-    return isinstance(error, sqlite3.Error) and _kind(error).startswith("SQLITE_BUSY")
+    """Return whether an error means that another connection holds the lock."""
+    return isinstance(error, sqlite3.Error) and _sqlite_name(error).startswith("SQLITE_BUSY")
 
 
-def busy(seconds: float) -> str:
-    """Say that another program keeps everybody waiting."""
+def busy_message(seconds: float) -> str:
+    """Return the message that another program keeps this one waiting."""
     return f"another program has been writing to it for {seconds:.0f} s"
 
 
-def reason(error: object) -> str:
+def damage(error: object) -> str | None:
+    """Return what is damaged, for an error that means damage; None for other errors."""
+    if isinstance(error, UnicodeDecodeError):
+        return "a text is not valid UTF-8"
+    text = _first_line(error)
+    # SQLite reports a text that is not UTF-8 as an error without a name of its own.
+    undecodable = re.match("Could not decode to UTF-8 column '(.*?)'", text)
+    if undecodable:
+        return f"a text in column {undecodable[1]} is not valid UTF-8"
+    return text if isinstance(error, sqlite3.Error) and _sqlite_name(error).startswith(DAMAGE) else None
+
+
+def explain(error: object) -> str:
     """Return what an error of the driver or the operating system means, and what to do."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
-    text = str(error).strip().partition("\n")[0]
-    undecodable = re.match("Could not decode to UTF-8 column '(.*?)'", text)
-    if undecodable:
-        return DAMAGED.format(f"a text in its column {undecodable[1]} is none")
+    damaged = damage(error)
+    if damaged is not None:
+        return f"is damaged: {damaged}; use a backup"
+    text = _first_line(error)
     if isinstance(error, sqlite3.Error):
-        meaning = next((words for kind, words in MEANINGS.items() if _kind(error).startswith(kind)), None)
+        meaning = next((words for kind, words in MEANINGS.items() if _sqlite_name(error).startswith(kind)), None)
         return meaning.format(text) if meaning else text
     return text
 
 
-def senseless(error: Exception) -> str:
-    """Say what makes no sense, of an error that is among `SENSELESS`."""
+def describe_invalid_content(error: Exception) -> str:
+    """Return what is invalid, for an error that is among `INVALID_CONTENT`."""
     if isinstance(error, Senseless):
         return str(error)
     if isinstance(error, NoResultFound):
-        return "a row is not there to which another one refers"
+        return "a row refers to a row that is missing"
     return f"{type(error).__name__}: {error}"
 
 
-def _kind(error: sqlite3.Error) -> str:
+def _first_line(error: object) -> str:
+    return str(error).strip().partition("\n")[0]
+
+
+def _sqlite_name(error: sqlite3.Error) -> str:
     return getattr(error, "sqlite_errorname", "")

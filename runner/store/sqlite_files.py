@@ -1,4 +1,4 @@
-"""SQLite files: opening them to read or to write, making one whole, and telling them from others."""
+"""SQLite files: opening them to read or to write, creating them whole, and the files that SQLite keeps beside them."""
 
 from __future__ import annotations
 
@@ -19,63 +19,71 @@ from runner.tables.output_files import SQLITE_HEADER, parent_folders
 if sys.platform != "win32":
     import fcntl
 
-ONE_WAIT = 0.5
-"""So many seconds SQLite itself waits for other writers: Ctrl-C is heard between two waits only."""
+WRITER_WAIT = 0.5
+"""The seconds that SQLite waits for another writer. It is short, because Ctrl-C takes effect only between two waits."""
 READER_WAIT = 60.0
-"""A reader waits for others only while they open or close the file, or make it anew."""
+"""The seconds that a reader waits. It waits only while another process opens, closes or replaces the file."""
 PAGE_BYTES = 65536
+LOGS, INDEX = ("-wal", "-journal"), "-shm"
+"""The endings of the files beside a database: the logs, which hold a part of it, and the index of the write-ahead log."""
+IN_USE_BYTE = 128
+"""The byte of the index that every process locks while it has the database open."""
 
 
-def open_to_write(path: Path, patience: float = ONE_WAIT) -> sqlite3.Connection:
-    """Open a file that is there."""
-    connection = _opened(path, "mode=rw", patience)
-    # Whatever triggers somebody gave the file may call nothing that could do harm. Readers need our function in the view `steps`,
-    # and Python has no way to say that it is harmless.
+def open_to_write(path: Path, patience: float = WRITER_WAIT) -> sqlite3.Connection:
+    """Open an existing file for writing."""
+    connection = _open(path, "mode=rw", patience)
+    # A trigger in the file may then call no function that could do harm. Readers cannot have this: the view `steps` needs our
+    # function, and Python has no way to declare it harmless.
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
 
 def open_to_read(path: Path) -> sqlite3.Connection:
-    """Open a file that is there, such that nothing can be written.
+    """Open an existing file so that nothing can be written.
 
     Raises:
-        StoreError: where nothing may be written a write-ahead log cannot be read.
+        StoreError: the file has a write-ahead log, and its folder is read-only.
     """
-    connection = _opened(path, "mode=ro", READER_WAIT)
+    connection = _open(path, "mode=ro", READER_WAIT)
     try:
         connection.execute("PRAGMA schema_version")
     except sqlite3.OperationalError as error:
         connection.close()
         if error.sqlite_errorname.partition("_")[2].split("_")[0] not in ("CANTOPEN", "READONLY"):
             raise
-        for log in logs_of(path):
+        for log in filled_logs(path):
             raise StoreError(
-                f"database {path}: {log.name} beside it holds what is not in the file yet, and can be read only where one may "
-                "write; copy both files into a folder of your own and read them there"
+                f"database {path}: {log.name} beside it holds data that is not in the file yet, and its folder is read-only; "
+                "copy both files into a folder of your own and read them there"
             ) from error
-        # Nobody has it open, or there would be a log; so nobody changes it while it is read.
-        return _opened(path, "mode=ro&immutable=1", READER_WAIT)
+        # Without a log, no process has the file open, so it does not change while it is read.
+        return _open(path, "mode=ro&immutable=1", READER_WAIT)
     return connection
 
 
-def _opened(path: Path, how: str, patience: float) -> sqlite3.Connection:
-    uri = f"file://{quote(os.fsencode(os.path.abspath(str(path))))}?{how}"  # noqa: PTH100 - resolves no links
-    # The pool gives a connection to one thread at a time.
+def _open(path: Path, options: str, patience: float) -> sqlite3.Connection:
+    uri = f"file://{quote(os.fsencode(os.path.abspath(str(path))))}?{options}"  # noqa: PTH100 - links are not resolved
+    # The connection pool gives a connection to one thread at a time.
     connection = sqlite3.connect(uri, uri=True, timeout=patience, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA foreign_keys = ON")
-    connection.create_function("ieee754_from_blob", 1, _float_from_blob, deterministic=True)
+
+    def float_from_blob(blob: bytes | None) -> float | None:
+        return struct.unpack(">d", blob)[0] if blob is not None and len(blob) == 8 else None
+
+    connection.create_function("ieee754_from_blob", 1, float_from_blob, deterministic=True)
     return connection
-
-
-def _float_from_blob(blob: bytes | None) -> float | None:
-    return struct.unpack(">d", blob)[0] if blob is not None and len(blob) == 8 else None
 
 
 def is_sqlite_file(path: Path, name: str) -> bool:
-    """Whether there is a file with something in it.
+    """Return whether there is a file that is not empty.
+
+    Args:
+        path: the file.
+        name: what the user calls it.
 
     Raises:
-        StoreError: it cannot be read, or holds something else.
+        StoreError: it cannot be read, or is not an SQLite database.
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
@@ -92,51 +100,44 @@ def is_sqlite_file(path: Path, name: str) -> bool:
 
 
 def may_write(path: Path) -> bool:
-    """Whether this user may write a file, and others beside it, as SQLite does."""
+    """Return whether this user may write a file and create files beside it, both of which SQLite does."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
-def put_in_place(path: Path, make: Callable[[Path], None]) -> bool:
-    """Make a file aside and give it its name when it is whole: nobody ever sees half of it, nor is it made twice.
+def create_in_place(path: Path, create: Callable[[Path], None]) -> bool:
+    """Create a file under a temporary name, and give it its own name once it is whole.
+
+    No other process sees an incomplete file, and of several that create it at the same time one succeeds.
 
     Args:
-        path: its name.
-        make: makes it under the name that it is given.
+        path: the file's own name.
+        create: creates the file under the name that it is given.
 
     Returns:
-        Whether it was made; False if there was one by that name.
+        True if the file was created; False if a file of that name exists.
 
     Raises:
-        OSError, sqlite3.Error: it cannot be made; nothing is left of it.
+        OSError, sqlite3.Error: the file cannot be created; nothing is left of it.
     """
     part = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
     with parent_folders(path):
         refuse_remains(path)
         try:
-            make(part)
-            _settle(part)
+            create(part)
+            if filled_logs(part):
+                # SQLite reports no error when the last connection cannot fold its log into the file.
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            with part.open("r+b") as whole:
+                os.fsync(whole.fileno())
             refuse_remains(path)
-            return _named(part, path)
+            return _take_name(part, path)
         finally:
-            for file in (part, *beside(part)):
+            for file in (part, *companions(part)):
                 file.unlink(missing_ok=True)
 
 
-def _settle(part: Path) -> None:
-    """See a file that nobody has open onto the disk.
-
-    Raises:
-        OSError: the disk does not take it, or a log beside it holds what is not in the file.
-    """
-    if logs_of(part):
-        # SQLite keeps quiet about it when the last one leaves.
-        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-    with part.open("r+b") as file:
-        os.fsync(file.fileno())
-
-
-def _named(part: Path, path: Path) -> bool:
-    """Name a file, unless the name is taken by one that is not empty."""
+def _take_name(part: Path, path: Path) -> bool:
+    """Give a file its name, unless a file that is not empty has it."""
     try:
         os.link(part, path)
         return True
@@ -145,84 +146,72 @@ def _named(part: Path, path: Path) -> bool:
     except OSError:
         # Not every file system has hard links. There, an empty file takes the name first.
         path.touch()
-    return _put_for_empty(part, path)
-
-
-def _put_for_empty(part: Path, path: Path) -> bool:
-    """Put a file in the place of an empty one, unless somebody did already: one at a time may, who has locked the empty one."""
+    # Of several processes that find an empty file, only the one that holds its lock may replace it.
     with path.open("rb") as empty:
         if sys.platform != "win32":
-            # SQLite's own locks will not do: of an empty file's log it thinks that it was left behind, and removes it.
+            # SQLite's own locks do not serve: SQLite takes the log of an empty file for a remnant and removes it.
             fcntl.flock(empty, fcntl.LOCK_EX)
-        now = path.stat()
-        if now.st_size or not os.path.samestat(now, os.fstat(empty.fileno())):
+        status = path.stat()
+        if status.st_size or not os.path.samestat(status, os.fstat(empty.fileno())):
             return False
         part.replace(path)
     return True
 
 
-if sys.platform != "win32":
-    import fcntl
-
-LOGS, INDEX = ("-wal", "-journal"), "-shm"
-"""How their names end: those that hold a part of the database, and the index of the write-ahead log."""
-IN_USE = 128
-"""The byte of an index that every process keeps locked that has the database open."""
-
-
-def beside(path: Path, endings: Sequence[str] = (*LOGS, INDEX)) -> list[Path]:
-    """Return the names of the files beside a database; if that is a link, beside the file that it leads to."""
+def companions(path: Path, endings: Sequence[str] = (*LOGS, INDEX)) -> list[Path]:
+    """Return the names of the files that SQLite keeps beside a database; for a link, beside the file that it leads to."""
     path = Path(os.path.realpath(path))
     return [path.with_name(f"{path.name}{ending}") for ending in endings]
 
 
 def is_filled(path: Path) -> bool:
-    """Whether there is a file with something in it."""
+    """Return whether there is a file that is not empty."""
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:
         return False
 
 
-def logs_of(path: Path) -> list[Path]:
-    """Return the files beside a database that hold what is not in it yet, or not any more."""
-    return [log for log in beside(path, LOGS) if is_filled(log)]
+def filled_logs(path: Path) -> list[Path]:
+    """Return the logs beside a database that are not empty: they hold changes that are not in the file, or undo some that are."""
+    return [log for log in companions(path, LOGS) if is_filled(log)]
 
 
 def refuse_remains(path: Path) -> None:
-    """Look for remains of a database that is gone, which SQLite would take for parts of a new one of that name.
+    """Check that nothing remains of a removed database, which SQLite would take for parts of a new one of the same name.
 
     Raises:
-        FileExistsError: there are some, and they may be all that is left of what somebody computed; or the name is that of a file
-            beside another database.
+        FileExistsError: something remains, and it may be all that is left of somebody's results; or `path` is the name of a
+            file that SQLite keeps beside another database.
     """
     owner = next((path.with_name(path.name.removesuffix(end)) for end in (*LOGS, INDEX) if path.name.endswith(end)), path)
     if owner != path and is_filled(owner):
-        raise FileExistsError(errno.EEXIST, f"{path.name} is what SQLite keeps a part of {owner.name} in; name another file")
-    # In this order: what belongs to a database that another process makes just now comes after its file.
-    in_use, logs = _in_use(*beside(path, [INDEX])), logs_of(path)
+        raise FileExistsError(errno.EEXIST, f"SQLite keeps a part of {owner.name} in {path.name}; name another file")
+    # The order matters: if another process is creating the database just now, its index and log appear after its file.
+    is_in_use, logs = _is_in_use(*companions(path, [INDEX])), filled_logs(path)
     if is_filled(path):
         return
-    if in_use:
+    if is_in_use:
         raise FileExistsError(
             errno.EEXIST,
-            "a program that is still running has a database of this name open that is gone; wait until that program ends, or end "
-            "it, then run the same command again",
+            "a database of this name was removed while a running program has it open; wait until that program ends, or end it, "
+            "then run the same command again",
         )
     for log in logs:
         raise FileExistsError(
             errno.EEXIST,
-            f"{log.name} beside it is left of a database of this name that is gone, and would be taken for a part of a new one; "
+            f"{log.name} beside it remains of a removed database of this name, and would be taken for a part of the new one; "
             "delete it or move it away, or bring that database back, then run the same command again",
         )
 
 
-def _in_use(index: Path) -> bool:
+def _is_in_use(index: Path) -> bool:
+    """Return whether a process holds the index of a write-ahead log open."""
     if sys.platform == "win32" or not index.exists():
         return False
     try:
         with index.open("r+b") as file:
-            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, IN_USE)
+            fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, 1, IN_USE_BYTE)
     except BlockingIOError:
         return True
     except FileNotFoundError:
@@ -230,11 +219,11 @@ def _in_use(index: Path) -> bool:
     return False
 
 
-class OwnFile:
-    """The file that a database's writer has opened.
+class OpenedFile:
+    """The file that a database's writer has opened, watched for being removed or replaced.
 
-    A file that is removed or replaced while it is open lives on without a name, and its write-ahead log keeps the name: whoever
-    opens another file there takes what is in that log for a part of it. So who finds its file gone takes the log along.
+    A file that is removed while it is open lives on without a name, but its write-ahead log keeps its name. A process that opens
+    another file of that name would take the log for a part of it. So a writer whose file is gone takes the log away.
     """
 
     def __init__(self, name: str, path: Path) -> None:
@@ -244,52 +233,52 @@ class OwnFile:
         self._companions: dict[Path, tuple[int, int] | None] = {}
 
     def open(self) -> sqlite3.Connection:
-        """Open it to write.
+        """Open the file for writing.
 
         Raises:
-            StoreError: there is another file of its name now.
+            StoreError: another file has its name now.
         """
         connection = open_to_write(self._path)
-        self._file = self._file or _identity(self._path)
-        if not self.is_there():
+        self._file = self._file or _device_and_inode(self._path)
+        if not self.is_in_place():
             connection.close()  # before anything is read, so that it leaves the other file's log alone
-            raise self._gone()
+            raise self._removed_error()
         return connection
 
-    def is_there(self) -> bool:
-        """Whether its name is still its own; true of one that was not opened."""
-        return self._file in (None, _identity(self._path))
+    def is_in_place(self) -> bool:
+        """Return whether the file still has its name, or was never opened."""
+        return self._file in (None, _device_and_inode(self._path))
 
     def require(self) -> None:
-        """Look whether it is there.
+        """Check that the file still has its name.
 
         Raises:
-            StoreError: it is not.
+            StoreError: it does not.
         """
-        if not self.is_there():
-            raise self._gone()
+        if not self.is_in_place():
+            raise self._removed_error()
 
     def check(self, connection: sqlite3.Connection) -> None:
-        """Look whether it is there, in a transaction.
+        """Check within a transaction that the file still has its name.
 
         Raises:
-            StoreError: it is not; the transaction has been rolled back.
+            StoreError: it does not; the transaction has been rolled back.
         """
-        companions = {file: _identity(file) for file in beside(self._path)}
-        if not self.is_there():
-            raise self._gone(self.leave(connection))
-        self._companions = companions
+        found = {file: _device_and_inode(file) for file in companions(self._path)}
+        if not self.is_in_place():
+            raise self._removed_error(self.abandon(connection))
+        self._companions = found
 
-    def leave(self, connection: sqlite3.Connection) -> Path | None:
-        """Take the log away from a name that is another file's, and put what is in it where it belongs.
+    def abandon(self, connection: sqlite3.Connection) -> Path | None:
+        """Take this file's log away from the name that another file has now, and fold it into this file.
 
         Returns:
-            The log's new name, if it could not be put there.
+            The log's new name, if it could not be folded; otherwise None.
         """
         connection.rollback()
         aside = self._path.with_name(f"{self._path.name}-wal.removed.{os.getpid()}")
-        for file, identity in self._companions.items():
-            if identity is not None and identity == _identity(file):
+        for file, known in self._companions.items():
+            if known is not None and known == _device_and_inode(file):
                 with suppress(OSError):
                     file.unlink() if file.name.endswith(INDEX) else file.replace(aside)
         with suppress(sqlite3.Error):
@@ -299,12 +288,12 @@ class OwnFile:
         aside.unlink(missing_ok=True)
         return None
 
-    def _gone(self, aside: Path | None = None) -> StoreError:
-        rest = f"; {aside} holds what could not be put into the old file any more" if aside else ""
+    def _removed_error(self, aside: Path | None = None) -> StoreError:
+        rest = f"; {aside} holds the changes that could not be written to the removed file" if aside else ""
         return StoreError(f"database {self._name}: was removed or replaced while it was in use; run the same command again{rest}")
 
 
-def _identity(path: Path) -> tuple[int, int] | None:
+def _device_and_inode(path: Path) -> tuple[int, int] | None:
     try:
         status = path.stat()
     except OSError:

@@ -1,4 +1,4 @@
-"""What people call a database, a path or a URL: read, and shown without its password."""
+"""The name of a database, a path or a URL: how it is read, and how it is shown without its password."""
 
 from __future__ import annotations
 
@@ -15,61 +15,63 @@ DRIVER = "psycopg"
 SUPPORTED = (
     f"results are kept in an SQLite file or in PostgreSQL: give a path, or a URL such as postgresql+{DRIVER}://user@host/name"
 )
-# Of what cannot be read as a URL too, and as far as the last @, wherever that belongs.
+# These also match texts that are not valid URLs. The first reaches to the last @, wherever that belongs.
 _PASSWORD = re.compile(r"(://[^:/?]*:).+@", re.DOTALL)
-_IN_QUERY = re.compile(r"([?&][^=&]*(?:password|secret|_key)[^=&]*=)[^&]+", re.IGNORECASE)
+_PASSWORD_IN_QUERY = re.compile(r"([?&][^=&]*(?:password|secret|_key)[^=&]*=)[^&]+", re.IGNORECASE)
 
 
-def shown(name: str) -> str:
-    """Return what a database is called as anybody may see it: with `***` for a password in a URL."""
-    return _IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", name)) if "://" in name else name
+def without_password(name: str) -> str:
+    """Return the name of a database with `***` in place of a password."""
+    return _PASSWORD_IN_QUERY.sub(r"\1***", _PASSWORD.sub(r"\1***@", name)) if "://" in name else name
 
 
-def location(name: object) -> str:
-    """Return a path or URL as a text.
+def database_location(name: object) -> str:
+    """Return a path or URL as text.
 
     Raises:
-        StoreError: it is neither, or empty.
+        StoreError: `name` is neither a path nor text, or is empty.
     """
-    found = os.fspath(name) if isinstance(name, str | os.PathLike) else None
-    if not isinstance(found, str):
+    location = os.fspath(name) if isinstance(name, str | os.PathLike) else None
+    if not isinstance(location, str):
         raise StoreError(f"database {name!r}: is neither a path nor a database URL; {SUPPORTED}")
-    if not found:
+    if not location:
         raise StoreError("database '': has no name; give a path or URL with --db or RUNNER_DB")
-    return found
+    return location
 
 
-def read_url(name: str) -> URL:
-    """Return a path or URL as SQLAlchemy has it.
+def read_url(location: str) -> URL:
+    """Return a path or URL as SQLAlchemy's URL.
 
     Raises:
-        StoreError: it is neither, or of a database that is not supported.
+        StoreError: the text is not a valid URL, or names a database that is not supported.
     """
-    if "://" not in name:
-        return make_url("sqlite://").set(database=name)
+    if "://" not in location:
+        return make_url("sqlite://").set(database=location)
+    shown = without_password(location)
     try:
-        url = make_url(name)
+        url = make_url(location)
     except (ArgumentError, ValueError):
-        # Their own words may hold what is hidden.
-        raise StoreError(f"database {shown(name)}: is neither a path nor a database URL; {SUPPORTED}") from None
+        # SQLAlchemy's own message may contain the password.
+        raise StoreError(f"database {shown}: is neither a path nor a database URL; {SUPPORTED}") from None
     if url.get_backend_name() not in ("sqlite", "postgresql"):
-        raise StoreError(f"database {shown(name)}: {url.get_backend_name()} is not supported; {SUPPORTED}")
+        raise StoreError(f"database {shown}: {url.get_backend_name()} is not supported; {SUPPORTED}")
     if "@" in (url.host or ""):
-        raise StoreError(f"database {shown(name)}: has more than one @ before its host; in a name or a password write %40 for it")
-    # What SQLAlchemy takes where no driver is named differs between its versions.
+        raise StoreError(f"database {shown}: has more than one @ before its host; in a name or a password write %40 for it")
+    # The driver that SQLAlchemy chooses by itself differs between its versions.
     return url.set(drivername=f"postgresql+{DRIVER}") if url.drivername == "postgresql" else url
 
 
-def server_engine(name: str, url: URL) -> Engine:
-    """Return an engine for a server.
+def create_server_engine(name: str, url: URL) -> Engine:
+    """Return SQLAlchemy's engine for a server.
 
     Raises:
-        StoreError: its driver cannot be loaded.
+        StoreError: the driver cannot be loaded.
     """
     try:
         return create_engine(url)
     except (NoSuchModuleError, ImportError) as error:
-        cause, remedy = str(error).partition("\n")[0], f"python -m pip install 'gradient-runner[postgresql]' brings {DRIVER}"
+        cause = str(error).partition("\n")[0]
+        remedy = f"python -m pip install 'gradient-runner[postgresql]' installs {DRIVER}"
         if url.drivername != f"postgresql+{DRIVER}":
             remedy = f"write postgresql+{DRIVER}://..., and {remedy}"
         raise StoreError(f"database {name}: its driver cannot be loaded ({cause}); {remedy}") from error

@@ -81,7 +81,7 @@ class TestDb:
     def test_server_without_that_database_is_reported(self, runner_cli, server_database):
         done = runner_cli("db", "info", "--db", server_database())
         assert done.code == 4
-        assert "there is none; `runner run` makes it" in done.err
+        assert "does not exist; `runner run` creates it" in done.err
 
     def test_copy_from_a_file_to_a_server_and_back(self, kept, runner_cli, server_database):
         url = server_database()

@@ -57,7 +57,7 @@ def test_missing_experiment(call, stored, command):
 )
 def test_missing_database_is_not_created(call, tmp_path, command):
     done = call(*command, RUNNER_DB="none.db")
-    message = "error: database none.db: there is none; `runner run` makes it, --db or RUNNER_DB names another\n"
+    message = "error: database none.db: does not exist; `runner run` creates it, and --db or RUNNER_DB names another database\n"
     assert (done.code, done.out, done.err) == (4, "", message)
     assert list(tmp_path.iterdir()) == []
 

@@ -128,7 +128,7 @@ class TestAlongARun:
 
 class TestRefusals:
     def test_without_a_database(self, call):
-        error = "error: database results/runner.db: there is none; `runner run` makes it, --db or RUNNER_DB names another\n"
+        error = "error: database results/runner.db: does not exist; `runner run` creates it, and --db or RUNNER_DB names another database\n"
         assert call("inspect", "1") == Done(4, "", error)
 
     def test_iterates_that_are_not_stored(self, stored, call):

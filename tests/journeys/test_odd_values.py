@@ -99,36 +99,36 @@ def test_no_command_ends_in_an_internal_error(tmp_path, monkeypatch, capsys, col
 MESSAGES = {
     "UPDATE run SET outcome = 'foo' WHERE id = 1": (
         ["steps", "1"],
-        "holds what makes no sense (run.outcome is 'foo', and must be one of converged, max_steps, stalled, diverged, non_finite, "
+        "holds invalid content (run.outcome is 'foo', and must be one of converged, max_steps, stalled, diverged, non_finite, "
         "timeout, failed)",
     ),
     "UPDATE run SET records_x = 2 WHERE id = 1": (
         ["steps", "1"],
-        "holds what makes no sense (run.records_x is 2, and must be a truth value, 0 or 1)",
+        "holds invalid content (run.records_x is 2, and must be a truth value, 0 or 1)",
     ),
     "UPDATE experiment SET created_at = 'x'": (
         ["list"],
-        "holds what makes no sense (experiment.created_at is 'x', and must be a number from 0 to 253402300799)",
+        "holds invalid content (experiment.created_at is 'x', and must be a number from 0 to 253402300799)",
     ),
     "UPDATE run SET finished_at = 1e300, seconds = 9e999 WHERE id = 26": (
         ["show", "26"],
-        "holds what makes no sense (run.seconds is inf, and must be a number from 0 to 1.79769313486232e+308)",
+        "holds invalid content (run.seconds is inf, and must be a number from 0 to 1.79769313486232e+308)",
     ),
     "UPDATE run SET value_evaluations = 'x' WHERE id = 26": (
         ["export", "runs", "r.parquet"],
-        "holds what makes no sense (run.value_evaluations is 'x', and must be a whole number from 0 to 9223372036854775807)",
+        "holds invalid content (run.value_evaluations is 'x', and must be a whole number from 0 to 9223372036854775807)",
     ),
     "UPDATE landmark SET minimiser = x'00'": (
         ["show", "26"],
-        "holds what makes no sense (error: unpack requires a buffer of 0 bytes)",
+        "holds invalid content (error: unpack requires a buffer of 0 bytes)",
     ),
     "UPDATE run SET environment_id = 99 WHERE id = 26": (
         ["show", "26"],
-        "holds what makes no sense (a row is not there to which another one refers)",
+        "holds invalid content (a row refers to a row that is missing)",
     ),
     "UPDATE environment SET packages = '[1]'": (
         ["show", "26"],
-        "holds what makes no sense (environment.packages is [1], and must be versions by distribution)",
+        "holds invalid content (environment.packages is [1], and must be versions by distribution)",
     ),
 }
 
@@ -142,7 +142,7 @@ def test_nonsense_is_reported_with_a_remedy(tmp_path, monkeypatch, capsys, chang
     command, message = MESSAGES[change]
     done = call_in_current_folder(monkeypatch, capsys, *command, "--db", "r.db")
     assert (done.code, done.out) == (4, "")
-    assert done.err == f"error: database r.db: {message}; `runner verify` says whether it is damaged, and where\n"
+    assert done.err == f"error: database r.db: {message}; `runner verify` reports whether it is damaged, and where\n"
 
 
 def test_nan_is_out_of_bounds():
@@ -160,6 +160,6 @@ def test_invalid_utf8_is_reported(tmp_path, monkeypatch, capsys):
     done = call_in_current_folder(monkeypatch, capsys, "show", "26", "--db", "r.db")
     assert (done.code, done.out) == (4, "")
     assert done.err == (
-        "error: database r.db: is damaged (a text in its column behaviour is none); "
-        "`runner verify` says where, and a backup is better than what is left\n"
+        "error: database r.db: is damaged: a text in column behaviour is not valid UTF-8; "
+        "`runner verify` says where; use a backup\n"
     )

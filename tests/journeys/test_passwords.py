@@ -123,8 +123,7 @@ def test_advice_does_not_repeat_the_password(with_password):
     database.schema = "0001"
     shown = with_password.replace(PASSWORD, "***")
     assert database.outdated == (
-        f"database {shown}: has schema 0001, an older one; `runner db upgrade`, with the same --db or RUNNER_DB, brings it to "
-        "schema 0003"
+        f"database {shown}: has the older schema 0001; `runner db upgrade`, with the same --db or RUNNER_DB, brings it to schema 0003"
     )
     with pytest.raises(StoreError) as caught:
         Database(with_password.replace("psycopg", "nothing"))

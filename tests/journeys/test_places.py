@@ -36,7 +36,7 @@ def test_a_database_is_not_written_over(tmp_path, runner_cli, command, database)
 
 def test_database_is_not_copied_onto_itself_or_its_companion_files(tmp_path, runner_cli):
     shutil.copy(KEPT_DATABASE, tmp_path / "r.db")
-    beside = "r.db-journal is what SQLite keeps a part of r.db in; name another file"
+    beside = "SQLite keeps a part of r.db in r.db-journal; name another file"
     for command, told in {
         ("backup", "r.db"): "r.db: cannot be copied to r.db: there is such a file; name another one",
         ("copy", "r.db"): "r.db: holds 26 runs of 2 experiments, and a copy goes only where nothing is; name a new one",
@@ -114,7 +114,7 @@ def test_log_lies_beside_the_target_of_a_link(tmp_path, write, runner_cli):
     done = runner_cli("run", "small.toml", "--no-report", "--quiet", "--db", "r.db")
     assert (done.code, done.out) == (4, "")
     assert done.err == (
-        "error: database r.db: cannot be created: r.db-wal beside it is left of a database of this name that is gone, and would "
-        "be taken for a part of a new one; delete it or move it away, or bring that database back, then run the same command again\n"
+        "error: database r.db: cannot be created: r.db-wal beside it remains of a removed database of this name, and would "
+        "be taken for a part of the new one; delete it or move it away, or bring that database back, then run the same command again\n"
     )
     assert (tmp_path / "folder" / "r.db-wal").read_text() == "left"

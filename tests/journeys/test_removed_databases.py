@@ -41,7 +41,7 @@ def test_log_of_a_removed_file_is_not_used_by_a_new_database(tmp_path, write, ru
     done = runner_cli(*RUN)
     assert (done.code, done.out) == (4, "")
     remains = (
-        "shared.db-wal beside it is left of a database of this name that is gone, and would be taken for a part of a new one; "
+        "shared.db-wal beside it remains of a removed database of this name, and would be taken for a part of the new one; "
         "delete it or move it away, or bring that database back, then run the same command again\n"
     )
     assert done.err == CREATED + remains
@@ -68,8 +68,8 @@ def test_name_is_not_reused_while_a_process_writes_to_the_removed_file(tmp_path,
         done = runner_cli(*RUN)
         assert (done.code, done.out) == (4, "")
         assert done.err == CREATED + (
-            "a program that is still running has a database of this name open that is gone; "
-            "wait until that program ends, or end it, then run the same command again\n"
+            "a database of this name was removed while a running program has it open; wait until that program ends, or end it, "
+            "then run the same command again\n"
         )
         (tmp_path / "go").touch()
         process.communicate(timeout=60)
@@ -163,7 +163,7 @@ class TestLeaving:
                 pass
             assert str(caught.value) == (
                 f"database {tmp_path / 'r.db'}: was removed or replaced while it was in use; run the same command again; "
-                f"{aside} holds what could not be put into the old file any more"
+                f"{aside} holds the changes that could not be written to the removed file"
             )
             assert companions(tmp_path) == [aside.name]
         self.left_whole(tmp_path)

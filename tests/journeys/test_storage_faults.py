@@ -15,7 +15,7 @@ import pytest
 
 from runner.store.connection import Database
 from runner.store.maintenance.copy import copy
-from runner.store.sqlite_files import put_in_place
+from runner.store.sqlite_files import create_in_place
 from tests.support.command_line import call_in_current_folder
 from tests.support.databases import damage, opened, run_into, stored_bits
 from tests.support.experiment_texts import ONE_BY_ONE
@@ -45,7 +45,7 @@ def test_full_disk_is_reported_and_loses_only_unstored_runs(tmp_path, write, run
     done = runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report", "--quiet")
     assert (done.code, done.out) == (4, "")
     assert done.err == (
-        "error: database disk/r.db: the disk is full; make room, then run the same command again: what was stored before is kept\n"
+        "error: database disk/r.db: the disk is full; free some space, then run the same command again: everything stored before is kept\n"
     )
     assert damage(tmp_path / "disk" / "r.db") == []
     before = stored_bits(tmp_path / "disk" / "r.db")
@@ -63,14 +63,14 @@ def test_a_disk_too_small_for_a_database_is_left_empty(tmp_path, write, runner_c
     done = runner_cli("run", "small.toml", "--db", "disk/r.db", "--no-report", "--quiet")
     assert (done.code, done.out) == (4, "")
     assert done.err == (
-        "error: database disk/r.db: cannot be created: the disk is full; make room, then run the same command again: "
-        "what was stored before is kept\n"
+        "error: database disk/r.db: cannot be created: the disk is full; free some space, then run the same command again: "
+        "everything stored before is kept\n"
     )
     assert list((tmp_path / "disk").iterdir()) == []
 
 
-FULL = "the disk is full; make room, then run the same command again: what was stored before is kept\n"
-UNREADABLE = "the disk cannot be read or written (disk I/O error); what was stored before is kept as far as the disk keeps it\n"
+FULL = "the disk is full; free some space, then run the same command again: everything stored before is kept\n"
+UNREADABLE = "the disk cannot be read or written (disk I/O error); everything stored before is kept as far as the disk keeps it\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
@@ -149,8 +149,8 @@ class TestReadOnlyDisk:
         done = runner_cli("runs", "--db", "disk/r.db")
         assert (done.code, done.out) == (4, "")
         assert done.err == (
-            "error: database disk/r.db: r.db-wal beside it holds what is not in the file yet, and can be read only where one may "
-            "write; copy both files into a folder of your own and read them there\n"
+            "error: database disk/r.db: r.db-wal beside it holds data that is not in the file yet, and its folder is read-only; "
+            "copy both files into a folder of your own and read them there\n"
         )
 
 
@@ -167,7 +167,7 @@ def test_failing_disk_is_reported(tmp_path, write):
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.splitlines()[-1] == (
         "error: database results/runner.db: the disk cannot be read or written (disk I/O error); "
-        "what was stored before is kept as far as the disk keeps it"
+        "everything stored before is kept as far as the disk keeps it"
     )
     assert damage(tmp_path / "results" / "runner.db") == []
 
@@ -191,13 +191,10 @@ def test_a_file_that_is_removed_or_replaced_meanwhile_is_reported(tmp_path, writ
         assert database.read_bytes() == KEPT_DATABASE.read_bytes()
 
 
-DAMAGED = (
-    "error: database r.db: is damaged (database disk image is malformed); "
-    "`runner verify` says where, and a backup is better than what is left\n"
-)
+DAMAGED = "error: database r.db: is damaged: database disk image is malformed; `runner verify` says where; use a backup\n"
 TOO_DAMAGED = DAMAGED.replace(
-    "; `runner verify` says where, and a backup is better than what is left",
-    ", and too little can be read to say where; put a backup in its place",
+    "; `runner verify` says where; use a backup",
+    "; too little can be read to say where; use a backup",
 )
 
 
@@ -274,12 +271,12 @@ class TestWithoutHardLinks:
 
     def test_a_file_that_is_there_is_left_alone(self, tmp_path):
         (tmp_path / "r.db").write_text("mine")
-        assert not put_in_place(tmp_path / "r.db", lambda part: part.write_text("other") and None)
+        assert not create_in_place(tmp_path / "r.db", lambda part: part.write_text("other") and None)
         assert (tmp_path / "r.db").read_text() == "mine"
 
     def test_empty_file_in_place_of_the_database_is_replaced(self, tmp_path):
         (tmp_path / "r.db").touch()
-        assert put_in_place(tmp_path / "r.db", lambda part: part.write_text("whole") and None)
+        assert create_in_place(tmp_path / "r.db", lambda part: part.write_text("whole") and None)
         assert (tmp_path / "r.db").read_text() == "whole"
 
 

@@ -35,7 +35,7 @@ def stored(small: Path) -> Iterator[runner.ResultsDatabase]:
 def test_missing_database_is_refused(tmp_path):
     with pytest.raises(StoreError) as error:
         runner.open(str(tmp_path / "none.db"))
-    text = f"database {tmp_path / 'none.db'}: there is none; `runner run` makes it, --db or RUNNER_DB names another"
+    text = f"database {tmp_path / 'none.db'}: does not exist; `runner run` creates it, and --db or RUNNER_DB names another database"
     assert str(error.value) == text
     assert list(tmp_path.iterdir()) == []
 

@@ -140,7 +140,7 @@ def test_an_older_database_cannot_be_written_and_the_message_says_what_to_do(old
         pass
     name, backup = old_database.name, "makes a backup and " if old_database.path else ""
     assert str(caught.value) == (
-        f"database {name}: has schema 0001, which can be read only; "
+        f"database {name}: has schema 0001: it can be read but not written; "
         f"`runner db upgrade --db {shlex.quote(name)}` {backup}brings it to schema {SCHEMA_VERSION}"
     )
     assert rows(old_database, "run") == before
@@ -169,7 +169,7 @@ def test_every_command_that_reads_reads_an_older_file(old, version, runner_cli, 
     done = runner_cli(*arguments, "--db", "old.db")
     assert done.code == 0, done.err
     told = (
-        f"warning: database old.db: has schema {version}, an older one; `runner db upgrade --db old.db` makes a backup and brings it "
+        f"warning: database old.db: has the older schema {version}; `runner db upgrade --db old.db` makes a backup and brings it "
         f"to schema {SCHEMA_VERSION}\n"
     )
     assert done.err.removesuffix("only the first 20; --limit shows more\n") == ("" if arguments[0] == "db" else told)
@@ -183,7 +183,7 @@ def test_commands_that_write_refuse_an_older_file(old, version, runner_cli, writ
     done = runner_cli(*arguments, "--db", "old.db")
     assert done.code == 4
     assert done.err.splitlines()[-1] == (
-        f"error: database old.db: has schema {version}, which can be read only; "
+        f"error: database old.db: has schema {version}: it can be read but not written; "
         f"`runner db upgrade --db old.db` makes a backup and brings it to schema {SCHEMA_VERSION}"
     )
     assert old.read_bytes() == before
@@ -222,7 +222,7 @@ def test_an_upgrade_that_cannot_be_backed_up_changes_nothing(old, version, monke
     def fail(part: Path, path: Path) -> bool:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("runner.store.sqlite_files._named", fail)
+    monkeypatch.setattr("runner.store.sqlite_files._take_name", fail)
     before = old.read_bytes()
     with closing(Database(str(old))) as database, pytest.raises(StoreError) as caught:
         upgrade(database)
@@ -233,7 +233,7 @@ def test_an_upgrade_that_cannot_be_backed_up_changes_nothing(old, version, monke
 
 
 def test_opening_an_older_database_from_python_warns(old, version):
-    with pytest.warns(OutdatedDatabase, match=f"has schema {version}, an older one"), runner.open(str(old)) as database:
+    with pytest.warns(OutdatedDatabase, match=f"has the older schema {version}"), runner.open(str(old)) as database:
         assert len(database.runs()) == 24
 
 

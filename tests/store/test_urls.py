@@ -14,7 +14,7 @@ from tests.support.databases import SUPPORTED
 from tests.support.folders import folder_contents
 from tests.support.refused_experiments import experiment
 
-INSTALL = "python -m pip install 'gradient-runner[postgresql]' brings psycopg"
+INSTALL = "python -m pip install 'gradient-runner[postgresql]' installs psycopg"
 
 
 class TestDatabases:
@@ -61,7 +61,7 @@ class TestDatabases:
     def test_a_folder_that_cannot_be_written(self, rejected):
         rejected(
             "/proc/r.db",
-            "cannot be created: unable to open database file; look whether the file and its folder may be read and written",
+            "cannot be created: unable to open database file; check that the file and its folder may be read and written",
         )
 
     @pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() == 0, reason="root may write everywhere")

@@ -294,8 +294,7 @@ def test_damaged_text_cannot_control_the_terminal(database, runner_cli):
 
 
 TOO_DAMAGED = (
-    "error: database r.db: is damaged (database disk image is malformed), and too little can be read to say where; "
-    "put a backup in its place\n"
+    "error: database r.db: is damaged: database disk image is malformed; too little can be read to say where; use a backup\n"
 )
 
 
@@ -332,13 +331,10 @@ def test_search_ends_at_runs_out_of_order(database, runner_cli):
 
 
 def test_missing_or_repeated_schema_version_is_explained(database, runner_cli):
-    told = (
-        "error: database r.db: does not say which schema it has: its table runner_schema should hold one, and holds {}; "
-        "it is damaged, and a backup is better than what is left\n"
-    )
+    told = "error: database r.db: is damaged: its table runner_schema must hold one version of the schema, and holds {}; use a backup\n"
     for command, holds in [
-        ("INSERT INTO runner_schema VALUES ('0004')", "0003 and 0004 at once"),
-        ("DELETE FROM runner_schema", "none"),
+        ("INSERT INTO runner_schema VALUES ('0004')", "0003 and 0004"),
+        ("DELETE FROM runner_schema", "no version"),
     ]:
         with opened(database) as connection:
             connection.execute(command)
@@ -350,7 +346,10 @@ def test_missing_or_repeated_schema_version_is_explained(database, runner_cli):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda path: None, "error: database r.db: there is none; `runner run` makes it, --db or RUNNER_DB names another"),
+        (
+            lambda path: None,
+            "error: database r.db: does not exist; `runner run` creates it, and --db or RUNNER_DB names another database",
+        ),
         (lambda path: path.write_text("x" * 9000), "error: database r.db: is not an SQLite database; name another file"),
     ],
 )

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from runner.errors import StoreError
 from runner.store.connection import Database
-from runner.store.error_messages import reason
-from runner.store.sqlite_files import open_to_read, put_in_place
+from runner.store.error_messages import explain
+from runner.store.sqlite_files import create_in_place, open_to_read
 
 PAGES_AT_ONCE = 256
 
@@ -35,10 +35,10 @@ def back_up(database: Database, path: Path | None = None) -> Path:
         raise StoreError(f"database {database.name}: is on a server; use the server's own tools, or `runner db copy`")
     for name in _names(source, database.schema) if path is None else [path]:
         try:
-            if not name.exists() and put_in_place(name, lambda part: _copy(source, part)):
+            if not name.exists() and create_in_place(name, lambda part: _copy(source, part)):
                 return name
         except (OSError, sqlite3.Error) as error:
-            raise StoreError(f"database {database.name}: cannot be copied to {name}: {reason(error)}") from error
+            raise StoreError(f"database {database.name}: cannot be copied to {name}: {explain(error)}") from error
     raise StoreError(f"database {database.name}: cannot be copied to {path}: there is such a file; name another one")
 
 

@@ -12,9 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from runner.errors import StoreError
 from runner.store import schema
-from runner.store.connection import Database, make_file
-from runner.store.error_messages import reason
-from runner.store.sqlite_files import put_in_place
+from runner.store.connection import Database, create_file
+from runner.store.error_messages import explain
+from runner.store.sqlite_files import create_in_place
 from runner.store.verifying.verify import verify
 from runner.store.writing.shared_rows import insert
 
@@ -42,7 +42,7 @@ def copy(source: Database, target: Database) -> dict[str, int]:
         return _copy_into_file(source, target, target.path)
     else:
         target.create()
-    with target.writing(calm=False) as connection:
+    with target.writing(defer=False) as connection:
         counts = _fill(connection, source, target.name)
     _check(target)
     return counts
@@ -52,18 +52,18 @@ def _copy_into_file(source: Database, target: Database, path: Path) -> dict[str,
     counts: dict[str, int] = {}
 
     def make(part: Path) -> None:
-        make_file(part, lambda connection: counts.update(_fill(connection, source, target.name)))
+        create_file(part, lambda connection: counts.update(_fill(connection, source, target.name)))
         with closing(Database(str(part))) as whole:
             whole.name = target.name
             _check(whole)
 
     try:
         with _writing(target.name):
-            made = put_in_place(path, make)
+            made = create_in_place(path, make)
         if not made:
             raise StoreError(f"database {target.name}: somebody made it meanwhile; name a new one")
     except (OSError, sqlite3.Error) as error:
-        raise StoreError(f"database {target.name}: cannot be written: {reason(error)}") from error
+        raise StoreError(f"database {target.name}: cannot be written: {explain(error)}") from error
     return counts
 
 
@@ -105,7 +105,7 @@ def _writing(name: str) -> Iterator[None]:
     try:
         yield
     except DBAPIError as error:
-        raise StoreError(f"database {name}: cannot be written: {reason(error.orig)}") from error
+        raise StoreError(f"database {name}: cannot be written: {explain(error.orig)}") from error
 
 
 def _check(database: Database) -> None:

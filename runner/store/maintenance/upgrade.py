@@ -6,7 +6,7 @@ from pathlib import Path
 
 from sqlalchemy import text
 
-from runner.store.connection import Database, make_views
+from runner.store.connection import Database, create_views
 from runner.store.maintenance.backup import back_up
 from runner.store.schema import SCHEMA_VERSION, views
 
@@ -38,6 +38,6 @@ def upgrade(database: Database) -> Path | None:
         settings = config.Config(attributes={"connection": connection})
         settings.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
         command.upgrade(settings, SCHEMA_VERSION)
-        make_views(connection)
+        create_views(connection)
     database.schema = SCHEMA_VERSION
     return copy
