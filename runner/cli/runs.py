@@ -15,12 +15,13 @@ from runner.cli.terminal.option_types import WholeNumber
 from runner.cli.terminal.output_options import EVERYTHING, format_option, where_option, write, write_all
 from runner.cli.terminal.table_layout import Habits
 from runner.results.results_database import ResultsDatabase
+from runner.store.run_columns import RUN_COLUMNS
 from runner.tables.frame import MOST_ROWS, Column, Frame
 
 SHOWN = 20
-PLUGINS = ("gradient", "optimizer", "behaviour")
-RESULTS = ("outcome", "steps", "final_value", "final_gap")
-ALWAYS = ("id", "identity", "objective", *RESULTS)
+ALWAYS = tuple(column.shown_name for column in RUN_COLUMNS if column.shown == "always")
+IF_DIFFERENT = tuple(column.shown_name for column in RUN_COLUMNS if column.shown == "if different")
+LAST = tuple(column.name for column in RUN_COLUMNS if column.is_result and column.name in (*ALWAYS, *IF_DIFFERENT))
 
 
 @click.command(short_help="Show runs as a table.")
@@ -62,7 +63,7 @@ def _telling(frame: Frame, asked: str) -> Frame:
     words = set(re.findall(r"[\w.]+", asked))
     shown = [column for column in frame.columns if column.name in ALWAYS or _tells(column, words)]
     bare = Counter(column.name.partition(".")[2] or column.name for column in shown)
-    last = [column for column in shown if column.name in (*RESULTS, "behaviour")]
+    last = [column for column in shown if column.name in LAST]
     return Frame([_short(column, bare) for column in shown if column not in last] + last)
 
 
@@ -70,7 +71,7 @@ def _habits(frame: Frame) -> Habits:
     """Return which columns can be missed: what stands elsewhere, then parameters, then results."""
     (gaps,) = (column.listed() for column in frame.columns if column.name == "final_gap")
     known = any(gap is not None and not math.isnan(gap) for gap in gaps)
-    parameters = [name for name in reversed(frame.names) if name not in (*ALWAYS, "behaviour")]
+    parameters = [name for name in reversed(frame.names) if name not in (*ALWAYS, *LAST)]
     return Habits(("identity", "behaviour"), then=("final_value" if known else "final_gap", *parameters), more=EVERYTHING)
 
 
@@ -80,7 +81,7 @@ def _tells(column: Column, words: set[str]) -> bool:
         return True
     if kind == "optimizer" and parameter and column.kind in ("integer", "number"):
         return True
-    return (bool(parameter) or kind in PLUGINS) and kind != "rules" and len(set(column.listed()) - {None}) > 1
+    return (bool(parameter) or kind in IF_DIFFERENT) and kind != "rules" and len(set(column.listed()) - {None}) > 1
 
 
 def _short(column: Column, bare: Mapping[str, int]) -> Column:

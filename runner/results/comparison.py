@@ -6,33 +6,17 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+from runner.store.run_columns import RUN_COLUMNS
 from runner.tables.frame import Column, Frame, html_with_notes, printable, text_of
 
 
-RESULTS = frozenset(
-    {
-        "id",
-        "identity",
-        "outcome",
-        "behaviour",
-        "error",
-        "steps",
-        "value_evaluations",
-        "gradient_evaluations",
-        "hessian_evaluations",
-        "final_value",
-        "final_value_class",
-        "final_gradient_norm",
-        "final_gradient_norm_class",
-        "best_value",
-        "best_value_class",
-        "best_step",
-        "final_gap",
-        "seconds",
-        "finished_at",
-    }
-)
-"""The columns that say what became of a run, and not what it was."""
+RESULTS = {
+    "id",
+    "identity",
+    *(column.name for column in RUN_COLUMNS if column.is_result),
+    *(f"{column.name}_class" for column in RUN_COLUMNS if column.is_classed),
+}
+"""The columns in which matched runs may differ: they describe a run's result, or name the run."""
 Key = tuple[Any, ...]
 
 

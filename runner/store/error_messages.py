@@ -8,7 +8,7 @@ import struct
 
 from sqlalchemy.exc import NoResultFound
 
-from runner.store.schema import Senseless
+from runner.store.schema import ImpossibleValue
 
 INVALID_CONTENT = (
     *(TypeError, ValueError, LookupError, ArithmeticError, AttributeError),
@@ -66,7 +66,7 @@ def explain(error: object) -> str:
 
 def describe_invalid_content(error: Exception) -> str:
     """Return what is invalid, for an error that is among `INVALID_CONTENT`."""
-    if isinstance(error, Senseless):
+    if isinstance(error, ImpossibleValue):
         return str(error)
     if isinstance(error, NoResultFound):
         return "a row refers to a row that is missing"

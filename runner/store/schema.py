@@ -1,28 +1,27 @@
-"""The layout of the results database.
+"""The layout of the results database: its tables, its views, and the values that each column may hold.
 
     experiment ──< experiment_run >── run ──< chunk
                                        │
             objective, gradient, optimizer, rules: setting ──< parameter,  setting ── landmark
             start,  environment
 
-    worker ──< claim: who is computing which runs just now
+    worker ──< claim: which process is computing which runs now
 
-A setting is one plugin with one value for each parameter and one state of its code; runs share it. So a sweep of 200 learning
-rates over 5 starts has 200 optimizer settings and not 1,000 copies of their parameters.
+A setting is one plugin with a value for each parameter and one state of its code. Runs share settings: a sweep of 200 learning
+rates over 5 starts stores 200 optimizer settings, not 1,000 copies of their parameters.
 
-A run is current while `superseded_by` is null: at most one for each identity. Trajectories are bytes, bit for bit. Numbers of a
-run have a class beside them (`finite`, `inf`, `-inf`, `nan`, `-0.0`, `-nan`), since SQLite turns NaN into NULL and −0.0 into 0;
-the views give −0.0 back, and call it finite. Parameters are exact in the canonical text of their setting. What is known of a
-minimum has no sign of zero.
+A run is current while `superseded_by` is null; each identity has at most one current run. A trajectory is stored as bytes, bit
+for bit. SQLite turns NaN into NULL and −0.0 into 0, so a number of a run has its class in a column beside it. The views give −0.0
+back and call it finite. A parameter is exact in the canonical text of its setting. Known minima lose the sign of zero.
 
-The tables are the store's own. The views `experiments`, `runs`, `parameters` and `steps` are what people query.
+The tables are internal to the store. People query the views `experiments`, `runs`, `parameters` and `steps`.
 """
 
 from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -41,23 +40,20 @@ from sqlalchemy import (
     String,
     Table,
     Text,
-    false,
 )
 
-from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
+from runner.store.run_columns import DEFERRED, NUMBER_CLASSES, ROW_NUMBER, RUN_COLUMNS, SETTING_KINDS
 
 SCHEMA_VERSION = "0003"
 
 metadata = MetaData()
-_LATER: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"}
-_Id = BigInteger().with_variant(Integer, "sqlite")
 
 schema_version = Table("runner_schema", metadata, Column("version_num", String(32), primary_key=True))
 
 experiment = Table(
     "experiment",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("id", ROW_NUMBER, primary_key=True, autoincrement=False),
     Column("name", Text, nullable=False),
     Column("digest", String(64), nullable=False, comment="SHA-256 of the sorted identities of its grid"),
     Column("description", Text, nullable=False),
@@ -70,7 +66,7 @@ experiment = Table(
 environment = Table(
     "environment",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("id", ROW_NUMBER, primary_key=True, autoincrement=False),
     Column("digest", String(64), nullable=False, unique=True),
     Column("python", Text, nullable=False),
     Column("platform", Text, nullable=False),
@@ -82,9 +78,15 @@ environment = Table(
 setting = Table(
     "setting",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("id", ROW_NUMBER, primary_key=True, autoincrement=False),
     Column("digest", String(64), nullable=False, unique=True, comment="SHA-256 of kind, canonical and fingerprint"),
-    Column("kind", String(16), nullable=False, comment="objective, gradient, optimizer or rules"),
+    Column(
+        "kind",
+        String(16),
+        nullable=False,
+        comment="objective, gradient, optimizer or rules",
+        info={"allowed": SETTING_KINDS},
+    ),
     Column("name", Text, nullable=False),
     Column("canonical", Text, nullable=False, comment="JSON of name and parameters, floats in hexadecimal"),
     Column("fingerprint", String(64), nullable=False, comment="of the plugin's code"),
@@ -93,9 +95,9 @@ setting = Table(
 parameter = Table(
     "parameter",
     metadata,
-    Column("setting_id", _Id, ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
+    Column("setting_id", ROW_NUMBER, ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
     Column("name", String(128), primary_key=True),
-    Column("number", Double, comment="of a number"),
+    Column("number", Double, comment="of a number", info={"may_be_infinite": True}),
     Column("text", Text, comment="of anything else; true or false of a truth value"),
     Index("parameter_by_number", "name", "number"),
     Index("parameter_by_text", "name", "text"),
@@ -104,7 +106,7 @@ parameter = Table(
 landmark = Table(
     "landmark",
     metadata,
-    Column("setting_id", _Id, ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
+    Column("setting_id", ROW_NUMBER, ForeignKey("setting.id", ondelete="CASCADE"), primary_key=True),
     Column("minimum_value", Double, nullable=False),
     Column("minimiser", LargeBinary, nullable=False, comment="big-endian float64"),
     Column("curvature_min", Double, comment="smallest eigenvalue of the Hessian at the minimiser"),
@@ -114,43 +116,37 @@ landmark = Table(
 start = Table(
     "start",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("id", ROW_NUMBER, primary_key=True, autoincrement=False),
     Column("digest", String(64), nullable=False, unique=True),
     Column("dimension", Integer, nullable=False),
     Column("x", LargeBinary, nullable=False, comment="big-endian float64"),
 )
 
+
+def _run_columns() -> Iterator[Column[Any]]:
+    """Give the columns of the table `run`."""
+    for each in sorted(RUN_COLUMNS, key=lambda column: column.since):
+        if each.type is None:
+            continue
+        yield Column(
+            each.name,
+            each.type,
+            *([] if each.reference is None else [each.reference]),
+            primary_key=each.name == "id",
+            autoincrement=False if each.name == "id" else "auto",
+            nullable=each.nullable or each.is_classed,
+            server_default=each.default,
+            comment=each.description if each.is_commented else None,
+            info={"allowed": each.allowed, "least": each.least, "may_be_infinite": each.is_classed},
+        )
+        if each.is_classed:
+            yield Column(f"{each.name}_class", String(8), nullable=False, info={"allowed": NUMBER_CLASSES})
+
+
 run = Table(
     "run",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=False),
-    Column("identity", String(64), nullable=False, comment="SHA-256 over everything that decides the run's numbers"),
-    Column("objective_id", _Id, ForeignKey("setting.id"), nullable=False),
-    Column("gradient_id", _Id, ForeignKey("setting.id"), nullable=False),
-    Column("optimizer_id", _Id, ForeignKey("setting.id"), nullable=False),
-    Column("rules_id", _Id, ForeignKey("setting.id"), nullable=False),
-    Column("start_id", _Id, ForeignKey("start.id"), nullable=False),
-    Column("environment_id", _Id, ForeignKey("environment.id"), nullable=False),
-    Column("dimension", Integer, nullable=False),
-    Column("records_x", Boolean, nullable=False),
-    Column("outcome", String(16), nullable=False),
-    Column("error", Text, nullable=False),
-    Column("steps", BigInteger, nullable=False),
-    Column("value_evaluations", BigInteger, nullable=False),
-    Column("gradient_evaluations", BigInteger, nullable=False),
-    Column("hessian_evaluations", BigInteger, nullable=False),
-    Column("final_value", Double),
-    Column("final_value_class", String(8), nullable=False),
-    Column("final_gradient_norm", Double),
-    Column("final_gradient_norm_class", String(8), nullable=False),
-    Column("best_value", Double),
-    Column("best_value_class", String(8), nullable=False),
-    Column("best_step", BigInteger, nullable=False),
-    Column("seconds", Double, nullable=False, comment="the run's share of its batch's time"),
-    Column("finished_at", Double, nullable=False, comment="seconds since 1970, UTC"),
-    Column("superseded_by", _Id, ForeignKey("run.id", ondelete="SET NULL", **_LATER)),
-    Column("records_gradient", Boolean, nullable=False, server_default=false()),
-    Column("behaviour", String(16), comment="how it moved; null where nobody measured it"),
+    *_run_columns(),
     CheckConstraint("superseded_by IS NULL OR superseded_by <> id", name="run_supersedes_another"),
 )
 _current = run.c.superseded_by.is_(None)
@@ -161,8 +157,8 @@ Index("run_superseded", run.c.superseded_by, sqlite_where=~_current, postgresql_
 experiment_run = Table(
     "experiment_run",
     metadata,
-    Column("experiment_id", _Id, ForeignKey("experiment.id", ondelete="CASCADE"), primary_key=True),
-    Column("run_id", _Id, ForeignKey("run.id", ondelete="CASCADE", **_LATER), primary_key=True),
+    Column("experiment_id", ROW_NUMBER, ForeignKey("experiment.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", ROW_NUMBER, ForeignKey("run.id", ondelete="CASCADE", **DEFERRED), primary_key=True),
     Column("position", Integer, nullable=False, comment="place in the experiment's grid, from 0"),
     Column("start_number", Integer, nullable=False, comment="number of the start within the experiment, from 0"),
     Index("experiment_run_by_run", "run_id"),
@@ -172,7 +168,7 @@ experiment_run = Table(
 chunk = Table(
     "chunk",
     metadata,
-    Column("run_id", _Id, ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
+    Column("run_id", ROW_NUMBER, ForeignKey("run.id", ondelete="CASCADE"), primary_key=True),
     Column("first_step", BigInteger, primary_key=True),
     Column("count", Integer, nullable=False, comment="how many iterates"),
     Column("checksum", BigInteger, nullable=False, comment="CRC-32 of identity, first_step, count and data"),
@@ -187,7 +183,7 @@ chunk = Table(
 worker = Table(
     "worker",
     metadata,
-    Column("id", _Id, primary_key=True, autoincrement=False),
+    Column("id", ROW_NUMBER, primary_key=True, autoincrement=False),
     Column("token", String(32), nullable=False, unique=True, comment="random, of one process and one sweep"),
     Column("host", Text, nullable=False),
     Column("boot", Text, nullable=False, comment="which start of that machine, so that process numbers mean something"),
@@ -200,20 +196,20 @@ claim = Table(
     "claim",
     metadata,
     Column("identity", String(64), primary_key=True, comment="of a run that is being computed"),
-    Column("worker_id", _Id, ForeignKey("worker.id", ondelete="CASCADE"), nullable=False),
+    Column("worker_id", ROW_NUMBER, ForeignKey("worker.id", ondelete="CASCADE"), nullable=False),
     sqlite_with_rowid=False,
 )
 
 
 def _signed(name: str) -> str:
-    """Return the SQL for a number of a run with the sign of its zeros."""
+    """Return the SQL for a number of a run, with its −0.0 restored."""
     return f"CASE WHEN r.{name}_class = '-0.0' THEN CAST('-0.0' AS DOUBLE PRECISION) ELSE r.{name} END"
 
 
 def _classed(name: str) -> str:
-    """Return the SQL for a number of a run, and the class beside it."""
-    told = f"CASE r.{name}_class WHEN '-0.0' THEN 'finite' WHEN '-nan' THEN 'nan' ELSE r.{name}_class END"
-    return f"{_signed(name)} AS {name}, {told} AS {name}_class"
+    """Return the SQL for the two columns of a number of a run: the number and its class."""
+    number_class = f"CASE r.{name}_class WHEN '-0.0' THEN 'finite' WHEN '-nan' THEN 'nan' ELSE r.{name}_class END"
+    return f"{_signed(name)} AS {name}, {number_class} AS {name}_class"
 
 
 VIEWS = {
@@ -241,7 +237,7 @@ VIEWS = {
         JOIN parameter q ON q.setting_id = s.id
         WHERE r.superseded_by IS NULL""",
 }
-"""What people query, in any database."""
+"""The query of each view that every database has, by name."""
 
 _SQLITE_STEPS = """
     WITH RECURSIVE place(i) AS (
@@ -256,141 +252,130 @@ _SQLITE_STEPS = """
     FROM chunk c
     JOIN run r ON r.id = c.run_id AND r.superseded_by IS NULL
     JOIN place ON place.i < c.count"""
-"""Every iterate as a row; `ieee754_from_blob` is built into the `sqlite3` shell."""
+"""One row for each iterate. The `sqlite3` shell has the function `ieee754_from_blob`; other programs must define it."""
 
 
 def views(dialect: str) -> Mapping[str, str]:
-    """Return every view's query, by name."""
+    """Return the query of each view, by name, for a dialect (`sqlite` or `postgresql`)."""
     return {**VIEWS, "steps": _SQLITE_STEPS} if dialect == "sqlite" else VIEWS
 
 
 RowT = TypeVar("RowT", bound=Sequence[Any])
-CLASSES = ("finite", "inf", "-inf", "nan", "-0.0", "-nan")
-WORDS: Mapping[str, Sequence[str]] = {
-    "kind": ("objective", "gradient", "optimizer", "rules"),
-    "outcome": OUTCOMES,
-    "behaviour": BEHAVIOURS,
-    **{f"{number}_class": CLASSES for number in ("final_value", "final_gradient_norm", "best_value")},
-}
-"""By the names of columns, all that may be in them."""
 LAST_SECOND = 253_402_300_799.0
-"""The end of the year 9999, in seconds since 1970: no later date has a name."""
-LARGEST = sys.float_info.max
-MAY_BE_INFINITE = ("number", "final_value", "final_gradient_norm", "best_value")
-ALWAYS_AS_LONG = ("digest", "identity")
-"""SHA-256 in hexadecimal."""
-LEAST = {"seconds": 0.0}
+"""The end of the year 9999, in seconds since 1970. Python has no later date."""
+LARGEST_NUMBER = sys.float_info.max
+HASHES = ("digest", "identity")
+"""Columns that hold SHA-256 in hexadecimal, always of the same length."""
 
 
-class Senseless(ValueError):
-    """What is stored cannot be what anybody wrote."""
+class ImpossibleValue(ValueError):
+    """A stored value is not among those that its column may hold."""
 
 
 @dataclass(frozen=True)
-class Domain:
-    """What a column may hold.
+class AllowedValues:
+    """The values that a column may hold.
 
     Attributes:
-        type: of its values, in Python.
-        name: what SQLite calls that type.
-        words: what they are called.
-        nullable: whether one may be missing.
-        bounds: the least and the greatest, where there are such.
-        allowed: the only ones, where it is a few.
-        lengths: how many characters a text has at least and at most, where there is a limit.
+        type: their type in Python.
+        sqlite_type: the name of that type in SQLite.
+        noun: what one of them is called in messages.
+        nullable: whether a value may be missing.
+        bounds: the smallest and the largest, or None if there is no limit.
+        words: the only ones; empty if there are others.
+        lengths: the smallest and the largest number of characters of a text, or None if there is no limit.
     """
 
     type: type
-    name: str
-    words: str
+    sqlite_type: str
+    noun: str
     nullable: bool
     bounds: tuple[int | float, int | float] | None = None
-    allowed: Sequence[str] = ()
+    words: Sequence[str] = ()
     lengths: tuple[int, int] | None = None
 
     def __str__(self) -> str:
-        said = self.words
-        if self.allowed:
-            said = f"one of {', '.join(self.allowed)}"
+        description = self.noun
+        if self.words:
+            description = f"one of {', '.join(self.words)}"
         elif self.bounds is not None:
-            said += " from {} to {}".format(*(each if self.type is int else f"{each:.15g}" for each in self.bounds))
+            description += " from {} to {}".format(*(each if self.type is int else f"{each:.15g}" for each in self.bounds))
         elif self.lengths is not None:
-            said += f" of {'at most ' if self.lengths[0] == 0 else ''}{self.lengths[1]} characters"
-        return f"{said}, or null" if self.nullable else said
+            description += f" of {'at most ' if self.lengths[0] == 0 else ''}{self.lengths[1]} characters"
+        return f"{description}, or null" if self.nullable else description
 
-    def holds(self, values: Sequence[Any]) -> bool:
-        """Whether all of some values are such."""
+    def include(self, values: Sequence[Any]) -> bool:
+        """Return whether all of some values are allowed."""
         if not set(map(type, values)) <= {self.type, *([type(None)] if self.nullable else ())}:
             return False
-        there = [value for value in values if value is not None] if self.nullable else values
-        if self.bounds is not None and there:
+        present = [value for value in values if value is not None] if self.nullable else values
+        if self.bounds is not None and present:
             low, high = self.bounds
-            return all(low <= value <= high for value in there)
-        return not self.allowed or set(there) <= set(self.allowed)
+            return all(low <= value <= high for value in present)
+        return not self.words or set(present) <= set(self.words)
 
 
 @functools.cache
-def domain_of(column: Column[Any]) -> Domain:
-    """Return what a column of the schema may hold."""
+def allowed_values(column: Column[Any]) -> AllowedValues:
+    """Return the values that a column of the schema may hold."""
     kind, nullable = column.type, bool(column.nullable)
     if isinstance(kind, Boolean):
-        return Domain(bool, "integer", "a truth value, 0 or 1", nullable)
+        return AllowedValues(bool, "integer", "a truth value, 0 or 1", nullable)
     if isinstance(kind, Integer):
         wide = isinstance(kind, BigInteger) or column.primary_key or column.foreign_keys
-        return Domain(int, "integer", "a whole number", nullable, (0, 2**63 - 1 if wide else 2**31 - 1))
+        return AllowedValues(int, "integer", "a whole number", nullable, (0, 2**63 - 1 if wide else 2**31 - 1))
     if isinstance(kind, Double):
-        return Domain(float, "real", "a number", nullable, _bounds(column.name))
+        least = column.info.get("least")
+        bounds: tuple[float, float] | None = (-LARGEST_NUMBER if least is None else least, LARGEST_NUMBER)
+        if column.name.endswith("_at"):
+            bounds = (0.0, LAST_SECOND)
+        elif column.info.get("may_be_infinite"):
+            bounds = None
+        return AllowedValues(float, "real", "a number", nullable, bounds)
     if isinstance(kind, LargeBinary):
-        return Domain(bytes, "blob", "numbers of 8 bytes each", nullable)
-    allowed = tuple(map(str, WORDS.get(column.name, ())))
+        return AllowedValues(bytes, "blob", "numbers of 8 bytes each", nullable)
+    words = tuple(map(str, column.info.get("allowed", ())))
     longest = kind.length if isinstance(kind, String) else None
-    lengths = None if longest is None else (longest if column.name in ALWAYS_AS_LONG else 0, longest)
-    return Domain(str, "text", "a text in UTF-8", nullable, allowed=allowed, lengths=lengths)
+    lengths = None if longest is None else (longest if column.name in HASHES else 0, longest)
+    return AllowedValues(str, "text", "a text in UTF-8", nullable, words=words, lengths=lengths)
 
 
-def _bounds(name: str) -> tuple[float, float] | None:
-    if name.endswith("_at"):
-        return 0.0, LAST_SECOND
-    return None if name in MAY_BE_INFINITE else (LEAST.get(name, -LARGEST), LARGEST)
-
-
-def require(column: ColumnElement[Any], values: Sequence[Any]) -> None:
-    """Look at what was read of a column; what is computed from columns is no column, and is let pass.
+def check_columns(columns: Iterable[tuple[ColumnElement[Any], Sequence[Any]]]) -> None:
+    """Check the values that were read from some columns. An expression that is not a column of a table is not checked.
 
     Raises:
-        Senseless: one of the values cannot be in it.
+        ImpossibleValue: a column may not hold one of its values.
     """
-    if not isinstance(column, Column):
-        return
-    domain = domain_of(column)
-    if not domain.holds(values):
-        wrong = next(value for value in values if not domain.holds([value]))
-        raise Senseless(f"{column} is {shown(wrong)}, and must be {domain}")
+    for column, values in columns:
+        if not isinstance(column, Column):
+            continue
+        allowed = allowed_values(column)
+        if not allowed.include(values):
+            wrong = next(value for value in values if not allowed.include([value]))
+            raise ImpossibleValue(f"{column} is {short_repr(wrong)}, and must be {allowed}")
 
 
-def required(columns: Iterable[ColumnElement[Any]], rows: Iterable[RowT]) -> list[RowT]:
-    """Return the rows of some columns, having looked at them.
+def checked_rows(columns: Iterable[ColumnElement[Any]], rows: Iterable[RowT]) -> list[RowT]:
+    """Check rows that hold the values of some columns, and return them.
 
     Raises:
-        Senseless: one of the values cannot be in its column.
+        ImpossibleValue: a column may not hold one of its values.
     """
     listed = list(rows)
-    for column, values in zip(columns, zip(*listed, strict=True), strict=bool(listed)):
-        require(column, values)
+    check_columns(zip(columns, zip(*listed, strict=True), strict=bool(listed)))
     return listed
 
 
-def require_row(table: Table, row: Mapping[Any, Any]) -> None:
-    """Look at a row of a table.
+def check_row(table: Table, row: Mapping[Any, Any]) -> None:
+    """Check a row of a table.
 
     Raises:
-        Senseless: one of its values cannot be in its column.
+        ImpossibleValue: a column may not hold its value.
     """
-    for column in table.columns:
-        require(column, [row[column.name]])
+    check_columns((column, [row[column.name]]) for column in table.columns)
 
 
-def shown(value: object) -> str:
-    """Return a value for messages, not too long."""
-    words = repr(value)
-    return words if len(words) <= 60 else f"{words[:57]}..."
+def short_repr(value: object) -> str:
+    """Return a value for messages, in at most 60 characters."""
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

@@ -12,7 +12,7 @@ import pytest
 
 import runner
 from runner.errors import QueryError, StoreError
-from runner.store.reading.run_columns import RUN_COLUMNS
+from runner.store.reading.run_sql import COLUMN_SQL
 from runner.tables.frame import Column, Frame
 
 from tests.support.databases import SPECIAL, opened, store_series, stored_in
@@ -50,7 +50,7 @@ def test_experiments(stored):
 
 
 def test_runs_agree_with_the_view(small, stored):
-    frame = stored.runs(columns=list(RUN_COLUMNS))
+    frame = stored.runs(columns=list(COLUMN_SQL))
     with opened(small) as connection:
         cursor = connection.execute("SELECT * FROM runs ORDER BY id")
         assert list(frame.names) == [column[0] for column in cursor.description]

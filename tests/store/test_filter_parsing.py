@@ -9,7 +9,7 @@ import pytest
 from runner.errors import QueryError
 from runner.store.filters.parsing import DEEPEST, LONGEST, MOST_CONDITIONS, parse_filter
 from runner.store.filters.syntax import Comparison, Literal, Name, Not
-from runner.store.reading.run_columns import RUN_COLUMNS
+from runner.store.reading.run_sql import COLUMN_SQL
 from tests.support.filters import ids
 
 
@@ -91,7 +91,7 @@ def test_nesting_is_limited_and_brackets_do_not_count():
 def test_long_names_are_shortened_in_messages(stored):
     long = "a" * 18_000
     cut, shown = f"{'a' * 59}…", f"\n  {'a' * 100}…\n  ^"
-    columns = ", ".join([*RUN_COLUMNS][:12])
+    columns = ", ".join([*COLUMN_SQL][:12])
     for question, message in (
         ({"where": f"{long} < 1"}, f"filter: character 1: there is no {cut}; there are {columns}, …{shown}"),
         ({"sort": long}, f"order: character 1: there is no {cut}; there are {columns}, …{shown}"),

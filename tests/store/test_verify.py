@@ -12,7 +12,7 @@ import pytest
 import runner
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
 from runner.store.connection import Database
-from runner.store.schema import CLASSES
+from runner.store.run_columns import NUMBER_CLASSES
 from runner.store.verifying.verify import Check, verify
 from tests.support.databases import opened, run_into
 
@@ -145,8 +145,9 @@ DAMAGE = {
         "run 2: final_value is nan in its row, and 3.8865295012900384e-10 in its trajectory"
     ],
     "UPDATE run SET final_gradient_norm_class = 'large' WHERE id = 2": [
-        f"table run, id 2: final_gradient_norm_class is 'large', and must be one of {', '.join(CLASSES)}",
-        "run 2: makes no sense: the database is damaged: a number of a run is of the class 'large'; `runner verify` says of which",
+        f"table run, id 2: final_gradient_norm_class is 'large', and must be one of {', '.join(NUMBER_CLASSES)}",
+        "run 2: makes no sense: the database is damaged: the class of a run's number is 'large', and must be one of "
+        f"{', '.join(NUMBER_CLASSES)}; `runner verify` names the run",
     ],
     "UPDATE run SET best_value = 0.5 WHERE id = 2": [
         "run 2: best_value is 0.5 in its row, and 3.8865295012900384e-10 in its trajectory"

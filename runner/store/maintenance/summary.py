@@ -9,7 +9,7 @@ from sqlalchemy import Connection, func, select, text
 
 from runner.store import schema
 from runner.store.connection import Database
-from runner.store.schema import require
+from runner.store.schema import check_columns
 from runner.store.writing.workers import described
 
 
@@ -59,7 +59,7 @@ def facts(database: Database) -> Facts:
         runs, superseded, first, last = connection.execute(
             select(func.count(), func.count(run.c.superseded_by), func.min(run.c.finished_at), func.max(run.c.finished_at))
         ).one()
-        require(run.c.finished_at, [first, last] if runs else [])
+        check_columns([(run.c.finished_at, [first, last] if runs else [])])
         size, free = _sizes(database, connection)
         return Facts(
             name=database.name,

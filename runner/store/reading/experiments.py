@@ -12,7 +12,7 @@ from runner.contracts.outcomes import OUTCOMES
 from runner.errors import QueryError
 from runner.store import schema
 from runner.store.connection import Database
-from runner.store.schema import required
+from runner.store.schema import checked_rows
 from runner.tables.frame import Column, ColumnKind, Frame, shortened
 
 _KINDS: dict[str, ColumnKind] = {
@@ -52,7 +52,7 @@ def ask_experiments(database: Database) -> Frame:
     with database.reading() as connection:
         order = (experiment.c.last_run_at, experiment.c.id)
         asked = [experiment.c[name] for name in _KINDS]
-        rows = required(asked, connection.execute(select(*asked).order_by(*order)))
+        rows = checked_rows(asked, connection.execute(select(*asked).order_by(*order)))
         counts: dict[int, dict[str, int]] = defaultdict(dict)
         for number, outcome, count in connection.execute(counted):
             counts[number][outcome] = count

@@ -13,11 +13,10 @@ from typing import Any
 
 from sqlalchemy import BigInteger, ColumnElement, Double, Select, Text, and_, false, func, literal, not_, or_, select
 
-from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
 from runner.store import schema
 from runner.store.filters.syntax import All, Comparison, Condition, Either, Filter, Literal, Membership, Not, Pattern, Presence
 from runner.store.reading.names import Meaning, Names, ParameterName
-from runner.store.reading.run_columns import RunColumn, run
+from runner.store.reading.run_sql import ColumnSQL, run
 
 Clause = ColumnElement[bool]
 Leaf = Comparison | Membership | Pattern | Presence
@@ -77,7 +76,7 @@ def _depth(condition: Condition) -> int:
 
 def _leaf(condition: Leaf, names: Names, meanings: _Meanings) -> Clause:
     meaning = meanings[condition.name]
-    if isinstance(meaning, RunColumn):
+    if isinstance(meaning, ColumnSQL):
         return _of_column(condition, meaning, names)
     return _of_experiment(condition, names) if meaning is None else _of_parameter(condition, meaning, names)
 
@@ -106,7 +105,7 @@ def _bound(value: str | int | float) -> ColumnElement[Any]:
     return literal(value, BigInteger() if isinstance(value, int) else Double())
 
 
-def _of_column(leaf: Leaf, column: RunColumn, names: Names) -> Clause:
+def _of_column(leaf: Leaf, column: ColumnSQL, names: Names) -> Clause:
     if isinstance(leaf, Presence):
         return _presence(leaf, column, names)
     wanted: type | tuple[type, ...] = str if column.kind == "text" else (int, float)
@@ -114,8 +113,8 @@ def _of_column(leaf: Leaf, column: RunColumn, names: Names) -> Clause:
         if not isinstance(each.value, wanted) or isinstance(each.value, bool):
             kind = "a text; compare it with a text in quotes" if wanted is str else "a number; compare it with one"
             raise names.wrong(each.position, f"{leaf.name.text} is {kind}")
-    if _is_exact(leaf) and leaf.name.text in ("outcome", "behaviour"):
-        names.require_known(_literals(leaf), leaf.name.text, OUTCOMES if leaf.name.text == "outcome" else BEHAVIOURS)
+    if _is_exact(leaf) and column.allowed:
+        names.require_known(_literals(leaf), leaf.name.text, column.allowed)
     return _test(leaf, _comparable(_literals(leaf)))(column.expression)
 
 
@@ -129,7 +128,7 @@ def _comparable(literals: Sequence[Literal]) -> list[Any]:
     return [each.value for each in literals if not (isinstance(each.value, float) and math.isnan(each.value))]
 
 
-def _presence(leaf: Presence, column: RunColumn, names: Names) -> Clause:
+def _presence(leaf: Presence, column: ColumnSQL, names: Names) -> Clause:
     if leaf.state == "null":
         return (column.expression if column.number_class is None else column.number_class).is_(None)
     if column.number_class is None:

@@ -11,10 +11,10 @@ from sqlalchemy import Connection, exists, select
 from runner.errors import QueryError
 from runner.store import schema
 from runner.store.filters.syntax import Literal, Name, complaint
-from runner.store.reading.run_columns import RUN_COLUMNS, RunColumn
+from runner.store.reading.run_sql import COLUMN_SQL, ColumnSQL
+from runner.store.run_columns import SETTING_KINDS
 from runner.tables.frame import shortened
 
-KINDS = ("objective", "gradient", "optimizer", "rules")
 EXPERIMENT = "experiment"
 SHOWN_NAMES = 12
 
@@ -32,7 +32,7 @@ class ParameterName:
     name: str
 
 
-Meaning = RunColumn | ParameterName | None
+Meaning = ColumnSQL | ParameterName | None
 """A column, a parameter, or the experiment, which is None."""
 
 
@@ -58,18 +58,18 @@ class Names:
         """
         if name.text == EXPERIMENT:
             return None
-        if name.text in RUN_COLUMNS:
-            return RUN_COLUMNS[name.text]
+        if name.text in COLUMN_SQL:
+            return COLUMN_SQL[name.text]
         kind, dot, rest = name.text.partition(".")
-        if dot and kind in KINDS:
+        if dot and kind in SETTING_KINDS:
             return self._qualified(name, kind, rest)
-        kinds = [each for each in KINDS if self._has(each, name.text)]
+        kinds = [each for each in SETTING_KINDS if self._has(each, name.text)]
         if len(kinds) == 1:
             return ParameterName(kinds[0], name.text)
         if kinds:
             choices = " or ".join(f"{each}.{name.text}" for each in kinds)
             raise self.wrong(name.position, f"{name.text} is a parameter of {' and of '.join(kinds)}; write {choices}")
-        raise self._unknown(name, "", name.text, [*RUN_COLUMNS, EXPERIMENT, *self._parameters(KINDS)])
+        raise self._unknown(name, "", name.text, [*COLUMN_SQL, EXPERIMENT, *self._parameters(SETTING_KINDS)])
 
     def wrong(self, position: int, problem: str) -> QueryError:
         """Return the error that points at a place."""
@@ -97,8 +97,8 @@ class Names:
     def _qualified(self, name: Name, kind: str, rest: str) -> Meaning:
         if self._has(kind, rest):
             return ParameterName(kind, rest)
-        if rest == "name" and kind in RUN_COLUMNS:
-            return RUN_COLUMNS[kind]
+        if rest == "name" and kind in COLUMN_SQL:
+            return COLUMN_SQL[kind]
         raise self._unknown(name, f"{kind}.", rest, self._parameters([kind]))
 
     def _has(self, kind: str, parameter: str) -> bool:

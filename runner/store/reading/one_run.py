@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import re
 import struct
@@ -14,32 +15,17 @@ from runner.errors import QueryError
 from runner.store import schema
 from runner.store.connection import Database
 from runner.store.reading.parameter_values import LOOKUP, read_settings
-from runner.store.reading.run_columns import among, from_class, rows_of
 from runner.store.reading.run_record import KnownMinimum, Membership, RunHead, RunRecord, SettingRecord
+from runner.store.reading.run_sql import driver_rows, has_row_number, run_values
 from runner.store.reading.runs_table import Question, run_query
-from runner.store.schema import Senseless, require_row, required, shown
+from runner.store.run_columns import SETTING_KINDS
+from runner.store.schema import ImpossibleValue, check_row, checked_rows, short_repr
 from runner.tables.frame import shortened
 
 SHORTEST = 4
 """So many characters of an identity name a run, if no other begins with them."""
 SHOWN = 12
-PLAIN = (
-    "id",
-    "identity",
-    "dimension",
-    "records_x",
-    "records_gradient",
-    "outcome",
-    "behaviour",
-    "error",
-    "steps",
-    "best_step",
-    "seconds",
-    "finished_at",
-    "superseded_by",
-)
-CLASSED = ("final_value", "final_gradient_norm", "best_value")
-KINDS = ("objective", "gradient", "optimizer", "rules")
+FIELDS = frozenset(field.name for field in dataclasses.fields(RunRecord))
 
 
 def read_run(database: Database, run: int | str) -> RunRecord:
@@ -108,16 +94,12 @@ def _no_run(run: int | str, database: str) -> QueryError:
 def _record(connection: Connection, number: int) -> RunRecord:
     table = schema.run
     row = connection.execute(select(table).where(table.c.id == number)).mappings().one()
-    require_row(table, row)
-    settings: dict[str, Any] = {kind: _setting(connection, row[f"{kind}_id"]) for kind in KINDS}
-    plain: dict[str, Any] = {name: row[name] for name in PLAIN}
-    classed: dict[str, Any] = {name: from_class(row[name], row[f"{name}_class"]) for name in CLASSED}
+    check_row(table, row)
+    settings: dict[str, Any] = {kind: _setting(connection, row[f"{kind}_id"]) for kind in SETTING_KINDS}
     return RunRecord(
-        **plain,
-        **classed,
+        **run_values(row, FIELDS),
         **settings,
         start=_floats(connection.execute(select(schema.start.c.x).where(schema.start.c.id == row["start_id"])).scalar_one()),
-        evaluations={name: row[f"{name}_evaluations"] for name in ("value", "gradient", "hessian")},
         minimum=_minimum(connection, row["objective_id"]),
         experiments=tuple(_memberships(connection, number)),
         environment=_environment(connection, row["environment_id"]),
@@ -127,7 +109,7 @@ def _record(connection: Connection, number: int) -> RunRecord:
 def _setting(connection: Connection, number: int) -> SettingRecord:
     table = schema.setting
     columns = (table.c.canonical, table.c.fingerprint)
-    ((canonical, fingerprint),) = required(columns, [connection.execute(select(*columns).where(table.c.id == number)).one()])
+    ((canonical, fingerprint),) = checked_rows(columns, [connection.execute(select(*columns).where(table.c.id == number)).one()])
     stored = read_settings(connection, [number])[number]
     return SettingRecord(stored.kind, stored.name, stored.parameters, canonical, fingerprint)
 
@@ -137,7 +119,7 @@ def _minimum(connection: Connection, objective: int) -> KnownMinimum | None:
     row = connection.execute(select(table).where(table.c.setting_id == objective)).mappings().one_or_none()
     if row is None:
         return None
-    require_row(table, row)
+    check_row(table, row)
     curvature = (row["curvature_min"], row["curvature_max"])
     known = None if None in curvature else cast(tuple[float, float], curvature)
     return KnownMinimum(row["minimum_value"], _floats(row["minimiser"]), known)
@@ -151,17 +133,17 @@ def _memberships(connection: Connection, number: int) -> Iterable[Membership]:
         .where(member.c.run_id == number)
         .order_by(experiment.c.id)
     )
-    return [Membership(*row) for row in required(query.selected_columns, connection.execute(query))]
+    return [Membership(*row) for row in checked_rows(query.selected_columns, connection.execute(query))]
 
 
 def _environment(connection: Connection, number: int) -> Mapping[str, str | Mapping[str, str]]:
     table = schema.environment
     row: dict[str, Any] = dict(connection.execute(select(table).where(table.c.id == number)).mappings().one())
-    require_row(table, row)
+    check_row(table, row)
     kept = {name: str(row[name]) for name in ("python", "platform", "cpu", "git_commit")}
     packages = json.loads(row["packages"])
     if not isinstance(packages, dict):
-        raise Senseless(f"{table.c.packages} is {shown(packages)}, and must be versions by distribution")
+        raise ImpossibleValue(f"{table.c.packages} is {short_repr(packages)}, and must be versions by distribution")
     return {**kept, "packages": packages}
 
 
@@ -200,7 +182,7 @@ def read_heads(connection: Connection, wanted: Question | Sequence[int | str], d
 
 def _heads(connection: Connection, numbers: Sequence[int]) -> dict[int, RunHead]:
     query = f"SELECT {', '.join(column.name for column in COLUMNS)} FROM run WHERE "
-    heads = required(COLUMNS, (_head(row) for row in rows_of(connection, query + among("id", numbers))))
+    heads = checked_rows(COLUMNS, (_head(row) for row in driver_rows(connection, query + has_row_number("id", numbers))))
     return {head.id: head for head in heads}
 
 

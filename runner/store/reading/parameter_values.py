@@ -19,9 +19,9 @@ from sqlalchemy import Column, Connection
 from runner.errors import StoreError
 from runner.experiment.labels import Scalar
 from runner.store import schema
-from runner.store.reading.run_columns import among, rows_of
 from runner.store.reading.run_record import Value
-from runner.store.schema import required
+from runner.store.reading.run_sql import driver_rows, has_row_number
+from runner.store.schema import checked_rows
 
 Stored = tuple[float | None, str | None]
 """A parameter's row: its number and its text."""
@@ -59,16 +59,16 @@ def read_settings(connection: Connection, numbers: Collection[int]) -> dict[int,
     for first in range(0, len(ordered), LOOKUP):
         some = ordered[first : first + LOOKUP]
         rows: dict[int, dict[str, Stored]] = defaultdict(dict)
-        for number, name, *stored in _read(connection, PARAMETERS, among("setting_id", some)):
+        for number, name, *stored in _read(connection, PARAMETERS, has_row_number("setting_id", some)):
             rows[number][name] = (stored[0], stored[1])
-        for number, kind, name, canonical in _read(connection, SETTINGS, among("id", some)):
+        for number, kind, name, canonical in _read(connection, SETTINGS, has_row_number("id", some)):
             found[number] = StoredSetting(kind, name, parameter_values(kind, canonical, rows[number]))
     return found
 
 
 def _read(connection: Connection, columns: Sequence[Column[Any]], which: str) -> list[Sequence[Any]]:
     query = f"SELECT {', '.join(column.name for column in columns)} FROM {columns[0].table.name} WHERE {which}"
-    return required(columns, rows_of(connection, query))
+    return checked_rows(columns, driver_rows(connection, query))
 
 
 def parameter_values(kind: str, canonical: str, stored: Mapping[str, Stored]) -> dict[str, Value]:

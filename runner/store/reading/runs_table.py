@@ -17,10 +17,11 @@ from runner.store.connection import Database
 from runner.store.filters.sorting import Columns, Order
 from runner.store.filters.syntax import Filter
 from runner.store.reading.filter_to_sql import filtered
-from runner.store.reading.names import KINDS, Names, ParameterName
+from runner.store.reading.names import Names, ParameterName
 from runner.store.reading.parameter_values import LOOKUP, StoredSetting, read_settings, scalars
-from runner.store.reading.run_columns import RUN_COLUMNS, RunColumn, from_class, joined, run
-from runner.store.schema import require
+from runner.store.reading.run_sql import COLUMN_SQL, ColumnSQL, joined_tables, restored_number, run
+from runner.store.run_columns import SETTING_KINDS
+from runner.store.schema import check_columns
 from runner.tables.frame import Column, ColumnKind, Frame
 
 MANY = "a run may belong to several experiments; ask for one with a filter"
@@ -78,16 +79,16 @@ def answers(database: Database, question: Question, portion: int | None) -> Iter
 
 def _at_once(connection: Connection, query: Select[Any], named: Wanted | None) -> Frame:
     """Return the named columns of the runs of a query; if None all, and every parameter that they have."""
-    result = connection.execute(query.add_columns(*expressions(RUN_COLUMNS if named is None else named)))
+    result = connection.execute(query.add_columns(*expressions(COLUMN_SQL if named is None else named)))
     answer = columnar(list(result.keys()), result.all())
     settings = read_settings(connection, settings_of(answer, named))
-    wanted = {**RUN_COLUMNS, **parameter_columns(types_in(settings.values()))} if named is None else named
+    wanted = {**COLUMN_SQL, **parameter_columns(types_in(settings.values()))} if named is None else named
     return frame_of(answer, wanted, settings)
 
 
 def _in_portions(connection: Connection, query: Select[Any], named: Wanted | None, portion: int) -> Iterator[Frame]:
     parameters = _parameters_of(connection, query, named)
-    wanted = {**RUN_COLUMNS, **parameters} if named is None else _alike(named, parameters)
+    wanted = {**COLUMN_SQL, **parameters} if named is None else _alike(named, parameters)
     result = connection.execute(query.add_columns(*expressions(wanted)), execution_options={"yield_per": portion})
     labels = list(result.keys())
     portions = result.partitions()
@@ -118,8 +119,8 @@ def _alike(named: Wanted, parameters: Wanted) -> Wanted:
 
 def run_query(connection: Connection, question: Question) -> Select[Any]:
     """Return the query for the runs and their settings."""
-    settings = (run.c[f"{kind}_id"] for kind in KINDS)
-    query = select(run.c.id.label("run"), *settings).select_from(joined()).where(run.c.superseded_by.is_(None))
+    settings = (run.c[f"{kind}_id"] for kind in SETTING_KINDS)
+    query = select(run.c.id.label("run"), *settings).select_from(joined_tables()).where(run.c.superseded_by.is_(None))
     if question.where is not None:
         query = query.where(filtered(question.where, Names(connection, "filter", question.where.text)))
     order = () if question.sort is None else _order(Names(connection, "order", question.sort.text), question.sort)
@@ -138,8 +139,8 @@ def _order(names: Names, order: Order) -> Iterator[ColumnElement[Any]]:
             yield expression.desc() if key.descending else expression.asc()
 
 
-def _sortable(meaning: RunColumn | ParameterName) -> list[ColumnElement[Any]]:
-    if isinstance(meaning, RunColumn):
+def _sortable(meaning: ColumnSQL | ParameterName) -> list[ColumnElement[Any]]:
+    if isinstance(meaning, ColumnSQL):
         return [meaning.expression]
     table = schema.parameter
     mine = (table.c.setting_id == run.c[f"{meaning.kind}_id"]) & (table.c.name == meaning.name)
@@ -148,12 +149,12 @@ def _sortable(meaning: RunColumn | ParameterName) -> list[ColumnElement[Any]]:
 
 def _named(connection: Connection, columns: Columns) -> Wanted:
     names = Names(connection, "columns", columns.text)
-    wanted: dict[str, RunColumn | ParameterColumn] = {}
+    wanted: dict[str, ColumnSQL | ParameterColumn] = {}
     for name in columns.names:
         meaning = names.meaning(name)
         if meaning is None:
             raise names.wrong(name.position, MANY)
-        wanted[name.text] = meaning if isinstance(meaning, RunColumn) else ParameterColumn(meaning)
+        wanted[name.text] = meaning if isinstance(meaning, ColumnSQL) else ParameterColumn(meaning)
     return wanted
 
 
@@ -170,7 +171,7 @@ class ParameterColumn:
     kind: ColumnKind | None = None
 
 
-Wanted = Mapping[str, RunColumn | ParameterColumn]
+Wanted = Mapping[str, ColumnSQL | ParameterColumn]
 Answer = Mapping[str, Sequence[Any]]
 """What a query gave: values by label, for each run one."""
 Settings = Mapping[int, StoredSetting]
@@ -184,7 +185,11 @@ def columnar(labels: Sequence[str], rows: Sequence[Sequence[Any]]) -> Answer:
 
 def kinds_of(wanted: Wanted | None) -> Collection[str]:
     """Return the kinds of settings in which the wanted parameters are; all if None."""
-    return KINDS if wanted is None else {what.parameter.kind for what in wanted.values() if isinstance(what, ParameterColumn)}
+    return (
+        SETTING_KINDS
+        if wanted is None
+        else {what.parameter.kind for what in wanted.values() if isinstance(what, ParameterColumn)}
+    )
 
 
 def settings_of(answer: Answer, wanted: Wanted | None) -> set[int]:
@@ -200,7 +205,7 @@ def frame_of(answer: Answer, wanted: Wanted, settings: Settings) -> Frame:
 
 def parameter_columns(types: Mapping[ParameterName, set[type]]) -> Wanted:
     """Return a column for each parameter, given the types of its values."""
-    order = sorted(types, key=lambda each: (KINDS.index(each.kind), each.name))
+    order = sorted(types, key=lambda each: (SETTING_KINDS.index(each.kind), each.name))
     return {f"{each.kind}.{each.name}": ParameterColumn(each, _kind(types[each])) for each in order}
 
 
@@ -216,20 +221,20 @@ def types_in(settings: Iterable[StoredSetting]) -> dict[ParameterName, set[type]
 def expressions(wanted: Wanted) -> Iterator[ColumnElement[Any]]:
     """Give what must be selected for columns."""
     for name, what in wanted.items():
-        if isinstance(what, RunColumn):
+        if isinstance(what, ColumnSQL):
             yield what.expression.label(f"column {name}")
             if what.number_class is not None:
                 yield what.number_class.label(f"class of {name}")
 
 
-def _column(name: str, what: RunColumn | ParameterColumn, answer: Answer, cells: Mapping[int, Mapping[str, Scalar]]) -> Column:
-    if isinstance(what, RunColumn):
+def _column(name: str, what: ColumnSQL | ParameterColumn, answer: Answer, cells: Mapping[int, Mapping[str, Scalar]]) -> Column:
+    if isinstance(what, ColumnSQL):
         values = answer[f"column {name}"]
-        require(what.expression, values)
+        check_columns([(what.expression, values)])
         if what.number_class is None:
             return Column(name, what.kind, list(values))
         classes = answer[f"class of {name}"]
-        restored = [None if each is None else from_class(value, each) for value, each in zip(values, classes, strict=True)]
+        restored = [None if each is None else restored_number(value, each) for value, each in zip(values, classes, strict=True)]
         return Column(name, what.kind, restored)
     # The setting that the run of a damaged database has may not be there.
     found = [cells.get(number, {}).get(what.parameter.name) for number in answer[f"{what.parameter.kind}_id"]]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -18,10 +19,12 @@ from runner.store import schema
 from runner.store.connection import Database
 from runner.store.filters.syntax import Filter
 from runner.store.reading.parameter_values import read_settings, scalars
-from runner.store.reading.run_columns import from_class
+from runner.store.reading.run_sql import run_values
 from runner.store.reading.runs_table import Question, run_query
 from runner.store.reading.trajectories import deleted, read_series
-from runner.store.schema import require, require_row
+from runner.store.schema import check_columns, check_row
+
+FIELDS = frozenset(field.name for field in dataclasses.fields(StoredRun))
 
 
 class StoredResults(Results):
@@ -136,7 +139,7 @@ def read_results(
         experiment = connection.execute(query).mappings().one_or_none()
         if experiment is None:
             raise StoreError(f"database {database.name}: holds no experiment {name!r}")
-        require_row(table, experiment)
+        check_row(table, experiment)
         chosen = _runs_query(experiment["id"])
         if where is not None:
             some = run_query(connection, Question(where)).with_only_columns(schema.run.c.id).order_by(None)
@@ -145,7 +148,7 @@ def read_results(
         for column in chosen.selected_columns:
             # An objective's minimum may be unknown.
             values = (row[column.key] for row in rows)
-            require(column, [value for value in values if value is not None or column.table is not schema.landmark])
+            check_columns([(column, [value for value in values if value is not None or column.table is not schema.landmark])])
         ids = {row[f"{axis}_id"] for row in rows for axis in ("objective", "gradient", "optimizer")}
         stored = read_settings(connection, ids)
         settings = {number: (setting.name, scalars(setting.parameters)) for number, setting in stored.items()}
@@ -188,25 +191,12 @@ def _stored_run(
     ids = {axis: row[f"{axis}_id"] for axis in named}
     curvature = (row["curvature_min"], row["curvature_max"])
     return StoredRun(
-        id=row["id"],
-        identity=row["identity"],
+        **run_values(row, FIELDS),
         objective=named["objective"][ids["objective"]],
         gradient=named["gradient"][ids["gradient"]],
         optimizer=named["optimizer"][ids["optimizer"]],
         parameters=dict(itertools.chain.from_iterable(parameters[axis, number].items() for axis, number in ids.items())),
         start=row["start_number"],
-        dimension=row["dimension"],
-        outcome=row["outcome"],
-        error=row["error"],
-        steps=row["steps"],
-        final_value=from_class(row["final_value"], row["final_value_class"]),
-        best_value=from_class(row["best_value"], row["best_value_class"]),
-        final_gradient_norm=from_class(row["final_gradient_norm"], row["final_gradient_norm_class"]),
-        evaluations={name: row[f"{name}_evaluations"] for name in ("value", "gradient", "hessian")},
-        seconds=row["seconds"],
         minimum_value=row["minimum_value"],
         curvature=None if None in curvature else cast(tuple[float, float], curvature),
-        records_x=row["records_x"],
-        records_gradient=row["records_gradient"],
-        behaviour=row["behaviour"],
     )

@@ -16,7 +16,7 @@ from runner.contracts.figure import Series
 from runner.contracts.outcomes import Outcome
 from runner.errors import StoreError
 from runner.store.connection import Database
-from runner.store.reading.run_columns import among, rows_of
+from runner.store.reading.run_sql import driver_rows, has_row_number
 from runner.store.writing.run_rows import chunk_checksum
 
 RUNS_AT_ONCE = 1000
@@ -78,7 +78,8 @@ def _refuse_deleted(connection: Connection, runs: Sequence[HasTrajectory], datab
     """Say which run is gone, if one is: the number of a run that was deleted may be another's by now."""
     for first in range(0, len(runs), RUNS_AT_ONCE):
         some = runs[first : first + RUNS_AT_ONCE]
-        there = dict(rows_of(connection, f"SELECT id, identity FROM run WHERE {among('id', [run.id for run in some])}"))
+        chosen = has_row_number("id", [run.id for run in some])
+        there = dict(driver_rows(connection, f"SELECT id, identity FROM run WHERE {chosen}"))
         for run in some:
             if there.get(run.id) != run.identity:
                 raise deleted(run, database)
@@ -129,7 +130,7 @@ def _trajectories(connection: Connection, runs: Sequence[HasTrajectory], databas
     """Return trajectories by row number."""
     lacking = {run.id: run for run in runs}
     query = "SELECT run_id, first_step, count, checksum, data FROM chunk WHERE {} ORDER BY run_id, first_step"
-    rows = rows_of(connection, query.format(among("run_id", lacking)))
+    rows = driver_rows(connection, query.format(has_row_number("run_id", lacking)))
     found = {number: _series(lacking.pop(number), chunks, database) for number, chunks in itertools.groupby(rows, itemgetter(0))}
     return found | {number: _series(run, (), database) for number, run in lacking.items()}
 

@@ -14,7 +14,7 @@ from runner.contracts.outcomes import Outcome
 from runner.errors import StoreError
 from runner.registry.identity import canonical_json, identity
 from runner.store.connection import Database
-from runner.store.reading.run_columns import from_class
+from runner.store.reading.run_sql import restored_number
 from runner.store.verifying.values import take_any_text
 from runner.store.writing.run_rows import chunk_checksum, run_number
 
@@ -155,7 +155,7 @@ def _wrong_with_chunk(row: Row[Any], chunk: Row[Any], step: int, width: int) -> 
 def _differences(row: Row[Any], expected: dict[str, float]) -> Iterator[str]:
     for name, value in expected.items():
         number, number_class = getattr(row, name), getattr(row, f"{name}_class")
-        stored = from_class(number, number_class)
+        stored = restored_number(number, number_class)
         if not _is(stored, value):
             yield f"{name} is {stored!r} in its row, and {value!r} in its trajectory"
         elif number != run_number(value):

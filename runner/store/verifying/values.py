@@ -9,7 +9,7 @@ from typing import Any, cast
 from sqlalchemy import Connection, Table, text
 from sqlalchemy.sql.schema import Column
 
-from runner.store.schema import Domain, domain_of, metadata, shown
+from runner.store.schema import AllowedValues, allowed_values, metadata, short_repr
 
 MOST_NAMED = 100
 """How many rows are named of each column."""
@@ -25,7 +25,7 @@ def examine_values(connection: Connection) -> Iterator[tuple[int, list[str]]]:
         raw = cast(sqlite3.Connection, connection.connection.driver_connection)
         raw.create_function("is_utf8", 1, _is_utf8, deterministic=True)
     for table in metadata.sorted_tables:
-        wrong = {column: _wrong(f'"{column.name}"', domain_of(column), sqlite) for column in table.columns}
+        wrong = {column: _wrong(f'"{column.name}"', allowed_values(column), sqlite) for column in table.columns}
         counts = ", ".join(["count(*)", *(f"count(CASE WHEN {condition} THEN 1 END)" for condition in wrong.values())])
         rows, *found = connection.execute(text(f"SELECT {counts} FROM {table.name}")).one()
         problems: list[str] = []
@@ -42,25 +42,25 @@ def take_any_text(connection: Connection) -> None:
         raw.text_factory = lambda data: data.decode(errors="backslashreplace")
 
 
-def _wrong(name: str, domain: Domain, sqlite: bool) -> str:
+def _wrong(name: str, allowed: AllowedValues, sqlite: bool) -> str:
     """Return the SQL for a column's value being none that it may hold."""
     conditions = []
     if sqlite:
-        types = f"'{domain.name}', 'null'" if domain.nullable else f"'{domain.name}'"
+        types = f"'{allowed.sqlite_type}', 'null'" if allowed.nullable else f"'{allowed.sqlite_type}'"
         conditions.append(f"typeof({name}) NOT IN ({types})")
-    if sqlite and domain.type is bool:
+    if sqlite and allowed.type is bool:
         conditions.append(f"{name} NOT IN (0, 1)")
-    if sqlite and domain.type is str and not domain.allowed:
+    if sqlite and allowed.type is str and not allowed.words:
         conditions.append(f"NOT is_utf8(CAST({name} AS BLOB))")
-    if domain.type is bytes:
+    if allowed.type is bytes:
         conditions.append(f"length({name}) % 8 <> 0 OR length({name}) = 0")
-    if domain.bounds is not None:
-        conditions.append(f"{name} NOT BETWEEN {domain.bounds[0]!r} AND {domain.bounds[1]!r}")
-    if domain.allowed:
-        words = ", ".join(f"'{word}'" for word in domain.allowed)
+    if allowed.bounds is not None:
+        conditions.append(f"{name} NOT BETWEEN {allowed.bounds[0]!r} AND {allowed.bounds[1]!r}")
+    if allowed.words:
+        words = ", ".join(f"'{word}'" for word in allowed.words)
         conditions.append(f"{name} NOT IN ({words})")
-    if domain.lengths is not None:
-        conditions.append(f"length({name}) NOT BETWEEN {domain.lengths[0]} AND {domain.lengths[1]}")
+    if allowed.lengths is not None:
+        conditions.append(f"length({name}) NOT BETWEEN {allowed.lengths[0]} AND {allowed.lengths[1]}")
     return " OR ".join(conditions) or "1 = 0"
 
 
@@ -70,8 +70,8 @@ def _named(connection: Connection, table: Table, column: Column[Any], condition:
     order = ", ".join(f'"{key}"' for key in keys)
     query = f'SELECT "{column.name}", {order} FROM {table.name} WHERE {condition} ORDER BY {order} LIMIT {MOST_NAMED}'
     for value, *numbers in connection.execute(text(query)):
-        which = ", ".join(f"{key} {shown(number)}" for key, number in zip(keys, numbers, strict=True))
-        yield f"table {table.name}, {which}: {column.name} is {shown(value)}, and must be {domain_of(column)}"
+        which = ", ".join(f"{key} {short_repr(number)}" for key, number in zip(keys, numbers, strict=True))
+        yield f"table {table.name}, {which}: {column.name} is {short_repr(value)}, and must be {allowed_values(column)}"
 
 
 def _is_utf8(data: bytes | None) -> bool | None:

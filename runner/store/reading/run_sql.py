@@ -1,0 +1,120 @@
+"""The SQL of the columns of runs, and the values of a run from its row."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, Double, FromClause, case, literal, null
+
+from runner.errors import StoreError
+from runner.store import schema
+from runner.store.run_columns import EVALUATION_KINDS, NUMBER_CLASSES, RUN_COLUMNS
+from runner.tables.frame import ColumnKind
+
+run, landmark = schema.run, schema.landmark
+settings = {kind: schema.setting.alias(kind) for kind in ("objective", "gradient", "optimizer")}
+
+
+@dataclass(frozen=True, eq=False)
+class ColumnSQL:
+    """A column of runs as SQL.
+
+    Attributes:
+        name: its name for people, as in the view `runs`.
+        kind: the kind of its values.
+        expression: its SQL.
+        number_class: for a number that may be infinite, NaN or −0.0, the SQL of its class, which is null where the number is
+            missing; None for other columns.
+        allowed: the only texts that it may hold; any text if empty.
+    """
+
+    name: str
+    kind: ColumnKind
+    expression: ColumnElement[Any]
+    number_class: ColumnElement[Any] | None = None
+    allowed: tuple[str, ...] = ()
+
+
+def _columns() -> Iterator[ColumnSQL]:
+    for column in RUN_COLUMNS:
+        name = column.shown_name
+        if column.shown == "never":
+            continue
+        if name in settings:
+            yield ColumnSQL(name, column.kind, settings[name].c.name)
+        elif column.is_classed:
+            number_class = run.c[f"{name}_class"]
+            yield ColumnSQL(name, column.kind, run.c[name], number_class)
+            # People call −0.0 finite, and NaN has no sign for them.
+            shown_class = case((number_class == "-0.0", "finite"), (number_class == "-nan", "nan"), else_=number_class)
+            yield ColumnSQL(f"{name}_class", "text", shown_class)
+        elif name == "final_gap":
+            final_value = case((run.c.final_value_class == "-0.0", literal(-0.0, Double())), else_=run.c.final_value)
+            gap = final_value - landmark.c.minimum_value
+            # The gap is missing where f* is unknown, and NaN where f is.
+            gap_class = case((landmark.c.minimum_value.is_(None), null()), (gap.is_(None), "nan"), else_="finite")
+            yield ColumnSQL(name, column.kind, gap, gap_class)
+        else:
+            yield ColumnSQL(name, column.kind, run.c[column.name], allowed=column.allowed)
+
+
+COLUMN_SQL: Mapping[str, ColumnSQL] = {column.name: column for column in _columns()}
+"""The columns that a filter, an order or a list of columns can name, in the order of the view `runs`."""
+PLAIN = tuple(column.name for column in RUN_COLUMNS if column.type is not None and not column.is_classed)
+CLASSED = tuple(column.name for column in RUN_COLUMNS if column.is_classed)
+
+
+def joined_tables() -> FromClause:
+    """Return the table `run`, joined with the tables from which its columns are taken."""
+    tables: FromClause = run
+    for kind, setting in settings.items():
+        tables = tables.join(setting, setting.c.id == run.c[f"{kind}_id"])
+    return tables.outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
+
+
+def run_values(row: Mapping[Any, Any], fields: Collection[str]) -> dict[str, Any]:
+    """Return the values of a row of the table `run` that have the names of some fields.
+
+    Numbers are as they were before they were stored. `evaluations` holds the three numbers of evaluations by kind.
+
+    Raises:
+        StoreError: the class of a number is unknown.
+    """
+    values: dict[str, Any] = {name: row[name] for name in PLAIN if name in fields}
+    for name in CLASSED:
+        values[name] = restored_number(row[name], row[f"{name}_class"])
+    values["evaluations"] = {kind: row[f"{kind}_evaluations"] for kind in EVALUATION_KINDS}
+    return values
+
+
+def restored_number(number: float | None, number_class: str) -> float:
+    """Return a number of a run as it was before it was stored: the database has no NaN and no −0.0.
+
+    Raises:
+        StoreError: the class is unknown.
+    """
+    if number is not None and number_class == "finite":
+        return number
+    try:
+        return float(number_class)
+    except (TypeError, ValueError) as error:
+        raise StoreError(
+            f"the database is damaged: the class of a run's number is {number_class!r}, and must be one of "
+            f"{', '.join(NUMBER_CLASSES)}; `runner verify` names the run"
+        ) from error
+
+
+def has_row_number(column: str, numbers: Iterable[int]) -> str:
+    """Return the SQL for a column holding one of some row numbers.
+
+    The numbers are part of the text, because binding thousands of parameters takes long.
+    """
+    return f"{column} IN ({','.join(str(int(number)) for number in numbers)})"
+
+
+def driver_rows(connection: Connection, query: str) -> Iterator[tuple[Any, ...]]:
+    """Give the rows of a query as the driver returns them: the row objects of SQLAlchemy take longer than the reading itself."""
+    cursor: Any = connection.exec_driver_sql(query).cursor
+    return iter(cursor)

@@ -1,0 +1,156 @@
+"""The columns of a stored run: one table, from which the lists of columns elsewhere are derived.
+
+| derived | in |
+|---|---|
+| the table `run`, and the values that each of its columns may hold | `runner/store/schema.py` |
+| the SQL of each column in filters, orders and tables | `runner/store/reading/run_sql.py` |
+| the fields of `RunRecord` and `StoredRun` that have the name of a column | `run_values` in the same file |
+| the columns that `runner compare` treats as results | `runner/results/comparison.py` |
+| the columns that `runner runs` prints | `runner/cli/runs.py` |
+
+The text of the view `runs` is written out in `runner/store/schema.py`, because a released view never changes by one character.
+"""
+
+from __future__ import annotations
+
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Literal
+
+from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, ForeignKey, Integer, String, Text, false
+from sqlalchemy.types import TypeEngine
+
+from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
+from runner.tables.frame import ColumnKind
+
+ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
+DEFERRED: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"}
+"""Options of a foreign key that is checked at the end of the transaction."""
+SETTING_KINDS = ("objective", "gradient", "optimizer", "rules")
+EVALUATION_KINDS = ("value", "gradient", "hessian")
+NUMBER_CLASSES = ("finite", "inf", "-inf", "nan", "-0.0", "-nan")
+
+
+@dataclass(frozen=True, eq=False)
+class RunColumn:
+    """A column of stored runs.
+
+    Attributes:
+        name: its name in the table `run`.
+        type: its SQL type; None for a number that is calculated and not stored.
+        description: its meaning, as a phrase.
+        shown: where people see it. The view `runs` and `ResultsDatabase.runs` have all columns but those that are `never` shown.
+            `runner runs` prints the columns that are shown `always`, and those `if different` in which the printed runs differ.
+        shown_as: its name where people see it, if that is not `name`. A reference to a setting is shown as the plugin's name.
+        is_result: whether it describes the run's result, rather than what was computed.
+        is_classed: whether it is a number that may be infinite, NaN or −0.0, which not every database stores. The column
+            `NAME_class` beside it then holds one of `NUMBER_CLASSES`.
+        nullable: whether its value may be missing.
+        allowed: the only texts that it may hold; any text if empty.
+        least: the smallest number that it may hold; any finite number if None.
+        reference: the column of another table to which it refers.
+        is_commented: whether the database holds the description as the column's comment.
+        default: the value for runs that were stored before the column was added.
+        since: the schema version that added it. The table `run` has its columns in this order, then in that of `RUN_COLUMNS`.
+    """
+
+    name: str
+    type: TypeEngine[Any] | None
+    description: str
+    _: KW_ONLY
+    shown: Literal["always", "if different", "on request", "never"] = "on request"
+    shown_as: str = ""
+    is_result: bool = False
+    is_classed: bool = False
+    nullable: bool = False
+    allowed: tuple[str, ...] = ()
+    least: float | None = None
+    reference: ForeignKey | None = None
+    is_commented: bool = False
+    default: ColumnElement[Any] | None = None
+    since: str = "0001"
+
+    @property
+    def shown_name(self) -> str:
+        """Its name where people see it."""
+        return self.shown_as or self.name
+
+    @property
+    def kind(self) -> ColumnKind:
+        """The kind of its values in a table."""
+        if self.reference is not None and self.shown_as:
+            return "text"
+        kinds: dict[type[TypeEngine[Any]], ColumnKind] = {Boolean: "truth", Integer: "integer", String: "text"}
+        return next((kind for type_, kind in kinds.items() if isinstance(self.type, type_)), "number")
+
+
+RUN_COLUMNS = (
+    RunColumn("id", ROW_NUMBER, "row number", shown="always"),
+    RunColumn(
+        "identity", String(64), "SHA-256 over everything that decides the run's numbers", shown="always", is_commented=True
+    ),
+    RunColumn(
+        "objective_id", ROW_NUMBER, "the objective", shown="always", shown_as="objective", reference=ForeignKey("setting.id")
+    ),
+    RunColumn(
+        "gradient_id",
+        ROW_NUMBER,
+        "the gradient backend",
+        shown="if different",
+        shown_as="gradient",
+        reference=ForeignKey("setting.id"),
+    ),
+    RunColumn(
+        "optimizer_id",
+        ROW_NUMBER,
+        "the optimizer",
+        shown="if different",
+        shown_as="optimizer",
+        reference=ForeignKey("setting.id"),
+    ),
+    RunColumn(
+        "rules_id", ROW_NUMBER, "the stopping rules and what was recorded", shown="never", reference=ForeignKey("setting.id")
+    ),
+    RunColumn("start_id", ROW_NUMBER, "row number of the starting point", reference=ForeignKey("start.id")),
+    RunColumn(
+        "environment_id",
+        ROW_NUMBER,
+        "the machine and the packages that computed the run",
+        shown="never",
+        reference=ForeignKey("environment.id"),
+    ),
+    RunColumn("dimension", Integer(), "number of coordinates of x"),
+    RunColumn("records_x", Boolean(), "whether the iterates are stored", shown="never"),
+    RunColumn("records_gradient", Boolean(), "whether the gradients are stored", shown="never", default=false(), since="0002"),
+    RunColumn("outcome", String(16), "the reason why the run ended", shown="always", is_result=True, allowed=OUTCOMES),
+    RunColumn(
+        "behaviour",
+        String(16),
+        "how it moved; null where nobody measured it",
+        shown="if different",
+        is_result=True,
+        nullable=True,
+        allowed=BEHAVIOURS,
+        is_commented=True,
+        since="0002",
+    ),
+    RunColumn("error", Text(), "the reason why the run failed; empty if it did not fail", is_result=True),
+    RunColumn("steps", BigInteger(), "number of steps", shown="always", is_result=True),
+    RunColumn("value_evaluations", BigInteger(), "number of evaluations of f", is_result=True),
+    RunColumn("gradient_evaluations", BigInteger(), "number of evaluations of ∇f", is_result=True),
+    RunColumn("hessian_evaluations", BigInteger(), "number of evaluations of ∇²f", is_result=True),
+    RunColumn("final_value", Double(), "f at the last iterate", shown="always", is_result=True, is_classed=True),
+    RunColumn("final_gradient_norm", Double(), "‖∇f‖ at the last iterate", is_result=True, is_classed=True),
+    RunColumn("best_value", Double(), "the smallest f of the run; NaN if every f was NaN or ∞", is_result=True, is_classed=True),
+    RunColumn("best_step", BigInteger(), "the first step with the smallest f", is_result=True),
+    RunColumn("final_gap", None, "f − f* at the last iterate; null where f* is unknown", shown="always", is_result=True),
+    RunColumn("seconds", Double(), "the run's share of its batch's time", is_result=True, least=0.0, is_commented=True),
+    RunColumn("finished_at", Double(), "seconds since 1970, UTC", is_result=True, is_commented=True),
+    RunColumn(
+        "superseded_by",
+        ROW_NUMBER,
+        "the later run with the same identity",
+        shown="never",
+        nullable=True,
+        reference=ForeignKey("run.id", ondelete="SET NULL", **DEFERRED),
+    ),
+)
