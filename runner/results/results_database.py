@@ -10,11 +10,11 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 from runner.results.comparison import Comparison, compare
-from runner.store.reading.question import Key, Runs, catalogue_with, checked_limit, plain, question, read_filter, wanted
+from runner.store.reading.question import Key, Runs, catalogue_with, checked_key, checked_limit, chosen_runs, parse_question, read_filter
 from runner.errors import OutdatedDatabase, QueryError, StoreError
 from runner.tables.frame import Frame, joined
 from runner.store.reading.run_record import RunHead, RunRecord
-from runner.store.reading.runs_table import answers, ask_runs
+from runner.store.reading.runs_table import read_run_frames, read_runs
 from runner.store.connection import Database
 from runner.store.reading.experiments import ask_experiments, find_experiment
 from runner.store.reading.one_run import read_heads
@@ -113,7 +113,7 @@ class ResultsDatabase:
         Raises:
             QueryError: one of these cannot be understood; the text points at the character.
         """
-        return ask_runs(self._database, question(where, sort, columns, limit))
+        return read_runs(self._database, parse_question(where, sort, columns, limit))
 
     def run_frames(
         self,
@@ -128,8 +128,7 @@ class ResultsDatabase:
         Raises:
             QueryError: one of these cannot be understood.
         """
-        with answers(self._database, question(where, sort, columns, limit), RUNS_AT_ONCE) as frames:
-            yield from frames
+        yield from read_run_frames(self._database, parse_question(where, sort, columns, limit), RUNS_AT_ONCE)
 
     def run(self, run: Key) -> RunRecord:
         """Return one run with everything that is known of it.
@@ -140,7 +139,7 @@ class ResultsDatabase:
         Raises:
             QueryError: there is none, or several begin so.
         """
-        return read_run(self._database, plain(run, "run"))
+        return read_run(self._database, checked_key(run, "run"))
 
     def steps(self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None) -> Frame:
         """Return trajectories as one table: a row for each iterate, from the start (step 0) to the last.
@@ -182,7 +181,7 @@ class ResultsDatabase:
 
         chosen = chosen_series(series)
         with self._database.reading() as connection:
-            heads = read_heads(connection, wanted(runs, where), self.name)
+            heads = read_heads(connection, chosen_runs(runs, where), self.name)
             table = StepTable(heads, chosen)
             if most is not None:
                 table.require_at_most(most)
@@ -219,7 +218,7 @@ class ResultsDatabase:
         from runner.store.reading.trajectories import trajectories_of
 
         with self._database.reading() as connection:
-            yield from trajectories_of(connection, read_heads(connection, wanted(runs, where), self.name), self.name)
+            yield from trajectories_of(connection, read_heads(connection, chosen_runs(runs, where), self.name), self.name)
 
     def compare(self, a: Key, b: Key) -> Comparison:
         """Set two experiments, or the runs of two filters, side by side.
@@ -234,7 +233,7 @@ class ResultsDatabase:
         return compare(self._side(a), self._side(b))
 
     def _side(self, key: Key) -> Frame:
-        side = plain(key, "experiment")
+        side = checked_key(key, "experiment")
         where = str(side)
         with self._database.reading() as connection:
             try:
@@ -330,7 +329,7 @@ class ResultsDatabase:
         from runner.results.drawing import stored_results
 
         return stored_results(
-            self._database, plain(experiment, "experiment"), None if where is None else read_filter(where), catalogue
+            self._database, checked_key(experiment, "experiment"), None if where is None else read_filter(where), catalogue
         )
 
     def export_runs(self, path: str | Path, *, where: str | None = None, columns: str | Sequence[str] | None = None) -> int:
@@ -457,9 +456,9 @@ class ResultsDatabase:
         numbers: list[int] = []
         if runs is not None or where is not None:
             with self._database.reading() as connection:
-                numbers = [head.id for head in read_heads(connection, wanted(runs, where), self.name)]
+                numbers = [head.id for head in read_heads(connection, chosen_runs(runs, where), self.name)]
         keys = () if experiment is None else experiment if isinstance(experiment, list | tuple) else (experiment,)
-        return plan_deletion(self._database, numbers, [plain(key, "experiment") for key in keys], superseded)
+        return plan_deletion(self._database, numbers, [checked_key(key, "experiment") for key in keys], superseded)
 
     def delete(self, deletion: Deletion) -> None:
         """Delete for good.

@@ -17,7 +17,7 @@ EVIL = "\x1b]0;owned\x07\u202e<b>$x$"
 @pytest.mark.parametrize(
     ("arguments", "code", "message"),
     [
-        (("runs", "--where", "lerning_rate < 1"), 2, "error: filter: character 1: there is no lerning_rate; did you mean learning_rate?\n"
+        (("runs", "--where", "lerning_rate < 1"), 2, "error: filter: character 1: unknown name lerning_rate; did you mean learning_rate?\n"
          "  lerning_rate < 1\n  ^\n"),
         (("runs", "--sort", "nothing"), 2, None),
         (("show", "zzzz"), 2, None),

@@ -70,9 +70,8 @@ def test_spellings(stored):
 
 
 def test_names_may_begin_with_a_keyword():
-    names = [
-        name.text for name in parse_filter("inside = 1 and orbit = 2 or notch = 3 and island is null and android in (4)").names
-    ]
+    tree = parse_filter("inside = 1 and orbit = 2 or notch = 3 and island is null and android in (4)").condition
+    names = [test.name.text for either in tree.conditions for test in either.conditions]
     assert names == ["inside", "orbit", "notch", "island", "android"]
 
 
@@ -93,9 +92,9 @@ def test_long_names_are_shortened_in_messages(stored):
     cut, shown = f"{'a' * 59}…", f"\n  {'a' * 100}…\n  ^"
     columns = ", ".join([*COLUMN_SQL][:12])
     for question, message in (
-        ({"where": f"{long} < 1"}, f"filter: character 1: there is no {cut}; there are {columns}, …{shown}"),
-        ({"sort": long}, f"order: character 1: there is no {cut}; there are {columns}, …{shown}"),
-        ({"columns": long}, f"columns: character 1: there is no {cut}; there are {columns}, …{shown}"),
+        ({"where": f"{long} < 1"}, f"filter: character 1: unknown name {cut}; allowed: {columns}, …{shown}"),
+        ({"sort": long}, f"order: character 1: unknown name {cut}; allowed: {columns}, …{shown}"),
+        ({"columns": long}, f"columns: character 1: unknown name {cut}; allowed: {columns}, …{shown}"),
     ):
         with pytest.raises(QueryError) as error:
             stored.runs(**question)

@@ -102,10 +102,10 @@ def test_quotes_inside_a_text_are_part_of_it(stored):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("lerning_rate = 1", "character 1: there is no lerning_rate; did you mean learning_rate?\n  lerning_rate = 1\n  ^"),
-        ("optimizer.lr = 1", "character 1: there is no optimizer.lr; there are optimizer.learning_rate, optimizer.max_norm, "
+        ("lerning_rate = 1", "character 1: unknown name lerning_rate; did you mean learning_rate?\n  lerning_rate = 1\n  ^"),
+        ("optimizer.lr = 1", "character 1: unknown name optimizer.lr; allowed: optimizer.learning_rate, optimizer.max_norm, "
          "optimizer.max_value, optimizer.momentum, optimizer.optimizer\n  optimizer.lr = 1\n  ^"),
-        ("zzz = 1", "character 1: there is no zzz; there are id, identity, objective, gradient, optimizer, start_id, dimension, outcome, "
+        ("zzz = 1", "character 1: unknown name zzz; allowed: id, identity, objective, gradient, optimizer, start_id, dimension, outcome, "
          "behaviour, error, steps, value_evaluations, …\n  zzz = 1\n  ^"),
         ("steps = 'a'", "character 9: steps is a number; compare it with one\n  steps = 'a'\n          ^"),
         ("steps = true", "character 9: steps is a number; compare it with one\n  steps = true\n          ^"),
@@ -158,16 +158,16 @@ def test_experiments(stored):
     [
         ('experiment = "smalls"', "character 14: there is no experiment 'smalls'; did you mean small?\n"
          '  experiment = "smalls"\n               ^'),
-        ('experiment != "zzz"', "character 15: there is no experiment 'zzz'; there are small\n"
+        ('experiment != "zzz"', "character 15: there is no experiment 'zzz'; allowed: small\n"
          '  experiment != "zzz"\n                ^'),
         ('experiment in (1, "smal")', "character 19: there is no experiment 'smal'; did you mean small?\n"
          '  experiment in (1, "smal")\n                    ^'),
-        ("experiment = 77", "character 14: there is no experiment 77; there are 1\n  experiment = 77\n               ^"),
-        ("not experiment in (1, 1.5)", "character 23: there is no experiment 1.5; there are 1\n"
+        ("experiment = 77", "character 14: there is no experiment 77; allowed: 1\n  experiment = 77\n               ^"),
+        ("not experiment in (1, 1.5)", "character 23: there is no experiment 1.5; allowed: 1\n"
          "  not experiment in (1, 1.5)\n                        ^"),
         ('outcome = "convergd"', "character 11: there is no outcome 'convergd'; did you mean converged?\n"
          '  outcome = "convergd"\n            ^'),
-        ('outcome != ""', "character 12: there is no outcome ''; there are converged, max_steps, stalled, diverged, non_finite, "
+        ('outcome != ""', "character 12: there is no outcome ''; allowed: converged, max_steps, stalled, diverged, non_finite, "
          'timeout, failed\n  outcome != ""\n             ^'),
         ('behaviour not in ("oscilating")', "character 19: there is no behaviour 'oscilating'; did you mean oscillating?\n"
          '  behaviour not in ("oscilating")\n                    ^'),

@@ -1,9 +1,9 @@
-"""From the text of a filter to its tree, by a grammar."""
+"""The parser of filters: the grammar, and the tree that is built from it."""
 
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, cast
 
@@ -23,13 +23,17 @@ from runner.store.filters.syntax import (
     Not,
     Pattern,
     Presence,
-    complaint,
+    Test,
+    text_error,
 )
 from runner.tables.frame import shortened
 
 LONGEST = 20_000
+"""The largest number of characters of a filter."""
 MOST_CONDITIONS = 200
+"""The largest number of tests in a filter."""
 DEEPEST = 40
+"""The largest depth of its tree: more exhausts the stack of SQLite's parser."""
 LARGEST_INTEGER = 2**63 - 1
 GRAMMAR = r"""
     start: either
@@ -59,7 +63,7 @@ GRAMMAR = r"""
 """
 SPELLINGS = {"==": "=", "<>": "!=", "≠": "!=", "≤": "<=", "≥": ">="}
 MIRRORED = {"=": "=", "!=": "!=", "<": ">", "<=": ">=", ">": "<", ">=": "<="}
-WANTED = (
+EXPECTATIONS = (
     ({"$END"}, "expected and, or, or the end"),
     ({"OPERATOR", "IN", "IS"}, "expected a comparison: =, !=, <, <=, >, >=, in, is or like"),
     ({"STATE"}, "expected null, unknown or nan"),
@@ -72,52 +76,53 @@ WANTED = (
     ({"OPERATOR"}, "expected a comparison: =, !=, <, <=, > or >="),
     ({"LIKE"}, "expected in or like"),
 )
+"""Messages of syntax errors: the first whose tokens the grammar accepts at the place of the error is the right one."""
 
 
 def parse_filter(text: str) -> Filter:
-    """Return what a filter says.
+    """Return the tree of a filter.
 
     Raises:
-        QueryError: it cannot be understood; the text points at the character.
+        QueryError: the text is not a filter; the error points at the character.
     """
     if len(text) > LONGEST:
         raise QueryError(f"filter: has {len(text):,} characters, and at most {LONGEST:,} are allowed; use several filters")
     for position, character in enumerate(text):
         if character == "\0" or "\ud800" <= character <= "\udfff":
-            raise complaint("filter", text, position, "this is not a character of any text")
+            raise text_error("filter", text, position, "this is not a character of any text")
     if not text.strip():
         raise QueryError("filter: is empty; write a condition such as steps < 100, or leave the filter out")
     try:
-        built = cast("_Built", _parser().parse(text))
+        subtree = cast("_Subtree", _parser().parse(text))
     except UnexpectedInput as error:
-        raise _explained(text, error) from None
-    except _Problem as problem:
-        raise complaint("filter", text, problem.position, problem.text) from None
-    return Filter(text, built.condition, tuple(_names(built.condition)))
+        raise _syntax_error(text, error) from None
+    except _Refusal as refusal:
+        raise text_error("filter", text, refusal.position, refusal.problem) from None
+    return Filter(text, subtree.condition)
 
 
-class _Problem(Exception):
-    """What the grammar allows and the language does not."""
+class _Refusal(Exception):
+    """The text fits the grammar, and is not a filter."""
 
-    def __init__(self, position: int, text: str) -> None:
+    def __init__(self, position: int, problem: str) -> None:
         self.position = position
-        self.text = text
+        self.problem = problem
 
 
 @dataclass(frozen=True)
-class _Built:
-    """A condition with what is limited: how deep it is, and how many comparisons it has."""
+class _Subtree:
+    """A condition with its position in the text, its depth and its number of tests, which are limited."""
 
-    condition: Condition
+    condition: Condition[Test]
     position: int
     depth: int = 1
     count: int = 1
 
 
-class _Builder(Transformer[Token, "_Built"]):
-    """Builds the tree from the leaves while the text is read, so that no depth of brackets can exhaust the stack."""
+class _Builder(Transformer[Token, "_Subtree"]):
+    """Builds the tree while the text is read, from the leaves up, so that no depth of brackets exhausts Python's stack."""
 
-    def start(self, parts: list[_Built]) -> _Built:
+    def start(self, parts: list[_Subtree]) -> _Subtree:
         return parts[0]
 
     def name(self, parts: list[Token]) -> Name:
@@ -125,79 +130,81 @@ class _Builder(Transformer[Token, "_Built"]):
 
     def literal(self, parts: list[Token]) -> Literal:
         token = parts[0]
-        return Literal(_READERS[token.type](str(token)), _position(token))
+        return Literal(LITERALS[token.type](str(token)), _position(token))
 
-    def chain(self, parts: list[Any]) -> _Built:
-        pairs = zip(parts[::2], parts[1::2], parts[2::2], strict=False)
-        return _joined(All, [_leaf(_comparison(left, operator, right)) for left, operator, right in pairs])
+    def chain(self, parts: list[Any]) -> _Subtree:
+        # a < x < b means a < x and x < b.
+        return _joined(All, [_leaf(_comparison(*parts[first : first + 3])) for first in range(0, len(parts) - 1, 2)])
 
-    def membership(self, parts: list[Any]) -> _Built:
+    def membership(self, parts: list[Any]) -> _Subtree:
         return _leaf(Membership(parts[0], tuple(parts[1:])))
 
-    def exclusion(self, parts: list[Any]) -> _Built:
+    def exclusion(self, parts: list[Any]) -> _Subtree:
         return self.negated([self.membership(parts)])
 
-    def presence(self, parts: list[Any]) -> _Built:
+    def presence(self, parts: list[Any]) -> _Subtree:
         return _leaf(Presence(parts[0], "nan" if parts[1].lower() == "nan" else "null"))
 
-    def absence(self, parts: list[Any]) -> _Built:
+    def absence(self, parts: list[Any]) -> _Subtree:
         return self.negated([self.presence(parts)])
 
-    def pattern(self, parts: list[Any]) -> _Built:
+    def pattern(self, parts: list[Any]) -> _Subtree:
         if not isinstance(parts[1].value, str):
-            raise _Problem(parts[1].position, "like needs a text in quotes, in which % stands for any characters and _ for one")
+            raise _Refusal(parts[1].position, "like needs a text in quotes, in which % stands for any characters and _ for one")
         return _leaf(Pattern(parts[0], parts[1]))
 
-    def unlike(self, parts: list[Any]) -> _Built:
+    def unlike(self, parts: list[Any]) -> _Subtree:
         return self.negated([self.pattern(parts)])
 
-    def negated(self, parts: list[_Built]) -> _Built:
+    def negated(self, parts: list[_Subtree]) -> _Subtree:
         built = parts[0]
         if isinstance(built.condition, Not):
-            return _Built(built.condition.condition, built.position, built.depth - 1, built.count)
-        return _limited(_Built(Not(built.condition), built.position, built.depth + 1, built.count))
+            return _Subtree(built.condition.condition, built.position, built.depth - 1, built.count)
+        return _limited(_Subtree(Not(built.condition), built.position, built.depth + 1, built.count))
 
-    def all(self, parts: list[_Built]) -> _Built:
+    def all(self, parts: list[_Subtree]) -> _Subtree:
         return _joined(All, parts)
 
-    def either(self, parts: list[_Built]) -> _Built:
+    def either(self, parts: list[_Subtree]) -> _Subtree:
         return _joined(Either, parts)
 
 
-def _joined(how: type[All] | type[Either], parts: Sequence[_Built]) -> _Built:
+def _joined(kind: type[All[Test]] | type[Either[Test]], parts: Sequence[_Subtree]) -> _Subtree:
+    """Join conditions; those that are joined in the same way already become one."""
     if len(parts) == 1:
         return parts[0]
-    conditions: list[Condition] = []
+    conditions: list[Condition[Test]] = []
     for part in parts:
-        conditions += part.condition.conditions if isinstance(part.condition, how) else [part.condition]
+        conditions += part.condition.conditions if isinstance(part.condition, kind) else [part.condition]
     depth = max(part.depth for part in parts) + 1
-    return _limited(_Built(how(tuple(conditions)), parts[-1].position, depth, sum(part.count for part in parts)))
+    return _limited(_Subtree(kind(tuple(conditions)), parts[-1].position, depth, sum(part.count for part in parts)))
 
 
-def _limited(built: _Built) -> _Built:
-    if built.count > MOST_CONDITIONS:
-        raise _Problem(built.position, f"more than {MOST_CONDITIONS} conditions; `in` takes as many values as you like")
-    if built.depth > DEEPEST:
-        raise _Problem(built.position, f"conditions are nested more than {DEEPEST} deep")
-    return built
+def _limited(subtree: _Subtree) -> _Subtree:
+    if subtree.count > MOST_CONDITIONS:
+        raise _Refusal(subtree.position, f"more than {MOST_CONDITIONS} conditions; `in` takes as many values as you like")
+    if subtree.depth > DEEPEST:
+        raise _Refusal(subtree.position, f"conditions are nested more than {DEEPEST} deep")
+    return subtree
 
 
-def _leaf(condition: Comparison | Membership | Pattern | Presence) -> _Built:
-    return _Built(condition, condition.name.position)
+def _leaf(test: Test) -> _Subtree:
+    return _Subtree(test, test.name.position)
 
 
 def _comparison(left: Name | Literal, operator: Token, right: Name | Literal) -> Comparison:
+    """Return a comparison with its name on the left."""
     sign = SPELLINGS.get(str(operator), str(operator))
     if isinstance(left, Name) and isinstance(right, Literal):
         return Comparison(left, sign, right)
     if isinstance(left, Literal) and isinstance(right, Name):
         return Comparison(right, MIRRORED[sign], left)
     if isinstance(right, Name):
-        text = (
-            f'a name is compared with a number or a text, not with another name; put a text in quotes: "{shortened(right.text)}"'
+        quoted = f'"{shortened(right.text)}"'
+        raise _Refusal(
+            right.position, f"a name is compared with a number or a text, not with another name; put a text in quotes: {quoted}"
         )
-        raise _Problem(right.position, text)
-    raise _Problem(right.position, "a number or a text is compared with a name, such as steps, not with another")
+    raise _Refusal(right.position, "a number or a text is compared with a name, such as steps, not with another")
 
 
 def _number(text: str) -> int | float:
@@ -205,16 +212,12 @@ def _number(text: str) -> int | float:
     return int(text) if text.lstrip("+-").isdigit() and abs(number) < LARGEST_INTEGER else number
 
 
-def _text(quoted: str) -> str:
-    quote, inside = quoted[0], quoted[1:-1]
+def _unquoted(text: str) -> str:
+    quote, inside = text[0], text[1:-1]
     return inside.replace("\\\\", "\0").replace(f"\\{quote}", quote).replace("\0", "\\")
 
 
-def _truth(text: str) -> bool:
-    return text.lower() == "true"
-
-
-_READERS: dict[str, Any] = {"NUMBER": _number, "TEXT": _text, "TRUTH": _truth}
+LITERALS: dict[str, Any] = {"NUMBER": _number, "TEXT": _unquoted, "TRUTH": lambda text: text.lower() == "true"}
 
 
 @functools.cache
@@ -226,24 +229,13 @@ def _position(token: Token) -> int:
     return token.start_pos or 0
 
 
-def _explained(text: str, error: UnexpectedInput) -> QueryError:
-    """Say what was expected where the text stops making sense."""
+def _syntax_error(text: str, error: UnexpectedInput) -> QueryError:
+    """Return the error that says what was expected where the text stops being a filter."""
     if isinstance(error, UnexpectedToken):
-        expected = set(error.accepts)
+        accepted = set(error.accepts)
         position = len(text.rstrip()) if error.token.type == "$END" else _position(error.token)
-        problem = next((words for signs, words in WANTED if signs <= expected), "this is not understood")
-        return complaint("filter", text, position, problem)
+        problem = next((message for tokens, message in EXPECTATIONS if tokens <= accepted), "this is not understood")
+        return text_error("filter", text, position, problem)
     place: Any = error.pos_in_stream
-    position = int(place)
-    closed = text[position] not in "\"'"
-    return complaint("filter", text, position, "this means nothing here" if closed else "this quote is never closed")
-
-
-def _names(condition: Condition) -> Iterable[Name]:
-    if isinstance(condition, Not):
-        yield from _names(condition.condition)
-    elif isinstance(condition, All | Either):
-        for each in condition.conditions:
-            yield from _names(each)
-    else:
-        yield condition.name
+    is_quote = text[int(place)] in "\"'"
+    return text_error("filter", text, int(place), "this quote is never closed" if is_quote else "this means nothing here")

@@ -1,4 +1,4 @@
-"""Lists of names: which columns, `id, steps`, and in which order, `-final_value, steps`."""
+"""Lists of names: orders such as `-final_value, steps`, and lists of columns such as `id, steps`."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from runner.store.filters.syntax import Name, complaint
+from runner.store.filters.syntax import Name, text_error
 from runner.tables.frame import shortened
 
-_ITEM = re.compile(r"\s*(?P<sign>-?)\s*(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)\s*")
+ITEM = re.compile(r"\s*(?P<sign>-?)\s*(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)\s*")
 
 
 @dataclass(frozen=True)
@@ -17,7 +17,7 @@ class SortKey:
     """One key of an order.
 
     Attributes:
-        name: a column of `runs`, or a parameter.
+        name: a column of `runs` or a parameter.
         descending: whether the largest come first.
     """
 
@@ -30,8 +30,8 @@ class Order:
     """A whole order.
 
     Attributes:
-        text: as it was written.
-        keys: the most important first.
+        text: the order as written.
+        keys: its keys, the most important one first.
     """
 
     text: str
@@ -43,8 +43,8 @@ class Columns:
     """A list of columns and parameters.
 
     Attributes:
-        text: as it was written.
-        names: in its order.
+        text: the list as written.
+        names: its names, in the same order.
     """
 
     text: str
@@ -52,40 +52,41 @@ class Columns:
 
 
 def parse_sort(text: str) -> Order:
-    """Return an order.
+    """Return the order that a text describes.
 
     Raises:
-        QueryError: it cannot be understood; the text points at the character.
+        QueryError: the text is not an order; the error points at the character.
     """
     expected = "expected a name, with - before it for the largest first"
     return Order(text, tuple(SortKey(name, sign == "-") for name, sign in _items("order", text, expected)))
 
 
 def parse_columns(text: str) -> Columns:
-    """Return a list of columns.
+    """Return the list of columns that a text describes.
 
     Raises:
-        QueryError: it cannot be understood, or names a column twice; the text points at the character.
+        QueryError: the text is not a list of names, or a name stands in it twice; the error points at the character.
     """
     names: dict[str, Name] = {}
     for name, sign in _items("columns", text, "expected a name"):
         if sign or name.text in names:
             problem = "a minus has no meaning here" if sign else f"{shortened(name.text)} is named twice"
-            raise complaint("columns", text, name.position, problem)
+            raise text_error("columns", text, name.position, problem)
         names[name.text] = name
     return Columns(text, tuple(names.values()))
 
 
 def _items(what: str, text: str, expected: str) -> Iterator[tuple[Name, str]]:
+    """Give the names between the commas, each with the sign before it."""
     position = 0
     while True:
-        found = _ITEM.match(text, position)
+        found = ITEM.match(text, position)
         if found is None:
-            raise complaint(what, text, position, expected)
+            raise text_error(what, text, position, expected)
         yield Name(found["name"], found.start("name")), found["sign"]
         position = found.end()
         if position == len(text):
             return
         if text[position] != ",":
-            raise complaint(what, text, position, "expected a comma, or the end")
+            raise text_error(what, text, position, "expected a comma, or the end")
         position += 1

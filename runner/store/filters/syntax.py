@@ -1,23 +1,24 @@
-"""What a filter says, as a tree."""
+"""The tree of a filter, and the error that points into its text."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Generic, TypeAlias, TypeVar
 
 from runner.errors import QueryError
 from runner.tables.frame import printable
 
-SHOWN = 100
-"""So many characters of a long filter are shown around the place of an error."""
+CONTEXT = 100
+"""The number of characters of a long text that an error shows around its position."""
 
 
 @dataclass(frozen=True)
 class Name:
-    """What is asked about: a column of `runs`, `experiment`, or a parameter.
+    """The name of a column of `runs` or of a parameter, or `experiment`.
 
     Attributes:
-        text: as it was written; parts are joined by dots.
-        position: where, from 0.
+        text: the name as written, with dots between its parts.
+        position: the index of its first character in the text.
     """
 
     text: str
@@ -29,8 +30,8 @@ class Literal:
     """A value.
 
     Attributes:
-        value: it.
-        position: where it was written, from 0.
+        value: the value.
+        position: the index of its first character in the text.
     """
 
     value: int | float | str | bool
@@ -39,12 +40,12 @@ class Literal:
 
 @dataclass(frozen=True)
 class Comparison:
-    """`steps < 100`.
+    """A comparison such as `steps < 100`.
 
     Attributes:
-        name: what is compared.
+        name: the left side.
         operator: one of = != < <= > >=.
-        literal: with what.
+        literal: the right side.
     """
 
     name: Name
@@ -54,11 +55,11 @@ class Comparison:
 
 @dataclass(frozen=True)
 class Membership:
-    """`outcome in ("diverged", "failed")`.
+    """A choice such as `outcome in ("diverged", "failed")`.
 
     Attributes:
-        name: what is looked for.
-        literals: among what.
+        name: the name before `in`.
+        literals: the values in the brackets.
     """
 
     name: Name
@@ -67,10 +68,10 @@ class Membership:
 
 @dataclass(frozen=True)
 class Pattern:
-    """`error like "%overflow%"`.
+    """A pattern such as `error like "%overflow%"`.
 
     Attributes:
-        name: what is compared.
+        name: the name before `like`.
         literal: a text in which % stands for any characters and _ for one.
     """
 
@@ -80,10 +81,10 @@ class Pattern:
 
 @dataclass(frozen=True)
 class Presence:
-    """`behaviour is null`, `final_value is nan`.
+    """A test such as `behaviour is null` or `final_value is nan`.
 
     Attributes:
-        name: what is looked at.
+        name: the name before `is`.
         state: `null` or `nan`.
     """
 
@@ -91,40 +92,46 @@ class Presence:
     state: str
 
 
+Test = Comparison | Membership | Pattern | Presence
+"""A condition without `and`, `or` and `not`: a leaf of the tree."""
+TestT = TypeVar("TestT")
+
+
 @dataclass(frozen=True)
-class Not:
-    """True where its condition is not.
+class Not(Generic[TestT]):
+    """A negation.
 
     Attributes:
-        condition: the condition.
+        condition: the condition that must not hold.
     """
 
-    condition: Condition
+    condition: Condition[TestT]
 
 
 @dataclass(frozen=True)
-class All:
-    """True where all of its conditions are.
-
-    Attributes:
-        conditions: two or more.
-    """
-
-    conditions: tuple[Condition, ...]
-
-
-@dataclass(frozen=True)
-class Either:
-    """True where one of its conditions is, or several.
+class All(Generic[TestT]):
+    """Conditions joined by `and`.
 
     Attributes:
         conditions: two or more.
     """
 
-    conditions: tuple[Condition, ...]
+    conditions: tuple[Condition[TestT], ...]
 
 
-Condition = Comparison | Membership | Pattern | Presence | Not | All | Either
+@dataclass(frozen=True)
+class Either(Generic[TestT]):
+    """Conditions joined by `or`.
+
+    Attributes:
+        conditions: two or more.
+    """
+
+    conditions: tuple[Condition[TestT], ...]
+
+
+Condition: TypeAlias = TestT | Not[TestT] | All[TestT] | Either[TestT]
+"""A tree whose leaves are tests of one type: those of the text, or those whose names have been resolved."""
 
 
 @dataclass(frozen=True)
@@ -132,23 +139,28 @@ class Filter:
     """A whole filter.
 
     Attributes:
-        text: as it was written.
-        condition: what it says.
-        names: what it asks about, in the order of the text.
+        text: the filter as written.
+        condition: its tree.
     """
 
     text: str
-    condition: Condition
-    names: tuple[Name, ...]
+    condition: Condition[Test]
 
 
-def complaint(what: str, text: str, position: int, problem: str) -> QueryError:
-    """Return the error that says what is wrong in a text, with a caret below the place."""
+def text_error(what: str, text: str, position: int, problem: str) -> QueryError:
+    """Return an error that shows a text with a caret below the position of the problem.
+
+    Args:
+        what: the name of the text, such as `filter`.
+        text: the text.
+        position: the index of the character.
+        problem: what is wrong there.
+    """
     position = min(position, len(text))
     begin = text.rfind("\n", 0, position) + 1
     end = text.find("\n", position)
     line, place = text[begin : len(text) if end < 0 else end], position - begin
-    first = max(0, place - SHOWN // 2)
+    first = max(0, place - CONTEXT // 2)
     before = ("…" if first else "") + printable(line[first:place])
-    after = printable(line[place : first + SHOWN]) + ("…" if len(line) > first + SHOWN else "")
+    after = printable(line[place : first + CONTEXT]) + ("…" if len(line) > first + CONTEXT else "")
     return QueryError(f"{what}: character {position + 1}: {problem}\n  {before}{after}\n  {' ' * len(before)}^")

@@ -15,9 +15,10 @@ from runner.errors import QueryError
 from runner.store import schema
 from runner.store.connection import Database
 from runner.store.reading.parameter_values import LOOKUP, read_settings
+from runner.store.reading.question import Question
 from runner.store.reading.run_record import KnownMinimum, Membership, RunHead, RunRecord, SettingRecord
 from runner.store.reading.run_sql import driver_rows, has_row_number, run_values
-from runner.store.reading.runs_table import Question, run_query
+from runner.store.reading.runs_table import run_query
 from runner.store.run_columns import SETTING_KINDS
 from runner.store.schema import ImpossibleValue, check_row, checked_rows, short_repr
 from runner.tables.frame import shortened

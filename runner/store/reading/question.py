@@ -1,15 +1,15 @@
-"""What is asked, from the texts that people give."""
+"""Questions about runs, from the texts and values that people give."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex
 
 from runner.errors import QueryError
-from runner.store.filters.sorting import parse_columns, parse_sort
-from runner.store.reading.runs_table import Question
+from runner.store.filters.sorting import Columns, Order, parse_columns, parse_sort
 from runner.tables.frame import MOST_ROWS, Frame, shortened
 
 if TYPE_CHECKING:
@@ -18,16 +18,33 @@ if TYPE_CHECKING:
 
 
 Key = SupportsIndex | str
-"""A run's row number, or the beginning of its identity; an experiment's row number, or its name. Any whole number will do."""
+"""A run, by its row number or the beginning of its identity; or an experiment, by its row number or its name."""
 Runs = Key | Iterable[Key] | Frame | None
-"""A run, several, or a table of runs with their `id`."""
+"""A run, several runs, or a table of runs with their `id`."""
 
 
-def question(where: str | None, sort: str | None, columns: str | Sequence[str] | None, limit: int | None) -> Question:
-    """Return what is asked, from texts.
+@dataclass(frozen=True)
+class Question:
+    """A question about runs.
+
+    Attributes:
+        where: the filter that the runs satisfy; all runs if None.
+        sort: their order; by row number if None.
+        columns: the columns and parameters of the answer; all if None.
+        limit: the largest number of runs; all if None.
+    """
+
+    where: Filter | None = None
+    sort: Order | None = None
+    columns: Columns | None = None
+    limit: int | None = None
+
+
+def parse_question(where: str | None, sort: str | None, columns: str | Sequence[str] | None, limit: int | None) -> Question:
+    """Return a question from its texts.
 
     Raises:
-        QueryError: one of them cannot be understood.
+        QueryError: a text cannot be understood, or the limit is out of bounds.
     """
     if columns is not None and not isinstance(columns, str):
         columns = ", ".join(columns)
@@ -39,69 +56,38 @@ def question(where: str | None, sort: str | None, columns: str | Sequence[str] |
     )
 
 
-def checked_limit(limit: int, least: int = 0) -> int:
-    """Return how many rows at most, as Python's own whole number.
+def read_filter(text: str) -> Filter:
+    """Return the tree of a filter.
 
     Raises:
-        QueryError: it is none, or out of all bounds.
+        QueryError: the text cannot be understood.
+    """
+    # The parser takes longer to load than most questions take to answer.
+    from runner.store.filters.parsing import parse_filter
+
+    return parse_filter(text)
+
+
+def checked_limit(limit: int, least: int = 0) -> int:
+    """Return a limit of rows as an `int`.
+
+    Raises:
+        QueryError: the limit is not a whole number, or is out of bounds.
     """
     if not isinstance(limit, Integral) or not least <= limit <= MOST_ROWS:
         raise QueryError(f"limit: must be a whole number from {least} to {MOST_ROWS:,}, not {limit!r}")
     return int(limit)
 
 
-def read_filter(text: str) -> Filter:
-    """Return what a filter says.
+def checked_key(key: object, what: str) -> int | str:
+    """Return the key of a run or an experiment as an `int` or a `str`.
+
+    Args:
+        key: the key.
+        what: `run` or `experiment`.
 
     Raises:
-        QueryError: it cannot be understood.
-    """
-    # The parsing library takes longer to load than most questions to answer.
-    from runner.store.filters.parsing import parse_filter
-
-    return parse_filter(text)
-
-
-def catalogue_with(plugins: Sequence[str | Path]) -> Catalogue:
-    """Return the installed plugins, and those in some files.
-
-    Raises:
-        PluginError: a file cannot be loaded.
-    """
-    # Plugins take longer to find than most questions to answer.
-    from runner.registry.registry import Registry
-
-    catalogue = Registry()
-    for file in plugins:
-        catalogue.load_file(Path(file))
-    return catalogue
-
-
-def wanted(runs: Runs, where: str | None) -> Question | list[int | str]:
-    """Return what to ask for: the runs that are named, or those of the filter, or all.
-
-    Raises:
-        QueryError: both are given, or the filter cannot be understood.
-    """
-    if runs is None:
-        return question(where, None, None, None)
-    if where is not None:
-        raise QueryError("runs: give runs or a filter, not both")
-    if isinstance(runs, Frame):
-        if "id" not in runs.names:
-            raise QueryError(f"runs: the table has no column id, which names runs; it has: {', '.join(runs.names)}")
-        return [int(each) for each in runs["id"]]
-    if isinstance(runs, str) or not isinstance(runs, Iterable):
-        return [plain(runs, "run")]
-    # Thousands of Python's own numbers need no closer look.
-    return [each if type(each) is int else plain(each, "run") for each in runs]
-
-
-def plain(key: object, what: str) -> int | str:
-    """Return what names a run or an experiment as Python's own.
-
-    Raises:
-        QueryError: it is neither a whole number nor a text.
+        QueryError: the key is neither a whole number nor a text.
     """
     if isinstance(key, Integral):
         return int(key)
@@ -109,3 +95,38 @@ def plain(key: object, what: str) -> int | str:
         return key
     text = "the beginning of its identity" if what == "run" else "its name"
     raise QueryError(f"{what}: must be a row number, or {text}, not {shortened(repr(key))}")
+
+
+def chosen_runs(runs: Runs, where: str | None) -> Question | list[int | str]:
+    """Return the choice of runs that two arguments make: a list of keys if runs are given, or else a question with the filter.
+
+    Raises:
+        QueryError: both arguments are given, or one of them cannot be understood.
+    """
+    if runs is None:
+        return parse_question(where, None, None, None)
+    if where is not None:
+        raise QueryError("runs: give runs or a filter, not both")
+    if isinstance(runs, Frame):
+        if "id" not in runs.names:
+            raise QueryError(f"runs: the table has no column id, which names runs; it has: {', '.join(runs.names)}")
+        return [int(each) for each in runs["id"]]
+    if isinstance(runs, str) or not isinstance(runs, Iterable):
+        return [checked_key(runs, "run")]
+    # A list may hold thousands of numbers, and an int needs no check.
+    return [each if type(each) is int else checked_key(each, "run") for each in runs]
+
+
+def catalogue_with(plugins: Sequence[str | Path]) -> Catalogue:
+    """Return the installed plugins and those of some files.
+
+    Raises:
+        PluginError: a file cannot be loaded.
+    """
+    # To find plugins takes longer than to answer most questions.
+    from runner.registry.registry import Registry
+
+    catalogue = Registry()
+    for file in plugins:
+        catalogue.load_file(Path(file))
+    return catalogue

@@ -19,8 +19,9 @@ from runner.store import schema
 from runner.store.connection import Database
 from runner.store.filters.syntax import Filter
 from runner.store.reading.parameter_values import read_settings, scalars
+from runner.store.reading.question import Question
 from runner.store.reading.run_sql import run_values
-from runner.store.reading.runs_table import Question, run_query
+from runner.store.reading.runs_table import run_query
 from runner.store.reading.trajectories import deleted, read_series
 from runner.store.schema import check_columns, check_row
 
