@@ -19,8 +19,8 @@ from runner.store.run_columns import RUN_COLUMNS
 from runner.tables.frame import MOST_ROWS, Column, Frame
 
 SHOWN = 20
-ALWAYS = tuple(column.shown_name for column in RUN_COLUMNS if column.shown == "always")
-IF_DIFFERENT = tuple(column.shown_name for column in RUN_COLUMNS if column.shown == "if different")
+ALWAYS = tuple(column.name for column in RUN_COLUMNS if column.shown == "always")
+IF_DIFFERENT = tuple(column.name for column in RUN_COLUMNS if column.shown == "if different")
 LAST = tuple(column.name for column in RUN_COLUMNS if column.is_result and column.name in (*ALWAYS, *IF_DIFFERENT))
 
 

@@ -19,7 +19,6 @@ from runner.store.connection import Database
 from runner.store.reading.experiments import ask_experiments, find_experiment
 from runner.store.reading.one_run import read_heads
 from runner.store.reading.one_run import read_run
-from runner.store.reading.user_sql import Answer, ask_sql
 if TYPE_CHECKING:
     from runner.contracts.figure import Drawing, Series
     from runner.registry.catalogue import Catalogue
@@ -28,6 +27,7 @@ if TYPE_CHECKING:
     from runner.store.maintenance.delete import Deletion
     from runner.store.maintenance.summary import Facts
     from runner.store.reading.stored_results import StoredResults
+    from runner.store.reading.user_sql import Answer
     from runner.store.verifying.verify import Check
 
 
@@ -199,6 +199,9 @@ class ResultsDatabase:
         Raises:
             QueryError: it is wrong, takes too long, or would do more than read; or a limit is out of bounds.
         """
+        # Only SQL that users write needs it.
+        from runner.store.reading.user_sql import ask_sql
+
         return ask_sql(self._database, query, checked_limit(limit, 1), seconds)
 
     def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunHead, Series]]:

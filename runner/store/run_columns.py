@@ -20,7 +20,6 @@ from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, ForeignKey, I
 from sqlalchemy.types import TypeEngine
 
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
-from runner.tables.frame import ColumnKind
 
 ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
 DEFERRED: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"}
@@ -35,19 +34,19 @@ class RunColumn:
     """A column of stored runs.
 
     Attributes:
-        name: its name in the table `run`.
+        name: its name.
         type: its SQL type; None for a number that is calculated and not stored.
         description: its meaning, as a phrase.
         shown: where people see it. The view `runs` and `ResultsDatabase.runs` have all columns but those that are `never` shown.
             `runner runs` prints the columns that are shown `always`, and those `if different` in which the printed runs differ.
-        shown_as: its name where people see it, if that is not `name`. A reference to a setting is shown as the plugin's name.
+        is_setting: whether it refers to a setting: the table `run` calls it `NAME_id`, and people see the name of the plugin.
         is_result: whether it describes the run's result, rather than what was computed.
         is_classed: whether it is a number that may be infinite, NaN or −0.0, which not every database stores. The column
             `NAME_class` beside it then holds one of `NUMBER_CLASSES`.
         nullable: whether its value may be missing.
         allowed: the only texts that it may hold; any text if empty.
         least: the smallest number that it may hold; any finite number if None.
-        reference: the column of another table to which it refers.
+        reference: the column of another table to which it refers, if that is not a setting.
         is_commented: whether the database holds the description as the column's comment.
         default: the value for runs that were stored before the column was added.
         since: the schema version that added it. The table `run` has its columns in this order, then in that of `RUN_COLUMNS`.
@@ -58,7 +57,7 @@ class RunColumn:
     description: str
     _: KW_ONLY
     shown: Literal["always", "if different", "on request", "never"] = "on request"
-    shown_as: str = ""
+    is_setting: bool = False
     is_result: bool = False
     is_classed: bool = False
     nullable: bool = False
@@ -69,47 +68,16 @@ class RunColumn:
     default: ColumnElement[Any] | None = None
     since: str = "0001"
 
-    @property
-    def shown_name(self) -> str:
-        """Its name where people see it."""
-        return self.shown_as or self.name
-
-    @property
-    def kind(self) -> ColumnKind:
-        """The kind of its values in a table."""
-        if self.reference is not None and self.shown_as:
-            return "text"
-        kinds: dict[type[TypeEngine[Any]], ColumnKind] = {Boolean: "truth", Integer: "integer", String: "text"}
-        return next((kind for type_, kind in kinds.items() if isinstance(self.type, type_)), "number")
-
 
 RUN_COLUMNS = (
     RunColumn("id", ROW_NUMBER, "row number", shown="always"),
     RunColumn(
         "identity", String(64), "SHA-256 over everything that decides the run's numbers", shown="always", is_commented=True
     ),
-    RunColumn(
-        "objective_id", ROW_NUMBER, "the objective", shown="always", shown_as="objective", reference=ForeignKey("setting.id")
-    ),
-    RunColumn(
-        "gradient_id",
-        ROW_NUMBER,
-        "the gradient backend",
-        shown="if different",
-        shown_as="gradient",
-        reference=ForeignKey("setting.id"),
-    ),
-    RunColumn(
-        "optimizer_id",
-        ROW_NUMBER,
-        "the optimizer",
-        shown="if different",
-        shown_as="optimizer",
-        reference=ForeignKey("setting.id"),
-    ),
-    RunColumn(
-        "rules_id", ROW_NUMBER, "the stopping rules and what was recorded", shown="never", reference=ForeignKey("setting.id")
-    ),
+    RunColumn("objective", ROW_NUMBER, "the objective", shown="always", is_setting=True),
+    RunColumn("gradient", ROW_NUMBER, "the gradient backend", shown="if different", is_setting=True),
+    RunColumn("optimizer", ROW_NUMBER, "the optimizer", shown="if different", is_setting=True),
+    RunColumn("rules", ROW_NUMBER, "the stopping rules and what was recorded", shown="never", is_setting=True),
     RunColumn("start_id", ROW_NUMBER, "row number of the starting point", reference=ForeignKey("start.id")),
     RunColumn(
         "environment_id",

@@ -128,10 +128,11 @@ def _run_columns() -> Iterator[Column[Any]]:
     for each in sorted(RUN_COLUMNS, key=lambda column: column.since):
         if each.type is None:
             continue
+        reference = ForeignKey("setting.id") if each.is_setting else each.reference
         yield Column(
-            each.name,
+            f"{each.name}_id" if each.is_setting else each.name,
             each.type,
-            *([] if each.reference is None else [each.reference]),
+            *([] if reference is None else [reference]),
             primary_key=each.name == "id",
             autoincrement=False if each.name == "id" else "auto",
             nullable=each.nullable or each.is_classed,

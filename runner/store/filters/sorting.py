@@ -4,51 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
-from runner.store.filters.syntax import Name, text_error
+from runner.store.filters.syntax import Columns, Name, Order, SortKey, text_error
 from runner.tables.frame import shortened
 
 ITEM = re.compile(r"\s*(?P<sign>-?)\s*(?P<name>[^\W\d]\w*(\.[^\W\d]\w*)*)\s*")
-
-
-@dataclass(frozen=True)
-class SortKey:
-    """One key of an order.
-
-    Attributes:
-        name: a column of `runs` or a parameter.
-        descending: whether the largest come first.
-    """
-
-    name: Name
-    descending: bool
-
-
-@dataclass(frozen=True)
-class Order:
-    """A whole order.
-
-    Attributes:
-        text: the order as written.
-        keys: its keys, the most important one first.
-    """
-
-    text: str
-    keys: tuple[SortKey, ...]
-
-
-@dataclass(frozen=True)
-class Columns:
-    """A list of columns and parameters.
-
-    Attributes:
-        text: the list as written.
-        names: its names, in the same order.
-    """
-
-    text: str
-    names: tuple[Name, ...]
 
 
 def parse_sort(text: str) -> Order:

@@ -1,4 +1,4 @@
-"""The tree of a filter, and the error that points into its text."""
+"""The trees of filters, orders and lists of columns, and the error that points into their texts."""
 
 from __future__ import annotations
 
@@ -145,6 +145,45 @@ class Filter:
 
     text: str
     condition: Condition[Test]
+
+
+@dataclass(frozen=True)
+class SortKey:
+    """One key of an order.
+
+    Attributes:
+        name: a column of `runs` or a parameter.
+        descending: whether the largest come first.
+    """
+
+    name: Name
+    descending: bool
+
+
+@dataclass(frozen=True)
+class Order:
+    """A whole order.
+
+    Attributes:
+        text: the order as written.
+        keys: its keys, the most important one first.
+    """
+
+    text: str
+    keys: tuple[SortKey, ...]
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A list of columns and parameters.
+
+    Attributes:
+        text: the list as written.
+        names: its names, in the same order.
+    """
+
+    text: str
+    names: tuple[Name, ...]
 
 
 def text_error(what: str, text: str, position: int, problem: str) -> QueryError:

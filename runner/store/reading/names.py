@@ -12,9 +12,9 @@ from sqlalchemy import Connection, exists, select
 
 from runner.errors import QueryError
 from runner.store import schema
-from runner.store.filters.sorting import Columns, Order
 from runner.store.filters.syntax import (
     All,
+    Columns,
     Comparison,
     Condition,
     Either,
@@ -23,6 +23,7 @@ from runner.store.filters.syntax import (
     Membership,
     Name,
     Not,
+    Order,
     Presence,
     Test,
     text_error,

@@ -12,16 +12,18 @@ import math
 from collections import defaultdict
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlalchemy import Column, Connection
 
 from runner.errors import StoreError
-from runner.experiment.labels import Scalar
 from runner.store import schema
-from runner.store.reading.run_record import Value
 from runner.store.reading.run_sql import driver_rows, has_row_number
 from runner.store.schema import checked_rows
+
+if TYPE_CHECKING:
+    from runner.experiment.labels import Scalar
+    from runner.store.reading.run_record import Value
 
 Stored = tuple[float | None, str | None]
 """A parameter's row: its number and its text."""

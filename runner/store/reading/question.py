@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex
 
 from runner.errors import QueryError
-from runner.store.filters.sorting import Columns, Order, parse_columns, parse_sort
+from runner.store.filters.sorting import parse_columns, parse_sort
 from runner.tables.frame import MOST_ROWS, Frame, shortened
 
 if TYPE_CHECKING:
     from runner.registry.catalogue import Catalogue
-    from runner.store.filters.syntax import Filter
+    from runner.store.filters.syntax import Columns, Filter, Order
 
 
 Key = SupportsIndex | str

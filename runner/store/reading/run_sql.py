@@ -6,7 +6,8 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Double, FromClause, case, literal, null
+from sqlalchemy import Boolean, ColumnElement, Connection, Double, FromClause, Integer, String, case, literal, null
+from sqlalchemy.types import TypeEngine
 
 from runner.errors import StoreError
 from runner.store import schema
@@ -14,6 +15,8 @@ from runner.store.run_columns import EVALUATION_KINDS, NUMBER_CLASSES, RUN_COLUM
 from runner.tables.frame import ColumnKind
 
 run, landmark = schema.run, schema.landmark
+KINDS: Mapping[type[TypeEngine[Any]], ColumnKind] = {Boolean: "truth", Integer: "integer", Double: "number", String: "text"}
+"""The kind of a column that is shown as it is stored, by its SQL type."""
 settings = {kind: schema.setting.alias(kind) for kind in ("objective", "gradient", "optimizer")}
 
 
@@ -39,14 +42,14 @@ class ColumnSQL:
 
 def _columns() -> Iterator[ColumnSQL]:
     for column in RUN_COLUMNS:
-        name = column.shown_name
+        name = column.name
         if column.shown == "never":
             continue
-        if name in settings:
-            yield ColumnSQL(name, column.kind, settings[name].c.name)
+        if column.is_setting:
+            yield ColumnSQL(name, "text", settings[name].c.name)
         elif column.is_classed:
             number_class = run.c[f"{name}_class"]
-            yield ColumnSQL(name, column.kind, run.c[name], number_class)
+            yield ColumnSQL(name, "number", run.c[name], number_class)
             # People call −0.0 finite, and NaN has no sign for them.
             shown_class = case((number_class == "-0.0", "finite"), (number_class == "-nan", "nan"), else_=number_class)
             yield ColumnSQL(f"{name}_class", "text", shown_class)
@@ -55,14 +58,17 @@ def _columns() -> Iterator[ColumnSQL]:
             gap = final_value - landmark.c.minimum_value
             # The gap is missing where f* is unknown, and NaN where f is.
             gap_class = case((landmark.c.minimum_value.is_(None), null()), (gap.is_(None), "nan"), else_="finite")
-            yield ColumnSQL(name, column.kind, gap, gap_class)
+            yield ColumnSQL(name, "number", gap, gap_class)
         else:
-            yield ColumnSQL(name, column.kind, run.c[column.name], allowed=column.allowed)
+            kind = next(kind for sql_type, kind in KINDS.items() if isinstance(column.type, sql_type))
+            yield ColumnSQL(name, kind, run.c[name], allowed=column.allowed)
 
 
 COLUMN_SQL: Mapping[str, ColumnSQL] = {column.name: column for column in _columns()}
 """The columns that a filter, an order or a list of columns can name, in the order of the view `runs`."""
-PLAIN = tuple(column.name for column in RUN_COLUMNS if column.type is not None and not column.is_classed)
+PLAIN = tuple(
+    column.name for column in RUN_COLUMNS if column.type is not None and not column.is_classed and not column.is_setting
+)
 CLASSED = tuple(column.name for column in RUN_COLUMNS if column.is_classed)
 
 
