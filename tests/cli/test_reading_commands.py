@@ -33,7 +33,7 @@ EVIL = "\x1b]0;owned\x07\u202e<b>$x$"
         (("export", "runs", "x.csv", "--series", "x"), 2, "error: --series: is not for runs\n"),
         (("export", "steps", "x.csv", "--columns", "id"), 2, "error: --columns: is not for steps\n"),
         (("export", "runs", "no/x.csv", "--where", "step = 1"), 2,
-         "error: filter: character 1: there is no step; did you mean steps?\n  step = 1\n  ^\n"),
+         "error: filter: character 1: unknown name step; did you mean steps?\n  step = 1\n  ^\n"),
         (("compare", "fifty", "id < 0"), 2, "error: compare: no run satisfies 'id < 0'\n"),
     ],
 )  # fmt: skip
