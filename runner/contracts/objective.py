@@ -197,3 +197,14 @@ def known_minimum(objective: object) -> Minimum | None:
         Exception: any exception that the plugin raises.
     """
     return objective.minimum if isinstance(objective, HasMinimum) else None
+
+
+def may_know_minimum(objective: object) -> bool:
+    """Return False if an objective states no minimum; True if it states one, or if asking raises an exception.
+
+    `known_minimum` raises this exception where the minimum is needed.
+    """
+    try:
+        return known_minimum(objective) is not None
+    except Exception:
+        return True

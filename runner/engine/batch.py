@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import GradientBackend
-from runner.contracts.objective import Objective, known_minimum
+from runner.contracts.objective import Objective, may_know_minimum
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.parameters import parameters_of
 from runner.contracts.plugin import Plugin
@@ -106,17 +106,12 @@ def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple
 
     Each batch also fits into `BATCH_BYTES`, unless one run does not.
     """
-    knows_minimum: dict[str, bool] = {}
-    if rules.stop.gap is not None:
-        for objective in {run.objective.canonical: run.objective for run in runs}.values():
-            try:
-                knows_minimum[objective.canonical] = known_minimum(objective.plugin) is not None
-            except Exception:  # reported where the minimum is needed
-                knows_minimum[objective.canonical] = True
+    # An objective may know its minimum for some parameters only, and this decides how its runs are stopped.
+    objectives = {run.objective.canonical: run.objective.plugin for run in runs} if rules.stop.gap is not None else {}
+    knows_minimum = {canonical: may_know_minimum(objective) for canonical, objective in objectives.items()}
     groups: dict[tuple[str | bool, ...], list[Run]] = defaultdict(list)
     for run in runs:
         structures = run.objective.structure, run.gradient.structure, run.optimizer.structure
-        # Whether an objective knows its minimum may depend on its numbers, and decides how its runs are stopped.
         groups[*structures, knows_minimum.get(run.objective.canonical, False)].append(run)
     for group in groups.values():
         width = rules.series(len(group[0].start.x))

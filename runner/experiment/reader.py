@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
-from runner.contracts.objective import Objective, known_minimum
+from runner.contracts.objective import Objective, may_know_minimum
 from runner.contracts.parameters import Parameter, ParameterValue, parameter, parameters_of, shown
-from runner.contracts.plugin import Kind, Plugin
+from runner.contracts.plugin import Kind
 from runner.errors import ExperimentError, PluginError
 from runner.experiment.model import Exclusion, Experiment, Rules, Start, StoppingRules
 from runner.experiment.overrides import AXES, apply_overrides
@@ -42,18 +42,18 @@ class RecordTable:
 class Problems:
     """The problems that a reader has found: pairs of path and text, each once.
 
-    The path of a key leads from the first level of the file, as in `optimizer[0].learning_rate`; it is empty for a table that is
+    The path of a key leads from the first level of the file, as in `optimizer[0].learning_rate`. It is None for a table that is
     read alone.
     """
 
-    found: dict[tuple[str, str], None] = field(default_factory=dict)
+    found: dict[tuple[str | None, str], None] = field(default_factory=dict)
 
-    def add(self, path: str, text: str) -> None:
+    def add(self, path: str | None, text: str) -> None:
         """Add a problem."""
         self.found[path, text] = None
 
     @contextmanager
-    def at(self, path: str) -> Iterator[None]:
+    def at(self, path: str | None) -> Iterator[None]:
         """Add the error that the body raises as a problem, and continue after the body."""
         try:
             yield
@@ -67,7 +67,7 @@ class Problems:
 
         A sweep can have thousands of problems at one path, so only the first of them are listed and the others are counted.
         """
-        texts: dict[str, list[str]] = {}
+        texts: dict[str | None, list[str]] = {}
         for path, text in self.found:
             texts.setdefault(path, []).append(text)
         messages = []
@@ -75,7 +75,7 @@ class Problems:
             shortened = some[:MOST_AT_A_PATH]
             if len(some) > MOST_AT_A_PATH:
                 shortened.append(f"and {len(some) - MOST_AT_A_PATH:,} more like this")
-            messages += [f"{prefix}{path}: {text}" if path else text for text in shortened]
+            messages += [text if path is None else f"{prefix}{path}: {text}" for text in shortened]
         return messages
 
 
@@ -122,9 +122,9 @@ def read_plugin(kind: Kind, table: Mapping[str, Any], catalogue: Catalogue) -> S
         ExperimentError: the table has problems; the error lists all of them, each parameter as `--set PARAMETER`.
     """
     problems = Problems()
-    settings = _Reader(Path(), catalogue, problems).settings(kind, "", table)
+    settings = _Reader(Path(), catalogue, problems).settings(kind, None, table)
     if len(settings) > 1:
-        problems.add("", f"gives {len(settings)} plugins, but one is needed; give each parameter one value")
+        problems.add(None, f"gives {len(settings)} plugins, but one is needed; give each parameter one value")
     if problems.found:
         raise ExperimentError(str(table["name"]), problems.messages("--set "))
     return settings[0]
@@ -165,7 +165,7 @@ class _Reader:
         executor, max_batch = self._execution(raw)
         record = self._fields(raw, "record", RecordTable)
         rules = Rules(self._fields(raw, "stop", StoppingRules), record.x, record.gradient)
-        if rules.stop.gap is not None and objectives and not any(_may_know_minimum(each.plugin) for each in objectives):
+        if rules.stop.gap is not None and objectives and not any(may_know_minimum(each.plugin) for each in objectives):
             self.problems.add("stop.gap", "none of the objectives knows its minimum; use gradient_norm instead")
         return Experiment(
             path=self.path,
@@ -183,7 +183,7 @@ class _Reader:
             max_batch=max_batch,
         )
 
-    def settings(self, kind: Kind, path: str, table: Mapping[str, Any]) -> list[Setting]:
+    def settings(self, kind: Kind, path: str | None, table: Mapping[str, Any]) -> list[Setting]:
         """Make the plugins that one table stands for: several, where it sweeps a parameter."""
         name = table.get("name")
         name_path = _below(path, "executor" if kind == "executor" else "name")
@@ -198,7 +198,7 @@ class _Reader:
         before = len(self.problems.found)
         values = self._swept_values(path, offer, table)
         for key, known in offer.parameters.items():
-            if known.required and key not in table:
+            if key not in table and known.required:
                 self.problems.add(path, f"{offer.name} needs {key}, {known.allowed}")
         combinations: list[dict[str, Any]] = []
         if len(self.problems.found) == before:
@@ -212,7 +212,9 @@ class _Reader:
                 settings.append(make_setting(offer, numbers, wrapped))
         return settings
 
-    def _swept_values(self, path: str, offer: Offer, table: Mapping[str, Any]) -> dict[str, list[ParameterValue | Setting]]:
+    def _swept_values(
+        self, path: str | None, offer: Offer, table: Mapping[str, Any]
+    ) -> dict[str, list[ParameterValue | Setting]]:
         """Return for each parameter in a plugin's table the values that it takes; a wrapped plugin's are its settings."""
         values: dict[str, list[ParameterValue | Setting]] = {}
         for key, value in table.items():
@@ -232,7 +234,7 @@ class _Reader:
         return values
 
     def _converted(
-        self, path: str, owner: str, noun: str, known: Mapping[str, Parameter], table: Mapping[str, Any]
+        self, path: str | None, owner: str, noun: str, known: Mapping[str, Parameter], table: Mapping[str, Any]
     ) -> dict[str, ParameterValue]:
         """Return the values of a table as the types of its parameters, without those that are unknown or do not fit."""
         converted: dict[str, ParameterValue] = {}
@@ -352,13 +354,6 @@ class _Reader:
         return cls(**self._converted(key, f"[{key}]", "key", parameters_of(cls), self._table(raw, key)))
 
 
-def _below(path: str, key: str) -> str:
+def _below(path: str | None, key: str) -> str:
     """Return the path of a key in the table at a path."""
-    return f"{path}.{key}" if path else key
-
-
-def _may_know_minimum(plugin: Plugin) -> bool:
-    try:
-        return known_minimum(plugin) is not None
-    except Exception:  # reported where the minimum is needed
-        return True
+    return key if path is None else f"{path}.{key}"

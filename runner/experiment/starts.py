@@ -53,7 +53,9 @@ def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tupl
     dimension = int(objective.dimension)
     try:
         if form == "points":
-            points = _points(options, dimension)
+            if not isinstance(options, list) or not options:
+                raise StartError("start.points", f"must be a list of at least one point, not {shown(options)}")
+            points = np.array([_coordinates(f"start.points[{number}]", point, dimension) for number, point in enumerate(options)])
         elif form == "uniform":
             points = _uniform(options, dimension, objective)
         elif form == "normal":
@@ -67,12 +69,6 @@ def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tupl
         raise StartError("start", "the points are not all finite numbers; choose smaller bounds, or a smaller spread")
     points.setflags(write=False)
     return tuple(Start(number, x, canonical_json(x.tolist())) for number, x in enumerate(points))
-
-
-def _points(points: object, dimension: int) -> Array:
-    if not isinstance(points, list) or not points:
-        raise StartError("start.points", f"must be a list of at least one point, not {shown(points)}")
-    return np.array([_coordinates(f"start.points[{number}]", point, dimension) for number, point in enumerate(points)])
 
 
 def _uniform(table: object, dimension: int, objective: Objective) -> Array:

@@ -67,6 +67,7 @@ class TestKeys:
         [
             case("naem: there is no such key; did you mean name?", top="naem = 1"),
             case(f"zzz: there is no such key; allowed: {KEYS}", top="zzz = 1"),
+            case(f": there is no such key; allowed: {KEYS}", top='"" = 1'),
             case("description: must be a string, not 3", top="description = 3"),
             case("plugins: must be a list of file names, not 'a.py'", top="plugins = 'a.py'"),
             case("plugins: must be a list of file names, not [3]", top="plugins = [3]"),
