@@ -34,7 +34,7 @@ class TestShow:
         assert lines[:3] == ["optimizer gradient_descent", "", f"  {offer.summary}"]
         assert lines[-9:] == [
             "parameter      type   default  allowed       what it is",
-            "learning_rate  float  0.1      a number > 0  how far to go for a gradient of length 1, γ",
+            "learning_rate  float  0.1      a number > 0  step size for a gradient of length 1, γ",
             "",
             "needs       gradient",
             "batch-safe  yes",

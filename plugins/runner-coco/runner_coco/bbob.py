@@ -33,7 +33,7 @@ class Bbob(Objective):
 
     function: int = parameter(1, at_least=1, at_most=FUNCTIONS, doc="number of the function")
     dimension: Literal[2, 3, 5, 10, 20, 40] = parameter(2, doc="number of coordinates")
-    instance: int = parameter(1, at_least=1, doc="which x*, f* and rotations; the original ones of 2009 are 1 to 5")
+    instance: int = parameter(1, at_least=1, doc="instance, which decides x*, f* and rotations; those of 2009 are 1 to 5")
 
     @property
     def start_region(self) -> tuple[float, float]:

@@ -1,1 +1,1 @@
-"""Places to compute."""
+"""Executors: the places where batches are computed."""

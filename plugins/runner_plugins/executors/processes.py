@@ -1,10 +1,10 @@
-"""Several batches at a time, in worker processes that can be stopped, or die, without taking anything else with them.
+"""Execution of several batches at a time, in worker processes that may be stopped or die without harm to the others.
 
-Each worker has a pipe of its own and a thread here that talks to it. No lock, queue or pipe is shared by workers, so one that is
-killed at any instant, even while it sends its result, leaves nothing locked and nothing half-read for the others.
+Each worker has its own pipe, and a thread in this process that communicates with it. Workers share no lock, queue or pipe. A
+worker that is killed, even while it sends its result, therefore leaves no lock closed and no message half-read for the others.
 
-Workers are forked by a server process that was started afresh, has one thread, and has loaded what they need: that is quick, and
-safe in programs with threads. Windows has no such server; there each worker starts afresh.
+Workers are forked by a server process with one thread that has imported the modules that they need. This is fast, and safe in
+programs with threads. Windows has no such server; there each worker is a new process.
 """
 
 from __future__ import annotations
@@ -57,17 +57,17 @@ _ONE_AT_A_TIME = threading.Lock()
 class Processes(Executor):
     """Computes batches in worker processes, `jobs` at a time.
 
-    A batch that hangs is stopped. A batch whose process dies is lost alone; a new process takes its place. Workers use
-    one thread each for linear algebra, unless OMP_NUM_THREADS or its like says otherwise.
+    A batch that hangs is stopped. If a process dies, only its batch is lost, and a new process replaces it. Each worker uses one
+    thread for linear algebra, unless OMP_NUM_THREADS or a similar variable says otherwise.
     """
 
     jobs: int | None = parameter(
-        None, at_least=1, at_most=10_000, doc="how many worker processes; absent: one for each CPU it may use"
+        None, at_least=1, at_most=10_000, doc="number of worker processes; absent: one for each available CPU"
     )
 
     @property
     def workers(self) -> int:
-        """How many items are computed at the same time."""
+        """The number of items that are computed at the same time."""
         if self.jobs is not None:
             return self.jobs
         return len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
@@ -75,7 +75,7 @@ class Processes(Executor):
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], limit: Callable[[Item], float | None]
     ) -> Iterator[Result | Lost[Item]]:
-        """Yield `function(item)` for each item as it is there, `Lost` for one that was stopped or ended its process.
+        """Yield `function(item)` for each item once it is computed, and `Lost` for an item that was stopped or ended its process.
 
         Raises:
             RunnerError: no worker process can be started.
@@ -101,7 +101,7 @@ class Processes(Executor):
 
 
 class _Crew(Generic[Item, Result]):
-    """Workers that take tasks, each an item in a tuple, and give back pairs of a result and an error."""
+    """Workers that take tasks, each an item in a tuple, and return pairs of a result and an error."""
 
     def __init__(self, function: Callable[[Item], Result], limit: Callable[[Item], float | None], size: int) -> None:
         self.tasks: SimpleQueue[tuple[Item] | None] = SimpleQueue()
@@ -116,9 +116,9 @@ class _Crew(Generic[Item, Result]):
             thread.start()
 
     def employ(self, worker: _Worker) -> None:
-        """Give a worker one task after another, in a thread of its own."""
+        """Give a worker one task after another; runs in a thread for each worker."""
         if sys.platform != "win32":
-            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # inherited: Ctrl-C never reaches the workers
+            signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Workers inherit this mask, so Ctrl-C does not reach them.
         while (task := self.tasks.get()) is not None:
             (item,) = task
             try:
@@ -128,7 +128,7 @@ class _Crew(Generic[Item, Result]):
         worker.retire()
 
     def dismiss(self) -> None:
-        """Send the workers home; those that are still busy are stopped."""
+        """End all workers; busy ones are stopped."""
         try:
             while True:
                 self.tasks.get_nowait()
@@ -143,7 +143,7 @@ class _Crew(Generic[Item, Result]):
 
 
 class _Worker:
-    """A process that computes one item after another; when it is gone and is needed again, another one takes its place."""
+    """A process that computes one item after another; if it has ended and is needed again, a new process is started."""
 
     def __init__(self) -> None:
         self.process: Any = None
@@ -170,21 +170,21 @@ class _Worker:
         return cast(Result, result)
 
     def answer(self, task: bytes, seconds: float | None) -> tuple[Any, Exception | None]:
-        """Have a pickled task computed.
+        """Send a pickled task to the process, and return its answer.
 
         Raises:
-            TimeoutError: there was no sign of life for that many seconds.
+            TimeoutError: there was no sign of life within the time limit.
             EOFError, OSError: the process has ended.
         """
         self.pipe.send_bytes(task)
-        self.pipe.recv_bytes()  # it has understood the task and begins; its time counts from here
+        self.pipe.recv_bytes()  # The process has read the task and begins; the time limit counts from here.
         while not (announced := self.next_message(seconds)):
             pass
         head, buffers = _received(self.pipe, announced)
         return cast(tuple[Any, Exception | None], pickle.loads(head, buffers=buffers))
 
     def next_message(self, seconds: float | None) -> bytes:
-        """Return the next message: what `_send` sends first, or, empty, a sign of life."""
+        """Return the next message: the first message of `_send`, or an empty one, which is a sign of life."""
         if not self.pipe.poll(seconds):
             raise TimeoutError
         return cast(bytes, self.pipe.recv_bytes())
@@ -209,7 +209,7 @@ class _Worker:
             ) from None
 
     def end(self, patience: float) -> str:
-        """Wait for the process to be gone, but not for long, and return how it ended."""
+        """Wait a short time for the process to end, and return how it ended."""
         connection.wait([self.process.sentinel], patience)
         self.process.kill()
         with _ONE_AT_A_TIME:
@@ -220,13 +220,13 @@ class _Worker:
         return f"its process was killed by {_signal_name(-code)}" if code < 0 else f"its process ended with exit code {code}"
 
     def retire(self) -> None:
-        """Let the process, which is idle, come to its end."""
+        """Let the idle process end."""
         if self.process is not None:
             self.pipe.close()
             self.end(SECONDS_TO_DIE)
 
     def interrupt(self) -> None:
-        """Stop the process in the middle of its work; called from another thread."""
+        """Stop the process during its work; called from another thread."""
         process = self.process
         if self.busy and process is not None:
             process.kill()
@@ -241,7 +241,7 @@ def _signal_name(number: int) -> str:
 
 @contextmanager
 def _one_thread_each() -> Iterator[None]:
-    """What is started meanwhile uses one thread for linear algebra, lest the workers together have more than there are CPUs."""
+    """Let processes that are started in the body use one thread for linear algebra, so that threads do not outnumber CPUs."""
     absent = [name for name in THREADS if name not in os.environ]
     os.environ.update(dict.fromkeys(absent, "1"))
     try:
@@ -252,7 +252,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _received(pipe: Connection, announced: bytes) -> tuple[bytes, list[memoryview]]:
-    """Receive what `_send` announced: a pickle and the buffers that belong to it."""
+    """Receive a pickle and its buffers, which `_send` has announced."""
     head, *sizes = pickle.loads(announced)
     memory = _room(sum(sizes))
     ends = list(itertools.accumulate(sizes))
@@ -271,7 +271,7 @@ def _room(size: int) -> memoryview:
 
 
 def _serve(pipe: Connection) -> None:
-    """Be a worker: compute what comes through the pipe until it is closed."""
+    """Compute the tasks that arrive through the pipe until it is closed; this is the main function of a worker."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
     sign_of_life.set(_SignOfLife(pipe))
@@ -296,7 +296,7 @@ def _serve(pipe: Connection) -> None:
 
 
 class _SignOfLife:
-    """Sends an empty message when it is called, but not too often."""
+    """A function that sends an empty message when it is called, but not too often."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe
@@ -310,7 +310,7 @@ class _SignOfLife:
 
 
 def _send(pipe: Connection, head: bytes, buffers: list[pickle.PickleBuffer]) -> None:
-    """Send a pickle and the buffers that belong to it, which may be larger than the memory."""
+    """Send a pickle and its buffers, which may be larger than the memory."""
     pipe.send_bytes(pickle.dumps([head, *(buffer.raw().nbytes for buffer in buffers)]))
     for buffer in buffers:
         pipe.send_bytes(buffer.raw())
@@ -321,7 +321,7 @@ def _raise(error: Exception) -> NoReturn:
 
 
 def _packed(error: Exception) -> bytes:
-    """Pickle an exception with where it arose; one that cannot be pickled becomes its text."""
+    """Return a pickled exception with its place of origin; an exception that cannot be pickled is replaced by its text."""
     error.add_note("in a worker process:\n" + "".join(traceback.format_tb(error.__traceback__)))
     try:
         head = pickle.dumps((None, error))
@@ -332,10 +332,10 @@ def _packed(error: Exception) -> bytes:
 
 
 def _die_with_parent() -> None:
-    """Make sure that this process ends when the one that wants its results is gone, in the middle of whatever it does.
+    """Let this process end when its parent process has ended, even while it computes.
 
-    An idle worker sees its pipe closed. A busy one is told by a pipe that the parent keeps open as long as it lives: on Linux by
-    a signal (SIGIO, which ends a process), even in the middle of a loop in C; elsewhere by a thread.
+    An idle worker notices that its pipe is closed. For a busy worker, the parent keeps another pipe open as long as it lives. On
+    Linux, closing it sends the signal SIGIO, which ends the process even during a loop in C; elsewhere a thread waits for it.
     """
     parent = multiprocessing.parent_process()
     if parent is None:

@@ -1,4 +1,4 @@
-"""One batch after another, in this process."""
+"""Execution of one batch after another, in this process."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ Result = TypeVar("Result")
 class Serial(Executor):
     """Computes one batch after another in this process, which cannot stop a batch from outside.
 
-    A run that takes too long ends by itself at its next iterate; one that never comes to it is not stopped.
+    A run that takes too long ends at its next iterate; a run that never gets there is not stopped.
     """
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], limit: Callable[[Item], float | None]
     ) -> Iterator[Result | Lost[Item]]:
-        """Yield `function(item)` for each item, in order, each only when it is asked for; `limit` is not used."""
+        """Yield `function(item)` for each item in order, computed when it is asked for; `limit` is not used."""
         return map(function, items)
 
 

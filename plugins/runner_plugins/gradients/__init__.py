@@ -1,1 +1,1 @@
-"""Ways to differentiate."""
+"""Gradient backends: ways to differentiate an objective."""

@@ -1,4 +1,4 @@
-"""Derivatives as the objective itself knows them."""
+"""Derivatives from the formulas that the objective offers."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class Analytic(GradientBackend):
     """∇f, ∇²f and ∂r/∂x from the formulas that the objective offers: exact to rounding."""
 
     def refusal(self, objective: Objective, quantity: Quantity) -> str | None:
-        """Refuse what the objective does not offer."""
+        """Refuse a derivative that the objective does not offer."""
         name = type(objective).__name__
         numeric = "use gradient backend finite_difference or complex_step"
         if quantity == "gradient" and not isinstance(objective, HasGradient):
@@ -50,7 +50,7 @@ class Analytic(GradientBackend):
 
     def value_and_gradient(self, objective: Objective, x: Array) -> tuple[Array, Array]:
         """Return f and ∇f, with the work that the objective shares between them."""
-        # isinstance(objective, HasValueAndGradient) takes as long as f itself for a thousand runs.
+        # `isinstance(objective, HasValueAndGradient)` would take as long as f itself for a thousand runs.
         shared: SharedWork | None = getattr(objective, "value_and_gradient", None)
         return shared(x) if shared is not None else (objective.value(x), self.gradient(objective, x))
 

@@ -1,4 +1,4 @@
-"""Derivatives from a step into the complex plane: as exact as a formula, without the formula."""
+"""Derivatives from a step into the complex plane, as exact as a formula."""
 
 from __future__ import annotations
 
@@ -23,16 +23,17 @@ Function = Callable[[Array], Array]
 class ComplexStep(GradientBackend):
     """∂f/∂xᵢ = Im f(x + ih eᵢ) / h, with h ≈ 1e-200.
 
-    Nothing is subtracted, so nothing cancels: the error of the formula, of order h², is far below rounding. It asks that f be
-    computed by operations that are analytic and accept complex numbers (no |x|, no comparison, no conjugate), and costs one
-    evaluation for each coordinate.
+    Nothing is subtracted, so nothing cancels: the error of the formula, of order h², is far below rounding. The operations that
+    compute f must be analytic and accept complex numbers (no |x|, no comparison, no conjugate). A gradient costs one evaluation
+    for each coordinate.
 
-    The Hessian is the symmetric part of the same step applied to ∇f, where the objective offers a gradient. Where it offers none,
-    central differences of complex steps, with kᵢ = ε^(1/3) max(1, |xᵢ|) and an error near ε^(2/3), at 2 d (d + 1) evaluations:
+    Where the objective offers a gradient, the Hessian is the symmetric part of the same step applied to ∇f. Otherwise it comes
+    from central differences of complex steps, with kᵢ = ε^(1/3) max(1, |xᵢ|). Their error is near ε^(2/3), and they cost
+    2 d (d + 1) evaluations:
 
         ∂²f/∂xᵢ∂xⱼ ≈ Im (f(x + ih eⱼ + kᵢeᵢ) − f(x + ih eⱼ − kᵢeᵢ)) / 2hkᵢ.
 
-    It is NaN where f(x ± kᵢeᵢ) is, for beyond the end of a domain √ and ln go on in the complex numbers, to no derivative of f.
+    The result is NaN where f(x ± kᵢeᵢ) is NaN: beyond the end of a domain, √ and ln have complex values that do not belong to f.
 
     Source: Martins, Sturdza and Alonso, The complex-step derivative approximation, ACM TOMS 29 (2003) 245-262,
     doi:10.1145/838250.838251; Lai and Crassidis, Extensions of the first and second complex-step derivative approximations,
@@ -77,7 +78,7 @@ def _slopes(function: Function, x: Array) -> Array:
 
 
 def _slopes_inside(function: Function, x: Array) -> Array:
-    """Return the same, but NaN where the function has no value."""
+    """Return ∂function/∂xᵢ like `_slopes`, but NaN where the function is NaN."""
     return np.where(np.isnan(function(x))[..., None], np.nan, _slopes(function, x))
 
 
@@ -102,18 +103,18 @@ def _fractions(count: int) -> Array:
 
 
 def _problem(function: Function, x: Array) -> str | None:
-    """Say what is wrong with the complex step of a function at x, along one direction; None if nothing is."""
-    # Not the diagonal, along which the slopes of |x₁| + |x₂| may cancel.
+    """Return what is wrong with the complex step of a function at x along one direction, or None if it is right."""
+    # The diagonal would not do: along it, the slopes of |x₁| + |x₂| may cancel.
     direction = 1.0 + _fractions(x.shape[-1])
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             stepped = function(cast(Array, x + 1j * STEP * direction))
-            # Differences that agree at all spacings can be trusted; where they do not, f is too wild to be judged by them.
+            # Differences count only if those of all spacings agree; otherwise they are too inexact.
             slopes = np.stack([_slope_along(function, x, direction, spacing * SPACING) for spacing in (1.0, 1.7, 4.3)])
             doubt = np.ptp(slopes, axis=0) + SPACING * (np.abs(slopes[0]) + SPACING * np.abs(stepped))
             lost = np.abs(np.imag(stepped) / STEP - slopes[0]) > 100.0 * doubt
-    except Exception as error:  # whatever a plugin raises on complex numbers is the reason
+    except Exception as error:  # any exception that a plugin raises for complex numbers is a reason
         return f"does not accept complex numbers ({type(error).__name__}: {error})"
     return "loses the imaginary part of complex numbers" if lost.any() else None
 

@@ -1,4 +1,4 @@
-"""Derivatives from differences of values."""
+"""Derivatives from differences of function values."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ BEST_SPACING = {"forward": EPSILON ** (1 / 2), "central": EPSILON ** (1 / 3)}
 class FiniteDifference(GradientBackend):
     """∂f/∂xᵢ ≈ (f(x + hᵢeᵢ) − f(x − hᵢeᵢ)) / 2hᵢ (central), or (f(x + hᵢeᵢ) − f(x)) / hᵢ (forward).
 
-    The spacing is hᵢ = spacing · max(1, |xᵢ|). The error of the formula falls like h² (central) or h (forward), that of rounding
-    grows like ε/h; their sum is least, up to constants, at the default spacing ε^(1/3) or ε^(1/2), with an error near ε^(2/3)
-    (2 d evaluations) or ε^(1/2) (d + 1 evaluations) for d coordinates. Divided by is the distance that the two points have after
-    rounding, not the one that was meant.
+    The spacing is hᵢ = spacing · max(1, |xᵢ|). The error of the formula decreases like h² (central) or h (forward), and
+    the rounding error grows like ε/h. Up to constants, their sum is smallest at the default spacing: ε^(1/3) with an error near
+    ε^(2/3) and 2 d evaluations (central), or ε^(1/2) with an error near ε^(1/2) and d + 1 evaluations (forward), for d
+    coordinates. The divisor is the distance of the two points after rounding.
 
-    The Hessian is the symmetric part of the same differences of ∇f, where the objective offers a gradient. Where it offers none,
-    with h from second_spacing (default ε^(1/4), error near ε^(1/2), 2 d (d + 1) evaluations),
+    Where the objective offers a gradient, the Hessian is the symmetric part of the same differences of ∇f. Where it does not, it
+    comes from values, with h from second_spacing (default ε^(1/4), error near ε^(1/2), 2 d (d + 1) evaluations):
 
         ∂²f/∂xᵢ∂xⱼ ≈ (f(x + hᵢeᵢ + hⱼeⱼ) − f(x + hᵢeᵢ − hⱼeⱼ) − f(x − hᵢeᵢ + hⱼeⱼ) + f(x − hᵢeᵢ − hⱼeⱼ)) / 4hᵢhⱼ.
 
@@ -32,7 +32,7 @@ class FiniteDifference(GradientBackend):
     section 5.7.
     """
 
-    scheme: Literal["central", "forward"] = parameter("central", doc="which differences first derivatives come from")
+    scheme: Literal["central", "forward"] = parameter("central", doc="differences for first derivatives")
     spacing: float | None = parameter(None, above=0, doc="h for first derivatives, relative to max(1, |xᵢ|)")
     second_spacing: float | None = parameter(None, above=0, doc="h for second derivatives from values, relative to max(1, |xᵢ|)")
 
@@ -64,7 +64,7 @@ class FiniteDifference(GradientBackend):
         return value, self._slopes(objective.value, x, value)
 
     def _slopes(self, function: Callable[[Array], Array], x: Array, here: Array | None = None) -> Array:
-        """Return ∂function/∂xᵢ on a new last axis; `here` is function(x), if known."""
+        """Return ∂function/∂xᵢ on a new last axis; `here` is function(x) if it is known."""
         spacing = BEST_SPACING[self.scheme] if self.spacing is None else self.spacing
         h = spacing * np.maximum(1.0, np.abs(x))
         start = (function(x) if here is None else here) if self.scheme == "forward" else None

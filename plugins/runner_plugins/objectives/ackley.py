@@ -52,7 +52,7 @@ class Ackley(Objective):
         return self.value_and_gradient(x)[1]
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return both; they share r and the sines."""
+        """Return f and ∇f, which share r and the sines."""
         xp = x.__array_namespace__()
         distance, origin = self._distance(x)
         sine, cosine = xp.sin(0.5 * self.c * x), xp.cos(0.5 * self.c * x)

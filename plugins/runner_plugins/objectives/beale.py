@@ -26,7 +26,7 @@ class Beale(LeastSquares):
 
     @property
     def dimension(self) -> int:
-        """Two."""
+        """The number of coordinates, 2."""
         return 2
 
     @property
@@ -62,7 +62,7 @@ class Beale(LeastSquares):
         return _slope(x, *_residuals(x))
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return both; they share the residuals."""
+        """Return f and ∇f, which share the residuals."""
         residuals = _residuals(x)
         return _squares(*residuals), _slope(x, *residuals)
 

@@ -24,7 +24,7 @@ class Himmelblau(LeastSquares):
 
     @property
     def dimension(self) -> int:
-        """Two."""
+        """The number of coordinates, 2."""
         return 2
 
     @property
@@ -57,7 +57,7 @@ class Himmelblau(LeastSquares):
         return _slope(x, *_residuals(x))
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return both; they share the residuals."""
+        """Return f and ∇f, which share the residuals."""
         r, s = _residuals(x)
         return r * r + s * s, _slope(x, r, s)
 

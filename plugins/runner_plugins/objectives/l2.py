@@ -57,7 +57,7 @@ def _gradient(self: Any, x: Array) -> Array:
 
 
 def _value_and_gradient(self: Any, x: Array) -> tuple[Array, Array]:
-    """Return both, with the work that f shares between them."""
+    """Return f + (λ/2) ‖x‖² and ∇f + λ x, with the work that f shares between value and gradient."""
     value, gradient = self.objective.value_and_gradient(x)
     return value + _half_squares(self, x), gradient + self.penalty * x
 
@@ -114,7 +114,7 @@ def _predict(self: Any, x: Array, features: Array) -> Array:
 
 
 def _layer_weights(self: Any) -> Mapping[str, slice]:
-    """Where each layer's weights lie in x."""
+    """The coordinates of x that are the weights of each layer, by its name."""
     return cast(Mapping[str, slice], self.objective.layer_weights)
 
 

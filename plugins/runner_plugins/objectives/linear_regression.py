@@ -49,8 +49,8 @@ class LinearRegression(LeastSquares):
     features: int = parameter(1, at_least=1, doc="number of features, p")
     samples: int = parameter(100, at_least=1, doc="number of samples, m")
     noise: float = parameter(0.1, at_least=0, batched=False, doc="standard deviation of the noise in y")
-    seed: int = parameter(0, at_least=0, doc="seed of the made-up data")
-    csv: Path | None = parameter(None, doc="a CSV file: one sample a line, y in the last column, perhaps a header line")
+    seed: int = parameter(0, at_least=0, doc="seed of the generated data")
+    csv: Path | None = parameter(None, doc="a CSV file: one sample per line, y in the last column, maybe a header line")
 
     def validate(self) -> None:
         """Refuse a CSV file together with the parameters of made-up data, and one that cannot be used."""
@@ -66,7 +66,7 @@ class LinearRegression(LeastSquares):
         """The samples: X, `(samples, features)`, and y, `(samples,)`.
 
         Raises:
-            ValueError: the CSV file cannot be used; the text says which line, and why.
+            ValueError: the CSV file is not such a table; the message names the line and the reason.
         """
         if self.csv is not None:
             table = read_table(self.csv)
@@ -79,7 +79,7 @@ class LinearRegression(LeastSquares):
 
     @property
     def dimension(self) -> int:
-        """One weight for each feature, and the bias."""
+        """The number of features, plus one for the bias."""
         return 1 + (self.features if self.csv is None else self.data[0].shape[1])
 
     @property
@@ -126,7 +126,7 @@ class LinearRegression(LeastSquares):
         return self._slope(self._misfit(x))
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return both; they share R x − z."""
+        """Return f and ∇f, which share R x − z."""
         misfit = self._misfit(x)
         return self._squares(misfit), self._slope(misfit)
 

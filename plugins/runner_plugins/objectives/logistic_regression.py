@@ -47,9 +47,9 @@ class LogisticRegression(Objective):
 
     features: int = parameter(1, at_least=1, doc="number of features, p")
     samples: int = parameter(100, at_least=2, doc="number of samples, m")
-    seed: int = parameter(0, at_least=0, doc="seed of the made-up data")
+    seed: int = parameter(0, at_least=0, doc="seed of the generated data")
     l2: float = parameter(0.0, at_least=0, doc="strength of the penalty on the weights")
-    csv: Path | None = parameter(None, doc="a CSV file: one sample a line, y (0 or 1) in the last column, perhaps a header line")
+    csv: Path | None = parameter(None, doc="a CSV file: one sample per line, y (0 or 1) in the last column, maybe a header line")
 
     def validate(self) -> None:
         """Refuse a CSV file together with the parameters of made-up data, and data without a minimum."""
@@ -69,7 +69,7 @@ class LogisticRegression(Objective):
         """The samples: X, `(samples, features)`, and y, `(samples,)`.
 
         Raises:
-            ValueError: the CSV file cannot be used; the text says which line or sample, and why.
+            ValueError: the CSV file is not such a table; the message names the line or sample and the reason.
         """
         if self.csv is not None:
             table = read_table(self.csv)
@@ -88,7 +88,7 @@ class LogisticRegression(Objective):
 
     @property
     def dimension(self) -> int:
-        """One weight for each feature, and the bias."""
+        """The number of features, plus one for the bias."""
         return 1 + (self.features if self.csv is None else self.data[0].shape[1])
 
     @property
@@ -116,7 +116,7 @@ class LogisticRegression(Objective):
         return self._mean(_slopes, x) + self._ridge * x
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return both; they share the exponentials."""
+        """Return f and ∇f, which share the exponentials."""
         both = self._mean(_losses_and_slopes, x)
         return both[..., 0] + self._penalty(x), both[..., 1:] + self._ridge * x
 

@@ -63,17 +63,17 @@ class NeuralNetwork(Objective):
     normalization (ICML 2015).
     """
 
-    data_set: DataSetName = parameter("sine", doc="what is learnt; iris and those behind it come with scikit-learn")
-    csv: Path | None = parameter(None, doc="a CSV file in place of data_set: one sample a line, y in the last column")
+    data_set: DataSetName = parameter("sine", doc="data to learn; iris and the sets after it come with scikit-learn")
+    csv: Path | None = parameter(None, doc="a CSV file in place of data_set: one sample per line, y in the last column")
     samples: int = parameter(200, at_least=2, doc="number of samples of sine, moons and spirals")
-    noise: float = parameter(0.1, at_least=0, batched=False, doc="standard deviation of the noise in these")
-    seed: int = parameter(0, at_least=0, doc="seed of these")
-    hidden: tuple[int, ...] = parameter((16, 16), at_least=1, doc="how many units each hidden layer has")
-    activation: Activation = parameter("tanh", doc="σ, of the hidden layers")
-    loss: Literal["mse", "cross_entropy"] = parameter("mse", doc="what a wrong answer costs")
-    batch_norm: bool = parameter(False, doc="whether hidden layers normalise over the samples")
-    initialisation: Initialisation = parameter("xavier", doc="how starts are drawn")
-    gain: float = parameter(1.0, above=0, doc="what drawn weights are multiplied by")
+    noise: float = parameter(0.1, at_least=0, batched=False, doc="standard deviation of the noise in sine, moons and spirals")
+    seed: int = parameter(0, at_least=0, doc="seed of sine, moons and spirals")
+    hidden: tuple[int, ...] = parameter((16, 16), at_least=1, doc="number of units of each hidden layer")
+    activation: Activation = parameter("tanh", doc="activation of the hidden layers, σ")
+    loss: Literal["mse", "cross_entropy"] = parameter("mse", doc="loss of one sample")
+    batch_norm: bool = parameter(False, doc="true for batch normalisation in the hidden layers")
+    initialisation: Initialisation = parameter("xavier", doc="distribution of the weights of drawn starts")
+    gain: float = parameter(1.0, above=0, doc="factor for drawn weights")
 
     def validate(self) -> None:
         """Refuse a loss that does not fit the data, data that cannot be had, and parameters that would do nothing."""
@@ -141,7 +141,7 @@ class NeuralNetwork(Objective):
         return self.value_and_gradient(x)[1]
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return both; they share the way forward."""
+        """Return f and ∇f, which share the way forward."""
         value, gradient = np.empty(len(x), x.dtype), np.empty_like(x)
         for rows, tape in self._chunks(x):
             value[rows], slope = self._loss(self.layers.outputs(x[rows], tape))
@@ -157,7 +157,7 @@ class NeuralNetwork(Objective):
 
     @property
     def layer_weights(self) -> Mapping[str, slice]:
-        """Where each layer's weights lie in x."""
+        """The coordinates of x that are the weights of each layer, by its name."""
         return {layer.name: layer.weights for layer in self.layers.layers}
 
     def _chunks(self, x: Array) -> Iterator[tuple[slice, Tape]]:

@@ -29,7 +29,7 @@ class Rosenbrock(LeastSquares):
     """
 
     dimension: int = parameter(2, at_least=2, doc="number of coordinates, d")
-    a: float = parameter(1.0, doc="where the minimum lies along the valley")
+    a: float = parameter(1.0, doc="position of the minimum along the valley")
     b: float = parameter(100.0, above=0, doc="steepness of the valley's walls")
 
     @property
@@ -69,7 +69,7 @@ class Rosenbrock(LeastSquares):
         return self._slope(x, *self._parts(x))
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return both; they share xᵢ₊₁ − xᵢ² and a − xᵢ."""
+        """Return f and ∇f, which share xᵢ₊₁ − xᵢ² and a − xᵢ."""
         across, along = self._parts(x)
         return self._squares(across, along), self._slope(x, across, along)
 

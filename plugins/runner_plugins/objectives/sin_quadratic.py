@@ -32,7 +32,7 @@ class SinQuadratic(Objective):
 
     @property
     def dimension(self) -> int:
-        """One."""
+        """The number of coordinates, 1."""
         return 1
 
     @property

@@ -1,4 +1,4 @@
-"""AdaGrad: each coordinate has a learning rate that falls with the gradients it has seen."""
+"""AdaGrad: gradient descent in which the step size of each coordinate decreases with the sum of its squared gradients."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from runner import Array, Memory, Optimizer, Point, hookimpl, parameter
 class Adagrad(Optimizer):
     """sₖ₊₁ = sₖ + gₖ², xₖ₊₁ = xₖ − γ gₖ/√(sₖ₊₁ + ε), with gₖ = ∇f(xₖ), coordinate by coordinate, and the learning rate γ.
 
-    The sum s starts at `initial_accumulator`. The steps shrink like 1/√k where gradients stay of one size, so γ is of the order
-    of the way to go. The conventions, ε within the root among them, and so the iterates are those of `optax.adagrad(γ,
-    initial_accumulator_value, eps)`.
+    The sum s starts at `initial_accumulator`. Where gradients keep their size, the steps shrink like 1/√k, so choose γ of the
+    order of the distance to the minimum. The iterates are those of `optax.adagrad(γ, initial_accumulator_value, eps)`, which has
+    the same conventions; for example, ε is within the root.
 
     Source: Duchi, Hazan and Singer, Adaptive subgradient methods for online learning and stochastic optimization (2011), figure
     1.
     """
 
-    learning_rate: float = parameter(0.1, above=0, doc="how far a coordinate goes in the first step, at most, γ")
-    initial_accumulator: float = parameter(0.1, at_least=0, doc="the sum of squared gradients before the first, s₀")
-    epsilon: float = parameter(1e-7, above=0, doc="what keeps the root from 0, ε")
+    learning_rate: float = parameter(0.1, above=0, doc="largest move of a coordinate in the first step, γ")
+    initial_accumulator: float = parameter(0.1, at_least=0, doc="initial sum of squared gradients, s₀")
+    epsilon: float = parameter(1e-7, above=0, doc="constant that keeps the root above 0, ε")
 
     def init(self, x: Array) -> Memory:
         """Return the sums of squared gradients."""

@@ -1,4 +1,4 @@
-"""Any optimizer, with the gradients that it sees bounded."""
+"""Gradient clipping around any optimizer."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from runner import Array, Mask, Memory, Optimizer, Point, clip, hookimpl, parame
 class Clipped(Optimizer):
     """Another optimizer, which sees clip(∇f(x)) in place of ∇f(x).
 
-    clip(g) first bounds each coordinate, g ← min(max(g, −v), v) with v = max_value; then the length, g ← g · min(1, c/‖g‖) with
-    c = max_norm. A bound that is not given, or infinite, does nothing. Around `gradient_descent` this is
-    `clipped_gradient_descent`. Values, Hessians and Jacobians are passed on as they are, so an optimizer that follows those
-    takes them unbounded.
+    clip(g) first bounds each coordinate, g ← min(max(g, −v), v) with v = max_value. Then it bounds the length,
+    g ← g · min(1, c/‖g‖) with c = max_norm. A missing or infinite bound has no effect. Around `gradient_descent` this is
+    `clipped_gradient_descent`. Values, Hessians and Jacobians are not bounded, so clipping has no effect on an optimizer that
+    uses only these.
 
     Source: Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks (ICML 2013), algorithm 1.
     """
@@ -28,7 +28,7 @@ class Clipped(Optimizer):
     )
 
     def validate(self) -> None:
-        """Refuse to clip nothing."""
+        """Refuse to clip if neither bound is given."""
         if self.max_norm in (None, math.inf) and self.max_value in (None, math.inf):
             raise ValueError("max_norm or max_value must be a finite number: without a bound the optimizer needs no wrapping")
 

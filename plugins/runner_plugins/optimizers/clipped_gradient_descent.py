@@ -1,4 +1,4 @@
-"""Gradient descent whose steps are bounded, however steep the objective."""
+"""Gradient descent with clipped gradients, whose steps are bounded."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from runner import Array, Memory, Optimizer, Point, clip, hookimpl, parameter
 class ClippedGradientDescent(Optimizer):
     """xₖ₊₁ = xₖ − γ clip(∇f(xₖ)), with the learning rate γ.
 
-    clip(g) first bounds each coordinate, g ← min(max(g, −v), v) with v = max_value, which may turn the direction; then the
-    length, g ← g · min(1, c/‖g‖) with c = max_norm, which does not. So no step is longer than γc, and none moves a coordinate
-    by more than γv. A bound that is not given, or infinite, does nothing; `max_norm = inf` leaves `max_value` alone. It is the
-    optimizer `clipped` around `gradient_descent`.
+    clip(g) first bounds each coordinate, g ← min(max(g, −v), v) with v = max_value, which may change the direction. Then it
+    bounds the length, g ← g · min(1, c/‖g‖) with c = max_norm, which does not. So no step is longer than γc, and none moves a
+    coordinate by more than γv. A missing or infinite bound has no effect: to bound coordinates alone, set `max_norm = inf`. The
+    iterates are those of the optimizer `clipped` around `gradient_descent`.
 
     Source: Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks (ICML 2013), algorithm 1, for
     the length; Mikolov, Statistical language models based on neural networks (thesis, Brno 2012), section 3.2.2, for the
     coordinates.
     """
 
-    learning_rate: float = parameter(0.1, above=0, doc="how far to go for a gradient of length 1, γ")
+    learning_rate: float = parameter(0.1, above=0, doc="step size for a gradient of length 1, γ")
     max_norm: float | None = parameter(1.0, above=0, finite=False, doc="the longest gradient that is followed in full, c")
     max_value: float | None = parameter(
         None, above=0, finite=False, doc="the largest coordinate of a gradient that is followed in full, v"
     )
 
     def validate(self) -> None:
-        """Refuse to clip nothing."""
+        """Refuse to clip if neither bound is given."""
         if self.max_norm in (None, math.inf) and self.max_value in (None, math.inf):
             raise ValueError("max_norm or max_value must be a finite number: without a bound this is gradient_descent")
 

@@ -1,4 +1,4 @@
-"""Gauss and Newton's method for least squares."""
+"""The Gauss-Newton method for least squares."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from runner import Array, Mask, Memory, Optimizer, Point, Quantity, hookimpl, ma
 class GaussNewton(Optimizer):
     """xₖ₊₁ = xₖ + γ p, where p minimises ‖J p + r‖, with the residuals r of f = Σ rᵢ² and their Jacobian J at xₖ.
 
-    That is Newton's method with 2 JᵀJ in place of the Hessian, and needs no second derivatives. With the singular values J = Σ
-    σᵢ uᵢvᵢᵀ the step is p = −Σ vᵢ (uᵢᵀr)/σᵢ; JᵀJ, which squares the condition number, is never formed. Singular values up to
-    floor · max σᵢ count as zero and are left out: where J has not full rank, p is the shortest of the minimisers. Each run
-    decides for itself. Where J = 0 there is no step; where J or r is not finite the step is NaN. With γ = 1 a linear
+    This is Newton's method with 2 JᵀJ in place of the Hessian; it needs no second derivatives. With the singular values
+    J = Σ σᵢ uᵢvᵢᵀ the step is p = −Σ vᵢ (uᵢᵀr)/σᵢ; JᵀJ, which squares the condition number, is never formed. Singular values up
+    to floor · max σᵢ count as zero and are left out. Where J does not have full rank, p is the shortest minimiser. Each run
+    decides for itself. Where J = 0 the step is zero, and where J or r is not finite the step is NaN. With γ = 1, a linear
     least-squares problem is solved in one step.
 
-    Source: Nocedal and Wright, Numerical Optimization, 2nd ed., section 10.3 (there f has a factor 1/2, which p does not
-    notice).
+    Source: Nocedal and Wright, Numerical Optimization, 2nd ed., section 10.3. There f has a factor 1/2, which does not
+    change p.
     """
 
     needs: ClassVar[tuple[Quantity, ...]] = ("gradient", "jacobian")
@@ -34,7 +34,7 @@ class GaussNewton(Optimizer):
         """Return x + γ p."""
         jacobian, residuals = point.jacobian, point.residuals
         finite: Mask = np.all(np.isfinite(jacobian), axis=(-2, -1)) & np.all(np.isfinite(residuals), axis=-1)
-        # svd refuses the whole stack if one matrix holds NaN, so that run gets its NaN afterwards.
+        # svd raises for all runs if one matrix contains NaN. Such a run is computed with zeros, and gets its NaN afterwards.
         u, sigma, vt = np.linalg.svd(np.where(finite[:, None, None], jacobian, 0.0), full_matrices=False)
         counts = sigma > self.floor * sigma.max(axis=-1, keepdims=True)
         inverse = np.where(counts, 1.0 / np.where(counts, sigma, 1.0), 0.0)
@@ -45,5 +45,5 @@ class GaussNewton(Optimizer):
 
 @hookimpl
 def runner_optimizers() -> Mapping[str, type[Optimizer]]:
-    """Offer Gauss and Newton's method."""
+    """Offer the Gauss-Newton method."""
     return {"gauss_newton": GaussNewton}

@@ -12,14 +12,14 @@ from runner import Array, Mask, Memory, Optimizer, Point, dot, hookimpl, norm, p
 
 
 class History(NamedTuple):
-    """What L-BFGS remembers: of each run its last pairs s, y, the latest at the end.
+    """The memory of L-BFGS: the last pairs s, y of each run, the latest at the end.
 
     Attributes:
         x: the last iterate, `(runs, dimension)`.
         gradient: ∇f there, `(runs, dimension)`.
         s: the moves, `(runs, history, dimension)`.
         y: the changes of the gradient, `(runs, history, dimension)`.
-        rho: 1/(sᵀy), `(runs, history)`; 0 where there is no pair, so that it changes nothing.
+        rho: 1/(sᵀy), `(runs, history)`; 0 for a missing pair, which then has no effect.
     """
 
     x: Array
@@ -33,27 +33,28 @@ class History(NamedTuple):
 class LBFGS(Optimizer):
     """xₖ₊₁ = xₖ + α p, p = −Hₖ ∇f(xₖ), where Hₖ approximates (∇²f)⁻¹ and α satisfies the Wolfe conditions.
 
-    H comes from the last m = `history` pairs s = xₖ₊₁ − xₖ, y = ∇f(xₖ₊₁) − ∇f(xₖ) by the update of BFGS, H ← (I − ρ s yᵀ) H (I
-    − ρ y sᵀ) + ρ s sᵀ with ρ = 1/(sᵀy), from H = (sᵀy/yᵀy) I of the latest pair, or I before there is one; the matrix is never
-    formed. The search begins with α = γ, bisects, and ends where f has fallen enough, f(x + αp) ≤ f(x) + c₁ α ∇f(x)ᵀp, and the
-    slope has eased, ∇f(x + αp)ᵀp ≥ c₂ ∇f(x)ᵀp. Then sᵀy > 0 and H is positive definite. A run for which `max_trials` do not
-    suffice goes where f had at least fallen enough; a pair with sᵀy ≤ ε ‖s‖ ‖y‖, ε = `curvature`, is not kept. If there was no
-    such place either, the run stays where it is, and forgets its pairs. Each run decides for itself.
+    H comes from the last m = `history` pairs s = xₖ₊₁ − xₖ, y = ∇f(xₖ₊₁) − ∇f(xₖ) by the update of BFGS,
+    H ← (I − ρ s yᵀ) H (I − ρ y sᵀ) + ρ s sᵀ with ρ = 1/(sᵀy). The updates begin with H = (sᵀy/yᵀy) I for the latest pair, or
+    with I before the first pair; the matrix is never formed. The search begins with α = γ and bisects. It ends where f has
+    decreased enough, f(x + αp) ≤ f(x) + c₁ α ∇f(x)ᵀp, and the slope has flattened, ∇f(x + αp)ᵀp ≥ c₂ ∇f(x)ᵀp. Then sᵀy > 0, and
+    H is positive definite. If a run finds no such α within `max_trials`, it goes to the last point at which f had decreased
+    enough. Without such a point it stays where it is and drops its pairs. A pair with sᵀy ≤ ε ‖s‖ ‖y‖, where ε = `curvature`,
+    is not kept. Each run decides for itself.
 
     Source: Liu and Nocedal, On the limited memory BFGS method for large scale optimization (1989); Nocedal and Wright,
     Numerical Optimization, 2nd ed., section 7.2, algorithm 7.4 and equation 7.20; Lewis and Overton, Nonsmooth optimization via
     quasi-Newton methods (2013), algorithm 2.6, for α.
     """
 
-    history: int = parameter(10, at_least=1, doc="how many pairs are remembered, m")
+    history: int = parameter(10, at_least=1, doc="number of pairs s, y that are kept, m")
     learning_rate: float = parameter(1.0, above=0, doc="the fraction of the quasi-Newton step that is tried first, γ")
-    c1: float = parameter(1e-4, above=0, below=1, doc="the fraction of the decrease promised by the slope that is enough, c₁")
-    c2: float = parameter(0.9, above=0, below=1, doc="the fraction of the slope that may be left, c₂")
-    max_trials: int = parameter(50, at_least=1, doc="how many step sizes are tried at most")
-    curvature: float = parameter(1e-10, at_least=0, below=1, doc="the cosine between s and y beyond which they are kept, ε")
+    c1: float = parameter(1e-4, above=0, below=1, doc="fraction of the decrease predicted by the slope that is enough, c₁")
+    c2: float = parameter(0.9, above=0, below=1, doc="fraction of the slope that may remain, c₂")
+    max_trials: int = parameter(50, at_least=1, doc="largest number of step sizes that are tried")
+    curvature: float = parameter(1e-10, at_least=0, below=1, doc="smallest cosine between s and y for which they are kept, ε")
 
     def validate(self) -> None:
-        """Refuse two conditions that no step size need satisfy."""
+        """Refuse c₁ ≥ c₂, for which a step size need not exist."""
         if self.c1 >= self.c2:
             raise ValueError(f"c1 = {self.c1:g} must be less than c2 = {self.c2:g}: else there may be no such step size")
 
@@ -87,7 +88,7 @@ def remembered(history: History, x: Array, gradient: Array, curvature: float | A
 
 
 def appended(rows: Array, latest: Array, kept: Mask) -> Array:
-    """Return each run's rows, for the runs in `kept` without the first and with the latest at the end."""
+    """Return the rows of each run; for the runs in `kept`, without the first row and with the latest one at the end."""
     latest = latest.reshape(len(rows), 1, *rows.shape[2:])
     return np.where(kept, np.concatenate([rows[:, 1:], latest], axis=1), rows)
 

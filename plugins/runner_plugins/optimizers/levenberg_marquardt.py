@@ -1,4 +1,4 @@
-"""Levenberg and Marquardt's method for least squares."""
+"""The Levenberg-Marquardt method for least squares."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from runner import Array, Mask, Memory, Optimizer, Point, Quantity, dot, hookimp
 
 
 class Damping(NamedTuple):
-    """What Levenberg and Marquardt's method remembers.
+    """The memory of the Levenberg-Marquardt method.
 
     Attributes:
         damping: μ, `(runs, 1)`; 0 before it is known.
-        growth: ν, by what μ grows after a trial in vain, `(runs, 1)`.
+        growth: ν, the factor for μ after a rejected trial, `(runs, 1)`.
     """
 
     damping: Array
@@ -27,17 +27,17 @@ class Damping(NamedTuple):
 class LevenbergMarquardt(Optimizer):
     """xₖ₊₁ = xₖ + p, where p minimises ‖J p + r‖² + μ ‖p‖², with the residuals r of f = Σ rᵢ² and their Jacobian J at xₖ.
 
-    The damping μ leads from the Gauss-Newton step (μ = 0) to short steps down the gradient. It follows the ratio of the
+    With μ = 0 this is the Gauss-Newton step; with a large μ it is a short step down the gradient. μ depends on the ratio of the
     actual to the predicted decrease, ϱ = (f(x) − f(x + p))/(‖r‖² − ‖J p + r‖²), from μ = τ σ₁² and ν = 2, with τ = `damping`
     and the largest singular value σ₁ of J(x₀):
 
         if ϱ > 0      x ← x + p,   μ ← μ max(1/3, 1 − (2ϱ − 1)³),   ν ← 2
         else try again with        μ ← μ ν,                         ν ← 2ν
 
-    So f falls at every step that moves. Each run searches for itself, and pays one evaluation of f for each μ it tries; J is
-    computed once a step. A run stays where it is if `max_trials` trials are in vain, and tries no p too short to move it.
+    So f decreases at every step that moves. Each run searches for itself, and each μ that it tries costs one evaluation of f; J
+    is computed once in a step. A run stays where it is after `max_trials` rejected trials, or if p is too short to move it.
     With J = Σ σᵢ uᵢvᵢᵀ the step is p = −Σ vᵢ σᵢ (uᵢᵀr)/(σᵢ² + μ); JᵀJ is never formed, and J need not have full rank. Where J
-    or r is not finite the step is NaN.
+    or r is not finite, the step is NaN.
 
     Source: Levenberg (1944); Marquardt (1963); Nocedal and Wright, Numerical Optimization, 2nd ed., section 10.3; Nielsen,
     Damping parameter in Marquardt's method (1999), for μ.
@@ -46,7 +46,7 @@ class LevenbergMarquardt(Optimizer):
     needs: ClassVar[tuple[Quantity, ...]] = ("gradient", "jacobian")
 
     damping: float = parameter(1e-3, above=0, doc="the damping at the start, relative to the largest eigenvalue of JᵀJ, τ")
-    max_trials: int = parameter(20, at_least=1, doc="how many dampings are tried at most in a step")
+    max_trials: int = parameter(20, at_least=1, doc="largest number of dampings that are tried in a step")
 
     def init(self, x: Array) -> Memory:
         """Return a damping that is not yet known."""
@@ -56,7 +56,7 @@ class LevenbergMarquardt(Optimizer):
         """Return x + p, and the damping."""
         x, value, jacobian, residuals = point.x, point.value[:, None], point.jacobian, point.residuals
         finite: Mask = np.all(np.isfinite(jacobian), axis=(-2, -1)) & np.all(np.isfinite(residuals), axis=-1)
-        # svd refuses the whole stack if one matrix holds NaN, so that run gets its NaN afterwards.
+        # svd raises for all runs if one matrix contains NaN. Such a run is computed with zeros, and gets its NaN afterwards.
         u, sigma, vt = np.linalg.svd(np.where(finite[:, None, None], jacobian, 0.0), full_matrices=False)
         v, slopes, squares = vt.swapaxes(-2, -1), sigma * matvec(u.swapaxes(-2, -1), residuals), sigma * sigma
         mu = np.where(memory.damping > 0, memory.damping, self.damping * squares.max(axis=-1, keepdims=True))
@@ -81,5 +81,5 @@ class LevenbergMarquardt(Optimizer):
 
 @hookimpl
 def runner_optimizers() -> Mapping[str, type[Optimizer]]:
-    """Offer Levenberg and Marquardt's method."""
+    """Offer the Levenberg-Marquardt method."""
     return {"levenberg_marquardt": LevenbergMarquardt}

@@ -14,21 +14,21 @@ from runner import Array, Memory, Optimizer, Point, hookimpl, parameter
 class Nesterov(Optimizer):
     """vₖ₊₁ = β vₖ + ∇f(xₖ), xₖ₊₁ = xₖ − γ (∇f(xₖ) + β vₖ₊₁), from v₀ = 0, with the learning rate γ and the momentum β.
 
-    With yₖ = xₖ + γβ vₖ this is Nesterov's method with constant momentum, yₖ₊₁ = xₖ − γ ∇f(xₖ) and xₖ₊₁ = yₖ₊₁ + β (yₖ₊₁ − yₖ):
-    the iterates xₖ are the points looked ahead to, where the gradient is taken. On a quadratic whose curvatures lie between μ
-    and L, γ = 1/L and β = (√κ − 1)/(√κ + 1) with κ = L/μ shrink the error by q = 1 − 1/√κ a step in the long run (it goes like
-    k qᵏ after k steps). With β = 0 it is gradient descent. The iterates are those of
+    With yₖ = xₖ + γβ vₖ, this is Nesterov's method with constant momentum, yₖ₊₁ = xₖ − γ ∇f(xₖ) and xₖ₊₁ = yₖ₊₁ + β (yₖ₊₁ − yₖ):
+    the iterates xₖ are the points ahead at which the gradient is evaluated. On a quadratic whose curvatures lie between μ
+    and L, γ = 1/L and β = (√κ − 1)/(√κ + 1) with κ = L/μ multiply the error by q = 1 − 1/√κ in each step in the long run: after
+    k steps it is of the order k qᵏ. With β = 0 it is gradient descent. The iterates are those of
     `optax.sgd(γ, momentum=β, nesterov=True)`.
 
     Source: Nesterov, A method for solving the convex programming problem with convergence rate O(1/k²) (1983); Sutskever,
     Martens, Dahl and Hinton, On the importance of initialization and momentum in deep learning (ICML 2013), for this form.
     """
 
-    learning_rate: float = parameter(0.1, above=0, doc="how far to go for a gradient of length 1, γ")
+    learning_rate: float = parameter(0.1, above=0, doc="step size for a gradient of length 1, γ")
     momentum: float = parameter(0.9, at_least=0, below=1, doc="the fraction of the velocity that is kept, β")
 
     def init(self, x: Array) -> Memory:
-        """Return the velocity, at rest."""
+        """Return a velocity of 0."""
         return np.zeros_like(x)
 
     def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:

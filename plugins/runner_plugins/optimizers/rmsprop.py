@@ -1,4 +1,4 @@
-"""RMSProp: gradients in units of their recent root mean square."""
+"""RMSProp: steps along the gradient divided by its recent root mean square."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from runner import Array, Memory, Optimizer, Point, hookimpl, parameter
 class RMSProp(Optimizer):
     """vₖ₊₁ = ρ vₖ + (1 − ρ) gₖ², xₖ₊₁ = xₖ − γ gₖ/√(vₖ₊₁ + ε), with gₖ = ∇f(xₖ), the decay ρ and the learning rate γ.
 
-    All of it coordinate by coordinate, from v₀ = 0. Once v has caught up with a gradient that keeps its size, a step is of
-    length γ in each coordinate, whatever that size, as long as it is far above √ε; the first step is longer, γ/√(1 − ρ). So
-    with a fixed γ the iterates mostly do not settle, but end up jumping about the minimum by about γ. The conventions, ε
-    within the root and no correction of v₀ = 0 among them, and so the iterates are those of `optax.rmsprop(γ, decay, eps)`.
+    Each coordinate is treated alone, and v₀ = 0. If a gradient keeps its size for long, each coordinate moves by γ in a step,
+    whatever that size is, as long as it is far above √ε; the first step is longer, γ/√(1 − ρ). With a fixed γ, the iterates
+    usually do not settle, but jump around the minimum by about γ. The iterates are those of `optax.rmsprop(γ, decay, eps)`,
+    which has the same conventions: ε is within the root, and v₀ = 0 is not corrected.
 
     Source: Tieleman and Hinton, Lecture 6.5: RMSProp, COURSERA: Neural networks for machine learning (2012).
     """
 
-    learning_rate: float = parameter(0.001, above=0, doc="how far a coordinate goes while its gradient keeps its size, γ")
+    learning_rate: float = parameter(0.001, above=0, doc="move of a coordinate whose gradient keeps its size, γ")
     decay: float = parameter(0.9, at_least=0, below=1, doc="the fraction of the mean square that is kept, ρ")
-    epsilon: float = parameter(1e-8, above=0, doc="what keeps the root from 0, ε")
+    epsilon: float = parameter(1e-8, above=0, doc="constant that keeps the root above 0, ε")
 
     def init(self, x: Array) -> Memory:
         """Return the mean squares of the gradients."""
