@@ -54,8 +54,10 @@ class Recorder:
         self._width = rules.series(dimension)
         self._gradient = slice(self._width - dimension, self._width) if rules.record_gradient else None
         self._steps = chunk_steps(self._width, rules.stop.max_steps)
-        self._retained = 0
+        self._full_bytes = 0
+        # The rest of the latest temporary file, from which the next blocks are taken.
         self._slab = np.empty(0, np.uint8)
+        # The numbers of the runs that are still going, and their rows in the block.
         self._runs = np.arange(runs)
         self._places: NDArray[np.intp] | slice = slice(None)
         self._block = self._new_block(0)
@@ -130,13 +132,13 @@ class Recorder:
         following = self._new_block(self._block.first_step + self._steps)
         for run, place in zip(self._runs.tolist(), self._current_places().tolist(), strict=True):
             self._finish_chunk(run, place)
-        self._retained += self._block.raw.nbytes
+        self._full_bytes += self._block.raw.nbytes
         self._places = slice(None)
         self._block = following
 
     def _new_block(self, first_step: int) -> _Block:
         shape = (len(self._runs), self._width * self._steps * 8)
-        raw = np.empty(shape, np.uint8) if self._retained < MEMORY_BYTES else self._memory_on_disk(shape)
+        raw = np.empty(shape, np.uint8) if self._full_bytes < MEMORY_BYTES else self._memory_on_disk(shape)
         return _Block(first_step, 0, raw, raw.view(">f8").reshape(len(raw), self._width, self._steps))
 
     def _memory_on_disk(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
