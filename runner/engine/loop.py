@@ -111,7 +111,7 @@ class _Loop:
                 give_sign_of_life()
                 codes = self.stopping.check(step, value, gradient_norm, self.x, previous, self.seconds)
                 if codes is not None and (codes != RUNNING).any():
-                    self._store_ended(codes, step, "")
+                    self._finish_runs(codes, step, "")
                     going = codes == RUNNING
                     if not going.any():
                         break
@@ -125,11 +125,11 @@ class _Loop:
                 raise
             self.error_type = type(error)
             failed = np.full(len(self.going), OUTCOMES.index(Outcome.FAILED), np.int8)
-            self._store_ended(failed, max(0, self.recorder.iterates - 1), describe(error))
+            self._finish_runs(failed, max(0, self.recorder.iterates - 1), describe(error))
         return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
 
-    def _store_ended(self, codes: OutcomeCodes, step: int, error: str) -> None:
-        """Make the trajectories of the runs that end at iterate number `step`.
+    def _finish_runs(self, codes: OutcomeCodes, step: int, error: str) -> None:
+        """Finish the recording of the runs that end at iterate number `step`, and make their trajectories.
 
         Args:
             codes: for each run that is still going an index into `OUTCOMES`, or `RUNNING`.
