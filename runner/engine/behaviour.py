@@ -125,15 +125,24 @@ class BehaviourState:
         now = self._now
         weight = weight_of(step)
         if weight:
-            self._measure(x, gradient, weight)
+            move = x - now.x
+            length, size = norm(move), norm(now.x)
+            direction = move / length[:, None]
+            slope = _along(now.gradient, direction)
+            allowance = SLOPE_ROUNDING * (1.0 + size / length) * np.abs(slope)
+            # Products of numbers near the smallest float underflow to zero, so such steps are left out.
+            moved = (length > SHORTEST_MOVE * size) & (allowance > SMALLEST_SLOPE)
+            self._counts[0] += weight * moved
+            self._counts[1] += weight * (moved & (_along(gradient, direction) > allowance))
+            self._counts[2] += weight * (moved & (slope < 0))
         if step < FEWEST_STEPS:
             self._rises += value - now.value > ROUNDING * np.abs(now.value)
         self._now = _Iterate(step, value, now.value, self._distance(value, gradient_norm), x, gradient)
         if step & (step - 1) == 0:
             # At powers of two the window begins at the latest mark, for the runs that have moved enough since then.
-            moved = self._counts[0] > GROWTH_BETWEEN_MARKS * self._latest[2]
-            np.copyto(self._older, self._latest, where=moved)
-            np.copyto(self._latest, self._mark(), where=moved)
+            grown = self._counts[0] > GROWTH_BETWEEN_MARKS * self._latest[2]
+            np.copyto(self._older, self._latest, where=grown)
+            np.copyto(self._latest, self._mark(), where=grown)
 
     def keep(self, rows: Mask) -> None:
         """Keep the measurements of some of the runs, given as a mask `(runs,)`."""
@@ -150,64 +159,43 @@ class BehaviourState:
             codes: their outcomes as indices into `OUTCOMES`, `(runs,)`.
             rising: True for the runs whose f rises at the end if their steps are used up, `(runs,)`.
         """
+        now = self._now
+        # The window ends where a run came to rest.
+        moving = (self._counts[0] > self._latest[2]) | (self._counts[0] == 0)
+        first_step, first_distance, *first_counts = self._older
+        last_step, last_distance, *last_counts = np.where(moving, self._mark(), self._latest)
+
+        grew = np.isinf(now.value) | (now.previous_value > self._first_value)
+        rises = self._rises == now.step if now.step < FEWEST_STEPS else rising
+        diverging = codes == _code(Outcome.DIVERGED)
+        diverging |= (codes == _code(Outcome.NON_FINITE)) & grew
+        diverging |= (codes == _code(Outcome.MAX_STEPS)) & rises
+
+        moves, overshoots, descents = np.subtract(last_counts, first_counts)
+        oscillating = (overshoots >= np.minimum(FEWEST_OVERSHOOTS, moves)) & (moves > 0)
+        oscillating &= np.minimum(overshoots, descents) >= LEAST_SHARE * moves
+
+        # Differences of logarithms, because ratios may overflow.
+        log_distance = np.log(last_distance)
+        rate = (np.log(first_distance) - log_distance) / np.maximum(last_step - first_step, 1.0)
+        crawling = (last_distance > self._goal) & ~(rate * last_step >= log_distance - np.log(self._goal))
+
         found = np.full(len(codes), BEHAVIOURS.index(Behaviour.MONOTONE))
-        found[self._crawls() & (codes != _code(Outcome.CONVERGED))] = BEHAVIOURS.index(Behaviour.CRAWLING)
-        found[self._oscillates()] = BEHAVIOURS.index(Behaviour.OSCILLATING)
+        found[crawling & (codes != _code(Outcome.CONVERGED))] = BEHAVIOURS.index(Behaviour.CRAWLING)
+        found[oscillating] = BEHAVIOURS.index(Behaviour.OSCILLATING)
         found[codes == _code(Outcome.NON_FINITE)] = UNDECIDED
-        found[self._diverges(codes, rising)] = BEHAVIOURS.index(Behaviour.DIVERGING)
-        if self._now.step == 0:
+        found[diverging] = BEHAVIOURS.index(Behaviour.DIVERGING)
+        if now.step == 0:
             found[:] = UNDECIDED
         return [None if place == UNDECIDED else BEHAVIOURS[place] for place in found[ended].tolist()]
 
     def _distance(self, value: Array, gradient_norm: Array) -> Array:
         return gradient_norm if self._minimum is None else value - self._minimum
 
-    def _measure(self, x: Array, gradient: Array, weight: float) -> None:
-        now = self._now
-        step = x - now.x
-        length, size = norm(step), norm(now.x)
-        direction = step / length[:, None]
-        slope = _along(now.gradient, direction)
-        allowance = SLOPE_ROUNDING * (1.0 + size / length) * np.abs(slope)
-        # Products of numbers near the smallest float underflow to zero, so such steps are left out.
-        moved = (length > SHORTEST_MOVE * size) & (allowance > SMALLEST_SLOPE)
-        self._counts[0] += weight * moved
-        self._counts[1] += weight * (moved & (_along(gradient, direction) > allowance))
-        self._counts[2] += weight * (moved & (slope < 0))
-
     def _mark(self) -> Array:
         """Return step, d, and the numbers of moves, overshoots and descents so far, `(5, runs)`."""
         distance = self._now.distance
         return np.array([np.full(len(distance), float(self._now.step)), distance, *self._counts])
-
-    def _window(self) -> tuple[Array, Array]:
-        """Return the marks at the start and at the end of the window, `(5, runs)` each; it ends where a run came to rest."""
-        moving = (self._counts[0] > self._latest[2]) | (self._counts[0] == 0)
-        return self._older, np.where(moving, self._mark(), self._latest)
-
-    def _oscillates(self) -> Mask:
-        begin, end = self._window()
-        moves, overshoots, descents = end[2:] - begin[2:]
-        enough = (overshoots >= np.minimum(FEWEST_OVERSHOOTS, moves)) & (moves > 0)
-        result: Mask = enough & (np.minimum(overshoots, descents) >= LEAST_SHARE * moves)
-        return result
-
-    def _crawls(self) -> Mask:
-        begin, end = self._window()
-        # Differences of logarithms, because ratios may overflow.
-        distance = np.log(end[1])
-        rate = (np.log(begin[1]) - distance) / np.maximum(end[0] - begin[0], 1.0)
-        result: Mask = (end[1] > self._goal) & ~(rate * end[0] >= distance - np.log(self._goal))
-        return result
-
-    def _diverges(self, codes: OutcomeCodes, rising: Mask) -> Mask:
-        now = self._now
-        grew = np.isinf(now.value) | (now.previous_value > self._first_value)
-        rises = self._rises == now.step if now.step < FEWEST_STEPS else rising
-        result: Mask = codes == _code(Outcome.DIVERGED)
-        result |= (codes == _code(Outcome.NON_FINITE)) & grew
-        result |= (codes == _code(Outcome.MAX_STEPS)) & rises
-        return result
 
 
 def weight_of(step: int) -> float:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import platform
 import subprocess
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -39,35 +40,24 @@ def environment(folder: Path, distributions: Iterable[str]) -> Environment:
         folder: the folder of the experiment file.
         distributions: the distributions of the plugins in use.
     """
-    names = sorted({*PACKAGES, *distributions})
-    return Environment(
-        python=f"{platform.python_implementation()} {platform.python_version()}",
-        platform=platform.platform(),
-        cpu=_cpu(),
-        packages={name: found for name in names if (found := _version(name))},
-        git_commit=_git_commit(folder),
-    )
-
-
-def _version(distribution: str) -> str | None:
-    try:
-        return version(distribution)
-    except PackageNotFoundError:
-        return None
-
-
-def _cpu() -> str:
+    packages = {}
+    for name in sorted({*PACKAGES, *distributions}):
+        with suppress(PackageNotFoundError):
+            packages[name] = version(name)
     try:
         lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
     except OSError:
-        return platform.processor()
-    models = (line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    return next(models, platform.processor())
-
-
-def _git_commit(folder: Path) -> str:
+        lines = []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
     command = ["git", "-C", str(folder), "describe", "--always", "--abbrev=40", "--match=", "--dirty=+"]
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+        commit = subprocess.run(command, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
     except (OSError, subprocess.SubprocessError):
-        return ""
+        commit = ""
+    return Environment(
+        python=f"{platform.python_implementation()} {platform.python_version()}",
+        platform=platform.platform(),
+        cpu=models[0] if models else platform.processor(),
+        packages=packages,
+        git_commit=commit,
+    )
