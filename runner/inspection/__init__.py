@@ -1,1 +1,1 @@
-"""What can be known of one objective: its derivatives, curvature, series and convexity, as facts that are printed or drawn."""
+"""The calculus of one objective: derivatives, curvature, Taylor series and convexity, for text, JSON and pictures."""

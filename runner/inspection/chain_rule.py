@@ -1,4 +1,4 @@
-"""The chain rule through the layers of an objective: what each does to the gradient, and the product that reaches each weight."""
+"""The chain rule through the layers of an objective: the gradient at each layer's output, and its bound by Jacobian norms."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ from runner.inspection.inspected_objective import InspectedObjective, as_plugin_
 
 @dataclass(frozen=True)
 class ChainLink:
-    """One layer, as the gradient comes back through it.
+    """One layer in the chain rule.
 
     Attributes:
-        name: of the layer.
-        weights: how many it has.
-        jacobian_norm: the spectral norm of its own Jacobian.
-        reaching: ‖∂f/∂a‖ where a is what leaves the layer: the product of everything above it.
-        bound: the most that `reaching` can be: the last layer's, times the Jacobian norms of all layers above this one.
-        gradient_norm: of the gradient by its weights.
+        name: the name of the layer.
+        weights: the number of its weights.
+        jacobian_norm: the spectral norm of the layer's own Jacobian.
+        reaching: ‖∂f/∂a‖, where a is the layer's output; ∂f/∂a is the product of the Jacobians of all layers above.
+        bound: an upper bound of `reaching`: that of the last layer, times the Jacobian norms of all layers above this one.
+        gradient_norm: the norm of the gradient with respect to the layer's weights.
     """
 
     name: str
@@ -33,10 +33,10 @@ class ChainLink:
 
 
 def chain_rule(inspected: InspectedObjective, x: Array) -> tuple[ChainLink, ...]:
-    """Return the links from the first layer to the last; none, if the objective is no chain of layers.
+    """Return the links from the first layer to the last at a point, `(dimension,)`; empty if the objective has no layers.
 
     Raises:
-        PluginError: the objective fails.
+        PluginError: the objective raises.
     """
     objective = inspected.objective
     if not isinstance(objective, HasLayers):
@@ -50,7 +50,7 @@ def chain_rule(inspected: InspectedObjective, x: Array) -> tuple[ChainLink, ...]
         sizes = [len(range(*layer.weights.indices(len(x)))) for layer in layers]
     links = []
     bound = reaching[-1] if reaching else 0.0
-    for place in reversed(range(len(layers))):
-        links.append(ChainLink(layers[place].name, sizes[place], norms[place], reaching[place], bound, gradients[place]))
-        bound *= norms[place]
+    for index in reversed(range(len(layers))):
+        links.append(ChainLink(layers[index].name, sizes[index], norms[index], reaching[index], bound, gradients[index]))
+        bound *= norms[index]
     return tuple(reversed(links))

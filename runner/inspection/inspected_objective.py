@@ -1,4 +1,4 @@
-"""The objective that is inspected, and all that may differentiate it."""
+"""The objective that is inspected, with every gradient backend that may differentiate it."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ from runner.registry.registry import Registry
 from runner.registry.setting import Setting
 
 ANALYTIC = "analytic"
-PREFERRED = (ANALYTIC, "complex_step")
+COMPLEX_STEP = "complex_step"
 FINITE_DIFFERENCE = "finite_difference"
 
 
 @dataclass(frozen=True)
 class BackendResult:
-    """What one gradient backend says.
+    """The derivatives that one gradient backend computes, or its reason for computing none.
 
     Attributes:
-        backend: its name.
-        result: the derivatives, for one point; None where it refuses.
-        because: why it refuses, beginning with `because`; empty where it does not.
+        backend: the name of the backend.
+        result: the derivatives at one point; None if the backend computes none.
+        because: the reason for None, beginning with `because`; empty if there is a result.
     """
 
     backend: str
@@ -44,13 +44,13 @@ class BackendResult:
 
 @dataclass(frozen=True)
 class InspectedObjective:
-    """An objective with everything on offer that may differentiate it.
+    """An objective with every gradient backend that may differentiate it.
 
     Attributes:
-        name: of the objective.
+        name: the name of the objective.
         setting: the objective, made with its parameters.
         backends: the gradient backends by name, the most exact first.
-        unusable: why others could not be made, by name.
+        unusable: the backends that could not be made, by name, with the reason, beginning with `because`.
     """
 
     name: str
@@ -65,12 +65,12 @@ class InspectedObjective:
 
     @property
     def dimension(self) -> int:
-        """How many coordinates x has."""
+        """The number of coordinates of x."""
         return int(self.objective.dimension)
 
     @property
     def start_region(self) -> tuple[float, float] | None:
-        """Where the objective says that starts make sense, if it does."""
+        """The lowest and the highest coordinate of sensible starts, as the objective states them; None if it states none."""
         objective = self.objective
         return objective.start_region if isinstance(objective, HasStartRegion) else None
 
@@ -78,44 +78,64 @@ class InspectedObjective:
         """Return f at one point, `(dimension,)`.
 
         Raises:
-            PluginError: the objective raises, or what it returns is no value.
+            PluginError: the objective raises, or its result has another shape or type than a value.
         """
         with as_plugin_error(f"objective {self.name}"):
             return float(Evaluator(self.objective, NoDerivatives(), 1).value(x[None].copy())[0])
 
     def values(self, x: Array) -> Array:
-        """Return f at many points, `(points, dimension) -> (points,)`, as if at one at a time.
+        """Return f at many points, `(points, dimension) -> (points,)`, with the bits of one evaluation per point.
 
         Raises:
-            PluginError: the objective raises, or what it returns are no values.
+            PluginError: the objective raises, or its result has another shape or type than values.
         """
-        self.value(x[0])  # says what is wrong with the shape, if anything is
+        self.value(x[0])  # This call raises with an explanation if the shape of the result is wrong.
         with as_plugin_error(f"objective {self.name}"):
             return ByRows(self.objective.value)(x)
 
     def hessian_scale(self, backend: str, value: float, gradient: Array | None) -> float:
-        """Return the size of what a backend takes differences of for ∇²f, if it does: f itself, or first derivatives."""
+        """Return the size of the numbers whose differences give ∇²f by a backend: |f| or ‖∇f‖.
+
+        Args:
+            backend: the name of the backend. Only `finite_difference`, for an objective without a gradient, takes second
+                differences of f.
+            value: f at the point.
+            gradient: ∇f at the point, `(dimension,)`; None, for which the size is 0, if it is not known.
+        """
         if backend == FINITE_DIFFERENCE and not isinstance(self.objective, HasGradient):
             return abs(value)
         return 0.0 if gradient is None else math.hypot(*gradient)
 
-    def answers(self, quantity: Quantity, x: Array) -> tuple[BackendResult, ...]:
-        """Ask every backend for a derivative at one point, `(dimension,)`."""
-        given = [self._answer(name, backend, quantity, x) for name, backend in self.backends.items()]
-        return *given, *(BackendResult(name, None, because) for name, because in self.unusable.items())
+    def results_of_backends(self, quantity: Quantity, x: Array) -> tuple[BackendResult, ...]:
+        """Compute a derivative at one point, `(dimension,)`, with each backend, the most exact first."""
+        results = []
+        for name, backend in self.backends.items():
+            result, because = None, self._refusal(backend, quantity)
+            if because is None:
+                try:
+                    result = self._differentiate(backend, quantity, x)
+                except PluginError as error:
+                    because = f"because it fails: {error}"
+            results.append(BackendResult(name, result, because or ""))
+        return *results, *(BackendResult(name, None, because) for name, because in self.unusable.items())
 
-    def best(self, quantity: Quantity) -> tuple[str, Callable[[Array], Array]] | None:
-        """Return the name of the first backend that can compute a derivative, and what computes it for one point.
+    def most_exact_backend(self, quantity: Quantity) -> tuple[str, Callable[[Array], Array]] | None:
+        """Return the name of the first backend that computes a derivative, and a function from a point to that derivative.
 
-        None if there is none. What it returns raises PluginError where the plugin raises.
+        Returns:
+            None if no backend computes the derivative. The function raises PluginError if a plugin raises.
         """
         for name, backend in self.backends.items():
             if self._refusal(backend, quantity) is None:
-                return name, lambda x, chosen=backend: self._ask(chosen, quantity, x)
+                return name, lambda x, chosen=backend: self._differentiate(chosen, quantity, x)
         return None
 
     def known_minimum(self) -> Array | None:
-        """Return the known minimiser, `(dimension,)`, if the objective states one."""
+        """Return the minimiser that the objective states, `(dimension,)`; None if it states none that is finite.
+
+        Raises:
+            PluginError: the objective raises.
+        """
         with as_plugin_error(f"objective {self.name}: its minimum"):
             minimum = known_minimum(self.objective)
             if minimum is None:
@@ -124,7 +144,11 @@ class InspectedObjective:
         return x if len(x) == self.dimension and bool(np.isfinite(x).all()) else None
 
     def drawn_start(self) -> Array | None:
-        """Return a start that the objective draws itself, if it has a way to."""
+        """Return a start that the objective draws with seed 0, `(dimension,)`; None if it draws no starts.
+
+        Raises:
+            PluginError: the objective raises.
+        """
         with as_plugin_error(f"objective {self.name}: its draw_starts"):
             objective = self.objective
             if not isinstance(objective, DrawsStarts):
@@ -132,16 +156,8 @@ class InspectedObjective:
             x = np.array(objective.draw_starts(np.random.Generator(np.random.PCG64(0)), 1), dtype=np.float64).reshape(-1)
         return x if len(x) == self.dimension else None
 
-    def _answer(self, name: str, backend: GradientBackend, quantity: Quantity, x: Array) -> BackendResult:
-        refusal = self._refusal(backend, quantity)
-        if refusal is not None:
-            return BackendResult(name, None, refusal)
-        try:
-            return BackendResult(name, self._ask(backend, quantity, x), "")
-        except PluginError as error:
-            return BackendResult(name, None, f"because it fails: {error}")
-
     def _refusal(self, backend: GradientBackend, quantity: Quantity) -> str | None:
+        """Return the reason why a backend does not compute a derivative of this objective; None if it does."""
         capability = capability_for(quantity)
         if capability is not None and not isinstance(backend, capability.protocol):
             return f"because it computes no {capability.name}"
@@ -150,26 +166,29 @@ class InspectedObjective:
         except Exception as error:
             return f"because its refusal raised {type(error).__name__}: {error}"
 
-    def _ask(self, backend: GradientBackend, quantity: Quantity, x: Array) -> Array:
+    def _differentiate(self, backend: GradientBackend, quantity: Quantity, x: Array) -> Array:
         with as_plugin_error(f"objective {self.name}, differentiated by {type(backend).__name__}"):
             result: Array = getattr(Evaluator(self.objective, backend, 1), quantity)(x[None].copy())[0]
         return result
 
 
 class NoDerivatives(GradientBackend):
-    """Differentiates nothing; where only values are wanted."""
+    """A gradient backend that computes nothing, for evaluations of f alone."""
 
     def gradient(self, objective: Objective, x: Array) -> Array:
-        """Refuse."""
+        """Raise NotImplementedError."""
         raise NotImplementedError
 
 
 @contextmanager
-def as_plugin_error(what: str) -> Iterator[None]:
-    """Tell what a plugin raises as the plugin's.
+def as_plugin_error(plugin: str) -> Iterator[None]:
+    """Turn any exception that a plugin raises in the body into a PluginError, and silence warnings of floating point.
+
+    Args:
+        plugin: the plugin in words, such as `objective rosenbrock`, for the message.
 
     Raises:
-        PluginError: with what it raised.
+        PluginError: the body raised; the message holds the plugin, the class of the exception and its text.
     """
     try:
         with np.errstate(all="ignore"):
@@ -177,59 +196,51 @@ def as_plugin_error(what: str) -> Iterator[None]:
     except RunnerError:
         raise
     except Exception as error:
-        raise PluginError(f"{what}: raised {type(error).__name__}: {error}") from error
+        raise PluginError(f"{plugin}: raised {type(error).__name__}: {error}") from error
 
 
 def make_inspected_objective(name: str, assignments: Sequence[str], registry: Registry) -> InspectedObjective:
-    """Make an objective, and every gradient backend on offer.
+    """Make an objective and every gradient backend on offer.
 
     Args:
         name: the objective's name.
-        assignments: `parameter=value`, as in TOML; further keys, with dots, lead into a wrapped plugin's table.
-        registry: what is on offer.
+        assignments: texts `parameter=value`, as in TOML. A key with dots, such as `objective.a`, sets a parameter of a wrapped
+            plugin.
+        registry: the plugins on offer.
 
     Raises:
-        PluginError: there is no such objective.
-        ExperimentError: a parameter is wrong.
+        PluginError: no objective has this name.
+        ExperimentError: an assignment is malformed, or a parameter is unknown, missing or out of range.
     """
     registry.find("objective", name)
-    setting = read_plugin("objective", _table(name, assignments), registry)
-    return with_every_backend(setting, registry)
+    table: dict[str, object] = {}
+    for assignment in assignments:
+        key = assignment.partition("=")[0].strip()
+        if key in ("name", "zip"):
+            raise ExperimentError(name, [f"--set {assignment}: {key} is not a parameter"])
+        try:
+            set_parameter(table, assignment)
+        except ValueError as error:
+            raise ExperimentError(name, [str(error)]) from error
+    return with_every_backend(read_plugin("objective", {"name": name, **table}, registry), registry)
 
 
 def with_every_backend(setting: Setting, registry: Registry) -> InspectedObjective:
-    """Return an objective that is made already, with every gradient backend on offer."""
+    """Return an objective with every gradient backend on offer, made with its default parameters."""
     backends: dict[str, GradientBackend] = {}
     unusable: dict[str, str] = {}
     for offer in registry.offers():
         if offer.kind != "gradient":
             continue
-        needed = [each.name for each in offer.parameters.values() if each.required]
-        if needed:
-            unusable[offer.name] = f"because it needs {', '.join(needed)}, which an inspection has no value for"
+        required = [parameter.name for parameter in offer.parameters.values() if parameter.required]
+        if required:
+            unusable[offer.name] = f"because it requires {', '.join(required)}, and an inspection sets no parameters of backends"
             continue
         try:
             backends[offer.name] = cast(GradientBackend, read_plugin("gradient", {"name": offer.name}, registry).plugin)
         except RunnerError as error:
             unusable[offer.name] = f"because it cannot be made: {error}"
-    return InspectedObjective(setting.name, setting, dict(sorted(backends.items(), key=lambda pair: _rank(pair[0]))), unusable)
-
-
-def _rank(name: str) -> tuple[int, str]:
-    if name in PREFERRED:
-        return PREFERRED.index(name), name
-    return len(PREFERRED) + (name == FINITE_DIFFERENCE), name
-
-
-def _table(name: str, assignments: Sequence[str]) -> dict[str, object]:
-    """Return the table that an experiment would have for the objective."""
-    table: dict[str, object] = {}
-    for assignment in assignments:
-        key = assignment.partition("=")[0].strip()
-        if key in ("name", "zip"):
-            raise ExperimentError(name, [f"--set {assignment}: {key} is no parameter"])
-        try:
-            set_parameter(table, assignment)
-        except ValueError as error:
-            raise ExperimentError(name, [str(error)]) from error
-    return {"name": name, **table}
+    # Other backends than these three stand between the exact ones and finite differences, by name.
+    order = {ANALYTIC: 0, COMPLEX_STEP: 1, FINITE_DIFFERENCE: 3}
+    ordered = dict(sorted(backends.items(), key=lambda item: (order.get(item[0], 2), item[0])))
+    return InspectedObjective(setting.name, setting, ordered, unusable)

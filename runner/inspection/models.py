@@ -1,8 +1,7 @@
-"""The first-order model that gradient descent trusts and the second-order model that Newton's method trusts, at one point."""
+"""The Taylor models of first and second order at a point, compared with f along descent directions."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,19 +14,19 @@ from runner.inspection.inspected_objective import InspectedObjective
 from runner.inspection.point import ChosenPoint, inspect_point
 
 DISTANCES: Array = 10.0 ** np.linspace(-6.0, 1.0, 281)
-SHOWN = (0.001, 0.01, 0.1, 1.0)
-"""The distances whose decreases are printed."""
+PRINTED_DISTANCES = (0.001, 0.01, 0.1, 1.0)
+"""The distances at which decreases are computed for the printed table."""
 
 
 @dataclass(frozen=True)
 class Model:
-    """A model of f along one direction.
+    """A Taylor model of f along one direction.
 
     Attributes:
         order: 1 or 2.
         sizes: |f − model| at each distance, the geometric mean of both sides.
-        slope: measured; None where the remainder is rounding everywhere.
-        decreases: what it predicts f to fall by, at the distances that are shown.
+        slope: the slope of log |f − model| against log distance; None if the difference is rounding at every distance.
+        decreases: the predicted decreases of f at the printed distances.
     """
 
     order: int
@@ -38,13 +37,13 @@ class Model:
 
 @dataclass(frozen=True)
 class Direction:
-    """f and its models along a unit vector.
+    """The values of f and of its models along a unit vector.
 
     Attributes:
-        name: of the direction.
-        unit: the vector, `(dimension,)`.
-        models: of the first order, and of the second where there is a Hessian.
-        actual: what f falls by, at the distances that are shown.
+        name: the name of the direction.
+        unit: the unit vector, `(dimension,)`.
+        models: the model of first order and, if a Hessian is known, that of second order.
+        actual: the actual decreases of f at the printed distances.
     """
 
     name: str
@@ -58,12 +57,12 @@ class ModelInspection:
     """The models at a point.
 
     Attributes:
-        objective: its name.
+        objective: the name of the objective.
         place: the point.
-        value: f there.
-        distances: at which remainders were measured.
-        shown: at which decreases are printed.
-        directions: the steepest descent, and Newton's where there is one.
+        value: f at the point.
+        distances: the distances at which |f − model| is measured.
+        shown: the printed distances, at which decreases are computed.
+        directions: the steepest descent and, if it is defined and the second order is asked for, Newton's direction.
     """
 
     objective: str
@@ -75,47 +74,46 @@ class ModelInspection:
 
 
 def inspect_models(inspected: InspectedObjective, place: ChosenPoint, order: int) -> ModelInspection:
-    """Measure the remainders of the models, up to an order of 2.
+    """Compare f with its models of order 1 and, if `order` is 2, of order 2.
 
     Raises:
-        ExperimentError: there is no direction to go, because the gradient is not known, zero or not finite.
-        PluginError: the objective fails.
+        ExperimentError: the gradient is not known, zero or not finite, so no descent direction exists.
+        PluginError: the objective raises.
     """
-    inspection = inspect_point(inspected, place)
-    gradient = inspection.gradient
-    if gradient is None or inspection.steepest is None:
-        why = "is not known" if gradient is None else "is zero or not finite"
-        raise ExperimentError(inspected.name, [f"the gradient {why} at {place.x.tolist()}, so there is no direction of descent; "
-                                             "choose another --around"])  # fmt: skip
-    ways = {"steepest descent": gradient / inspection.steepest.predicted}
-    if inspection.newton is not None and order == 2:
-        ways["Newton's direction"] = inspection.newton.direction / float(np.linalg.norm(inspection.newton.direction))
-    hessian = inspection.hessian if order == 2 else None
-    directions = tuple(
-        _direction(inspected, inspection.value, place.x, name, unit, gradient, hessian) for name, unit in ways.items()
-    )
-    return ModelInspection(inspected.name, place, inspection.value, DISTANCES, SHOWN, directions)
+    at_point = inspect_point(inspected, place)
+    gradient = at_point.gradient
+    if gradient is None or at_point.steepest is None:
+        problem = "is not known" if gradient is None else "is zero or not finite"
+        raise ExperimentError(inspected.name, [f"the gradient {problem} at {place.x.tolist()}, so there is no direction of "
+                                               "descent; choose another --around"])  # fmt: skip
+    units = {"steepest descent": gradient / at_point.steepest.predicted}
+    if at_point.newton is not None and order == 2:
+        units["Newton's direction"] = at_point.newton.direction / float(np.linalg.norm(at_point.newton.direction))
+    hessian = at_point.hessian if order == 2 else None
+    directions = tuple(_direction(inspected, at_point.value, place.x, name, units[name], gradient, hessian) for name in units)
+    return ModelInspection(inspected.name, place, at_point.value, DISTANCES, PRINTED_DISTANCES, directions)
 
 
 def _direction(
     inspected: InspectedObjective, value: float, x: Array, name: str, unit: Array, gradient: Array, hessian: Array | None
 ) -> Direction:  # fmt: skip
-    terms = [value, float(gradient @ unit)]
+    coefficients = [value, float(gradient @ unit)]
     if hessian is not None:
-        terms.append(0.5 * float(unit @ hessian @ unit))
+        coefficients.append(0.5 * float(unit @ hessian @ unit))
 
     def function(t: Array) -> Array:
         return inspected.values(x + t[:, None] * unit)
 
-    models = tuple(_model(function, np.array(terms[: order + 1]), order) for order in range(1, len(terms)))
-    return Direction(name, unit, models, value - function(np.array(SHOWN)))
+    models = []
+    for order in range(1, len(coefficients)):
+        terms = np.array(coefficients[: order + 1])
 
+        def model(t: Array, terms: Array = terms) -> Array:
+            return polynomial(terms, t)
 
-def _model(function: Callable[[Array], Array], terms: Array, order: int) -> Model:
-    def model(t: Array) -> Array:
-        return polynomial(terms, t)
-
-    sizes = both_sides(function, model, DISTANCES)
-    floor = 4.0 * EPSILON * polynomial(np.abs(terms), DISTANCES)
-    window = asymptotic_window(DISTANCES, sizes, floor, float(DISTANCES[-1]))
-    return Model(order, sizes, fitted_slope(DISTANCES[window], sizes[window]), terms[0] - model(np.array(SHOWN)))
+        sizes = both_sides(function, model, DISTANCES)
+        floor = 4.0 * EPSILON * polynomial(np.abs(terms), DISTANCES)
+        window = asymptotic_window(DISTANCES, sizes, floor, float(DISTANCES[-1]))
+        slope = fitted_slope(DISTANCES[window], sizes[window])
+        models.append(Model(order, sizes, slope, terms[0] - model(np.array(PRINTED_DISTANCES))))
+    return Direction(name, unit, tuple(models), value - function(np.array(PRINTED_DISTANCES)))

@@ -1,4 +1,4 @@
-"""What is known of an objective at one point: value, derivatives by every backend, curvature, Newton's direction."""
+"""The calculus at one point: value, derivatives by every backend, curvature, Newton's step and the Gauss–Newton matrix."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from runner.errors import ExperimentError, PluginError
 from runner.inspection.chain_rule import ChainLink, chain_rule
 from runner.inspection.inspected_objective import ANALYTIC, BackendResult, InspectedObjective
 
-LARGEST = 1000
+LARGEST_DIMENSION = 1000
 """The largest dimension in which a Hessian is computed."""
 GIVEN = "as given"
 KNOWN_MINIMUM = "the known minimum"
-DRAWN = "a start that it draws itself, seed 0"
+DRAWN = "a start drawn by the objective with seed 0"
 CENTRE = "the centre of its start region"
-ZEROS = "zeros, for it knows neither a minimum nor a start region"
+ZEROS = "all coordinates zero, because the objective states neither a minimum nor a start region"
 
 
 @dataclass(frozen=True)
 class ChosenPoint:
-    """A point, and why it was chosen.
+    """A point, and the reason why it was chosen.
 
     Attributes:
         x: the point, `(dimension,)`.
-        why: in a few words.
+        why: the reason in a few words.
     """
 
     x: Array
@@ -43,9 +43,9 @@ class SteepestDescent:
     """The slope of f along the direction of steepest descent, −∇f/‖∇f‖.
 
     Attributes:
-        predicted: −‖∇f‖.
-        measured: a central difference of f along that direction.
-        spacing: of the difference.
+        predicted: the slope by the gradient, −‖∇f‖.
+        measured: the slope by a central difference of f along that direction.
+        spacing: the spacing of the central difference.
     """
 
     predicted: float
@@ -59,9 +59,9 @@ class NewtonStep:
 
     Attributes:
         direction: p, `(dimension,)`.
-        slope: ∇f·p; below zero, f descends along p.
-        predicted: the decrease of the second-order model, −(∇f·p + ½ pᵀ∇²f p).
-        actual: f(x) − f(x + p).
+        slope: ∇f·p, the slope of f along p.
+        predicted: the decrease that the second-order model predicts, −(∇f·p + ½ pᵀ∇²f p).
+        actual: the actual decrease, f(x) − f(x + p).
     """
 
     direction: Array
@@ -71,20 +71,20 @@ class NewtonStep:
 
     @property
     def descends(self) -> bool:
-        """Whether f goes down along it."""
+        """True if and only if p is a descent direction: the slope along it is negative."""
         return self.slope < 0
 
 
 @dataclass(frozen=True)
 class GaussNewton:
-    """The part of a least-squares Hessian that first derivatives give, 2JᵀJ.
+    """The Gauss–Newton part of a least-squares Hessian, 2JᵀJ, which needs first derivatives only.
 
     Attributes:
-        backend: which computed J.
+        backend: the gradient backend that computed J.
         jacobian: J, `(residuals, dimension)`.
         part: 2JᵀJ, `(dimension, dimension)`.
-        difference: ‖∇²f − 2JᵀJ‖, the Frobenius norm; NaN where the Hessian is not known.
-        relative: the same over ‖∇²f‖.
+        difference: ‖∇²f − 2JᵀJ‖, the Frobenius norm; NaN if the Hessian is not known.
+        relative: that norm divided by ‖∇²f‖; NaN if the Hessian is not known or zero.
     """
 
     backend: str
@@ -96,21 +96,22 @@ class GaussNewton:
 
 @dataclass(frozen=True)
 class PointInspection:
-    """All that is known at a point.
+    """The calculus of an objective at a point.
 
     Attributes:
-        objective: its name.
+        objective: the name of the objective.
         place: the point.
-        value: f.
-        gradients: by every backend; the first that answers is what the others are compared with.
-        steepest: the slope along the steepest descent; None where there is no gradient, or it is zero or not finite.
-        hessians: by every backend, likewise.
-        kinks: along which coordinates f looks as if it had no derivative here, so that what backends say of it means little.
-        curvature: of the first Hessian; None where there is none, or it is not finite, or f has a kink.
-        newton: Newton's step; None where it is not defined.
-        without_newton: why there is none, beginning with `because`; empty where there is one.
-        gauss_newton: for a sum of squares.
-        chain: for a chain of layers, each of them; else empty.
+        value: f at the point.
+        gradients: ∇f by every backend; the first result is the one that the others are compared with.
+        steepest: the slope along the steepest descent; None if the gradient is not known, zero or not finite.
+        hessians: ∇²f by every backend, likewise.
+        kinks: the coordinates along which f appears to have no derivative here. There, the derivatives that backends compute
+            mean little.
+        curvature: the eigenvalues of the first Hessian; None if no Hessian is known, if it is not finite, or if f has a kink.
+        newton: Newton's step; None if it is not defined.
+        without_newton: the reason for None, beginning with `because`; empty if there is a step.
+        gauss_newton: the Gauss–Newton part; None if f is not a sum of squares, or if no backend computes J.
+        chain: the layers of an objective with layers; empty for others.
     """
 
     objective: str
@@ -128,126 +129,116 @@ class PointInspection:
 
     @property
     def gradient(self) -> Array | None:
-        """∇f by the first backend that answers."""
-        return first(self.gradients)
+        """The first ∇f, `(dimension,)`; None if no backend computes one."""
+        return first_result(self.gradients)
 
     @property
     def hessian(self) -> Array | None:
-        """∇²f by the first backend that answers."""
-        return first(self.hessians)
+        """The first ∇²f, `(dimension, dimension)`; None if no backend computes one."""
+        return first_result(self.hessians)
 
 
-def first(answers: Sequence[BackendResult]) -> Array | None:
-    """Return the result of the first backend that has one."""
-    return next((answer.result for answer in answers if answer.result is not None), None)
+def first_result(results: Sequence[BackendResult]) -> Array | None:
+    """Return the derivatives of the first backend that computed some; None if none did."""
+    return next((each.result for each in results if each.result is not None), None)
 
 
 def choose_point(inspected: InspectedObjective, coordinates: Sequence[float] | None, option: str) -> ChosenPoint:
-    """Return the point that is inspected.
+    """Return the point at which an objective is inspected.
 
     Args:
         inspected: the objective.
-        coordinates: as many as it has, or one for all; without them, its known minimum, else
-            a start that it draws, else the centre of its start region.
-        option: where they were given, for the error.
+        coordinates: one number per coordinate, or one number for all. If it is None, the point is the objective's known
+            minimum, or else a start that the objective draws, or else the centre of its start region, or else zero.
+        option: the command-line option that gave the coordinates, for the message.
 
     Raises:
-        ExperimentError: the count of coordinates is another.
+        ExperimentError: the number of coordinates is neither 1 nor the dimension.
     """
     dimension = inspected.dimension
     if coordinates is not None:
         if len(coordinates) not in (1, dimension):
-            raise ExperimentError(inspected.name, [f"{option} gives {len(coordinates)} coordinates, and it has dimension "
-                                                 f"{dimension}: give {dimension}, or one for all"])  # fmt: skip
+            raise ExperimentError(inspected.name, [f"{option} gives {len(coordinates)} coordinates, but the objective has "
+                                                   f"dimension {dimension}: give {dimension}, or one for all"])  # fmt: skip
         return ChosenPoint(np.broadcast_to(np.array(coordinates, dtype=np.float64), (dimension,)).copy(), GIVEN)
     minimum = inspected.known_minimum()
     if minimum is not None:
         return ChosenPoint(minimum, KNOWN_MINIMUM)
-    drawn = inspected.drawn_start()
-    if drawn is not None:
-        return ChosenPoint(drawn, DRAWN)
+    start = inspected.drawn_start()
+    if start is not None:
+        return ChosenPoint(start, DRAWN)
     region = inspected.start_region
     centre = 0.0 if region is None else 0.5 * region[0] + 0.5 * region[1]
     return ChosenPoint(np.full(dimension, centre), ZEROS if region is None else CENTRE)
 
 
 def inspect_point(inspected: InspectedObjective, place: ChosenPoint) -> PointInspection:
-    """Collect what is known of an objective at a point.
+    """Compute the calculus of an objective at a point.
 
     Raises:
-        PluginError: the objective cannot compute its value there.
+        PluginError: the objective cannot compute its value there, or its backpropagation raises.
     """
     x = place.x
     value = inspected.value(x)
-    gradients = inspected.answers("gradient", x)
-    hessians = _hessians(inspected, x)
-    gradient, hessian = first(gradients), first(hessians)
-    backend = next((answer.backend for answer in hessians if answer.result is not None), "")
-    scale = inspected.hessian_scale(backend, value, gradient)
-    kinks = kinks_of(inspected.values, x) if len(x) <= LARGEST else ()
-    curvature = None if hessian is None or kinks else curvature_of(hessian, backend == ANALYTIC, scale)
-    newton = (
-        "because f looks as if it had no derivative here" if kinks else _newton(inspected, x, value, gradient, hessian, curvature)
-    )
-    step, because = (newton, "") if isinstance(newton, NewtonStep) else (None, newton)
+    gradients = inspected.results_of_backends("gradient", x)
+    gradient = first_result(gradients)
+    hessians: tuple[BackendResult, ...]
+    if len(x) <= LARGEST_DIMENSION:
+        hessians = inspected.results_of_backends("hessian", x)
+        kinks = kinks_of(inspected.values, x)
+    else:
+        limit = f"{LARGEST_DIMENSION} × {LARGEST_DIMENSION}"
+        because = f"because it has {len(x)} × {len(x)} entries, and inspections compute at most {limit}"
+        hessians = tuple(BackendResult(name, None, because) for name in inspected.backends)
+        kinks = ()
+    hessian = first_result(hessians)
+
+    curvature = None
+    if hessian is not None and not kinks:
+        backend = next(each.backend for each in hessians if each.result is not None)
+        curvature = curvature_of(hessian, backend == ANALYTIC, inspected.hessian_scale(backend, value, gradient))
+    newton, without_newton = None, ""
+    if kinks:
+        without_newton = "because f appears to have no derivative here"
+    elif gradient is None or hessian is None:
+        without_newton = f"because no backend computes the {'Hessian' if hessian is None else 'gradient'}"
+    elif curvature is None or not np.isfinite(gradient).all():
+        without_newton = "because the derivatives are not finite here"
+    elif curvature.singular:
+        without_newton = "because the Hessian is singular here, within rounding"
+    else:
+        p: Array = -np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
+        slope = float(gradient @ p)
+        predicted = -(slope + 0.5 * float(p @ hessian @ p))
+        newton = NewtonStep(p, slope, predicted, actual=value - inspected.value(x + p))
+
+    steepest = None
+    if gradient is not None and 0 < (norm := math.hypot(*gradient)) < math.inf:
+        spacing = EPSILON ** (1 / 3) * max(1.0, float(np.abs(x).max()))
+        unit = -gradient / norm
+        rise = inspected.value(x + spacing * unit) - inspected.value(x - spacing * unit)
+        steepest = SteepestDescent(predicted=-norm, measured=rise / (2.0 * spacing), spacing=spacing)
     return PointInspection(
         objective=inspected.name,
         place=place,
         value=value,
         gradients=gradients,
-        steepest=_steepest(inspected, x, gradient),
+        steepest=steepest,
         hessians=hessians,
         kinks=kinks,
         curvature=curvature,
-        newton=step,
-        without_newton=because,
+        newton=newton,
+        without_newton=without_newton,
         gauss_newton=_gauss_newton(inspected, x, hessian),
         chain=chain_rule(inspected, x),
     )
 
 
-def _hessians(inspected: InspectedObjective, x: Array) -> tuple[BackendResult, ...]:
-    if len(x) <= LARGEST:
-        return inspected.answers("hessian", x)
-    because = f"because it has {len(x)} × {len(x)} entries, and inspections stop at {LARGEST} × {LARGEST}"
-    return tuple(BackendResult(name, None, because) for name in inspected.backends)
-
-
-def _steepest(inspected: InspectedObjective, x: Array, gradient: Array | None) -> SteepestDescent | None:
-    if gradient is None:
-        return None
-    length = math.hypot(*gradient)
-    if not 0 < length < math.inf:
-        return None
-    spacing = EPSILON ** (1 / 3) * max(1.0, float(np.abs(x).max()))
-    direction = -gradient / length
-    rise = inspected.value(x + spacing * direction) - inspected.value(x - spacing * direction)
-    return SteepestDescent(-length, rise / (2.0 * spacing), spacing)
-
-
-def _newton(
-    inspected: InspectedObjective,
-    x: Array,
-    value: float,
-    gradient: Array | None,
-    hessian: Array | None,
-    curvature: Curvature | None,
-) -> NewtonStep | str:
-    """Return Newton's step, or why there is none."""
-    if gradient is None or hessian is None:
-        return "because no backend computes the Hessian" if hessian is None else "because no backend computes the gradient"
-    if curvature is None or not np.isfinite(gradient).all():
-        return "because the derivatives are not finite here"
-    if curvature.singular:
-        return "because the Hessian is singular here, within rounding"
-    direction: Array = -np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
-    slope = float(gradient @ direction)
-    predicted = -(slope + 0.5 * float(direction @ hessian @ direction))
-    return NewtonStep(direction, slope, predicted, value - inspected.value(x + direction))
-
-
 def _gauss_newton(inspected: InspectedObjective, x: Array, hessian: Array | None) -> GaussNewton | None:
-    chosen = inspected.best("jacobian") if isinstance(inspected.objective, HasResiduals) and len(x) <= LARGEST else None
+    """Return the Gauss–Newton part of ∇²f; None if f is not a sum of squares, or if no backend computes its Jacobian."""
+    if not isinstance(inspected.objective, HasResiduals) or len(x) > LARGEST_DIMENSION:
+        return None
+    chosen = inspected.most_exact_backend("jacobian")
     if chosen is None:
         return None
     backend, compute = chosen

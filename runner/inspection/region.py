@@ -1,4 +1,4 @@
-"""Whether an objective is convex on a box, as far as trying it out can tell."""
+"""The search for counterexamples to convexity in a box, by random chords and by eigenvalues of the Hessian."""
 
 from __future__ import annotations
 
@@ -18,17 +18,17 @@ from runner.inspection.inspected_objective import ANALYTIC, InspectedObjective, 
 
 MOST_POINTS = 4000
 FEWEST_POINTS = 20
-LARGEST = 100
+LARGEST_DIMENSION = 100
 """The largest dimension in which Hessians are computed at many points."""
 
 
 @dataclass(frozen=True)
 class StatedBounds:
-    """What the objective's formula says of its curvature, anywhere.
+    """The bounds that the objective states for the eigenvalues of its Hessian, for all x.
 
     Attributes:
-        low: no eigenvalue of the Hessian is smaller.
-        high: none is larger.
+        low: the lower bound.
+        high: the upper bound.
     """
 
     low: float
@@ -37,20 +37,21 @@ class StatedBounds:
 
 @dataclass(frozen=True)
 class RegionInspection:
-    """What a search for counterexamples to convexity found.
+    """The result of a search for counterexamples to convexity.
 
     Attributes:
-        objective: its name.
+        objective: the name of the objective.
         low: the lowest value of each coordinate of the box.
-        high: the highest.
-        seed: of the random numbers.
-        chords: the search over chords.
-        backend: which computed Hessians; None where none could.
-        without_hessian: why none could; empty where one could.
-        curvature: the search for the smallest eigenvalue; None without Hessians.
-        counterexample: a chord that f rises above beyond rounding; None if none was found.
-        stated: what the objective states of its curvature; None if it states nothing.
-        contradiction: how far the smallest eigenvalue seen lies below the stated one, beyond its error; zero where it does not.
+        high: the highest value of each coordinate of the box.
+        seed: the seed of the random numbers.
+        chords: the search over random chords.
+        backend: the gradient backend that computed Hessians; None if no backend computes them.
+        without_hessian: the reason why no smallest eigenvalue is known, beginning with `because`; empty if it is known.
+        curvature: the search for the smallest eigenvalue of the Hessian; None without Hessians.
+        counterexample: a chord below f by more than rounding; None if no such chord was found.
+        stated: the objective's own bounds of its curvature; None if it states none.
+        contradiction: the distance from the stated lower bound down to a smaller eigenvalue that was found; zero if the
+            eigenvalues found respect the bound within their error.
     """
 
     objective: str
@@ -67,24 +68,38 @@ class RegionInspection:
 
 
 def inspect_region(inspected: InspectedObjective, low: float, high: float, tries: int, seed: int) -> RegionInspection:
-    """Search a box for counterexamples.
+    """Search a box for counterexamples to convexity.
+
+    Args:
+        inspected: the objective.
+        low: the lowest value of each coordinate of the box.
+        high: the highest value of each coordinate of the box.
+        tries: the number of random chords.
+        seed: the seed of the random numbers.
 
     Raises:
         ExperimentError: f is finite on none of the chords.
-        PluginError: the objective fails.
+        PluginError: the objective raises.
     """
     generator = np.random.Generator(np.random.PCG64(seed))
-    dimension = inspected.dimension
     with np.errstate(all="ignore"):
-        chords = try_chords(inspected.values, low, high, dimension, tries, generator)
+        chords = try_chords(inspected.values, low, high, inspected.dimension, tries, generator)
         if chords.unknown == tries:
-            text = f"--region {low:g},{high:g}: f is finite on none of {tries:,} chords; choose another"
+            text = f"--region {low:g},{high:g}: f is finite on none of {tries:,} chords; choose another region"
             raise ExperimentError(inspected.name, [text])
-        backend, curvature, because = _curvature(inspected, low, high, tries, generator)
+        backend, curvature, because = _search_curvature(inspected, low, high, tries, generator)
         counterexample = chords.worst
         if counterexample is None and curvature is not None and curvature.smallest < 0:
             counterexample = chord_across(inspected.values, curvature.place, curvature.direction, low, high)
-    stated = _stated(inspected)
+    stated, contradiction = None, 0.0
+    with as_plugin_error(f"objective {inspected.name}: its curvature_bounds"):
+        if isinstance(objective := inspected.objective, HasCurvatureBounds):
+            stated = StatedBounds(*(float(np.asarray(bound).reshape(-1)[0]) for bound in objective.curvature_bounds))
+    if stated is not None and curvature is not None and not math.isnan(stated.low):
+        size = max(abs(stated.low), abs(stated.high) if math.isfinite(stated.high) else 0.0, abs(curvature.smallest))
+        error = (1e-12 if backend == ANALYTIC else 10.0 * DIFFERENCE_ERROR) * size
+        below = stated.low - curvature.smallest
+        contradiction = below if below > error else 0.0
     return RegionInspection(
         objective=inspected.name,
         low=low,
@@ -96,32 +111,38 @@ def inspect_region(inspected: InspectedObjective, low: float, high: float, tries
         curvature=curvature,
         counterexample=counterexample,
         stated=stated,
-        contradiction=_contradiction(stated, curvature, backend),
+        contradiction=contradiction,
     )
 
 
-def _curvature(
+def _search_curvature(
     inspected: InspectedObjective, low: float, high: float, tries: int, generator: np.random.Generator
 ) -> tuple[str | None, CurvatureSearch | None, str]:  # fmt: skip
-    if inspected.dimension > LARGEST:
-        return None, None, f"because it has dimension {inspected.dimension}, and Hessians at many points stop at {LARGEST}"
-    best = inspected.best("hessian")
-    if best is None:
+    """Return the backend that computes Hessians, the search for the smallest eigenvalue, and the reason if it found none."""
+    dimension = inspected.dimension
+    if dimension > LARGEST_DIMENSION:
+        because = f"because the dimension is {dimension}, and Hessians at many points are computed up to {LARGEST_DIMENSION}"
+        return None, None, because
+    chosen = inspected.most_exact_backend("hessian")
+    if chosen is None:
         return None, None, "because no backend computes the Hessian"
-    name = best[0]
-    hessian = hessians(inspected, name)
-    points = min(tries, max(FEWEST_POINTS, MOST_POINTS // inspected.dimension))
+    name = chosen[0]
+    points = min(tries, max(FEWEST_POINTS, MOST_POINTS // dimension))
     try:
-        found = smallest_curvature(hessian, low, high, inspected.dimension, points, generator)
+        found = smallest_curvature(hessians(inspected, name), low, high, dimension, points, generator)
     except PluginError as error:
         return name, None, f"because it fails: {error}"
-    return name, found, "" if found is not None else f"because it is finite at none of {points:,} points"
+    return name, found, "" if found is not None else f"because the Hessian is finite at none of {points:,} points"
 
 
 def hessians(inspected: InspectedObjective, name: str) -> Callable[[Array], Array]:
-    """Return what computes ∇²f at many points by one backend, as if at one at a time; NaN where f itself is not finite."""
+    """Return a function that computes ∇²f at many points by one backend.
+
+    It maps `(points, dimension)` to `(points, dimension, dimension)`, with the bits of one evaluation per point, and gives NaN
+    where f is not finite. It raises PluginError if a plugin raises.
+    """
     backend = inspected.backends[name]
-    by_rows = ByRows(lambda some: Evaluator(inspected.objective, backend, len(some)).hessian(some))
+    by_rows = ByRows(lambda x: Evaluator(inspected.objective, backend, len(x)).hessian(x))
 
     def compute(x: Array) -> Array:
         with as_plugin_error(f"objective {inspected.name}, differentiated by {type(backend).__name__}"):
@@ -130,21 +151,3 @@ def hessians(inspected: InspectedObjective, name: str) -> Callable[[Array], Arra
         return matrices
 
     return compute
-
-
-def _stated(inspected: InspectedObjective) -> StatedBounds | None:
-    with as_plugin_error(f"objective {inspected.name}: its curvature_bounds"):
-        objective = inspected.objective
-        if not isinstance(objective, HasCurvatureBounds):
-            return None
-        low, high = (float(np.asarray(bound).reshape(-1)[0]) for bound in objective.curvature_bounds)
-    return StatedBounds(low, high)
-
-
-def _contradiction(stated: StatedBounds | None, curvature: CurvatureSearch | None, backend: str | None) -> float:
-    if stated is None or curvature is None or math.isnan(stated.low):
-        return 0.0
-    sizes = max(abs(stated.low), abs(stated.high) if math.isfinite(stated.high) else 0.0, abs(curvature.smallest))
-    error = (1e-12 if backend == ANALYTIC else 10.0 * DIFFERENCE_ERROR) * sizes
-    below = stated.low - curvature.smallest
-    return below if below > error else 0.0

@@ -1,4 +1,4 @@
-"""Taylor polynomials of an objective of one coordinate, and how fast what they leave out shrinks."""
+"""The Taylor series of an objective of one coordinate, and the order of its remainders."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ from runner.contracts.arrays import Array, ByRows
 from runner.errors import ExperimentError
 from runner.inspection.inspected_objective import InspectedObjective
 
-MORE = 4
-"""So many coefficients beyond the last are computed, to know the order of the remainder."""
+EXTRA_COEFFICIENTS = 4
+"""The number of coefficients that are computed beyond the last order, to find the order of its remainder."""
 DISTANCES: Array = 10.0 ** np.linspace(-4.0, 1.0, 201)
 CIRCLES = "Cauchy's integral on circles in the complex plane"
 INTERVALS = "interpolation at real Chebyshev points"
@@ -33,14 +33,15 @@ INTERVALS = "interpolation at real Chebyshev points"
 
 @dataclass(frozen=True)
 class Remainder:
-    """What the polynomial of one order leaves out.
+    """The remainder f − Pₙ of the Taylor polynomial of one order.
 
     Attributes:
         order: n.
         sizes: |f − Pₙ| at each distance, the geometric mean of both sides.
-        slope: of its logarithm against that of the distance, where it is far above rounding and the distance small; or None.
-        expected: the order of the next coefficient that is not zero, mostly n + 1; None where none is known to be.
-        vanishes: whether it is rounding at every distance, so that Pₙ is f as far as can be seen.
+        slope: the slope of log |f − Pₙ| against log distance, fitted where the remainder is far above rounding and the distance
+            is small; None if no such distances exist.
+        expected: the order of the next coefficient that is not zero, usually n + 1; None if no computed one is known not to be.
+        vanishes: True if the remainder is rounding at every distance, so that Pₙ equals f as far as can be measured.
     """
 
     order: int
@@ -52,17 +53,17 @@ class Remainder:
 
 @dataclass(frozen=True)
 class SeriesInspection:
-    """The Taylor series of an objective of one coordinate.
+    """The Taylor series f(x) = Σ cₙ (x − A)ⁿ of an objective of one coordinate.
 
     Attributes:
-        objective: its name.
-        around: A.
-        order: N.
-        method: how the coefficients were computed.
-        because: why not on circles; empty where they were.
+        objective: the name of the objective.
+        around: A, the point of expansion.
+        order: N, the last order.
+        method: the method that computed the coefficients, `CIRCLES` or `INTERVALS`.
+        because: the reason why the method is not `CIRCLES`, beginning with `because`; empty if it is.
         coefficients: c₀ … c_N and some more.
-        distances: from A.
-        remainders: of the orders 1 … N.
+        distances: the distances from A at which remainders are measured.
+        remainders: the remainders of the orders 1 … N.
     """
 
     objective: str
@@ -76,38 +77,50 @@ class SeriesInspection:
 
     @property
     def shown(self) -> Array:
-        """The coefficients c₀ … c_N, those that are zero within their error as zero."""
+        """The coefficients c₀ … c_N, `(N + 1,)`; a coefficient that is zero within its error is zero."""
         values = self.coefficients.values[: self.order + 1]
         return np.where(np.abs(values) > self.coefficients.errors[: self.order + 1], values, 0.0)
 
 
 def inspect_series(inspected: InspectedObjective, around: float, order: int) -> SeriesInspection:
-    """Compute a Taylor series and its remainders.
+    """Compute the Taylor series of an objective of one coordinate, and its remainders.
 
     Raises:
-        ExperimentError: f is not smooth at A.
-        PluginError: the objective fails.
+        ExperimentError: f is not finite or not smooth at `around`.
+        PluginError: the objective raises.
     """
-    value = inspected.value(np.array([around]))
-    if not np.isfinite(value):
+    if not np.isfinite(inspected.value(np.array([around]))):
         raise ExperimentError(inspected.name, [f"--around {around:g}: f is not finite there; choose a point at which it is"])
-    coefficients, because = _on_circles(inspected, around, order + MORE)
+
     method = CIRCLES
+    coefficients, because = _on_circles(inspected, around, order + EXTRA_COEFFICIENTS)
     if coefficients is None:
         method = INTERVALS
-        coefficients = coefficients_on_intervals(lambda t: inspected.values(t[:, None]), around, order + MORE)
+        coefficients = coefficients_on_intervals(lambda t: inspected.values(t[:, None]), around, order + EXTRA_COEFFICIENTS)
     if coefficients is None:
         raise ExperimentError(inspected.name, [f"--around {around:g}: f has no Taylor series there: it is neither analytic "
-                                             "around that point, nor smooth on the real line"])  # fmt: skip
-    heard = np.where(np.abs(coefficients.values) > coefficients.errors, coefficients.values, 0.0)
-    remainders = tuple(_remainder(inspected, around, coefficients, heard, n) for n in range(1, order + 1))
-    return SeriesInspection(inspected.name, around, order, method, because, coefficients, DISTANCES, remainders)
+                                               "around that point, nor smooth on the real line"])  # fmt: skip
+
+    significant = np.where(np.abs(coefficients.values) > coefficients.errors, coefficients.values, 0.0)
+    floor = rounding_floor(significant, DISTANCES)
+    remainders = []
+    for n in range(1, order + 1):
+        terms = significant[: n + 1]
+
+        def taylor_polynomial(t: Array, terms: Array = terms) -> Array:
+            return polynomial(terms, t)
+
+        sizes = both_sides(lambda t: inspected.values(around + t[:, None]), taylor_polynomial, DISTANCES)
+        window = asymptotic_window(DISTANCES, sizes, floor, coefficients.reach)
+        slope = fitted_slope(DISTANCES[window], sizes[window])
+        vanishes = not (sizes > ABOVE_ROUNDING * floor).any()
+        remainders.append(Remainder(n, sizes, slope, next_order(coefficients, n), vanishes))
+    return SeriesInspection(inspected.name, around, order, method, because, coefficients, DISTANCES, tuple(remainders))
 
 
 def _on_circles(inspected: InspectedObjective, around: float, order: int) -> tuple[Coefficients | None, str]:
-    """Return the coefficients by complex values, or None and why."""
+    """Return the coefficients by values at complex numbers, or None and the reason, beginning with `because`."""
     name = type(inspected.objective).__name__
-
     by_rows = ByRows(inspected.objective.value)
 
     def function(z: Any) -> Any:
@@ -117,19 +130,8 @@ def _on_circles(inspected: InspectedObjective, around: float, order: int) -> tup
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             found = coefficients_on_circles(function, around, order)
-    except Exception as error:  # whatever a plugin raises on complex numbers is the reason
+    except Exception as error:  # Any exception that a plugin raises for complex numbers is a reason.
         return None, f"because {name}.value does not accept complex numbers ({type(error).__name__}: {error})"
     if found is None:
         return None, f"because {name}.value is not analytic around {around:g}, as computed with complex numbers"
     return found, ""
-
-
-def _remainder(inspected: InspectedObjective, around: float, coefficients: Coefficients, heard: Array, order: int) -> Remainder:
-    sizes = both_sides(
-        lambda t: inspected.values(around + t[:, None]), lambda t: polynomial(heard[: order + 1], t), DISTANCES
-    )  # fmt: skip
-    floor = rounding_floor(heard, DISTANCES)
-    window = asymptotic_window(DISTANCES, sizes, floor, coefficients.reach)
-    slope = fitted_slope(DISTANCES[window], sizes[window])
-    vanishes = not (sizes > ABOVE_ROUNDING * floor).any()
-    return Remainder(order, sizes, slope, next_order(coefficients, order), vanishes)

@@ -1,4 +1,4 @@
-"""The calculus along the trajectory of a stored run: curvature, and what the models promised against what happened."""
+"""The calculus along the trajectory of a stored run: curvature, and predicted against actual decreases."""
 
 from __future__ import annotations
 
@@ -18,27 +18,27 @@ from runner.registry.setting import Setting, restore_setting
 from runner.store.reading.run_record import RunRecord, SettingRecord
 
 MOST_STEPS = 200
-"""At how many iterates the Hessian is computed, at most."""
-LARGEST = 200
-"""The largest dimension in which that is done."""
-PLAIN = "gradient_descent"
+"""The largest number of steps that are inspected."""
+LARGEST_DIMENSION = 200
+"""The largest dimension in which the Hessian is computed along a trajectory."""
+GRADIENT_DESCENT = "gradient_descent"
 
 
 @dataclass(frozen=True)
 class InspectedStep:
-    """One iterate and the step that left it.
+    """One iterate x, and the step s that led from it to the next.
 
     Attributes:
-        step: its number.
-        value: f there, as stored.
-        smallest: the smallest eigenvalue of the Hessian there; NaN where it is not known.
-        largest: the largest.
-        shape: what they say together; empty where they are not known.
-        newton_descends: whether f goes down along Newton's direction; None where that is not defined.
-        step_size: ‖s‖ of the step s that left it.
-        first_order: the decrease that the first-order model predicts for that step, −∇f·s.
-        second_order: that of the second-order model, −(∇f·s + ½ sᵀ∇²f s); NaN without a Hessian.
-        actual: the decrease, as stored.
+        step: the number of the iterate.
+        value: f(x), as stored.
+        smallest: the smallest eigenvalue of the Hessian at x; NaN if it is not known.
+        largest: the largest eigenvalue; NaN if it is not known.
+        shape: the shape of f by its eigenvalues, such as `bowl`; empty if they are not known.
+        newton_descends: True if Newton's direction at x is a descent direction; None if it is not defined.
+        step_size: ‖s‖.
+        first_order: the decrease that the first-order model predicts, −∇f·s.
+        second_order: the decrease that the second-order model predicts, −(∇f·s + ½ sᵀ∇²f s); NaN without a Hessian.
+        actual: the actual decrease, as stored.
     """
 
     step: int
@@ -55,20 +55,20 @@ class InspectedStep:
 
 @dataclass(frozen=True)
 class TrajectoryInspection:
-    """What is known along a run.
+    """The calculus along a stored run.
 
     Attributes:
-        run: its row number.
-        identity: of the run.
-        objective: the objective's name.
-        optimizer: the optimizer's name.
-        steps: how many steps the run took.
-        outcome: how it ended.
-        learning_rate: of plain gradient descent; None for another optimizer, for which 2/γ is no limit.
-        gradient_backend: which computed ∇f.
-        hessian_backend: which computed ∇²f; None where none does.
-        visits: some iterates, all if they are few, without the last, which no step left.
-        changed: whether the objective's code is another than that of the run.
+        run: the number of the run in its database.
+        identity: the identity of the run.
+        objective: the name of the objective.
+        optimizer: the name of the optimizer.
+        steps: the number of steps that the run took.
+        outcome: the outcome of the run.
+        learning_rate: the learning rate γ of plain gradient descent; None for another optimizer, for which 2/γ is no limit.
+        gradient_backend: the backend that computed ∇f.
+        hessian_backend: the backend that computed ∇²f; None if no backend did.
+        visits: the inspected steps: all, or if they are many some that are evenly spread.
+        changed: True if the code of the objective has changed since the run.
     """
 
     run: int
@@ -88,7 +88,7 @@ def restore_objective(record: SettingRecord, registry: Registry) -> Setting:
     """Make the objective of a stored run again, from its stored parameters.
 
     Raises:
-        PluginError: the plugin is not there, or cannot be made again.
+        PluginError: the plugin is missing, or its parameters are not those that are stored.
     """
     try:
         registry.find("objective", record.name)
@@ -99,23 +99,27 @@ def restore_objective(record: SettingRecord, registry: Registry) -> Setting:
 
 
 def inspect_trajectory(inspected: InspectedObjective, record: RunRecord, series: Series) -> TrajectoryInspection:
-    """Compute derivatives along a trajectory.
+    """Compute derivatives along the trajectory of a stored run.
+
+    Args:
+        inspected: the objective of the run.
+        record: the run.
+        series: its trajectory.
 
     Raises:
-        ExperimentError: the run has no iterates or no step, or nothing differentiates its objective.
-        PluginError: the objective fails.
+        ExperimentError: the run has no stored iterates or took no step, or no backend computes the gradient of its objective.
+        PluginError: the objective raises.
     """
     if series.x is None and len(series.value):
         raise ExperimentError(f"run {record.id}", ["its iterates are not stored; run the experiment with [record] x = true"])
     if series.x is None or record.steps == 0:
         raise ExperimentError(f"run {record.id}", [f"it took no step (outcome {record.outcome}), so there is no trajectory"])
-    gradient = inspected.best("gradient")
+    gradient = inspected.most_exact_backend("gradient")
     if gradient is None:
         raise ExperimentError(f"run {record.id}", [f"no gradient backend can differentiate {inspected.name}"])
-    hessian = inspected.best("hessian") if record.dimension <= LARGEST else None
-    places = np.unique(np.linspace(0, record.steps - 1, min(record.steps, MOST_STEPS)).round().astype(int)).tolist()
-    visits = tuple(_visit(inspected, series, step, gradient[1], hessian) for step in places)
-    rate = record.optimizer.parameters.get("learning_rate") if record.optimizer.name == PLAIN else None
+    hessian = inspected.most_exact_backend("hessian") if record.dimension <= LARGEST_DIMENSION else None
+    steps = np.unique(np.linspace(0, record.steps - 1, min(record.steps, MOST_STEPS)).round().astype(int)).tolist()
+    rate = record.optimizer.parameters.get("learning_rate") if record.optimizer.name == GRADIENT_DESCENT else None
     return TrajectoryInspection(
         run=record.id,
         identity=record.identity,
@@ -126,12 +130,12 @@ def inspect_trajectory(inspected: InspectedObjective, record: RunRecord, series:
         learning_rate=float(rate) if isinstance(rate, float | int) else None,
         gradient_backend=gradient[0],
         hessian_backend=None if hessian is None else hessian[0],
-        visits=visits,
+        visits=tuple(_inspect_step(inspected, series, step, gradient[1], hessian) for step in steps),
         changed=inspected.setting.fingerprint != record.objective.fingerprint,
     )
 
 
-def _visit(
+def _inspect_step(
     inspected: InspectedObjective,
     series: Series,
     step: int,
@@ -142,14 +146,16 @@ def _visit(
     x, moved = series.x[step], series.x[step + 1] - series.x[step]
     value, actual = float(series.value[step]), float(series.value[step] - series.value[step + 1])
     slope = gradient(x)
+    second_order, curvature = math.nan, None
     with np.errstate(all="ignore"):
         first_order = -float(slope @ moved)
         step_size = float(np.linalg.norm(moved))
-        if hessian is None:
-            return InspectedStep(step, value, math.nan, math.nan, "", None, step_size, first_order, math.nan, actual)
-        matrix = hessian[1](x)
-        second_order = first_order - 0.5 * float(moved @ matrix @ moved)
-    curvature = curvature_of(matrix, hessian[0] == ANALYTIC, inspected.hessian_scale(hessian[0], value, slope))
+        if hessian is not None:
+            backend, compute = hessian
+            matrix = compute(x)
+            second_order = first_order - 0.5 * float(moved @ matrix @ moved)
+    if hessian is not None:
+        curvature = curvature_of(matrix, backend == ANALYTIC, inspected.hessian_scale(backend, value, slope))
     if curvature is None:
         return InspectedStep(step, value, math.nan, math.nan, "", None, step_size, first_order, second_order, actual)
     descends = None

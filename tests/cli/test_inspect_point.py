@@ -45,7 +45,7 @@ class TestText:
             "so from there f looks as if it had no derivative here, and what backends give for one says little of its shape\n"
             in out
         )
-        assert out.endswith("no Newton direction, because f looks as if it had no derivative here\n")
+        assert out.endswith("no Newton direction, because f appears to have no derivative here\n")
         assert "shape:" not in out
 
     @pytest.mark.parametrize("objective", ["sin_quadratic", "rosenbrock"])
@@ -63,7 +63,7 @@ class TestText:
 
     def test_no_hessian_beyond_a_thousand_coordinates(self, call):
         out = call("inspect", "quadratic", "--set", "dimension=1001", "--at", "1").out
-        because = "because it has 1001 × 1001 entries, and inspections stop at 1000 × 1000"
+        because = "because it has 1001 × 1001 entries, and inspections compute at most 1000 × 1000"
         assert f"no Hessian by analytic, {because}" in out
         assert "no Newton direction, because no backend computes the Hessian" in out
 
@@ -97,9 +97,9 @@ class TestRefusals:
             (("rosenbrock", "--set", "b=0"), "rosenbrock: --set b: must be a number > 0, not 0"),
             (("rosenbrock", "--set", "bb=1"), "rosenbrock: --set bb: rosenbrock has no such parameter; did you mean b?"),
             (("rosenbrock", "--set", "b"), "rosenbrock: --set b: must have the form parameter=value"),
-            (("rosenbrock", "--set", "name=beale"), "rosenbrock: --set name=beale: name is no parameter"),
+            (("rosenbrock", "--set", "name=beale"), "rosenbrock: --set name=beale: name is not a parameter"),
             (("rosenbrock", "--set", "b=1,2"), "rosenbrock: gives 2 plugins, but one is needed; give each parameter one value"),
-            (("rosenbrock", "--at", "1,2,3"), "rosenbrock: --at gives 3 coordinates, and it has dimension 2: give 2, or one for all"),
+            (("rosenbrock", "--at", "1,2,3"), "rosenbrock: --at gives 3 coordinates, but the objective has dimension 2: give 2, or one for all"),
             (("quadratic", "--set", "condition_number=4"), "quadratic: condition_number = 4 needs dimension >= 2: with dimension = 1 there is one curvature, so condition_number must be 1"),
         ],
     )  # fmt: skip

@@ -80,7 +80,7 @@ class TestText:
 
     def test_only_chords_are_tried_in_many_dimensions(self, call):
         out = call("inspect", "quadratic", "--set", "dimension=200", "--region", "-1,1", "--tries", "100").out
-        assert "no smallest curvature, because it has dimension 200, and Hessians at many points stop at 100" in out
+        assert "no smallest curvature, because the dimension is 200, and Hessians at many points are computed up to 100" in out
 
 
 class TestRefusals:
@@ -99,7 +99,7 @@ class TestRefusals:
     def test_objective_that_is_nowhere_finite(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.log(x[..., 0])"), encoding="utf-8")
         done = call("inspect", "mine", "--plugin", "mine.py", "--region", "-2,-1", "--tries", "50")
-        assert done == Done(2, "", "error: mine: --region -2,-1: f is finite on none of 50 chords; choose another\n")
+        assert done == Done(2, "", "error: mine: --region -2,-1: f is finite on none of 50 chords; choose another region\n")
 
     @pytest.mark.parametrize(("arguments", "error"), [
         (("--tries", "5"), "--tries goes with --region"),

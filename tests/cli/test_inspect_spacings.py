@@ -11,9 +11,9 @@ class TestRefusals:
         (tmp_path / "mine.py").write_text(STRANGER.format(body="pass"), encoding="utf-8")
         done = call("inspect", "mine", "--plugin", "mine.py", "--spacings")
         assert done == Done(2, "", (
-            "error: mine: there is no exact gradient to measure errors from: none by analytic, because Mine offers no gradient; use "
-            "gradient backend finite_difference or complex_step; none by complex_step, because Mine.value loses the imaginary part of "
-            "complex numbers; use gradient backend finite_difference\n"
+            "error: mine: errors cannot be measured without an exact gradient: analytic computes none, because Mine offers no gradient; "
+            "use gradient backend finite_difference or complex_step; complex_step computes none, because Mine.value loses the imaginary "
+            "part of complex numbers; use gradient backend finite_difference\n"
         ))  # fmt: skip
 
     def test_a_gradient_that_is_not_finite(self, call):
@@ -23,7 +23,7 @@ class TestRefusals:
     def test_a_point_beyond_the_domain(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.log(x[..., 0])"), encoding="utf-8")
         done = call("inspect", "mine", "--plugin", "mine.py", "--at", "-1", "--spacings")
-        assert done == Done(2, "", "error: mine: it is not finite at x = [-1.0]; choose another --at\n")
+        assert done == Done(2, "", "error: mine: f is not finite at x = [-1.0]; choose another --at\n")
 
 
 def test_the_picture(call, tmp_path):

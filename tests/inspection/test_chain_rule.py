@@ -12,7 +12,7 @@ import pytest
 class TestTheChain:
     def test_each_layer_of_a_network(self, call):
         facts = call("inspect", "neural_network", "--set", "hidden=[4, 3]", "--format", "json").json
-        assert facts["place"]["why"] == "a start that it draws itself, seed 0"
+        assert facts["place"]["why"] == "a start drawn by the objective with seed 0"
         chain, gradient = facts["chain"], np.array(facts["gradients"][0]["result"])
         assert len(chain) == 3
         first = chain[0]["weights"]

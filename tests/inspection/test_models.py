@@ -42,7 +42,7 @@ class TestModels:
     @pytest.mark.parametrize(("arguments", "error"), [
         (("rosenbrock", "--taylor", "3"), "rosenbrock: --taylor 3: it has dimension 2, and beyond dimension 1 there are models of the orders 1 and 2"),
         (("rosenbrock", "--taylor", "2", "--around", "1"), "rosenbrock: the gradient is zero or not finite at [1.0, 1.0], so there is no direction of descent; choose another --around"),
-        (("rosenbrock", "--taylor", "2", "--around", "1,2,3"), "rosenbrock: --around gives 3 coordinates, and it has dimension 2: give 2, or one for all"),
+        (("rosenbrock", "--taylor", "2", "--around", "1,2,3"), "rosenbrock: --around gives 3 coordinates, but the objective has dimension 2: give 2, or one for all"),
     ])  # fmt: skip
     def test_refusals(self, call, arguments: tuple[str, ...], error: str):
         assert call("inspect", *arguments) == Done(2, "", f"error: {error}\n")

@@ -67,7 +67,10 @@ class TestFacts:
 
     def test_default_point_is_zero(self, call, stranger):
         facts = call("inspect", "mine", "--plugin", stranger(), "--format", "json").json
-        assert facts["place"] == {"x": [0.0, 0.0], "why": "zeros, for it knows neither a minimum nor a start region"}
+        assert facts["place"] == {
+            "x": [0.0, 0.0],
+            "why": "all coordinates zero, because the objective states neither a minimum nor a start region",
+        }
 
     @pytest.mark.parametrize("at", ["0", "3"])
     def test_added_constant_hides_no_curvature_from_the_complex_step(self, call, tmp_path, at: str):

@@ -1,1 +1,1 @@
-"""Pictures of inspections."""
+"""The pictures of inspections, one file for each kind of inspection."""

@@ -1,4 +1,4 @@
-"""What the pictures of inspections share: where to look, and f there."""
+"""Parts that several pictures of inspections share: the range around a point, and contours of f."""
 
 from __future__ import annotations
 
@@ -13,27 +13,32 @@ CURVE_POINTS = 401
 GRID_POINTS = 121
 LEVELS = 18
 NARROWEST = 1e-6
-"""Half the width of a picture far away, as a part of x: narrower, its edges were the same number."""
+"""The smallest half width of a picture relative to max |xᵢ|; in a narrower picture, the edges would round to the same number."""
 
 
 def half_width(inspected: InspectedObjective, x: Array) -> float:
-    """Return how far around a point to look: a quarter of the start region's width, else in proportion to x."""
+    """Return half the width of a picture around a point, `(dimension,)`.
+
+    It is a quarter of the start region's width, or in proportion to the largest coordinate if there is no start region.
+    """
     region, size = inspected.start_region, float(np.abs(x).max())
     return max(1.0, size) if region is None else max(0.25 * (region[1] - region[0]), NARROWEST * size)
 
 
-def along(inspected: InspectedObjective, x: Array, direction: Array, t: Array) -> Array:
-    """Return f(x + t p) for each t."""
-    return inspected.values(x + t[:, None] * direction)
-
-
 def contours(panel: Axes, inspected: InspectedObjective, horizontal: Array, vertical: Array) -> None:
-    """Draw the contours of an objective of two coordinates, closer together where f is low."""
+    """Draw the contours of an objective of two coordinates, with closer levels where f is low.
+
+    Args:
+        panel: the axes to draw on.
+        inspected: the objective.
+        horizontal: the values of x₁, in increasing order.
+        vertical: the values of x₂, in increasing order.
+    """
     x, y, f = on_grid(inspected.values, horizontal, vertical)
     finite = f[np.isfinite(f)]
     if len(finite) and np.ptp(finite) > 0:
         low, high = float(finite.min()), float(finite.max())
-        # Squares of equal steps: near a minimum, where f grows like a square, the contours lie evenly.
+        # The levels grow like squares, as f does near a minimum, so the contours are evenly spaced there.
         levels = low + (high - low) * np.linspace(0.0, 1.0, LEVELS) ** 2
         panel.contourf(x, y, f, levels=levels, cmap="Blues", alpha=0.8)
         panel.contour(x, y, f, levels=levels, colors="#5B7C99", linewidths=0.6)

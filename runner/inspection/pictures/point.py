@@ -1,4 +1,4 @@
-"""The picture of an objective at a point."""
+"""The picture of an objective around a point."""
 
 from __future__ import annotations
 
@@ -8,29 +8,29 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
-from runner.analysis.definiteness import Curvature
 from runner.contracts.arrays import Array
 from runner.inspection.inspected_objective import InspectedObjective
-from runner.inspection.pictures.objective_plot import CURVE_POINTS, GRID_POINTS, along, contours, half_width
+from runner.inspection.pictures.objective_plot import CURVE_POINTS, GRID_POINTS, contours, half_width
 from runner.inspection.point import PointInspection
 from runner.report.contours import fit_height
 from runner.report.style import PALETTE, house_style, panels
 
 FUNCTION, FLAT, FIRST, SECOND, DOWNHILL = "#333333", "#888888", PALETTE[0], PALETTE[5], PALETTE[2]
 ARROW = 0.3
-"""The length of the arrow of steepest descent, as a part of the half width."""
+"""The length of the arrow of steepest descent, relative to the half width of the picture."""
 
 
 def draw_point(inspected: InspectedObjective, inspection: PointInspection) -> MatplotlibFigure:
-    """Draw f around a point with its first- and second-order model.
+    """Draw f around a point with its models of first and second order.
 
-    One coordinate: the curve, its tangent and its osculating parabola. Two: contours, with the steepest descent and Newton's
-    step. More: the eigenvalues of the Hessian, and f along the steepest descent.
+    In one dimension, the picture shows f, its tangent and its osculating parabola. In two dimensions it shows contours, the
+    direction of steepest descent and Newton's step. In more dimensions it shows the eigenvalues of the Hessian, and f along the
+    steepest descent.
     """
     dimension = len(inspection.place.x)
     with house_style():
         if dimension == 2:
-            figure, (panel,) = panels([f"{inspection.objective}: where descent leads"], height=6.0)
+            figure, (panel,) = panels([f"{inspection.objective}: descent directions"], height=6.0)
             _draw_contours(panel, inspected, inspection)
         elif dimension == 1 or inspection.curvature is None:
             figure, (panel,) = panels([f"{inspection.objective} and its models"], height=4.0)
@@ -39,7 +39,23 @@ def draw_point(inspected: InspectedObjective, inspection: PointInspection) -> Ma
             figure, (left, right) = panels(
                 [f"{inspection.objective}: eigenvalues of ∇²f", "f along the steepest descent"], height=3.6
             )
-            _draw_spectrum(left, inspection.curvature)
+            eigenvalues = inspection.curvature.eigenvalues
+            places = np.arange(1, len(eigenvalues) + 1)
+            up, down = eigenvalues > inspection.curvature.tolerance, eigenvalues < -inspection.curvature.tolerance
+            sizes = np.abs(eigenvalues[up | down])
+            if len(sizes) and sizes.max() > 100 * sizes.min():
+                left.set_yscale("symlog", linthresh=float(sizes.min()))
+            for part, colour, label in (
+                (up, FIRST, "upwards"),
+                (~(up | down), FLAT, "flat within rounding"),
+                (down, SECOND, "downwards"),
+            ):
+                if part.any():
+                    left.plot(places[part], eigenvalues[part], "o", color=colour, markersize=4, label=label)
+            left.axhline(0.0, color="#888888", linewidth=0.9)
+            left.set_xlabel("number of the eigenvalue, in increasing order")
+            left.set_ylabel("curvature")
+            left.legend()
             _draw_models(right, inspected, inspection)
     return figure
 
@@ -49,7 +65,7 @@ def _draw_models(panel: Axes, inspected: InspectedObjective, inspection: PointIn
     direction = _direction(inspection)
     t = np.linspace(-width, width, CURVE_POINTS)
     shift = float(x[0]) if len(x) == 1 else 0.0
-    f = along(inspected, x, direction, t)
+    f = inspected.values(x + t[:, None] * direction)
     panel.plot(t + shift, f, color=FUNCTION, label="f")
     if inspection.gradient is not None:
         tangent = inspection.value + t * float(inspection.gradient @ direction)
@@ -65,7 +81,10 @@ def _draw_models(panel: Axes, inspected: InspectedObjective, inspection: PointIn
 
 
 def _direction(inspection: PointInspection) -> Array:
-    """Return +1 in one dimension, else the unit vector of steepest descent; where there is none, the diagonal."""
+    """Return the unit vector along which the models are drawn, `(dimension,)`.
+
+    It is +1 in one dimension, the steepest descent in more, and the diagonal if there is no steepest descent.
+    """
     dimension = len(inspection.place.x)
     if dimension == 1 or inspection.steepest is None or inspection.gradient is None:
         return np.full(dimension, 1.0 / math.sqrt(dimension))
@@ -81,7 +100,7 @@ def _draw_contours(panel: Axes, inspected: InspectedObjective, inspection: Point
     if inspection.newton is not None and inspection.newton.direction.any():
         step = inspection.newton.direction
         reach = 0.95 * width / float(np.abs(step).max())
-        label = "Newton's step" if reach >= 1 else "Newton's step (it leads out of the picture)"
+        label = "Newton's step" if reach >= 1 else "Newton's step (it ends outside the picture)"
         _arrow(panel, x, min(1.0, reach) * step, SECOND, label)
     panel.plot(*x[:, None], "o", color=FUNCTION, zorder=5, label=f"x, a point of a {inspection.curvature.shape}"
                if inspection.curvature is not None else "x")  # fmt: skip
@@ -93,23 +112,3 @@ def _arrow(panel: Axes, x: Array, step: Array, colour: str, label: str) -> None:
         "", xytext=tuple(x), xy=tuple(x + step), arrowprops={"arrowstyle": "-|>", "color": colour, "linewidth": 2.2}, zorder=4
     )
     panel.plot([], [], color=colour, label=label)
-
-
-def _draw_spectrum(panel: Axes, curvature: Curvature) -> None:
-    eigenvalues = curvature.eigenvalues
-    places = np.arange(1, len(eigenvalues) + 1)
-    up, down = eigenvalues > curvature.tolerance, eigenvalues < -curvature.tolerance
-    sizes = np.abs(eigenvalues[up | down])
-    if len(sizes) and sizes.max() > 100 * sizes.min():
-        panel.set_yscale("symlog", linthresh=float(sizes.min()))
-    for part, colour, label in (
-        (up, FIRST, "upwards"),
-        (~(up | down), FLAT, "flat within rounding"),
-        (down, SECOND, "downwards"),
-    ):
-        if part.any():
-            panel.plot(places[part], eigenvalues[part], "o", color=colour, markersize=4, label=label)
-    panel.axhline(0.0, color="#888888", linewidth=0.9)
-    panel.set_xlabel("eigenvalue, by its size")
-    panel.set_ylabel("curvature")
-    panel.legend()

@@ -24,83 +24,80 @@ SHADES = 16
 
 
 def draw_region(inspected: InspectedObjective, inspection: RegionInspection) -> MatplotlibFigure:
-    """Draw f with the counterexample, if there is one, and the smallest curvature.
+    """Draw f with the counterexample, if one was found, and the smallest curvature.
 
-    One coordinate: f and f″. Two: contours, and a map of the smallest eigenvalue. More: f along the chord (or across the point of
-    smallest curvature), and how the smallest eigenvalue is spread over the box.
+    In one dimension, the picture shows f and f″. In two dimensions it shows contours and a map of the smallest eigenvalue. In
+    more dimensions it shows f along a line, and the distribution of the smallest eigenvalue over random points of the box.
     """
-    found = "a chord below f" if inspection.counterexample is not None else "no chord below f was found"
+    chord, dimension = inspection.counterexample, inspected.dimension
+    found = "a chord below f" if chord is not None else "no chord below f was found"
     with house_style():
         figure, (left, right) = panels([f"{inspection.objective}: {found}", "smallest eigenvalue of ∇²f"], height=4.0)
-        grid = np.linspace(inspection.low, inspection.high, CURVE_POINTS)
-        if inspected.dimension == 1:
-            left.plot(grid, inspected.values(grid[:, None]), color=FUNCTION, label="f")
-            if inspection.counterexample is not None:
-                _draw_chord(left, inspected, inspection.counterexample, *_ends(inspection.counterexample)[:, 0])
-            _draw_curve(right, grid, _smallest(inspected, inspection, grid[:, None]))
-        elif inspected.dimension == 2:
+        if dimension == 2:
             _draw_plane(left, right, inspected, inspection)
+            return figure
+        if dimension == 1:
+            x = np.linspace(inspection.low, inspection.high, CURVE_POINTS)
+            left.plot(x, inspected.values(x[:, None]), color=FUNCTION, label="f")
+            if chord is not None:
+                _draw_chord(left, inspected, chord, *_points(chord)[:, 0])
+            smallest = _smallest_eigenvalues(inspected, inspection, x[:, None])
+            right.plot(x, smallest, color=CURVED)
+            right.axhline(0.0, color="#888888", linewidth=0.9)
+            right.fill_between(x, np.minimum(smallest, 0.0), 0.0, color=CHORD, alpha=0.3, linewidth=0)
         else:
             _draw_line(left, inspected, inspection)
-            _draw_spread(right, inspection)
-        _finish(left, right, inspected.dimension)
+            if inspection.curvature is not None:
+                sampled = inspection.curvature.sampled
+                right.hist(sampled[np.isfinite(sampled)], bins=BINS, color=CURVED)
+                right.axvline(0.0, color="#888888", linewidth=0.9)
+        left.set_xlabel("x" if dimension == 1 else "along the line")
+        left.set_ylabel("f")
+        if left.get_legend_handles_labels()[1]:
+            left.legend()
+        right.set_xlabel("x" if dimension == 1 else "smallest eigenvalue")
+        right.set_ylabel("f″" if dimension == 1 else "random points")
     return figure
 
 
-def _finish(left: Axes, right: Axes, dimension: int) -> None:
-    if dimension == 2:
-        return
-    left.set_xlabel("x" if dimension == 1 else "along the line")
-    left.set_ylabel("f")
-    if left.get_legend_handles_labels()[1]:
-        left.legend()
-    right.set_xlabel("x" if dimension == 1 else "smallest eigenvalue")
-    right.set_ylabel("f″" if dimension == 1 else "random points")
-
-
-def _ends(chord: Chord) -> Array:
+def _points(chord: Chord) -> Array:
+    """Return the two ends of a chord and the point between them at which f lies above it, `(3, dimension)`."""
     return np.stack([chord.first, chord.second, chord.point])
 
 
 def _draw_chord(panel: Axes, inspected: InspectedObjective, chord: Chord, first: float, second: float, point: float) -> None:
-    f_first, f_second, f_point = inspected.values(_ends(chord)).tolist()
+    f_first, f_second, f_point = inspected.values(_points(chord)).tolist()
     height = chord.weight * f_first + (1.0 - chord.weight) * f_second
     panel.plot([first, second], [f_first, f_second], "o-", color=CHORD, label="chord")
     panel.plot([point, point], [height, f_point], color=CHORD, linewidth=3.0, alpha=0.5, label="f above it")
 
 
-def _smallest(inspected: InspectedObjective, inspection: RegionInspection, x: Array) -> Array:
+def _smallest_eigenvalues(inspected: InspectedObjective, inspection: RegionInspection, x: Array) -> Array:
     if inspection.backend is None:
         return np.full(len(x), np.nan)
     try:
         smallest = smallest_eigenvalues(hessians(inspected, inspection.backend), x)
-    except PluginError:  # the text says why there is no curvature
+    except PluginError:  # The printed text gives the reason.
         return np.full(len(x), np.nan)
     return np.where(np.isfinite(smallest), smallest, np.nan)
-
-
-def _draw_curve(panel: Axes, x: Array, smallest: Array) -> None:
-    panel.plot(x, smallest, color=CURVED)
-    panel.axhline(0.0, color="#888888", linewidth=0.9)
-    panel.fill_between(x, np.minimum(smallest, 0.0), 0.0, color=CHORD, alpha=0.3, linewidth=0)
 
 
 def _draw_plane(left: Axes, right: Axes, inspected: InspectedObjective, inspection: RegionInspection) -> None:
     axis = np.linspace(inspection.low, inspection.high, GRID_POINTS)
     contours(left, inspected, axis, axis)
     if inspection.counterexample is not None:
-        ends = _ends(inspection.counterexample)
-        left.plot(*ends[:2].T, "o-", color=CHORD, label="chord")
-        left.plot(*ends[2:].T, "X", color=FUNCTION, label="here f lies above it")
+        points = _points(inspection.counterexample)
+        left.plot(*points[:2].T, "o-", color=CHORD, label="chord")
+        left.plot(*points[2:].T, "X", color=FUNCTION, label="f lies above it here")
         left.legend(loc="upper center", bbox_to_anchor=(0.5, -0.12), ncols=2)
-    x, y, smallest = on_grid(partial(_smallest, inspected, inspection), axis, axis)
+    x, y, smallest = on_grid(partial(_smallest_eigenvalues, inspected, inspection), axis, axis)
     finite = np.abs(smallest[np.isfinite(smallest)])
     largest = float(finite.max(initial=0.0))
     if largest > 0:
         mesh = right.contourf(
             x, y, smallest, levels=MaxNLocator(SHADES, symmetric=True).tick_values(-largest, largest), cmap="RdBu"
         )
-        right.figure.colorbar(mesh, ax=right, label="below zero (red) f curves downwards")
+        right.figure.colorbar(mesh, ax=right, label="f curves downwards where it is negative (red)")
         if bool((smallest < 0).any() and (smallest > 0).any()):
             right.contour(x, y, smallest, levels=[0.0], colors=FUNCTION, linewidths=1.0)
     right.set_aspect("equal")
@@ -109,7 +106,7 @@ def _draw_plane(left: Axes, right: Axes, inspected: InspectedObjective, inspecti
 
 
 def _draw_line(panel: Axes, inspected: InspectedObjective, inspection: RegionInspection) -> None:
-    """Draw f along the chord, or across the point of smallest curvature, or along the box's diagonal."""
+    """Draw f along the counterexample; without one through the point of smallest curvature, or along the box's diagonal."""
     chord = inspection.counterexample
     dimension = inspected.dimension
     if chord is not None:
@@ -123,11 +120,3 @@ def _draw_line(panel: Axes, inspected: InspectedObjective, inspection: RegionIns
     panel.plot(t, inspected.values(start + t[:, None] * (end - start)), color=FUNCTION, label="f")
     if chord is not None:
         _draw_chord(panel, inspected, chord, 0.0, 1.0, 1.0 - chord.weight)
-
-
-def _draw_spread(panel: Axes, inspection: RegionInspection) -> None:
-    if inspection.curvature is None:
-        return
-    sampled = inspection.curvature.sampled
-    panel.hist(sampled[np.isfinite(sampled)], bins=BINS, color=CURVED)
-    panel.axvline(0.0, color="#888888", linewidth=0.9)
