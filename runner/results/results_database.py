@@ -1,4 +1,4 @@
-"""The results database: ask it, draw and export from it, and maintain it. There is no other supported way in."""
+"""The results database as Python code uses it: ask for runs and trajectories, draw, export, and maintain."""
 
 from __future__ import annotations
 
@@ -9,42 +9,44 @@ from contextlib import closing
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
-from runner.results.comparison import Comparison, compare
-from runner.store.reading.question import Key, Runs, catalogue_with, checked_key, checked_limit, chosen_runs, parse_question, read_filter
+
 from runner.errors import OutdatedDatabase, QueryError, StoreError
-from runner.tables.frame import Frame, joined
-from runner.store.reading.run_record import RunHead, RunRecord
-from runner.store.reading.runs_table import read_run_frames, read_runs
+from runner.results.comparison import Comparison, compare
 from runner.store.connection import Database
 from runner.store.reading.experiments import ask_experiments, find_experiment
-from runner.store.reading.one_run import read_heads
-from runner.store.reading.one_run import read_run
+from runner.store.reading.one_run import read_heads, read_run
+from runner.store.reading.question import Key, Runs, catalogue_with, checked_key, checked_limit, chosen_runs, parse_question, read_filter
+from runner.store.reading.run_record import RunHead, RunRecord
+from runner.store.reading.runs_table import read_run_frames, read_runs
+from runner.tables.frame import Frame, joined
+
 if TYPE_CHECKING:
     from runner.contracts.figure import Drawing, Series
     from runner.registry.catalogue import Catalogue
-    from runner.results.replay import Replay
     from runner.report.page import WrittenReport
+    from runner.results.replay import Replay
     from runner.store.maintenance.delete import Deletion
     from runner.store.maintenance.summary import Facts
     from runner.store.reading.stored_results import StoredResults
     from runner.store.reading.user_sql import Answer
     from runner.store.verifying.verify import Check
 
-
 RUNS_AT_ONCE = 1000
-"""So many runs are held in memory while they are given in parts."""
+"""Number of runs in each part of a table that is given in parts."""
 MOST_NUMBERS = 50_000_000
-"""So many numbers, rows times columns, has a table of iterates at most: 400 MB, and as much again while it is made."""
+"""Largest number of cells in a table of iterates: 400 MB, and the same again while the table is built."""
 
 
 class ResultsDatabase:
-    """An existing results database, opened for questions.
+    """An existing results database, opened to be asked.
 
-    Only the methods that say so write. Use it in a `with` statement, or call `close`.
+    Use it in a `with` statement, or call `close`. Only `delete`, `upgrade` and `vacuum` write to the database.
 
     Attributes:
         name: the path or URL, without its password.
     """
+
+    # Opening and closing.
 
     def __init__(self, name: str | os.PathLike[str]) -> None:
         self._opened = Database(name)
@@ -60,16 +62,25 @@ class ResultsDatabase:
 
     @property
     def _database(self) -> Database:
-        """What answers, as long as it is open: it would quietly open again."""
+        """Return the connection to the database.
+
+        Raises:
+            StoreError: `close` was called. A closed `Database` would open its file again without a word.
+        """
         if self._is_closed:
-            raise StoreError(f"database {self.name}: was closed; open it again with runner.open")
+            raise StoreError(f"database {self.name}: is closed; open it again with runner.open")
         return self._opened
+
+    def close(self) -> None:
+        """Close every connection to the database. Each later call raises `StoreError`."""
+        self._is_closed = True
+        self._opened.close()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        """Close it."""
+        """Close the database."""
         self.close()
 
     def __repr__(self) -> str:
@@ -78,19 +89,16 @@ class ResultsDatabase:
         return f"<results database {self.name}>\n{self.experiments()!r}"
 
     def _repr_html_(self) -> str | None:
-        """Return what a notebook shows: the experiments, while it is open."""
+        """Return the table of experiments for a notebook; None if the database is closed."""
         return None if self._is_closed else self.experiments()._repr_html_()
 
-    def close(self) -> None:
-        """Give back the connections; it answers nothing from then on."""
-        self._is_closed = True
-        self._opened.close()
+    # Asking.
 
     def experiments(self) -> Frame:
-        """Return every experiment, the one that was run last at the end.
+        """Return a table of all experiments; the one that was run last is the last row.
 
-        The columns are `id`, `name`, `description`, `created_at`, `last_run_at`, `runs`, and for each outcome how many runs ended
-        so.
+        The columns are `id`, `name`, `description`, `created_at`, `last_run_at`, `runs`, and for each outcome the number of runs
+        that ended with it.
         """
         return ask_experiments(self._database)
 
@@ -102,16 +110,16 @@ class ResultsDatabase:
         columns: str | Sequence[str] | None = None,
         limit: int | None = None,
     ) -> Frame:
-        """Return runs as a table, a row each.
+        """Return a table of runs, one row for each run.
 
         Args:
-            where: a filter, e.g. `optimizer = "gradient_descent" and learning_rate < 0.1`.
-            sort: columns or parameters in the order of their weight, with `-` before one for the largest first.
-            columns: which columns and parameters; all, the parameters as `kind.name`, if None.
-            limit: how many at most; all if None.
+            where: a filter, such as `optimizer = "gradient_descent" and learning_rate < 0.1`; all runs if None.
+            sort: columns or parameters, separated by commas; the first counts most. `-` before a name puts the largest first.
+            columns: the columns and parameters of the table; if None, all of them, the parameters as `kind.name`.
+            limit: the largest number of rows; no limit if None.
 
         Raises:
-            QueryError: one of these cannot be understood; the text points at the character.
+            QueryError: an argument cannot be understood. For a text, the message points at the character.
         """
         return read_runs(self._database, parse_question(where, sort, columns, limit))
 
@@ -123,37 +131,39 @@ class ResultsDatabase:
         columns: str | Sequence[str] | None = None,
         limit: int | None = None,
     ) -> Iterator[Frame]:
-        """Give the table that `runs` returns in parts with the same columns; memory stays bounded however many there are.
+        """Yield the table that `runs` returns in parts, all with the same columns.
+
+        Memory is bounded by the size of a part, not by the number of runs. The arguments are those of `runs`.
 
         Raises:
-            QueryError: one of these cannot be understood.
+            QueryError: an argument cannot be understood.
         """
         yield from read_run_frames(self._database, parse_question(where, sort, columns, limit), RUNS_AT_ONCE)
 
     def run(self, run: Key) -> RunRecord:
-        """Return one run with everything that is known of it.
+        """Return everything that is stored of one run, except its trajectory.
 
         Args:
             run: its row number, or the beginning of its identity, as in git.
 
         Raises:
-            QueryError: there is none, or several begin so.
+            QueryError: no run matches, or several identities begin with this text.
         """
         return read_run(self._database, checked_key(run, "run"))
 
     def steps(self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None) -> Frame:
-        """Return trajectories as one table: a row for each iterate, from the start (step 0) to the last.
+        """Return trajectories as one table: one row for each iterate, from the start (step 0) to the last.
 
-        The columns are `run`, `step`, `value`, `gradient_norm`, and the coordinates `x0`, `x1`, … and `gradient0`, … as far as
+        The columns are `run`, `step`, `value`, `gradient_norm`, and the coordinates `x0`, `x1`, … and `gradient0`, … where
         they are stored.
 
         Args:
-            runs: a run, several, or a table of runs with their `id`; all that satisfy `where` if None.
-            where: a filter, instead.
-            series: which of `value`, `gradient_norm`, `x`, `gradient`; all if None.
+            runs: a run, several runs, or a table of runs with their `id`; if None, the runs that satisfy `where`.
+            where: a filter, in place of `runs`; all runs if both are None.
+            series: the series to return, of `value`, `gradient_norm`, `x`, `gradient`; all if None.
 
         Raises:
-            QueryError: there is no such run or series, or the table would have more than 50 million numbers.
+            QueryError: a run or series does not exist, or the table would have more than 50 million numbers.
             StoreError: a trajectory is damaged.
         """
         return joined(self._step_frames(runs, where, series, MOST_NUMBERS))
@@ -161,108 +171,116 @@ class ResultsDatabase:
     def step_frames(
         self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None
     ) -> Iterator[Frame]:
-        """Give the table that `steps` returns in parts with the same columns; memory stays bounded however many there are.
+        """Yield the table that `steps` returns in parts, all with the same columns.
+
+        Memory is bounded by the size of a part, not by the number of iterates. The arguments are those of `steps`.
 
         Raises:
-            QueryError: there is no such run or series.
+            QueryError: a run or series does not exist.
             StoreError: a trajectory is damaged.
         """
         return self._step_frames(runs, where, series, None)
 
     def _step_frames(
-        self, runs: Runs, where: str | None, series: str | Sequence[str] | None, most: int | None
+        self, runs: Runs, where: str | None, series: str | Sequence[str] | None, most_numbers: int | None
     ) -> Iterator[Frame]:
-        """Give the table in parts, unless it has more numbers than the most."""
-        # NumPy takes longer to load than most questions to answer.
+        # Loading NumPy takes longer than answering most questions.
         from runner.store.reading.steps_table import StepTable, chosen_series
 
-        # Likewise.
+        # This module loads NumPy too.
         from runner.store.reading.trajectories import portions, trajectories_of
 
         chosen = chosen_series(series)
         with self._database.reading() as connection:
             heads = read_heads(connection, chosen_runs(runs, where), self.name)
             table = StepTable(heads, chosen)
-            if most is not None:
-                table.require_at_most(most)
-            for some in portions(heads, table.width) if heads else [heads]:
-                yield table.frame(list(trajectories_of(connection, some, self.name)))
+            if most_numbers is not None:
+                table.require_at_most(most_numbers)
+            for portion in portions(heads, table.width) if heads else [heads]:
+                yield table.frame(list(trajectories_of(connection, portion, self.name)))
+
+    def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunHead, Series]]:
+        """Yield each run with its trajectory as arrays, one run after another.
+
+        Memory is bounded, however many runs there are. All trajectories are read as of one instant, even if other programs store
+        or delete runs meanwhile.
+
+        Args:
+            runs: a run, several runs, or a table of runs with their `id`; if None, the runs that satisfy `where`.
+            where: a filter, in place of `runs`; all runs if both are None.
+
+        Raises:
+            QueryError: a run does not exist.
+            StoreError: a trajectory is damaged.
+        """
+        # Loading NumPy takes longer than answering most questions.
+        from runner.store.reading.trajectories import trajectories_of
+
+        with self._database.reading() as connection:
+            yield from trajectories_of(connection, read_heads(connection, chosen_runs(runs, where), self.name), self.name)
 
     def sql(self, query: str, *, limit: int = 1000, seconds: float = 30.0) -> Answer:
         """Answer one SQL statement that only reads, over the views `runs`, `steps`, `parameters` and `experiments`.
 
         Args:
             query: the statement.
-            limit: how many rows at most.
-            seconds: how long it may take.
+            limit: the largest number of rows.
+            seconds: the longest time that the statement may take.
 
         Raises:
-            QueryError: it is wrong, takes too long, or would do more than read; or a limit is out of bounds.
+            QueryError: the statement is wrong, takes too long, or would do more than read; or a limit is out of bounds.
         """
-        # Only SQL that users write needs it.
+        # Few programs ask in SQL.
         from runner.store.reading.user_sql import ask_sql
 
         return ask_sql(self._database, query, checked_limit(limit, 1), seconds)
 
-    def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunHead, Series]]:
-        """Give trajectories as arrays, one run after another; memory stays bounded however many there are.
-
-        All are those of one moment, whatever is stored or deleted meanwhile.
-
-        Args:
-            runs: a run, several, or a table of runs with their `id`; all that satisfy `where` if None.
-            where: a filter, instead.
-
-        Raises:
-            QueryError: there is no such run.
-            StoreError: a trajectory is damaged.
-        """
-        # As above.
-        from runner.store.reading.trajectories import trajectories_of
-
-        with self._database.reading() as connection:
-            yield from trajectories_of(connection, read_heads(connection, chosen_runs(runs, where), self.name), self.name)
-
     def compare(self, a: Key, b: Key) -> Comparison:
-        """Set two experiments, or the runs of two filters, side by side.
+        """Compare two experiments, or the runs of two filters, run by run.
 
         Args:
             a: an experiment's name or row number, or a filter.
-            b: likewise.
+            b: the other side, in the same form.
 
         Raises:
-            QueryError: one is neither, or has no runs.
+            QueryError: an argument is neither an experiment nor a filter, or has no runs.
         """
-        return compare(self._side(a), self._side(b))
+        return compare(self._runs_to_compare(a), self._runs_to_compare(b))
 
-    def _side(self, key: Key) -> Frame:
+    def _runs_to_compare(self, key: Key) -> Frame:
+        """Return the runs of an experiment or a filter.
+
+        A text that is no experiment's name counts as a filter if it holds a space or a sign of comparison.
+        """
         side = checked_key(key, "experiment")
         where = str(side)
         with self._database.reading() as connection:
             try:
                 where = f"experiment = {find_experiment(connection, side, self.name).id}"
-            except QueryError as error:
+            except QueryError:
                 if isinstance(side, int) or not set(side) & set("=<>~ ≤≥≠"):
-                    raise error
+                    raise
         frame = self.runs(where)
         if not len(frame):
             raise QueryError(f"compare: no run satisfies {side!r}")
         return frame
 
+    # Drawing.
+
     def figure(self, name: str, experiment: Key, *, where: str | None = None, plugins: Sequence[str | Path] = ()) -> Drawing:
-        """Draw a figure from the database alone; it is a Matplotlib figure with a caption.
+        """Draw a figure from the database alone; return a Matplotlib figure with a caption.
 
         Args:
             name: the figure's name, as `runner plugins` lists it.
-            experiment: an experiment's name, for the one that was run last, or its row number.
-            where: a filter; all of its runs if None.
-            plugins: files with plugins to load first.
+            experiment: an experiment's row number, or its name; of several with one name, the one that was run last.
+            where: a filter; all runs of the experiment if None.
+            plugins: paths of files with plugins to load first.
 
         Raises:
-            QueryError: there is no such figure or experiment, or nothing to show.
-            ReportError: it cannot be drawn.
+            QueryError: the figure or the experiment does not exist, or the figure has nothing to show.
+            ReportError: the figure cannot be drawn.
         """
-        # Matplotlib takes longer to load than most questions to answer.
+        # Loading Matplotlib takes longer than answering most questions.
         from runner.results.drawing import draw
 
         catalogue = catalogue_with(plugins)
@@ -277,23 +295,23 @@ class ResultsDatabase:
         where: str | None = None,
         plugins: Sequence[str | Path] = (),
     ) -> tuple[str, ...]:
-        """Draw a figure into a file, whose name ends in .svg, .png or .pdf; the same database gives the same bytes.
+        """Draw a figure into a file; the same database gives the same bytes.
 
         Args:
-            path: the file.
-            name: the figure's name.
-            experiment: an experiment's name, for the one that was run last, or its row number.
-            where: a filter; all of its runs if None.
-            plugins: files with plugins to load first.
+            path: the file; its suffix .svg, .png or .pdf is the format.
+            name: the figure's name, as `runner plugins` lists it.
+            experiment: an experiment's row number, or its name; of several with one name, the one that was run last.
+            where: a filter; all runs of the experiment if None.
+            plugins: paths of files with plugins to load first.
 
         Returns:
-            The caption, and behind it what the drawing complained about.
+            The caption, followed by the warnings that drawing raised.
 
         Raises:
-            QueryError: there is no such figure or experiment, or nothing to show.
-            ReportError: it cannot be drawn or written.
+            QueryError: the figure or the experiment does not exist, or the figure has nothing to show.
+            ReportError: the figure cannot be drawn, or the file cannot be written.
         """
-        # As above.
+        # Loading Matplotlib takes longer than answering most questions.
         from runner.results.drawing import plot
 
         catalogue = catalogue_with(plugins)
@@ -311,43 +329,45 @@ class ResultsDatabase:
         """Write the report of an experiment from the database alone; the same database gives the same bytes.
 
         Args:
-            folder: where to write; it is made if it is missing.
-            experiment: an experiment's name, for the one that was run last, or its row number.
-            where: a filter; all of its runs if None.
-            figures: which figures; those that the experiment's file names if None.
-            plugins: files with plugins to load first.
+            folder: the folder to write into; it is created if it is missing.
+            experiment: an experiment's row number, or its name; of several with one name, the one that was run last.
+            where: a filter; all runs of the experiment if None.
+            figures: the names of the figures; if None, those that the experiment's file names.
+            plugins: paths of files with plugins to load first.
 
         Raises:
-            QueryError: there is no such figure or experiment.
+            QueryError: a figure or the experiment does not exist.
             ReportError: the folder cannot be written.
         """
-        # As above.
+        # Loading Matplotlib takes longer than answering most questions.
         from runner.results.drawing import draw_report
 
         catalogue = catalogue_with(plugins)
         return draw_report(Path(folder), self._results(experiment, where, catalogue), figures, catalogue)
 
     def _results(self, experiment: Key, where: str | None, catalogue: Catalogue) -> StoredResults:
-        # As above.
+        # Loading Matplotlib takes longer than answering most questions.
         from runner.results.drawing import stored_results
 
         return stored_results(
             self._database, checked_key(experiment, "experiment"), None if where is None else read_filter(where), catalogue
         )
 
+    # Exporting.
+
     def export_runs(self, path: str | Path, *, where: str | None = None, columns: str | Sequence[str] | None = None) -> int:
-        """Write runs into a file, whose name ends in .parquet, .csv, .jsonl or .npz; return how many.
+        """Write a table of runs into a file; return the number of rows.
 
         Args:
-            path: the file; it is there whole or not at all.
-            where: a filter; all if None.
-            columns: which columns and parameters; all, the parameters as `kind.name`, if None.
+            path: the file; its suffix .parquet, .csv, .jsonl or .npz is the format. It appears only once it is whole.
+            where: a filter; all runs if None.
+            columns: the columns and parameters; if None, all of them, the parameters as `kind.name`.
 
         Raises:
-            QueryError: the filter is wrong, or the format unknown.
+            QueryError: the filter is wrong, or the format is unknown.
             ReportError: the file cannot be written.
         """
-        # NumPy takes longer to load than most questions to answer.
+        # Loading NumPy takes longer than answering most questions.
         from runner.results.export import checked_suffix, export_frames
 
         checked_suffix(Path(path))
@@ -356,38 +376,52 @@ class ResultsDatabase:
     def export_steps(
         self, path: str | Path, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None
     ) -> int:
-        """Write trajectories into a file, whose name ends in .parquet, .csv, .jsonl or .npz; return how many iterates.
+        """Write trajectories into a file; return the number of iterates.
 
-        Memory stays bounded however many there are. An NPZ archive has an array for each run and series: `12/value`, `12/x`.
+        Memory is bounded, however many runs there are. An NPZ archive holds an array for each run and series, such as `12/value`
+        and `12/x`.
 
         Args:
-            path: the file; it is there whole or not at all.
-            runs: which; all that satisfy `where` if None.
-            where: a filter, instead.
-            series: which of `value`, `gradient_norm`, `x`, `gradient`; all if None.
+            path: the file; its suffix .parquet, .csv, .jsonl or .npz is the format. It appears only once it is whole.
+            runs: a run, several runs, or a table of runs with their `id`; if None, the runs that satisfy `where`.
+            where: a filter, in place of `runs`; all runs if both are None.
+            series: the series to write, of `value`, `gradient_norm`, `x`, `gradient`; all if None.
 
         Raises:
-            QueryError: there is no such run or series, or the format is unknown.
+            QueryError: a run or series does not exist, or the format is unknown.
             ReportError: the file cannot be written.
             StoreError: a trajectory is damaged.
         """
-        # As above.
+        # Loading NumPy takes longer than answering most questions.
         from runner.results.export import checked_suffix, export_frames, export_trajectories
 
-        # Likewise.
+        # This module loads NumPy too.
         from runner.store.reading.steps_table import chosen_series
 
         if checked_suffix(Path(path)) == ".npz":
             return export_trajectories(Path(path), self.trajectories(runs, where=where), chosen_series(series))
         return export_frames(Path(path), self.step_frames(runs, where=where, series=series))
 
-    def verify(self) -> Iterator[Check]:
-        """Look whether everything that is stored is whole, one kind of thing after another.
+    # Maintaining.
+
+    def facts(self) -> Facts:
+        """Return the database's kind, schema, size, contents, and the programs that compute for it now.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        # NumPy takes longer to load than most questions to answer.
+        # Few programs maintain a database.
+        from runner.store.maintenance.summary import facts
+
+        return facts(self._database)
+
+    def verify(self) -> Iterator[Check]:
+        """Check that everything that is stored is intact; yield the result for each kind of thing.
+
+        Raises:
+            StoreError: the database cannot be read.
+        """
+        # Loading NumPy takes longer than answering most questions.
         from runner.store.verifying.verify import verify
 
         return verify(self._database)
@@ -395,33 +429,24 @@ class ResultsDatabase:
     def replay(
         self, count: int, catalogue: Catalogue | None = None, seed: int | None = None, *, plugins: Sequence[str | Path] = ()
     ) -> Iterator[Replay]:
-        """Compute runs again, and compare them with what is stored, bit for bit.
+        """Compute stored runs again and compare the results with the stored ones, bit for bit.
+
+        The runs are chosen at random. Superseded runs, failed runs and runs that reached their time limit are left out.
 
         Args:
-            count: how many, chosen at random among those that ended by themselves.
-            catalogue: where their plugins are looked up; among the installed ones and `plugins` if None.
-            seed: of the choice; another choice each time if None.
-            plugins: files with plugins to load first, without a catalogue.
+            count: the number of runs to compute, or all if fewer are stored.
+            catalogue: the plugins to compute with; if None, the installed ones and those in `plugins`.
+            seed: the seed of the random choice; if None, each call makes another choice.
+            plugins: paths of files with plugins to load first; ignored if `catalogue` is given.
 
         Raises:
             PluginError: a file cannot be loaded.
             StoreError: the database cannot be read.
         """
-        # It loads NumPy and the engine.
+        # Only this method needs the engine.
         from runner.results.replay import replay
 
         return replay(self._database, catalogue_with(plugins) if catalogue is None else catalogue, count, seed)
-
-    def facts(self) -> Facts:
-        """Return what the database is, its size, what it holds and who is computing.
-
-        Raises:
-            StoreError: it cannot be read.
-        """
-        # Only who looks after a database needs it.
-        from runner.store.maintenance.summary import facts
-
-        return facts(self._database)
 
     def plan_deletion(
         self,
@@ -431,18 +456,19 @@ class ResultsDatabase:
         experiment: Key | Sequence[Key] | None = None,
         superseded: bool = False,
     ) -> Deletion:
-        """Return what `delete` would delete: nothing but what is asked for, in one way, and what the runs have superseded.
+        """Return what `delete` would delete: the runs that are named, and the runs that these have superseded.
+
+        Give exactly one argument.
 
         Args:
-            runs: a run, several, or a table of runs with their `id`.
+            runs: a run, several runs, or a table of runs with their `id`.
             where: a filter; the runs that satisfy it.
-            experiment: an experiment, or several, each by its row number, or by its name for the one that was run last; they go,
-                and the runs that belong to no others.
-            superseded: every superseded run.
+            experiment: one or several experiments, each by its row number, or by its name for the one that was run last. They are
+                deleted together with the runs that belong to no other experiment.
+            superseded: true to name every superseded run.
 
         Raises:
-            QueryError: nothing is named, or in several ways; there is no such run or experiment, or the filter cannot be
-                understood.
+            QueryError: no argument or several are given, a run or experiment does not exist, or the filter is wrong.
             StoreError: the database cannot be read.
         """
         named = [runs is not None, where is not None, experiment is not None, superseded]
@@ -450,10 +476,10 @@ class ResultsDatabase:
             raise QueryError("nothing is named to delete; name runs, a filter, an experiment, or superseded runs")
         if sum(named) > 1:
             raise QueryError(
-                f"runs to delete are named in {sum(named)} ways, and all of them would go; give one, such as the filter "
+                f"the runs to delete are named in {sum(named)} ways; name them in one way, such as the filter "
                 'experiment = "lr_sweep" and outcome = "failed"'
             )
-        # Only who looks after a database needs it.
+        # Few programs maintain a database.
         from runner.store.maintenance.delete import plan_deletion
 
         numbers: list[int] = []
@@ -464,73 +490,82 @@ class ResultsDatabase:
         return plan_deletion(self._database, numbers, [checked_key(key, "experiment") for key in keys], superseded)
 
     def delete(self, deletion: Deletion) -> None:
-        """Delete for good.
+        """Delete what `plan_deletion` returned. This cannot be undone.
 
         Raises:
             StoreError: the database cannot be written; nothing is deleted.
         """
-        # Only who looks after a database needs it.
+        # Few programs maintain a database.
         from runner.store.maintenance.delete import carry_out
 
         carry_out(self._database, deletion)
 
     def backup(self, path: str | os.PathLike[str] | None = None) -> str:
-        """Copy a file as of one instant, while others may be using it; return the copy's name.
+        """Copy an SQLite file as of one instant, even while other programs use it; return the copy's name.
 
         Args:
-            path: the copy's name; beside the original, with the date, if None.
+            path: the copy's name; if None, a name with the date, in the same folder.
 
         Raises:
-            StoreError: there is a file of that name, or no room; nothing is left of the copy.
+            StoreError: the database is on a server, a file of that name exists, or the copy cannot be written. No part of it is left.
         """
-        # Only who looks after a database needs it.
+        # Few programs maintain a database.
         from runner.store.maintenance.backup import back_up
 
         return str(back_up(self._database, None if path is None else Path(path)))
 
     def copy(self, target: str | os.PathLike[str]) -> Mapping[str, int]:
-        """Copy everything into a new or empty database, a path or URL, and verify it; return how many rows each table has.
+        """Copy everything into a new or empty database and verify the copy.
+
+        Args:
+            target: the path or URL of the new database.
+
+        Returns:
+            The number of rows of each table.
 
         Raises:
-            StoreError: it holds something; or something cannot be read or written, and nothing is left of the copy.
+            StoreError: the target is not empty, or one of the two cannot be read or written. No part of the copy is left.
         """
-        # NumPy, with which the copy is verified, takes longer to load than most questions to answer.
+        # The verification loads NumPy.
         from runner.store.maintenance.copy import copy
 
         with closing(Database(str(target))) as database:
             return copy(self._database, database)
 
     def upgrade(self) -> str | None:
-        """Bring the database to today's schema; return the name of the backup, None if there was nothing to do.
+        """Bring the database to the current schema; return the name of the backup.
+
+        Returns:
+            The backup's name; None if the schema is current, or if the database is on a server, where no backup is made.
 
         Raises:
-            StoreError: it cannot be written; it is as it was.
+            StoreError: the database cannot be written; it is left unchanged.
         """
-        # Only who looks after a database needs it.
+        # Few programs maintain a database.
         from runner.store.maintenance.upgrade import upgrade
 
-        copy = upgrade(self._database)
-        return None if copy is None else str(copy)
+        backup = upgrade(self._database)
+        return None if backup is None else str(backup)
 
     def vacuum(self) -> tuple[int, int]:
-        """Give the room of what was deleted back to the disk; return how many bytes it took before, and takes now.
+        """Return the space of deleted rows to the disk; return the size before and after, in bytes.
 
         Raises:
-            StoreError: the database cannot be written; it is as it was.
+            StoreError: the database cannot be written; it is left unchanged.
         """
-        # Only who looks after a database needs it.
+        # Few programs maintain a database.
         from runner.store.maintenance.summary import vacuum
 
         return vacuum(self._database)
 
 
 def open(name: str | os.PathLike[str]) -> ResultsDatabase:  # noqa: A001 - people write runner.open
-    """Open a results database for asking.
+    """Open an existing results database.
 
     Args:
         name: a path, or an SQLAlchemy URL such as `postgresql+psycopg://user@host/name`.
 
     Raises:
-        StoreError: there is none, or it cannot be read.
+        StoreError: the database does not exist, or cannot be read.
     """
     return ResultsDatabase(name)

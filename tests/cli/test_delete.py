@@ -115,7 +115,7 @@ class TestDelete:
         done = runner_cli("delete", "--experiment", "kept", *other, "--yes", "--db", "r.db")
         assert (done.code, done.out) == (2, "")
         assert done.err == (
-            "error: runs to delete are named in 2 ways, and all of them would go; give one, such as the filter "
+            "error: the runs to delete are named in 2 ways; name them in one way, such as the filter "
             'experiment = "lr_sweep" and outcome = "failed"\n'
         )
         assert kept.read_bytes() == before

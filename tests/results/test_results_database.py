@@ -320,6 +320,6 @@ def test_closed_database_refuses_queries(small):
     ):
         with pytest.raises(StoreError) as error:
             ask()
-        assert str(error.value) == f"database {small}: was closed; open it again with runner.open"
+        assert str(error.value) == f"database {small}: is closed; open it again with runner.open"
     assert repr(database) == f"<results database {small}, closed>"
     assert database._repr_html_() is None

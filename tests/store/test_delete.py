@@ -20,7 +20,7 @@ from tests.support.databases import (
     write_bowl_experiment,
 )
 
-ONE_WAY = 'and all of them would go; give one, such as the filter experiment = "lr_sweep" and outcome = "failed"'
+ONE_WAY = 'name them in one way, such as the filter experiment = "lr_sweep" and outcome = "failed"'
 
 
 class TestDeleting:
@@ -90,9 +90,9 @@ class TestDeleting:
         ("ways", "message"),
         [
             ({}, "nothing is named to delete; name runs, a filter, an experiment, or superseded runs"),
-            ({"runs": [1], "experiment": "a"}, f"runs to delete are named in 2 ways, {ONE_WAY}"),
-            ({"runs": [], "where": "id = 1"}, f"runs to delete are named in 2 ways, {ONE_WAY}"),
-            ({"where": "id = 1", "experiment": "a", "superseded": True}, f"runs to delete are named in 3 ways, {ONE_WAY}"),
+            ({"runs": [1], "experiment": "a"}, f"the runs to delete are named in 2 ways; {ONE_WAY}"),
+            ({"runs": [], "where": "id = 1"}, f"the runs to delete are named in 2 ways; {ONE_WAY}"),
+            ({"where": "id = 1", "experiment": "a", "superseded": True}, f"the runs to delete are named in 3 ways; {ONE_WAY}"),
         ],
     )
     def test_runs_must_be_named_in_one_way(self, filled, ways, message):
