@@ -1,4 +1,4 @@
-"""What a figure plugin draws, held to its contract: one that returns nonsense must not spoil the page that it stands on."""
+"""Drawing with a figure plugin, and checking what it returns, so that a faulty plugin cannot spoil the page."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ from runner.contracts.figure import Drawing, Figure, Results
 from runner.errors import PluginError
 
 
-def drawn(figure: Figure, results: Results) -> Drawing | None:
-    """Have a figure drawn; None if these results hold nothing that it could show.
+def draw_checked(figure: Figure, results: Results) -> Drawing | None:
+    """Return the drawing of a figure plugin; None if these results hold nothing that it shows.
 
     Raises:
-        PluginError: what it returns is no drawing.
-        Exception: what the plugin raises, which may be anything.
+        PluginError: the plugin's result breaks the contract.
+        Exception: an exception of the plugin, of any class.
     """
     drawing: object = figure.draw(results)
     if drawing is None:
@@ -28,21 +28,22 @@ def drawn(figure: Figure, results: Results) -> Drawing | None:
 
 
 def check_drawing(name: str, drawing: Drawing) -> None:
-    """Check the parts of a drawing.
+    """Check the types of the parts of a drawing.
+
+    Args:
+        name: the name of the method that returned it, for messages.
+        drawing: the drawing.
 
     Raises:
-        PluginError: one of them is not what the contract says.
+        PluginError: a part breaks the contract.
     """
     picture: object = drawing.figure
     caption: object = drawing.caption
+    table: object = drawing.table
     if not isinstance(picture, MatplotlibFigure):
         raise PluginError(f"{name} must give its Drawing a Matplotlib figure, not {type(picture).__name__}")
     if not isinstance(caption, str):
         raise PluginError(f"{name} must give its Drawing a caption in words, not {caption!r:.60}")
-    _check_table(name, drawing.table)
-
-
-def _check_table(name: str, table: object) -> None:
     if isinstance(table, str) or not isinstance(table, Sequence):
         raise PluginError(f"{name} must give its Drawing a table as rows of cells, not {type(table).__name__}")
     for row in table:
@@ -53,12 +54,9 @@ def _check_table(name: str, table: object) -> None:
                 raise PluginError(f"{name} must give its Drawing a table whose cells are text, not {cell!r:.60}")
 
 
-def heading(figure: Figure, name: str) -> str:
-    """Return the heading above a figure: its title, or its name if it has none."""
-    title: object = getattr(figure, "title", None)
-    return title if isinstance(title, str) and title else name
+def failure_reason(error: Exception) -> str:
+    """Return the reason for a message that a figure could not be drawn.
 
-
-def reason(error: Exception) -> str:
-    """Return why a figure could not be drawn; a broken contract explains itself."""
+    An error that reports a broken contract is complete in itself; any other exception is shown with its class.
+    """
     return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"

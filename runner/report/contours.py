@@ -1,4 +1,4 @@
-"""The height of an objective of one or two coordinates, as a curve or as contours."""
+"""The graph of an objective of one or two coordinates: a curve, or contours."""
 
 from __future__ import annotations
 
@@ -15,15 +15,21 @@ GRID_POINTS = 141
 LEVELS = 18
 MARGIN = 0.12
 LONGEST = 4.0
-"""How many times longer than high a frame may be, before it is made higher."""
+"""Largest ratio of a frame's longer side to its shorter side; a longer frame is widened."""
 
 Frame = tuple[Array, Array]
+"""The lowest and the highest coordinates of a region, `(dimension,)` each."""
 
 
 def frame_of(points: Sequence[Array], margin: float = MARGIN) -> Frame:
-    """Return the lowest and the highest coordinates, `(dimension,)` each, of a frame around some points `(points, dimension)`.
+    """Return a frame around all finite points.
 
-    Points that are not finite are left out.
+    Args:
+        points: arrays of points, `(points, dimension)` or `(dimension,)` each; at least one point is finite.
+        margin: the margin on each side, relative to the frame's length.
+
+    Returns:
+        The lowest and the highest coordinates, `(dimension,)` each.
     """
     together = np.concatenate([np.atleast_2d(each) for each in points])
     together = together[np.isfinite(together).all(axis=-1)]
@@ -34,11 +40,13 @@ def frame_of(points: Sequence[Array], margin: float = MARGIN) -> Frame:
 
 
 def draw_height(panel: Axes, objective: Objective, frame: Frame) -> None:
-    """Draw an objective over a frame: of one coordinate as a curve, of two as contours, closer together where f is low.
+    """Draw an objective over a frame: as a curve for one coordinate, as contours for two.
+
+    The contours are closer together in height where f is low.
 
     Args:
-        panel: where to draw.
-        objective: of one or two coordinates.
+        panel: the axes to draw into.
+        objective: an objective of one or two coordinates.
         frame: the lowest and the highest coordinates, `(dimension,)` each.
     """
     low, high = frame
@@ -47,12 +55,28 @@ def draw_height(panel: Axes, objective: Objective, frame: Frame) -> None:
             x = np.linspace(low[0], high[0], CURVE_POINTS)
             panel.plot(x, ByRows(objective.value)(x[:, None]), color="#8A99A8", linewidth=1.4, zorder=1.5)
         else:
-            _draw_contours(panel, objective, frame)
+            across, up = (np.linspace(low[axis], high[axis], GRID_POINTS) for axis in range(2))
+            x, y, f = on_grid(ByRows(objective.value), across, up)
+            finite = f[np.isfinite(f)]
+            if len(finite) and np.ptp(finite) > 0:
+                # The levels are quantiles that crowd towards the lowest value, so that a valley's floor is seen beside its sides.
+                levels = np.unique(np.quantile(finite, np.linspace(0.0, 1.0, LEVELS) ** 1.5))
+                if len(levels) > 1:
+                    panel.contourf(x, y, f, levels=levels, cmap="Blues", alpha=0.75, zorder=0.5)
+                    panel.contour(x, y, f, levels=levels, colors="#7C93A8", linewidths=0.4, linestyles="solid", zorder=0.6)
+            panel.set_ylim(low[1], high[1])
+            panel.grid(visible=False)
     panel.set_xlim(low[0], high[0])
 
 
 def fit_height(panel: Axes, heights: Array, margin: float = 0.15) -> None:
-    """Show the finite heights of a curve whole, with a margin as a part of their range, whatever else is drawn beside it."""
+    """Limit the vertical axis to the finite heights of a curve, whatever else is drawn in the panel.
+
+    Args:
+        panel: the axes that show the curve.
+        heights: the heights of the curve, of any shape.
+        margin: the margin above and below, relative to the range of the heights.
+    """
     finite = heights[np.isfinite(heights)]
     if len(finite) and np.ptp(finite) > 0:
         space = margin * float(np.ptp(finite))
@@ -63,28 +87,12 @@ def on_grid(function: Callable[[Array], Array], across: Array, up: Array) -> tup
     """Compute a function of two coordinates on a grid.
 
     Args:
-        function: of points `(points, 2)`, with values `(points,)`.
+        function: the function of points `(points, 2)`, with values `(points,)`.
         across: the first coordinates, `(columns,)`.
-        up: the second, `(rows,)`.
+        up: the second coordinates, `(rows,)`.
 
     Returns:
-        Both coordinates and the function, `(rows, columns)` each.
+        The first coordinates, the second coordinates and the values, `(rows, columns)` each.
     """
     x, y = np.meshgrid(across, up)
     return x, y, function(np.column_stack([x.ravel(), y.ravel()])).reshape(x.shape)
-
-
-def _draw_contours(panel: Axes, objective: Objective, frame: Frame) -> None:
-    low, high = frame
-    across, up = (np.linspace(low[axis], high[axis], GRID_POINTS) for axis in range(2))
-    x, y, f = on_grid(ByRows(objective.value), across, up)
-    finite = f[np.isfinite(f)]
-    if len(finite) and np.ptp(finite) > 0:
-        # Quantiles of equal steps, but from the lowest value up by squares, so that a valley's floor is told from its sides.
-        shares = np.linspace(0.0, 1.0, LEVELS) ** 1.5
-        levels = np.unique(np.quantile(finite, shares))
-        if len(levels) > 1:
-            panel.contourf(x, y, f, levels=levels, cmap="Blues", alpha=0.75, zorder=0.5)
-            panel.contour(x, y, f, levels=levels, colors="#7C93A8", linewidths=0.4, linestyles="solid", zorder=0.6)
-    panel.set_ylim(low[1], high[1])
-    panel.grid(visible=False)

@@ -1,4 +1,4 @@
-"""Files that are whole or not there, and pictures that are the same bytes each time."""
+"""Pictures as bytes that are the same each time, and files that are replaced as a whole."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from runner.report.style import house_style
 from runner.tables.output_files import parent_folders, target_file
 
 DOTS_PER_INCH = 150
-# Without these, a picture holds the time and the version of Matplotlib.
+# By default, Matplotlib writes its version and the time into a picture.
 _METADATA: dict[str, dict[str, Any]] = {
     "svg": {"Date": None, "Creator": None},
     "png": {"Software": None},
@@ -26,27 +26,22 @@ _METADATA: dict[str, dict[str, Any]] = {
 }
 
 
-def render(figure: MatplotlibFigure) -> dict[str, bytes]:
-    """Return a figure as the bytes of an SVG and a PNG file, the same for the same figure.
+def render(figure: MatplotlibFigure, suffixes: Sequence[str] = ("svg", "png")) -> dict[str, bytes]:
+    """Return a figure as the bytes of a file for each suffix: `svg`, `png` or `pdf`.
 
-    The promise holds for one version of Matplotlib; another may place things differently. The figure's layout is fixed
-    afterwards: its panels no longer move to make room.
+    The same figure gives the same bytes with the same version of Matplotlib. Rendering fixes the figure's layout: afterwards its
+    panels no longer move to make room.
     """
-    return _rendered(figure, ("svg", "png"))
-
-
-def render_one(figure: MatplotlibFigure, suffix: str) -> bytes:
-    """Return a figure as the bytes of one file, `svg`, `png` or `pdf`; as `render` does."""
-    return _rendered(figure, (suffix,))[suffix]
-
-
-def _rendered(figure: MatplotlibFigure, suffixes: Sequence[str]) -> dict[str, bytes]:
     pictures = {}
     with house_style():
-        # Placing the panels is most of the work, and would be done anew for each file.
+        # Placing the panels is most of the work, so it is done once for all files.
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
-        _settle(figure)
+        for panel in figure.axes:
+            # The layout solver's last bits differ from call to call, and names in an SVG file are hashes of positions.
+            original, active = panel.get_position(original=True), panel.get_position(original=False)
+            panel.set_position(_rounded(original), which="original")
+            panel.set_position(_rounded(active), which="active")
         for suffix in suffixes:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH, metadata=_METADATA[suffix])
@@ -54,26 +49,23 @@ def _rendered(figure: MatplotlibFigure, suffixes: Sequence[str]) -> dict[str, by
     return pictures
 
 
-def _settle(figure: MatplotlibFigure) -> None:
-    """Round where the panels lie: the solver of the layout differs in last bits from call to call, and names in SVG hash them."""
-    for panel in figure.axes:
-        original, active = (panel.get_position(original=which) for which in (True, False))
-        panel.set_position(_rounded(original), which="original")
-        panel.set_position(_rounded(active), which="active")
-
-
 def _rounded(box: Bbox) -> Bbox:
     return Bbox(np.round(box.get_points(), 9))
 
 
 def write_file(folder: Path, name: str, content: bytes) -> Path:
-    """Write a file in one go: a reader finds the old one or the new one, never a part.
+    """Write a file as a whole: a reader finds the old content or the new content, never a part of it.
+
+    Args:
+        folder: the folder; it is created if it is missing.
+        name: the file's name, without a path.
+        content: the bytes.
 
     Returns:
         The file's path.
 
     Raises:
-        ReportError: the folder or the file cannot be written, or `name` is more than a plain file name.
+        ReportError: the folder or the file cannot be written, or `name` has characters that a file name must not have.
     """
     if not re.fullmatch(r"[\w-][\w.-]*", name):
         raise ReportError(f"{name!r} is no name for a file: letters, digits, '_', '-' and '.' are allowed")
@@ -88,14 +80,10 @@ def write_file(folder: Path, name: str, content: bytes) -> Path:
             finally:
                 part.unlink(missing_ok=True)
     except OSError as error:
-        raise ReportError(_refusal(path, error)) from error
+        reason = error.strerror or str(error)
+        if isinstance(error, PermissionError):
+            reason = f"you may not write into {path.parent}; change its permissions or choose another folder"
+        elif isinstance(error, IsADirectoryError):
+            reason = "it is a folder; move it away or choose another folder for the report"
+        raise ReportError(f"{path} cannot be written: {reason}") from error
     return path
-
-
-def _refusal(path: Path, error: OSError) -> str:
-    reason = error.strerror or str(error)
-    if isinstance(error, PermissionError):
-        reason = f"you may not write into {path.parent}; change its permissions or choose another folder"
-    elif isinstance(error, IsADirectoryError):
-        reason = "it is a folder; move it away or choose another one for the report"
-    return f"{path} cannot be written: {reason}"

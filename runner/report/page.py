@@ -1,4 +1,4 @@
-"""The report: one HTML page that needs nothing else, with its pictures and tables beside it as files."""
+"""The page of a report: one self-contained HTML file, with its pictures and tables as separate files in the same folder."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from markupsafe import Markup
 from runner.contracts.figure import Figure, Results, StoredRun
 from runner.contracts.outcomes import BEHAVIOURS
 from runner.errors import Interrupted, StoreError
-from runner.report.checked_drawing import drawn, heading, reason
+from runner.report.checked_drawing import draw_checked, failure_reason
 from runner.report.files import render, write_file
 from runner.report.style import OUTCOME_COLOURS, house_style
 from runner.tables.frame import printable_lines
@@ -27,17 +27,18 @@ from runner.tables.frame import printable_lines
 PAGE = "index.html"
 FIGURES = "figures"
 SHOWN_ERRORS = 25
+"""Largest number of error messages on the page."""
 MOST_ROWS = 30
-"""A table with more is folded, for the pictures to stay in sight."""
+"""A table with more rows is folded, so that the pictures below it stay in sight."""
 
 
 @dataclass(frozen=True)
 class Table:
-    """A table of texts.
+    """A table whose cells are texts.
 
     Attributes:
-        header: the columns' headings.
-        rows: the cells, each row as long as the header.
+        header: the headings of the columns.
+        rows: the cells; each row is as long as the header.
     """
 
     header: Sequence[str]
@@ -45,27 +46,30 @@ class Table:
 
     @property
     def csv(self) -> bytes:
-        """The table as a CSV file: UTF-8, lines ended by a line feed."""
+        """The table as a CSV file in UTF-8; a line feed ends each line."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
         return text.getvalue().encode()
 
     @property
     def numeric(self) -> list[bool]:
-        """For each column whether it is better read with its ends aligned."""
-        return [_is_numeric(column) for column in zip(*self.rows, strict=True)] or [False] * len(self.header)
+        """For each column, true if every cell is a number or a word for one, so that the page aligns it to the right."""
+        return [
+            any(column) and all(re.fullmatch(r"|-?[\d.]+(e-?\d+)?|unknown|-?infinite", cell) for cell in column)
+            for column in zip(*self.rows, strict=True)
+        ] or [False] * len(self.header)
 
 
 @dataclass(frozen=True)
 class Section:
-    """A table with its place on the page, and as a file.
+    """A table on the page, and the CSV file that belongs to it.
 
     Attributes:
-        name: the file's name without its suffix.
-        title: the heading.
-        caption: how to read it.
-        table: what people read; without rows it is not on the page.
-        export: what programs read.
+        name: the CSV file's name without its suffix.
+        title: the heading above the table.
+        caption: the explanation above the table.
+        table: the table on the page, numbers rounded; without rows the section is left out.
+        export: the table in the CSV file, numbers in full.
     """
 
     name: str
@@ -77,12 +81,12 @@ class Section:
 
 @dataclass(frozen=True)
 class WrittenReport:
-    """What was written.
+    """The files of a report that was written.
 
     Attributes:
-        page: the page to open.
-        files: every file, the page included.
-        warnings: one sentence for each figure that could not be drawn, or that Matplotlib complained about.
+        page: the path of the page.
+        files: the paths of all files, the page included.
+        warnings: one sentence for each figure that could not be drawn, and for each warning that drawing raised.
     """
 
     page: Path
@@ -92,15 +96,15 @@ class WrittenReport:
 
 @dataclass(frozen=True)
 class Picture:
-    """A figure's place on the page.
+    """A figure on the page.
 
     Attributes:
-        name: the plugin's name.
-        title: the heading.
-        caption: what the picture shows, or why there is none.
-        files: the pictures by their suffix, and its table as `csv`; empty if there is none.
-        warnings: what went wrong, one sentence each.
-        table: the numbers that belong to it.
+        name: the name of the figure plugin.
+        title: the heading above the picture.
+        caption: the caption, or the reason why the picture is missing.
+        files: the contents of the files by suffix: the pictures, and the table as `csv`; empty if the picture is missing.
+        warnings: one sentence for each failure and each warning.
+        table: the table below the picture, if the figure has one.
     """
 
     name: str
@@ -112,7 +116,7 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The SVG picture as a data URI; inside an image element its scripts and identifiers stay its own."""
+        """The SVG picture as a data URI: inside an image element no script runs, and identifiers of two pictures do not clash."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.files["svg"]).decode()
 
 
@@ -121,8 +125,8 @@ class ErrorGroup:
     """Runs that failed with the same message.
 
     Attributes:
-        runs: how many.
-        places: the combinations in which they occurred.
+        runs: the number of runs.
+        places: the combinations of objective, gradient backend and optimizer in which the message occurred.
         message: the message.
     """
 
@@ -139,22 +143,23 @@ def write_report(
     command: str,
     computes: bool = True,
 ) -> WrittenReport:
-    """Draw every figure and write the page, the pictures and the tables into a folder, which is made if it is missing.
+    """Draw every figure, and write the page, the pictures and the tables into a folder.
 
-    The same results give the same bytes. A figure that cannot be drawn costs its own place alone, which then says why.
+    The same results give the same bytes. If a figure cannot be drawn, the page shows the reason in its place, and the rest of the
+    page is not affected.
 
     Args:
-        folder: where to write.
+        folder: the folder to write into; it is created if it is missing.
         results: the experiment as the database holds it.
-        figures: the names of the figure plugins and the plugins, in the order of the page.
+        figures: the figure plugins with their names, in the order of the page.
         sections: the tables, in the order of the page.
-        command: what to type to compute these results again, or to draw them again.
-        computes: which of the two it does.
+        command: the command line that produces this report again; the page shows it.
+        computes: true if that command also computes missing runs, false if it only draws.
 
     Raises:
         ReportError: the folder or a file in it cannot be written.
     """
-    # Before the drawing, so that a folder that cannot be written is known at once.
+    # The tables come first, so that a folder that cannot be written is reported before the long work of drawing.
     written = [write_file(folder, f"{section.name}.csv", section.export.csv) for section in sections]
     pictures = [draw_picture(name, figure, results) for name, figure in figures]
     for picture in pictures:
@@ -163,52 +168,64 @@ def write_report(
     files = [path.relative_to(folder).as_posix() for path in written]
     html = render_page(results, pictures, sections, (command, computes), [PAGE, *files])
     page = write_file(folder, PAGE, html.encode())
-    complaints = tuple(warning for picture in pictures for warning in picture.warnings)
-    return WrittenReport(page, (page, *written), complaints)
+    return WrittenReport(page, (page, *written), tuple(warning for picture in pictures for warning in picture.warnings))
 
 
 def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
-    """Draw one figure in the house style; an exception or a warning becomes a sentence.
+    """Draw one figure in the house style; report each exception and warning as a sentence.
 
     Raises:
-        Interrupted: the user stopped it.
+        Interrupted: the user pressed Ctrl-C.
         StoreError: the database is damaged.
     """
     with warnings.catch_warnings(record=True) as caught, house_style():
         warnings.simplefilter("always")
         try:
-            drawing = drawn(figure, results)
+            drawing = draw_checked(figure, results)
             files = {} if drawing is None else render(drawing.figure)
             caption = "These results hold nothing that this figure could show." if drawing is None else drawing.caption
             table = Table(drawing.table[0], drawing.table[1:]) if drawing is not None and drawing.table else None
             failures = []
         except (Interrupted, StoreError):
             raise
-        except Exception as error:  # a plugin may raise anything, and the other figures must not suffer
-            files, caption, table = {}, f"This figure could not be drawn: {reason(error)}", None
-            failures = [f"figure {name!r} could not be drawn: {reason(error)}"]
+        except Exception as error:  # a plugin may raise anything, and the other figures must still be drawn
+            files, caption, table = {}, f"This figure could not be drawn: {failure_reason(error)}", None
+            failures = [f"figure {name!r} could not be drawn: {failure_reason(error)}"]
     complaints = dict.fromkeys(f"figure {name!r}: {warning.message}" for warning in caught)
     files |= {} if table is None else {"csv": table.csv}
-    return Picture(name, heading(figure, name), caption, files, (*failures, *complaints), table)
+    title: object = getattr(figure, "title", None)
+    title = title if isinstance(title, str) and title else name
+    return Picture(name, title, caption, files, (*failures, *complaints), table)
 
 
 def render_page(
     results: Results, pictures: Sequence[Picture], sections: Sequence[Section], command: tuple[str, bool], files: Sequence[str]
 ) -> str:
-    """Return the page as HTML; whatever comes from the database is escaped, and what is not for reading is written out."""
+    """Return the page as HTML.
+
+    Every text is escaped, and characters that cannot be printed are shown as escape sequences.
+
+    Args:
+        results: the experiment as the database holds it.
+        pictures: the figures, drawn.
+        sections: the tables.
+        command: the command line that produces this report again, and true if it also computes missing runs.
+        files: the paths of the report's files, relative to its folder.
+    """
     template = resources.files("runner.report").joinpath("page.html.jinja").read_text("utf-8")
     environment = Environment(
         autoescape=True, finalize=_readable, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
     outcomes = Counter(run.outcome for run in results.runs)
-    known = [outcome for outcome in OUTCOME_COLOURS if outcome in outcomes]
+    ordered = [outcome for outcome in OUTCOME_COLOURS if outcome in outcomes]
+    ordered += sorted(outcomes.keys() - OUTCOME_COLOURS.keys())
     behaviours = Counter(run.behaviour for run in results.runs)
     errors = group_errors(results.runs)
     return environment.from_string(template).render(
         name=results.name,
         description=results.description,
         runs=len(results.runs),
-        outcomes=[(outcome, outcomes[outcome]) for outcome in [*known, *sorted(outcomes.keys() - set(known))]],
+        outcomes=[(outcome, outcomes[outcome]) for outcome in ordered],
         behaviours=[f"{behaviours[behaviour]} {behaviour}" for behaviour in BEHAVIOURS if behaviour in behaviours],
         colours=OUTCOME_COLOURS,
         sections=[section for section in sections if section.table.rows],
@@ -224,7 +241,7 @@ def render_page(
 
 
 def group_errors(runs: Sequence[StoredRun]) -> list[ErrorGroup]:
-    """Group the runs that have an error by its message, the most frequent first."""
+    """Group the runs that have an error message by that message, the most frequent message first."""
     groups: dict[str, list[StoredRun]] = {}
     for run in runs:
         if run.error:
@@ -238,7 +255,3 @@ def group_errors(runs: Sequence[StoredRun]) -> list[ErrorGroup]:
 
 def _readable(value: object) -> object:
     return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
-
-
-def _is_numeric(column: Sequence[str]) -> bool:
-    return any(column) and all(re.fullmatch(r"|-?[\d.]+(e-?\d+)?|unknown|-?infinite", cell) for cell in column)

@@ -1,4 +1,4 @@
-"""The house style of figures: colours, panels, and Matplotlib settings that no user's configuration changes."""
+"""The house style of figures: colours, panels, and Matplotlib settings that replace the user's own."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from matplotlib.transforms import ScaledTranslation
 from runner.contracts.outcomes import Behaviour, Outcome
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
-"""Colours that people with any colour vision tell apart.
+"""Colours that people with any colour vision can distinguish.
 
-Source: Okabe and Ito, Color Universal Design (2008), without the yellow, which is too faint on white.
+Source: Okabe and Ito, Color Universal Design (2008), without its yellow, which is too faint on white.
 """
 
 OUTCOME_COLOURS: Mapping[str, str] = MappingProxyType(
@@ -81,23 +81,23 @@ SETTINGS: Mapping[Any, Any] = MappingProxyType(
 )
 
 FIGURE_WIDTH = {1: 7.5, 2: 9.5, 3: 11.0}
-"""Inches, by the number of columns."""
+"""The width of a figure in inches, by its number of columns."""
 TITLE_WIDTH = {1: 70, 2: 44, 3: 31}
-"""Characters of a panel's title on one line, by the number of columns."""
+"""The number of characters on one line of a panel's title, by the figure's number of columns."""
 TITLE_LINES = 4
 LEGEND_LINE = 0.17
-"""Inches of height for a line of a legend below a panel."""
+"""The height in inches of one line of a legend below a panel."""
 
 
 class _Wrapper(textwrap.TextWrapper):
-    """Breaks at spaces, and else before an opening bracket, so that a setting's name stands above its parameters."""
+    """A wrapper that breaks lines at spaces, and between a name and its opening bracket, as in `adam(learning_rate=0.1)`."""
 
     wordsep_re = re.compile(r"(\s+|(?<=\w)(?=\())")
 
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Draw and save with Matplotlib's built-in defaults and this style, whatever the user has configured."""
+    """Set Matplotlib's built-in defaults and this style for the body, whatever the user has configured."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(dict(SETTINGS))
@@ -105,17 +105,17 @@ def house_style() -> Iterator[None]:
 
 
 def panels(titles: Sequence[str], height: float = 3.3) -> tuple[MatplotlibFigure, list[Axes]]:
-    """Make a figure with one panel for each title, in up to three columns.
+    """Return a new figure with one panel for each title, in up to three columns.
 
     Args:
-        titles: the headings; long ones are wrapped, and cut after four lines.
-        height: of each row, in inches.
+        titles: the titles of the panels; a long title is wrapped, and cut after four lines.
+        height: the height of each row, in inches.
 
     Returns:
         The figure, and its axes in the order of the titles.
 
     Raises:
-        ValueError: there are no titles.
+        ValueError: `titles` is empty.
     """
     if not titles:
         raise ValueError("a figure needs at least one panel")
@@ -130,13 +130,13 @@ def panels(titles: Sequence[str], height: float = 3.3) -> tuple[MatplotlibFigure
 
 
 def legend_below(panel: Axes, handlelength: float | None = None) -> None:
-    """Put a panel's legend below its axis, one entry under the other.
+    """Place a panel's legend below its horizontal axis, one entry on each line.
 
     Args:
-        panel: whose; its row must be higher by `LEGEND_LINE` for each line of the legend.
-        handlelength: of the drawn lines, in units of the letters' height; as in all figures if None.
+        panel: the axes; make their row higher by `LEGEND_LINE` for each line of the legend.
+        handlelength: the length of the lines in the legend, in units of the font size; if None, that of the house style.
     """
-    # An inch is an inch below the axis, however high the panel is.
+    # The distance from the axis is in inches, so that it does not depend on the panel's height.
     below = panel.transAxes + ScaledTranslation(-0.05, -0.48, panel.figure.dpi_scale_trans)
     panel.legend(
         loc="upper left",
@@ -149,8 +149,13 @@ def legend_below(panel: Axes, handlelength: float | None = None) -> None:
 
 
 def wrapped(text: str, width: int = 40, lines: int = 2) -> str:
-    """Return a text as Matplotlib shall draw it: wrapped, cut with an ellipsis after so many lines, and never a formula.
+    """Return a text for Matplotlib to draw: wrapped, cut with an ellipsis, and with dollar signs escaped.
 
-    Without this, two dollar signs in a name would be taken for mathematics, which may not even parse.
+    Matplotlib would read the text between two dollar signs as a formula, and raise an exception if it cannot parse the formula.
+
+    Args:
+        text: the text.
+        width: the largest number of characters on one line.
+        lines: the largest number of lines.
     """
     return "\n".join(_Wrapper(width, max_lines=lines, placeholder=" …").wrap(text)).replace("$", r"\$")

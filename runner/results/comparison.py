@@ -1,4 +1,4 @@
-"""Two sets of runs side by side: which belong together, and what became of each."""
+"""Comparison of two sets of runs: which runs of one belong to which of the other, and how each pair ended."""
 
 from __future__ import annotations
 
@@ -6,33 +6,33 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
+
 from runner.store.run_columns import RUN_COLUMNS
 from runner.tables.frame import Column, Frame, html_with_notes, printable, text_of
 
-
-RESULTS = {
+RESULT_COLUMNS = {
     "id",
     "identity",
     *(column.name for column in RUN_COLUMNS if column.is_result),
     *(f"{column.name}_class" for column in RUN_COLUMNS if column.is_classed),
 }
-"""The columns in which matched runs may differ: they describe a run's result, or name the run."""
-Key = tuple[Any, ...]
+"""The columns that describe a run's result or name the run. Runs are matched by all other columns."""
 
 
 @dataclass(frozen=True, repr=False)
 class Comparison:
-    """Two sets of runs, A and B.
+    """Two sets of runs, A and B, compared run by run.
 
-    Runs are matched that are the same in every column but those in which no run of A is like any of B.
+    A column in which no run of A has the value of a run of B separates the two sets. A run of A and a run of B are a pair if
+    they agree in every other column that is not a result.
 
     Attributes:
-        differ: the columns in which A and B have nothing in common, with the values of each.
-        matched: a row for each pair: the columns in which pairs differ from each other; of both, with `_a` and `_b` behind, `id`,
-            `outcome`, `steps` and `final_value`; and `difference`, the final value of B minus that of A.
-        only_a: the runs of A that none of B belongs to.
-        only_b: the other way round.
-        several: how many combinations have several runs on one side, so that nobody can say which belong together.
+        differ: the columns that separate A from B, each with the values in A and the values in B.
+        matched: one row for each pair. The columns are those in which the pairs differ from each other; `id`, `outcome`, `steps`
+            and `final_value` of both runs, with the suffix `_a` or `_b`; and `difference`, the final value of B minus that of A.
+        only_a: the runs of A without a partner in B.
+        only_b: the runs of B without a partner in A.
+        several: the number of combinations of values that several runs of one side share, so that no pair can be formed.
     """
 
     differ: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]]
@@ -43,13 +43,13 @@ class Comparison:
 
     @property
     def outcomes(self) -> Counter[tuple[str, str]]:
-        """How often a pair ended how."""
+        """The number of pairs for each combination of outcomes, A's first."""
         columns = {column.name: column.listed() for column in self.matched.columns}
         return Counter(zip(columns["outcome_a"], columns["outcome_b"], strict=True))
 
     @property
     def lower(self) -> tuple[int, int, int]:
-        """In how many pairs A has the lower final value, in how many B, and in how many neither."""
+        """The number of pairs in which A has the lower final value, in which B has it, and in which neither has."""
         differences = next(column for column in self.matched.columns if column.name == "difference").listed()
         a, b = sum(each > 0 for each in differences), sum(each < 0 for each in differences)
         return a, b, len(differences) - a - b
@@ -58,7 +58,7 @@ class Comparison:
         return "\n".join([*map(printable, self._notes()), repr(self.matched)])
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows; every text in it is escaped."""
+        """Return the notes and the table of pairs as HTML for a notebook; every text is escaped."""
         return html_with_notes([*self._notes()], self.matched)
 
     def _notes(self) -> Iterator[str]:
@@ -74,24 +74,35 @@ class Comparison:
 
 
 def compare(a: Frame, b: Frame) -> Comparison:
-    """Match the runs of two tables that have all columns, and the parameters as `kind.name`."""
-    names = [name for name in dict.fromkeys((*a.names, *b.names)) if name not in RESULTS]
+    """Match the runs of two tables. Each table has all columns of runs, and the parameters as `kind.name`."""
+    names = [name for name in dict.fromkeys((*a.names, *b.names)) if name not in RESULT_COLUMNS]
     values = {name: (_listed(a, name), _listed(b, name)) for name in names}
     differ = {name: sides for name, sides in values.items() if len(a) and len(b) and set(sides[0]).isdisjoint(sides[1])}
     shared = [name for name in names if name not in differ]
-    groups_a, groups_b = (_grouped([values[name][side] for name in shared], len(frame)) for side, frame in enumerate((a, b)))
-    both = [key for key in groups_a if key in groups_b]
-    pairs = [(groups_a[key][0], groups_b[key][0]) for key in both if len(groups_a[key]) == len(groups_b[key]) == 1]
+    rows_a, rows_b = (_rows_by_values([values[name][side] for name in shared], len(frame)) for side, frame in enumerate((a, b)))
+    both = [key for key in rows_a if key in rows_b]
+    pairs = [(rows_a[key][0], rows_b[key][0]) for key in both if len(rows_a[key]) == len(rows_b[key]) == 1]
+
+    left, right = a.taken([row for row, _ in pairs]), b.taken([row for _, row in pairs])
+    columns = [column for column in left.columns if column.name in shared and len(set(column.listed())) > 1]
+    for name in ("id", "outcome", "steps", "final_value"):
+        for side, frame in (("a", left), ("b", right)):
+            found = next(column for column in frame.columns if column.name == name)
+            columns.append(Column(f"{name}_{side}", found.kind, found.values))
+    finals = zip(_listed(left, "final_value"), _listed(right, "final_value"), strict=True)
+    # Equal infinities have the difference 0, since neither is lower.
+    columns.append(Column("difference", "number", [0.0 if final_a == final_b else final_b - final_a for final_a, final_b in finals]))
     return Comparison(
-        {name: (_distinct(left), _distinct(right)) for name, (left, right) in differ.items()},
-        _matched(a, b, pairs, shared),
-        a.taken([place for key, places in groups_a.items() if key not in groups_b for place in places]),
-        b.taken([place for key, places in groups_b.items() if key not in groups_a for place in places]),
+        {name: (_distinct(left_values), _distinct(right_values)) for name, (left_values, right_values) in differ.items()},
+        Frame(columns),
+        a.taken([row for key, rows in rows_a.items() if key not in rows_b for row in rows]),
+        b.taken([row for key, rows in rows_b.items() if key not in rows_a for row in rows]),
         len(both) - len(pairs),
     )
 
 
 def _listed(frame: Frame, name: str) -> list[Any]:
+    """Return the values of a column; a column that the table does not have holds None in every row."""
     column = next((column for column in frame.columns if column.name == name), None)
     return [None] * len(frame) if column is None else column.listed()
 
@@ -100,25 +111,9 @@ def _distinct(values: Sequence[Any]) -> tuple[Any, ...]:
     return tuple(sorted(set(values), key=lambda value: (value is None, str(type(value)), value)))
 
 
-def _grouped(columns: Sequence[Sequence[Any]], rows: int) -> dict[Key, list[int]]:
-    groups: dict[Key, list[int]] = {}
-    for place, key in enumerate(zip(*columns, strict=True) if columns else [()] * rows):
-        groups.setdefault(key, []).append(place)
+def _rows_by_values(columns: Sequence[Sequence[Any]], rows: int) -> dict[tuple[Any, ...], list[int]]:
+    """Return the numbers of the rows that hold each combination of values in some columns."""
+    groups: dict[tuple[Any, ...], list[int]] = {}
+    for row, key in enumerate(zip(*columns, strict=True) if columns else [()] * rows):
+        groups.setdefault(key, []).append(row)
     return groups
-
-
-def _matched(a: Frame, b: Frame, pairs: Sequence[tuple[int, int]], shared: Sequence[str]) -> Frame:
-    left, right = a.taken([one for one, _ in pairs]), b.taken([other for _, other in pairs])
-    columns = [column for column in left.columns if column.name in shared and len(set(column.listed())) > 1]
-    for name in ("id", "outcome", "steps", "final_value"):
-        for side, frame in (("a", left), ("b", right)):
-            found = next(column for column in frame.columns if column.name == name)
-            columns.append(Column(f"{name}_{side}", found.kind, found.values))
-    finals = (_listed(left, "final_value"), _listed(right, "final_value"))
-    columns.append(Column("difference", "number", [_minus(two, one) for one, two in zip(*finals, strict=True)]))
-    return Frame(columns)
-
-
-def _minus(one: float, other: float) -> float:
-    """Return a difference; of the same infinities it is 0, for neither is lower."""
-    return 0.0 if one == other else one - other

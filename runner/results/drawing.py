@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from runner.contracts.figure import Drawing, Figure
 from runner.errors import Interrupted, NoSuchPlugin, QueryError, ReportError, StoreError
 from runner.registry.catalogue import Catalogue
-from runner.report.checked_drawing import drawn, reason
+from runner.report.checked_drawing import draw_checked, failure_reason
 from runner.report.experiment_report import find_figures, report
-from runner.report.files import render_one, write_file
+from runner.report.files import render, write_file
 from runner.report.style import house_style
 from runner.store.connection import Database
 from runner.store.filters.syntax import Filter
@@ -53,7 +53,7 @@ def draw(results: StoredResults, name: str, catalogue: Catalogue) -> Drawing:
     """
     ((_, figure),) = _figures([name], catalogue)
     with house_style(), _failures_reported(name):
-        drawing = drawn(figure, results)
+        drawing = draw_checked(figure, results)
     if drawing is None:
         raise QueryError(f"figure {name!r}: these results hold nothing that it could show")
     return drawing
@@ -66,13 +66,14 @@ def plot(path: Path, results: StoredResults, name: str, catalogue: Catalogue) ->
         QueryError: no figure has this name, it shows nothing of these results, or the file's suffix is not in `SUFFIXES`.
         ReportError: the figure cannot be drawn, or the file cannot be written.
     """
-    if path.suffix not in SUFFIXES:
+    suffix = path.suffix
+    if suffix not in SUFFIXES:
         raise QueryError(f"{path}: must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, which says the format")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         drawing = draw(results, name, catalogue)
         with _failures_reported(name):
-            picture = render_one(drawing.figure, path.suffix[1:])
+            picture = render(drawing.figure, [suffix[1:]])[suffix[1:]]
         write_file(path.parent, path.name, picture)
     return (drawing.caption, *dict.fromkeys(str(each.message) for each in caught))
 
@@ -126,4 +127,4 @@ def _failures_reported(name: str) -> Iterator[None]:
     except (Interrupted, StoreError):
         raise
     except Exception as error:  # a plugin may raise anything
-        raise ReportError(f"figure {name!r} could not be drawn: {reason(error)}") from error
+        raise ReportError(f"figure {name!r} could not be drawn: {failure_reason(error)}") from error

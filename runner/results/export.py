@@ -1,4 +1,4 @@
-"""Tables and trajectories as files, whole or not there, written in parts so that memory stays bounded."""
+"""Writing tables and trajectories into files: part by part, so that memory is bounded, and never a part of a file."""
 
 from __future__ import annotations
 
@@ -6,24 +6,25 @@ import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from runner.tables.npz_archive import write_arrays, write_columns
+
+from runner.contracts.arrays import Array
 from runner.contracts.figure import Series
 from runner.errors import QueryError, ReportError
+from runner.store.reading.run_record import RunHead
+from runner.tables.frame import Frame
+from runner.tables.npz_archive import write_arrays, write_columns
 from runner.tables.output_files import parent_folders, target_file
 from runner.tables.text_formats import csv_pieces, json_lines
-from runner.tables.frame import Frame
-from runner.store.reading.run_record import RunHead
-from runner.contracts.arrays import Array
-
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".npz")
+"""The suffixes of tables in files; each names a format."""
 
 
 def checked_suffix(path: Path) -> str:
-    """Return how a file's name ends, which says its format.
+    """Return a file's suffix, which names its format.
 
     Raises:
-        QueryError: no such format is known.
+        QueryError: the suffix is not in `SUFFIXES`.
     """
     if path.suffix not in SUFFIXES:
         raise QueryError(f"{path}: must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, which says the format")
@@ -31,67 +32,71 @@ def checked_suffix(path: Path) -> str:
 
 
 def export_frames(path: Path, frames: Iterable[Frame]) -> int:
-    """Write tables with the same columns, at least one, as one file; return how many rows they have.
+    """Write one or more tables with the same columns into one file; return the number of rows.
 
     Raises:
-        QueryError: the file's name ends in no known format.
+        QueryError: the file's suffix is not in `SUFFIXES`.
         ReportError: the file cannot be written.
     """
     suffix = checked_suffix(path)
-    count = _Count()
-    with _part(path) as part:
+    rows = 0
+
+    def counted() -> Iterator[Frame]:
+        nonlocal rows
+        for frame in frames:
+            rows += len(frame)
+            yield frame
+
+    with _part_file(path) as part:
         if suffix == ".parquet":
-            # Loaded for those who want it.
+            # The Arrow library is an extra, which only this format needs.
             from runner.tables.arrow import write_parquet
 
-            write_parquet(part, (frame.columns for frame in count.of(frames)))
+            write_parquet(part, (frame.columns for frame in counted()))
         elif suffix == ".npz":
-            write_columns(part, count.of(frames))
+            write_columns(part, counted())
         else:
             pieces: Callable[[Iterable[Frame]], Iterator[str]] = csv_pieces if suffix == ".csv" else json_lines
             with part.open("w", encoding="utf-8", newline="") as file:
-                file.writelines(pieces(count.of(frames)))
-    return count.rows
+                file.writelines(pieces(counted()))
+    return rows
 
 
 def export_trajectories(path: Path, trajectories: Iterable[tuple[RunHead, Series]], series: Iterable[str]) -> int:
-    """Write trajectories as arrays into an NPZ archive, `RUN/value` and so on; return how many iterates they have.
+    """Write trajectories into an NPZ archive, one array for each run and series; return the number of iterates.
+
+    Args:
+        path: the file.
+        trajectories: the runs with their trajectories.
+        series: the names of the series; the array of series `x` of run 12 is called `12/x`.
 
     Raises:
         ReportError: the file cannot be written.
     """
     iterates = 0
-    wanted = tuple(series)
+    names = tuple(series)
 
     def arrays() -> Iterator[tuple[str, Array]]:
         nonlocal iterates
-        for run, found in trajectories:
-            iterates += len(found.value)
-            for name in wanted:
-                array = getattr(found, name)
+        for run, trajectory in trajectories:
+            iterates += len(trajectory.value)
+            for name in names:
+                array = getattr(trajectory, name)
                 if array is not None:
                     yield f"{run.id}/{name}", array
 
-    with _part(path) as part:
+    with _part_file(path) as part:
         write_arrays(part, arrays())
     return iterates
 
 
-class _Count:
-    """Counts the rows of tables that pass."""
-
-    def __init__(self) -> None:
-        self.rows = 0
-
-    def of(self, frames: Iterable[Frame]) -> Iterator[Frame]:
-        for frame in frames:
-            self.rows += len(frame)
-            yield frame
-
-
 @contextmanager
-def _part(path: Path) -> Iterator[Path]:
-    """Give a file beside, which takes the place of the file at the end, or goes."""
+def _part_file(path: Path) -> Iterator[Path]:
+    """Give the name of a temporary file in the same folder. Rename it to `path` at the end, or remove it after an exception.
+
+    Raises:
+        ReportError: the file cannot be written.
+    """
     try:
         target = target_file(path)
         part = target.with_name(f".{target.name}.{os.getpid()}.part")

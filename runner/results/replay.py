@@ -1,4 +1,4 @@
-"""Computing stored runs again, to see whether they still have the same bits."""
+"""Replay: computing stored runs again, to see whether the results still have the same bits."""
 
 from __future__ import annotations
 
@@ -8,43 +8,44 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal, cast
+
 import numpy as np
-from runner.engine.batch import Batch
+
+from runner.contracts.figure import Series
 from runner.contracts.gradient_backend import GradientBackend
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Optimizer
-from runner.contracts.figure import Series
-from runner.engine.loop import descend
-from runner.engine.environment import environment
-from runner.errors import PluginError
-from runner.experiment.model import Rules
-from runner.registry.setting import Setting
-from runner.registry.catalogue import Catalogue
 from runner.contracts.outcomes import Outcome
-from runner.store.reading.run_record import RunRecord, SettingRecord
-from runner.registry.setting import restore_setting
-from runner.experiment.model import StoppingRules
+from runner.engine.batch import Batch
+from runner.engine.environment import environment
+from runner.engine.loop import descend
+from runner.errors import PluginError
+from runner.experiment.model import Rules, StoppingRules
+from runner.registry.catalogue import Catalogue
+from runner.registry.setting import Setting, restore_setting
 from runner.store.connection import Database
 from runner.store.reading.one_run import read_run, replayable
+from runner.store.reading.run_record import RunRecord, SettingRecord
 from runner.store.reading.trajectories import assembled, read_series
-
 
 Verdict = Literal["same", "different", "other circumstances", "impossible"]
 Axis = Literal["objective", "gradient", "optimizer"]
 AXES: tuple[Axis, ...] = ("objective", "gradient", "optimizer")
+SERIES = ("value", "gradient_norm", "x", "gradient")
 UNIMPORTANT = ("sqlalchemy",)
-"""Packages that have no part in the numbers."""
+"""Packages of the stored environment that cannot change the numbers of a run."""
 
 
 @dataclass(frozen=True)
 class Replay:
-    """What came of computing a run again.
+    """The result of computing a stored run again.
 
     Attributes:
-        run: its row number.
-        verdict: `same` bits; `different` ones though code and environment are the same; different ones under
-            `other circumstances`; or `impossible` to compute here.
-        words: what differs, or why; empty where nothing does.
+        run: the run's row number.
+        verdict: `same` if all bits agree; `different` if they do not, although code and environment are unchanged;
+            `other circumstances` if they do not and code or environment has changed; `impossible` if the run cannot be computed
+            here.
+        words: the first difference and the changed circumstances, or the reason; empty if the verdict is `same`.
     """
 
     run: int
@@ -53,13 +54,13 @@ class Replay:
 
 
 def replay(database: Database, catalogue: Catalogue, count: int, seed: int | None) -> Iterator[Replay]:
-    """Compute runs again that are chosen at random among those that ended by themselves.
+    """Compute randomly chosen runs again; superseded runs, failed runs and runs that reached their time limit are left out.
 
     Args:
-        database: where they are.
-        catalogue: where their plugins are looked up.
-        count: how many, at most.
-        seed: of the choice; another choice each time if None.
+        database: the database that holds the runs.
+        catalogue: the plugins to compute with.
+        count: the number of runs to compute, or all if fewer are stored.
+        seed: the seed of the random choice; if None, each call makes another choice.
 
     Raises:
         StoreError: the database cannot be read, or a trajectory is damaged.
@@ -67,36 +68,49 @@ def replay(database: Database, catalogue: Catalogue, count: int, seed: int | Non
     candidates = replayable(database, (Outcome.FAILED, Outcome.TIMEOUT))
     chosen = random.Random(seed).sample(candidates, min(count, len(candidates)))
     for run_id in sorted(chosen):
-        yield _replay(read_run(database, run_id), database, catalogue)
+        yield _replay_one(read_run(database, run_id), database, catalogue)
 
 
-def _replay(record: RunRecord, database: Database, catalogue: Catalogue) -> Replay:
+def _replay_one(record: RunRecord, database: Database, catalogue: Catalogue) -> Replay:
     try:
-        settings = {kind: _made(kind, cast(SettingRecord, getattr(record, kind)), catalogue) for kind in AXES}
+        settings = {axis: _remade(axis, cast(SettingRecord, getattr(record, axis)), catalogue) for axis in AXES}
         rules = _rules(record.rules.canonical)
     except PluginError as error:
         return Replay(record.id, "impossible", str(error))
+    batch = Batch(
+        (record.identity,),
+        cast(Objective, settings["objective"].plugin),
+        cast(GradientBackend, settings["gradient"].plugin),
+        cast(Optimizer, settings["optimizer"].plugin),
+        np.array([record.start]),
+        rules,
+    )
     ((_, stored),) = read_series(database, [record])
-    computed, outcome = _computed(record, settings, rules)
-    words = _difference(record, stored, computed, outcome)
-    if words is None:
+    (trajectory,) = descend(batch).trajectories
+    pieces = [np.frombuffer(chunk.data, ">f8").reshape(-1, chunk.count) for chunk in trajectory.chunks]
+    step = _first_difference(stored, assembled(pieces, record))
+    if step is not None:
+        difference = f"has other bits from step {step} on"
+    elif trajectory.outcome != record.outcome:
+        difference = f"ended as {record.outcome}, and ends as {trajectory.outcome} now"
+    else:
         return Replay(record.id, "same", "")
-    circumstances = _circumstances(record, settings)
-    if not circumstances:
-        return Replay(record.id, "different", words)
-    return Replay(record.id, "other circumstances", f"{words}; {', '.join(circumstances)}")
+    changes = _changed_circumstances(record, settings)
+    if not changes:
+        return Replay(record.id, "different", difference)
+    return Replay(record.id, "other circumstances", f"{difference}; {', '.join(changes)}")
 
 
-def _made(kind: Axis, record: SettingRecord, catalogue: Catalogue) -> Setting:
+def _remade(axis: Axis, record: SettingRecord, catalogue: Catalogue) -> Setting:
     texts = [value for value in record.parameters.values() if isinstance(value, str)]
-    return restore_setting(kind, record.canonical, catalogue, texts)
+    return restore_setting(axis, record.canonical, catalogue, texts)
 
 
 def _rules(canonical: str) -> Rules:
-    """Make the rules again from their canonical JSON.
+    """Make the stopping and recording rules again from their canonical JSON.
 
     Raises:
-        PluginError: they are of another version.
+        PluginError: another version of this package wrote the rules, and this version does not know them.
     """
     stored = json.loads(canonical)
     known = {field.name for field in fields(StoppingRules)}
@@ -111,51 +125,28 @@ def _rules(canonical: str) -> Rules:
     return rules
 
 
-def _computed(record: RunRecord, settings: Mapping[Axis, Setting], rules: Rules) -> tuple[Series, str]:
-    plugins = [settings[kind].plugin for kind in AXES]
-    batch = Batch(
-        (record.identity,),
-        cast(Objective, plugins[0]),
-        cast(GradientBackend, plugins[1]),
-        cast(Optimizer, plugins[2]),
-        np.array([record.start]),
-        rules,
-    )
-    (trajectory,) = descend(batch).trajectories
-    pieces = [np.frombuffer(chunk.data, ">f8").reshape(-1, chunk.count) for chunk in trajectory.chunks]
-    return assembled(pieces, record), trajectory.outcome
+def _first_difference(stored: Series, computed: Series) -> int | None:
+    """Return the first step at which two trajectories have different bits; None if they agree."""
+    steps = []
+    for name in SERIES:
+        one, other = getattr(stored, name), getattr(computed, name)
+        if one is None or other is None:
+            continue
+        length = min(len(one), len(other))
+        if length:
+            bits = [np.ascontiguousarray(series[:length]).view(np.uint64).reshape(length, -1) for series in (one, other)]
+            steps += np.flatnonzero((bits[0] != bits[1]).any(axis=1))[:1].tolist()
+        if len(one) != len(other):
+            steps.append(length)
+    return min(steps, default=None)
 
 
-def _difference(record: RunRecord, stored: Series, computed: Series, outcome: str) -> str | None:
-    """Say in what two computations differ first, if they do."""
-    names = ("value", "gradient_norm", "x", "gradient")
-    steps = [_first_difference(getattr(stored, name), getattr(computed, name)) for name in names]
-    found = [step for step in steps if step is not None]
-    if found:
-        return f"has other bits from step {min(found)} on"
-    return None if outcome == record.outcome else f"ended as {record.outcome}, and ends as {outcome} now"
-
-
-def _first_difference(stored: Any, computed: Any) -> int | None:
-    """Return the first step at which two series have other bits; None if they are the same."""
-    if stored is None or computed is None:
-        return None
-    length = min(len(stored), len(computed))
-    if length == 0:
-        return None if len(stored) == len(computed) else 0
-    bits = [np.ascontiguousarray(series[:length]).view(np.uint64).reshape(length, -1) for series in (stored, computed)]
-    differing = np.flatnonzero((bits[0] != bits[1]).any(axis=1))
-    if differing.size:
-        return int(differing[0])
-    return None if len(stored) == len(computed) else length
-
-
-def _circumstances(record: RunRecord, settings: Mapping[Axis, Setting]) -> list[str]:
-    """Say what is not as it was when a run was computed."""
+def _changed_circumstances(record: RunRecord, settings: Mapping[Axis, Setting]) -> list[str]:
+    """Return a phrase for each part of the code and the environment that has changed since a run was computed."""
     changed = [
-        f"the code of {kind} {setting.name} has changed since"
-        for kind, setting in settings.items()
-        if setting.fingerprint != getattr(record, kind).fingerprint
+        f"the code of {axis} {setting.name} has changed since"
+        for axis, setting in settings.items()
+        if setting.fingerprint != getattr(record, axis).fingerprint
     ]
     packages = cast(Mapping[str, str], record.environment["packages"])
     here = environment(Path(), packages)

@@ -81,7 +81,7 @@ def test_the_report_has_its_page_its_table_and_its_pictures(tmp_path: Path) -> N
 def test_page_gives_outcomes_and_command(tmp_path: Path) -> None:
     runs = [stored(), stored(), stored(Outcome.DIVERGED), stored("abandoned")]
     page = page_of(write(tmp_path, Fixed(runs), command="runner run 'my file.toml'"))
-    assert "4 runs are in the database, and this is how they ended. 2 converged 1 diverged 1 abandoned" in " ".join(
+    assert "The database holds 4 runs of this experiment. The outcomes are: 2 converged 1 diverged 1 abandoned" in " ".join(
         page.text.split()
     )
     assert "runner run 'my file.toml'" in page.text
@@ -133,7 +133,7 @@ def test_failed_runs_are_grouped_by_their_message(tmp_path: Path) -> None:
         *[stored(Outcome.FAILED, "often", name) for name in ("newton", "other")] * 2,
     ]
     text = page_of(write(tmp_path, Fixed(runs))).text
-    assert "What the 5 runs that have an error said" in text
+    assert "The error messages of 5 runs, the most frequent message first." in text
     assert "4 quadratic × analytic × newton; quadratic × analytic × other often" in " ".join(text.split())
     assert text.index("often") < text.index("ValueError: rare")
 
@@ -143,7 +143,7 @@ def test_more_messages_than_fit_are_counted(tmp_path: Path) -> None:
     text = page_of(write(tmp_path, Fixed(runs))).text
     assert f"message {SHOWN_ERRORS - 1:03}" in text
     assert f"message {SHOWN_ERRORS:03}" not in text
-    assert "1 more message is in the database." in text
+    assert "The database holds 1 more message." in text
 
 
 def test_an_experiment_without_runs_has_a_page(tmp_path: Path) -> None:

@@ -129,6 +129,7 @@ def _tell(shown: Shown, output: Path | None, as_json: bool) -> None:
 
 def _written(shown: Shown, output: Path) -> Path:
     # Matplotlib, loaded only where a picture is wanted.
-    from runner.report.files import render_one, write_file
+    from runner.report.files import render, write_file
 
-    return write_file(output.parent, output.name, render_one(shown.draw(), output.suffix[1:]))
+    suffix = output.suffix[1:]
+    return write_file(output.parent, output.name, render(shown.draw(), [suffix])[suffix])
