@@ -1,4 +1,4 @@
-"""The curvature of an objective at a point, and what it allows a learning rate to be."""
+"""The extreme eigenvalues of a Hessian, and the largest stable learning rate that follows from them."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.contracts.arrays import Array
 def hessian_spectrum(hessian: Array) -> tuple[float, float] | None:
     """Return the smallest and the largest eigenvalue of a Hessian.
 
-    Finite differences leave a Hessian slightly asymmetric, so the symmetric part (H + Hᵀ) / 2 is taken.
+    Finite differences give a slightly asymmetric Hessian, so the eigenvalues are those of the symmetric part (H + Hᵀ) / 2.
 
     Args:
         hessian: second derivatives, `(dimension, dimension)`.
@@ -27,7 +27,7 @@ def hessian_spectrum(hessian: Array) -> tuple[float, float] | None:
         raise ValueError(f"a Hessian has the shape (dimension, dimension), not {hessian.shape}")
     if not np.isfinite(hessian).all():
         return None
-    # Halved before adding, because the sum of two large entries may overflow.
+    # The entries are halved before they are added, because the sum of two large ones may overflow.
     eigenvalues = np.linalg.eigvalsh(0.5 * hessian + 0.5 * hessian.T)
     return float(eigenvalues[0]), float(eigenvalues[-1])
 
@@ -35,11 +35,12 @@ def hessian_spectrum(hessian: Array) -> tuple[float, float] | None:
 def stability_limit(curvature_max: float) -> float | None:
     """Return 2/L, the learning rate beyond which gradient descent is unstable at a minimiser.
 
-    Near a minimiser, x − γ ∇f(x) multiplies the error along an eigenvector of the Hessian with eigenvalue λ by 1 − γ λ. Gradient
-    descent with a fixed learning rate γ is therefore stable there if γ < 2/L and unstable if γ > 2/L, where L is the largest
-    eigenvalue; above it, only runs from points that lead exactly to the minimiser end there. It is a statement about the
-    neighbourhood of that minimiser and about gradient descent alone: optimizers that clip, scale or average the gradient have
-    other limits, and Newton's method has none of this kind.
+    Near a minimiser, x − γ ∇f(x) multiplies the error along an eigenvector of the Hessian with eigenvalue λ by 1 − γ λ. Let L be
+    the largest eigenvalue. Gradient descent with a fixed learning rate γ is stable there if γ < 2/L, and unstable if γ > 2/L:
+    then only runs from points that lead exactly to the minimiser end there.
+
+    The limit holds near that minimiser and for gradient descent alone. Optimizers that clip, scale or average the gradient have
+    other limits, and Newton's method has no limit of this kind.
 
     Sources: Polyak, Introduction to Optimization (1987), section 1.4 (0 < γ < 2/L); Nesterov, Introductory Lectures on Convex
     Optimization (2004), section 2.1.5 (0 < h < 2/L).
@@ -48,7 +49,7 @@ def stability_limit(curvature_max: float) -> float | None:
         curvature_max: L, the largest eigenvalue of the Hessian at the minimiser.
 
     Returns:
-        2/L; None where there is no such limit, because L is zero, negative, NaN or infinite.
+        2/L; None if L is zero, negative, NaN or infinite, so that no such limit exists, or if 2/L overflows.
     """
     if not math.isfinite(curvature_max) or curvature_max <= 0:
         return None

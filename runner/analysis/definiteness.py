@@ -88,7 +88,7 @@ def curvature_of(hessian: Array, exact: bool, scale: float) -> Curvature | None:
     """
     if not np.isfinite(hessian).all():
         return None
-    # Halved before adding, because the sum of two large entries may overflow.
+    # The entries are halved before they are added, because the sum of two large ones may overflow.
     eigenvalues: Array = np.linalg.eigvalsh(0.5 * hessian + 0.5 * hessian.T).astype(np.float64, copy=False)
     sizes = np.abs(eigenvalues)
     largest = float(sizes.max())

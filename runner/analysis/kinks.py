@@ -1,4 +1,7 @@
-"""Where a function has a kink, as far as its values tell: its slopes on either side stay apart down to a spacing of 1e-8."""
+"""The search for kinks of a function, from its values alone.
+
+A kink is a point where the slopes on both sides differ down to a spacing of 1e-8.
+"""
 
 from __future__ import annotations
 
@@ -10,20 +13,22 @@ import numpy as np
 from runner.contracts.arrays import Array
 
 SPACINGS = (1e-4, 1e-6, 1e-8)
-"""How near, in units of max(1, |xᵢ|)."""
+"""Distances from the point, in units of max(1, |xᵢ|)."""
 STEADY = np.array([[0.5], [0.9]])
-"""How much of the jump must be left at the next spacing, a hundredth: of a smooth f, whose jump is h f″, a hundredth is. Of
-|x|ᵖ with p > 1 it is 100¹⁻ᵖ at every one, where curvature beside a true kink has died away at the last."""
+"""Smallest share of the jump that must be left when the spacing shrinks by a factor of 100, for each such change of spacing.
+
+For a smooth f, whose jump is h f″, the share is 1/100. For |x|ᵖ with p > 1 it is 100¹⁻ᵖ each time. Curvature next to a true kink
+has no more effect at the last spacing."""
 ROUNDING = 100.0 * float(np.finfo(np.float64).eps)
 
 
 @dataclass(frozen=True)
 class Kink:
-    """A coordinate along which f looks as if it had no derivative.
+    """A coordinate along which f seems to have no derivative.
 
     Attributes:
-        coordinate: which, from 0.
-        jump: the slope on its upper side minus that on its lower side.
+        coordinate: the number of the coordinate, from 0.
+        jump: the slope on its upper side minus the slope on its lower side.
     """
 
     coordinate: int
@@ -31,11 +36,13 @@ class Kink:
 
 
 def kinks_of(values: Callable[[Array], Array], x: Array) -> tuple[Kink, ...]:
-    """Look for kinks of f at a point, along each coordinate.
+    """Return the kinks of f at a point, along each coordinate.
 
-    The slopes on either side, (f(x + h) − f(x))/h and (f(x) − f(x − h))/h, differ by h f″ where f is smooth, and by their jump
-    where it has a kink. It counts as one where that difference stays the same over all `SPACINGS`, within a tenth at the last,
-    and is beyond rounding; what bends within the smallest, as √(x² + 1e-20) does, cannot be told from it.
+    The slopes on both sides are (f(x + h) − f(x))/h and (f(x) − f(x − h))/h. Their difference is h f″ where f is smooth, and the
+    jump of the slope where f has a kink. A kink is reported if the difference stays the same over all `SPACINGS`, within a tenth
+    at the last one, and exceeds rounding.
+
+    A function that bends within the smallest spacing, such as √(x² + 1e-20), cannot be distinguished from one with a kink.
 
     Args:
         values: f at many points, `(points, dimension) -> (points,)`.
@@ -53,6 +60,6 @@ def kinks_of(values: Callable[[Array], Array], x: Array) -> tuple[Kink, ...]:
         noise = ROUNDING * np.maximum(np.abs(sides).max(axis=0), np.abs(middle)) / steps
         steady = (size[1:] >= STEADY * size[:-1]) & (size[1:] <= size[:-1] / STEADY) & (jumps[1:] * jumps[:-1] > 0)
         kinked = steady.all(axis=0) & (size > noise).all(axis=0) & np.isfinite(jumps).all(axis=0)
-        # What curvature adds is proportional to the spacing, and so can be taken off.
+        # The contribution of curvature is proportional to the spacing, so it is extrapolated to zero.
         jump = jumps[1] - (jumps[0] - jumps[1]) * SPACINGS[1] / (SPACINGS[0] - SPACINGS[1])
     return tuple(Kink(place, float(jump[place])) for place in np.flatnonzero(kinked).tolist())

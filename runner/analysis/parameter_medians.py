@@ -1,4 +1,4 @@
-"""Where the runs of a swept parameter end: the last gap against the parameter's value, and its medians over the starts."""
+"""Sweeps of one parameter: the last gap of each run against the parameter's value, and its medians over the starts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from runner.contracts.figure import Results, StoredRun
 from runner.tables.readable import listed, number
 
 MOST_LINES = 4
-"""So many combinations of further swept parameters get a line each; more share one."""
+"""Largest number of combinations of further swept parameters that have a line each; more combinations share one line."""
 
 
 @dataclass(frozen=True)
@@ -25,11 +25,12 @@ class MedianLine:
     """The median over some runs at each value of the swept parameter.
 
     Attributes:
-        method: the optimizer, and the gradient backend where there are several.
-        combination: the values of the further swept parameters, in words; empty if there are none or all are in the line.
-        pooled: the further swept parameters over which the median is taken too.
-        place: its number among the lines of the same method.
-        runs: its runs.
+        method: the optimizer's label, followed by the gradient backend's if there are several.
+        combination: the values of the further swept parameters as text; empty if there are no such parameters, or if one line
+            stands for all combinations.
+        pooled: the names of the further swept parameters over which the median is taken too.
+        place: the index of the line among those of the same method.
+        runs: the runs of the line.
     """
 
     method: str
@@ -39,19 +40,19 @@ class MedianLine:
     runs: tuple[StoredRun, ...]
 
     def label(self, several_methods: bool) -> str:
-        """What a legend calls it; the method is left out where there is only one."""
+        """Return the text for the legend; it names the method if there are several, or if no combination is named."""
         over = f"median over the starts and {listed(self.pooled)}" if self.pooled else ""
         return ", ".join(filter(None, (self.method if several_methods or not self.combination else "", self.combination, over)))
 
 
 @dataclass(frozen=True)
 class ParameterSweep:
-    """An objective's runs, by the value of one swept parameter.
+    """The runs of one objective, by the value of one swept parameter.
 
     Attributes:
         objective: the objective's label.
         parameter: the swept parameter, as `optimizer.name`.
-        runs: the runs that have it, all optimizers together.
+        runs: the runs that have this parameter, of all optimizers together.
     """
 
     objective: str
@@ -65,7 +66,7 @@ class ParameterSweep:
 
     @cached_property
     def methods(self) -> dict[str, list[StoredRun]]:
-        """The runs of each optimizer; of each optimizer and gradient backend, where there are several of these."""
+        """The runs of each optimizer; if there are several gradient backends, of each optimizer and gradient backend."""
         several = len({run.gradient for run in self.runs}) > 1
         methods: dict[str, list[StoredRun]] = {}
         for run in self.runs:
@@ -74,30 +75,33 @@ class ParameterSweep:
 
     @cached_property
     def lines(self) -> list[MedianLine]:
-        """The medians, one line for each method and each combination of its further swept parameters if these are few."""
+        """The lines of medians.
+
+        Each method has one line, or one line for each combination of its further swept parameters if there are few combinations.
+        """
         return [line for method, runs in self.methods.items() for line in _lines(method, runs, self.parameter)]
 
     @property
     def limits(self) -> list[float]:
-        """2/L for each L among the runs, smallest first; empty unless the learning rate is swept and L is known."""
+        """2/L for each L among the runs, in increasing order; empty unless the learning rate is swept and L is known."""
         curvatures = {run.curvature[1] for run in self.runs if run.curvature is not None}
         limits = {stability_limit(curvature) for curvature in curvatures}
         return sorted(limit for limit in limits if limit is not None) if self.parameter == LEARNING_RATE else []
 
     @property
     def near_limits(self) -> list[float]:
-        """Those limits that are near enough to the values tried to be drawn beside them."""
+        """The limits that lie close enough to the values tried to be drawn in the same panel."""
         values = self.values(self.runs)
         return [limit for limit in self.limits if values.min() / 3 <= limit <= values.max() * 3]
 
     @property
     def is_plain(self) -> bool:
-        """Whether every run is one of gradient descent itself, to which 2/L applies."""
+        """True if all runs are of plain gradient descent, to which the limit 2/L applies."""
         return all(is_plain(run.optimizer) for run in self.runs)
 
     @property
     def is_log_spaced(self) -> bool:
-        """Whether the values are spread more evenly on a logarithmic axis than on a linear one."""
+        """True if the values are more evenly spaced on a logarithmic axis than on a linear one."""
         points = np.unique(self.values(self.runs))
         if len(points) < 2 or points[0] <= 0:
             return False
@@ -108,7 +112,7 @@ class ParameterSweep:
 
     @property
     def known(self) -> bool:
-        """Whether the minimum is known, so that it is the gap that is measured; else the gradient norm."""
+        """True if the minimum is known, so that the gap to it is measured; otherwise the gradient norm is measured."""
         return self.runs[0].minimum_value is not None
 
     @property
@@ -118,23 +122,23 @@ class ParameterSweep:
 
     @property
     def touches_floor(self) -> bool:
-        """Whether a run ends at the rounding level or below."""
+        """True if a run ends at the rounding level or below it."""
         return any(_last(run) <= self.floor for run in self.runs)
 
     def values(self, runs: Sequence[StoredRun]) -> Array:
-        """The swept parameter of some runs, `(runs,)`."""
+        """Return the swept parameter of some runs, `(runs,)`."""
         return np.array([float(run.parameters[self.parameter] or 0.0) for run in runs])
 
     def last(self, runs: Sequence[StoredRun]) -> Array:
-        """The last gap or gradient norm of some runs, at least the rounding level, `(runs,)`; +inf for those lost."""
+        """Return the last gap or gradient norm of some runs, at least the rounding level, `(runs,)`; +inf for lost runs."""
         return np.array([math.inf if _is_lost(run) else max(_last(run), self.floor) for run in runs])
 
     def lost(self, runs: Sequence[StoredRun]) -> list[StoredRun]:
-        """Those of some runs whose last gap says nothing but that they are lost."""
+        """Return those of some runs that are lost, or whose last gap or gradient norm is not finite."""
         return [run for run in runs if _is_lost(run)]
 
     def medians(self, runs: Sequence[StoredRun]) -> tuple[Array, Array]:
-        """Return each value of the swept parameter, and the median over all its runs; NaN where that is lost."""
+        """Return each value of the swept parameter, and the median over the runs with it; NaN where the median is infinite."""
         values, last = self.values(runs), self.last(runs)
         points = np.unique(values)
         medians = np.array([np.median(last[values == point]) for point in points])
@@ -142,9 +146,10 @@ class ParameterSweep:
 
 
 def parameter_sweeps(results: Results) -> list[ParameterSweep]:
-    """Return a sweep for each objective and parameter: of each optimizer the learning rate, else what it sweeps first.
+    """Return a sweep for each objective and parameter.
 
-    Sweeps of what is no number are left out.
+    The parameter is the learning rate if an optimizer sweeps it, or else the first parameter that it sweeps. Sweeps of parameters
+    that are not numbers are left out.
     """
     keys = {}
     for optimizer, names in results.swept.items():
@@ -165,7 +170,7 @@ def _lines(method: str, runs: Sequence[StoredRun], parameter: str) -> list[Media
         combinations.setdefault(tuple(run.parameters.get(key) for key in further), []).append(run)
     settings = {(run.parameters[parameter], *(run.parameters.get(key) for key in further)) for run in runs}
     if len(settings) == len({run.parameters[parameter] for run in runs}):
-        # The further parameters move together with this one, so that nothing is mixed.
+        # Each value of the swept parameter has one combination of the others, so a median mixes no settings.
         return [MedianLine(method, "", (), 0, tuple(runs))]
     names = tuple(key.partition(".")[2] for key in further)
     if len(combinations) > MOST_LINES:
@@ -183,9 +188,9 @@ def _lines(method: str, runs: Sequence[StoredRun], parameter: str) -> list[Media
     ]
 
 
-def _text(value: Value, beside: Sequence[float]) -> str:
+def _text(value: Value, others: Sequence[float]) -> str:
     if isinstance(value, float):
-        return number(value, beside)
+        return number(value, others)
     return str(value).lower() if isinstance(value, bool) else str(value)
 
 

@@ -1,8 +1,8 @@
-"""How fast gradient descent comes down: what theory promises of a learning rate, and what a trajectory shows.
+"""Linear rates of convergence: the factor that theory predicts for a learning rate, and the factor that a trajectory shows.
 
-Near a minimiser whose Hessian has its eigenvalues between μ and L, x − γ ∇f(x) multiplies the error along an eigenvector by
-1 − γλ; so the error shrinks by max(|1 − γμ|, |1 − γL|) a step, in the end. That is smallest at γ = 2/(μ + L), where it is
-(κ − 1)/(κ + 1) with κ = L/μ, and 1 at γ = 2/L, beyond which the error grows.
+Near a minimiser whose Hessian has its eigenvalues between μ and L, x − γ ∇f(x) multiplies the error along an eigenvector with
+eigenvalue λ by 1 − γλ. In the end, the error therefore changes by the factor max(|1 − γμ|, |1 − γL|) in each step. This factor is
+smallest at γ = 2/(μ + L), where it is (κ − 1)/(κ + 1) with κ = L/μ. It is 1 at γ = 2/L, and the error grows beyond that.
 
 Source: Polyak, Introduction to Optimization (1987), section 1.4.1; Nesterov, Introductory Lectures on Convex Optimization (2004),
 theorem 2.1.15.
@@ -22,26 +22,26 @@ from runner.contracts.outcomes import Outcome
 
 FEWEST_POINTS = 4
 ABOVE_ROUNDING = 1e3
-"""So many times its rounding level a measured quantity must be for its logarithm to be worth fitting."""
+"""A value takes part in a fit only if it is at least this number of times its rounding level."""
 EPSILON = float(np.finfo(np.float64).eps)
 STILL = 0.01
-"""By no more than this share f − f* changes over the latter half of a run that has settled where it is above zero."""
+"""Largest relative change of f − f* over the latter half of a run that has settled where f − f* is above zero."""
 SLACK = 10.0
-"""So many times ‖∇f‖²/2μ f − f* must be before the known minimiser counts as far away."""
+"""Factor by which f − f* must exceed ‖∇f‖²/2μ before the known minimiser counts as far away."""
 SAME_PLACE = 1e-6
-"""Points nearer to each other than this, relative to max(1, ‖x*‖), are the same."""
+"""Points nearer to each other than this, relative to max(1, ‖x*‖), count as the same point."""
 
 
 @dataclass(frozen=True)
 class LinearRate:
-    """The factor by which the error shrinks, or grows, in each step; from a fit of a logarithm against the step.
+    """The factor by which the error changes in each step, from a fit of its logarithm against the step.
 
     Attributes:
-        factor: the factor.
-        uncertainty: of the factor: the standard error of the fit, or if that is larger, the difference between the fits of the
-            earlier and the later half of the points, which tells whether the rate still changes.
-        first: the step at which the fitted range begins.
-        last: the step at which it ends.
+        factor: the factor; below 1 the error shrinks.
+        uncertainty: the uncertainty of the factor: the larger of the fit's standard error, and the difference between the fits of
+            the earlier and the later half of the points. The difference shows whether the rate still changes.
+        first: the first step of the fit.
+        last: the last step of the fit.
     """
 
     factor: float
@@ -51,12 +51,17 @@ class LinearRate:
 
     @property
     def shrinks(self) -> bool:
-        """Whether the error shrinks, by more than the uncertainty."""
+        """True if the factor is below 1 by more than twice its uncertainty."""
         return self.factor + 2.0 * self.uncertainty < 1.0
 
 
 def contraction(learning_rate: Array, curvature: tuple[float, float]) -> Array:
-    """Return max(|1 − γμ|, |1 − γL|), the factor that theory promises, for each γ, given μ and L."""
+    """Return max(|1 − γμ|, |1 − γL|), the factor that theory predicts, for each γ.
+
+    Args:
+        learning_rate: γ, of any shape.
+        curvature: μ and L, the smallest and the largest eigenvalue of the Hessian at the minimiser.
+    """
     low, high = curvature
     factor: Array = np.maximum(np.abs(1.0 - learning_rate * low), np.abs(1.0 - learning_rate * high))
     return factor
@@ -71,11 +76,16 @@ def best_learning_rate(curvature: tuple[float, float]) -> tuple[float, float] | 
 
 
 def linear_rate(run: StoredRun, series: Series, minimiser: Array | None = None) -> LinearRate | None:
-    """Measure the factor by which a run's error shrinks in each step.
+    """Measure the factor by which a run's error changes in each step.
 
-    The error is √(f − f*), or ‖∇f‖ where f* is unknown; near a minimiser with a positive definite Hessian both are
-    proportional to the distance from it. Fitted is the latter half of the steps before the first at which f − f* or ‖∇f‖ is
-    within a thousand times its rounding level.
+    The error is √(f − f*), or ‖∇f‖ where f* is unknown. Near a minimiser with a positive definite Hessian, both are proportional
+    to the distance from it. The fit covers the latter half of the steps before f − f* or ‖∇f‖ first falls to a thousand times its
+    rounding level.
+
+    Args:
+        run: the run.
+        series: its trajectory.
+        minimiser: the known minimiser, `(dimension,)`.
 
     Returns:
         The rate, see `fitted_rate`; None for a run that settled elsewhere, see `settled_elsewhere`.
@@ -89,11 +99,12 @@ def linear_rate(run: StoredRun, series: Series, minimiser: Array | None = None) 
 
 
 def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = None) -> bool:
-    """Whether a run came to rest away from the known minimum: in another one, or at a saddle.
+    """Return true if a run came to rest away from the known minimum: in another minimum, or at a saddle.
 
-    Its f − f* then stands still above rounding, which says nothing of the rate at the known minimum, while ‖∇f‖ goes to zero: it
-    falls a hundredfold over the latter half, is rounding, or is smaller than f − f* ≤ ‖∇f‖²/2μ allows near the known minimiser.
-    Another minimum that is as low is told by its place, where that is known.
+    Its f − f* then stays above rounding, which says nothing of the rate at the known minimum, while ‖∇f‖ goes to zero. ‖∇f‖
+    counts as zero if it falls a hundredfold over the latter half, or is rounding. It also counts if f − f* is larger than
+    ‖∇f‖²/2μ, its bound near the known minimiser, allows. A minimum that is as low as the known one is recognised by its position,
+    if that is known.
 
     Args:
         run: the run.
@@ -109,38 +120,34 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
         return False
     arrived = bool(norms[1] <= max(STILL * norms[0], _least_norm(series.gradient_norm)))
     settled = arrived or run.outcome in (Outcome.CONVERGED, Outcome.STALLED)
-    if minimiser is not None and series.x is not None and settled and _is_far(run, series.x[last], minimiser, gaps[1], norms[1]):
-        return True
+    curvature = 0.0 if run.curvature is None else run.curvature[0]
+    if settled and curvature > 0.0 and minimiser is not None and series.x is not None:
+        # Another minimum may be as low. Its f and ‖∇f‖ are smaller than they could be so far from the known minimiser.
+        distance = float(np.linalg.norm(series.x[last] - minimiser))
+        same_place = SAME_PLACE * max(1.0, float(np.linalg.norm(minimiser)))
+        if distance > max(same_place, SLACK * norms[1] / curvature) and gaps[1] < curvature * distance**2 / (2.0 * SLACK):
+            return True
     if not gaps[1] > ABOVE_ROUNDING * rounding_level(run.minimum_value):
         return False
-    near = run.curvature is None or run.curvature[0] <= 0.0 or gaps[1] <= SLACK * norms[1] ** 2 / (2.0 * run.curvature[0])
+    near = curvature <= 0.0 or gaps[1] <= SLACK * norms[1] ** 2 / (2.0 * curvature)
     return bool(abs(gaps[0] - gaps[1]) <= STILL * gaps[1] and (arrived or not near))
 
 
-def _is_far(run: StoredRun, x: Array, minimiser: Array, gap: float, gradient_norm: float) -> bool:
-    """Whether f and ‖∇f‖ are smaller than they could be so far from the minimiser, if x belonged to it."""
-    if run.curvature is None or run.curvature[0] <= 0.0:
-        return False
-    curvature, distance = run.curvature[0], float(np.linalg.norm(x - minimiser))
-    rounding = SAME_PLACE * max(1.0, float(np.linalg.norm(minimiser)))
-    return distance > max(rounding, SLACK * gradient_norm / curvature) and gap < curvature * distance**2 / (2.0 * SLACK)
-
-
 def _least_norm(norms: Array) -> float:
-    """Return what ‖∇f‖ must exceed to be worth fitting."""
+    """Return the smallest ‖∇f‖ that takes part in a fit."""
     return ABOVE_ROUNDING * EPSILON * float(np.max(norms, initial=0.0, where=np.isfinite(norms)))
 
 
 def fitted_rate(curve: Array, floor: float) -> LinearRate | None:
-    """Fit ln(curve) = a + k ln(factor) to the latter half of the steps k before the curve first meets the floor.
+    """Fit ln(curve) = a + k ln(factor) to the latter half of the steps k before the curve first falls to the floor.
 
     Args:
-        curve: what shrinks, at each step, `(steps + 1,)`.
-        floor: at or below this it is rounding.
+        curve: the error at each step, `(steps + 1,)`.
+        floor: the rounding level of the error.
 
     Returns:
-        The factor. If the floor is met too early for a fit, half the mean factor that would lead there, give or take as much.
-        None if fewer than four points are left to fit for another reason.
+        The factor. If the curve falls to the floor too early for a fit, the result is half the mean factor of those steps, with
+        an uncertainty of the same size. None if fewer than four points are left for another reason.
     """
     sound = np.isfinite(curve) & (curve > floor)
     end = len(curve) if sound.all() else int(np.argmin(sound))

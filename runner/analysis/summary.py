@@ -1,4 +1,4 @@
-"""Runs counted: what became of each setting over its starts, and which setting of each optimizer did best."""
+"""Counts of runs: how the runs of each setting ended over its starts, and which setting of each optimizer is the best."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import numpy as np
 
@@ -15,7 +16,7 @@ from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome
 from runner.tables.readable import counted, listed, number
 
 LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
-"""The outcomes after which a run's last value says nothing but that it is lost; it then counts as +inf."""
+"""The outcomes of a lost run. Its last value says nothing else, so it counts as +inf."""
 
 LEARNING_RATE = "optimizer.learning_rate"
 SUMMARY_HEADER = (
@@ -33,9 +34,9 @@ SUMMARY_HEADER = (
 )
 
 SUMMARY_CAPTION = (
-    "The best setting of each optimizer: the one with the most converged runs over all starting points, then the fewest lost, "
-    "then the fewest steps to converge, then the smallest gap f − f* at the end (the smallest f where f* is unknown). Its "
-    "medians stand beside it."
+    "The outcomes and behaviours of each optimizer over all its settings, and its best setting with the medians of that setting. "
+    "The best setting has the most converged runs over all starting points; among equals the fewest lost runs, then the fewest "
+    "steps to converge, then the smallest gap f − f* at the end (the smallest f if f* is unknown)."
 )
 
 Value = float | int | str | bool | None
@@ -51,14 +52,15 @@ class SettingSummary:
         gradient: the gradient backend's label.
         optimizer: the optimizer's label, without its swept parameters.
         parameters: every parameter of the three, as `kind.name`.
-        varied: those of `parameters` in which the settings with the same three labels differ.
+        varied: the keys of `parameters` in which the settings with the same three labels differ.
         runs: its runs, one for each start that is stored.
-        outcomes: how many runs ended how, in the order of `runner.Outcome`; only outcomes that occur.
-        median_steps: steps taken by its converged runs, the median; NaN if none converged.
-        median_gap: last value minus the known minimum, the median over all runs, lost ones as +inf; NaN if unknown.
-        median_value: the last value, likewise.
-        shown: the values of `varied` as people read them, with the digits that tell them from those of the other settings
-            and a learning rate from 2/L; empty if nobody compared them.
+        outcomes: the number of runs with each outcome, in the order of `runner.Outcome`; only outcomes that occur.
+        median_steps: the median number of steps of its converged runs; NaN if none converged.
+        median_gap: the median over all runs of the last value minus the known minimum, lost runs as +inf; NaN if the minimum is
+            unknown.
+        median_value: the median over all runs of the last value, lost runs as +inf.
+        shown: the values of `varied` as texts, with enough digits to distinguish them from those of the other settings, and a
+            learning rate from 2/L; empty if the setting was not compared with others.
     """
 
     objective: str
@@ -73,29 +75,29 @@ class SettingSummary:
     median_value: float
     shown: Mapping[str, str] = field(default_factory=dict)
 
-    @property
+    @cached_property
     def converged(self) -> int:
-        """How many of its runs converged."""
+        """The number of its runs that converged."""
         return self.outcomes.get(Outcome.CONVERGED, 0)
 
-    @property
+    @cached_property
     def lost(self) -> int:
-        """How many of its runs diverged, met a number that is not finite, or failed."""
+        """The number of its runs that diverged, met a number that is not finite, or failed."""
         return sum(count for outcome, count in self.outcomes.items() if outcome in LOST_OUTCOMES)
 
-    @property
+    @cached_property
     def label(self) -> str:
-        """The varied parameters with their values, e.g. `learning_rate = 0.489`; empty if nothing is varied."""
-        values = {key: self.shown.get(key) or _shown(self.parameters.get(key)) for key in self.varied}
+        """The varied parameters with their values, such as `learning_rate = 0.489`; empty if no parameter is varied."""
+        values = {key: self.shown.get(key) or _as_text(self.parameters.get(key)) for key in self.varied}
         return ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in values.items())
 
     @property
     def rank(self) -> tuple[float, float, float, float]:
-        """What settings are ordered by, smallest first.
+        """The key by which settings are ranked, the smallest first.
 
-        More converged runs are better; then fewer lost ones; then fewer steps to converge, the median; then a smaller last
-        gap, the median (the last value where the minimum is unknown). What is NaN or missing is worst. A gap below zero is
-        rounding, and counts as zero.
+        More converged runs are better; then fewer lost runs; then a smaller median of the steps to converge; then a smaller
+        median of the last gap, or of the last value if the minimum is unknown. NaN is worst. A gap below zero counts as zero,
+        because it is rounding.
         """
         last = self.median_value if math.isnan(self.median_gap) else max(self.median_gap, 0.0)
         return -self.converged, self.lost, _worst_if_nan(self.median_steps), _worst_if_nan(last)
@@ -109,10 +111,10 @@ class SummaryRow:
         objective: the objective's label.
         gradient: the gradient backend's label.
         optimizer: the optimizer's label.
-        runs: how many runs are stored.
-        outcomes: how many runs ended how, in the order of `runner.Outcome`; only outcomes that occur.
-        behaviours: how many runs moved how, in the order of `runner.Behaviour`; only behaviours that occur.
-        best: the setting of the smallest `rank`, the first in the grid where several tie; None if every run is lost.
+        runs: the number of stored runs.
+        outcomes: the number of runs with each outcome, in the order of `runner.Outcome`; only outcomes that occur.
+        behaviours: the number of runs with each behaviour, in the order of `runner.Behaviour`; only behaviours that occur.
+        best: the setting with the smallest `rank`, the first in the grid if several tie; None if every run is lost.
     """
 
     objective: str
@@ -125,15 +127,17 @@ class SummaryRow:
 
 
 def summarize_settings(runs: Iterable[StoredRun]) -> list[SettingSummary]:
-    """Group runs that differ in their start alone, in the order in which the settings first occur."""
+    """Group runs that differ only in their start, in the order in which the settings first occur."""
     return [setting for group in _by_labels(runs).values() for setting in _settings(group)]
 
 
 def best_setting(settings: Iterable[SettingSummary]) -> SettingSummary:
-    """Return the setting of the smallest `rank`, the first where several tie; one that lost every run only if all did.
+    """Return the setting with the smallest `rank`, the first if several tie.
+
+    A setting that lost all its runs is returned only if all settings did.
 
     Raises:
-        ValueError: there is none.
+        ValueError: `settings` is empty.
     """
     return min(settings, key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
 
@@ -149,35 +153,54 @@ def summarize(runs: Iterable[StoredRun]) -> list[SummaryRow]:
 
 
 def count_outcomes(runs: Iterable[StoredRun]) -> dict[str, int]:
-    """Count how many runs ended how, in the order of `runner.Outcome`; only outcomes that occur."""
+    """Return the number of runs with each outcome, in the order of `runner.Outcome`; only outcomes that occur."""
     counts = Counter(run.outcome for run in runs)
     known = {str(outcome): counts.pop(outcome) for outcome in OUTCOMES if outcome in counts}
     return known | dict(sorted(counts.items()))
 
 
 def count_behaviours(runs: Iterable[StoredRun]) -> dict[str, int]:
-    """Count how many runs moved how, in the order of `runner.Behaviour`; only behaviours that occur."""
+    """Return the number of runs with each behaviour, in the order of `runner.Behaviour`; only behaviours that occur."""
     counts = Counter(run.behaviour for run in runs)
     return {str(behaviour): counts[behaviour] for behaviour in BEHAVIOURS if behaviour in counts}
 
 
 def rounding_level(minimum_value: float | None) -> float:
-    """Return ε · max(1, |f*|), with the machine's ε = 2⁻⁵²: about what rounding makes of a gap f − f* where f is of that size.
+    """Return ε · max(1, |f*|), with the machine's ε = 2⁻⁵²: about the rounding error of a gap f − f* where f is of that size.
 
-    Where f* = 0 and f is computed without cancellation, as in x², smaller gaps are more than rounding.
+    Where f* = 0 and f is computed without cancellation, as in x², smaller gaps than this are more than rounding.
     """
     return float(np.finfo(np.float64).eps) * max(1.0, abs(minimum_value or 0.0))
 
 
 def summary_table(rows: Sequence[SummaryRow]) -> Cells:
-    """Return the header and the cells of the table that people read: one line for each row, numbers rounded."""
-    return SUMMARY_HEADER, [_summary_cells(row) for row in rows]
+    """Return the header and the cells of the table on the page: one row for each summary, numbers rounded."""
+    cells: list[tuple[str, ...]] = []
+    for row in rows:
+        outcomes = listed([f"{count} {outcome}" for outcome, count in row.outcomes.items()])
+        behaviours = listed([f"{count} {behaviour}" for behaviour, count in row.behaviours.items()])
+        group = (row.objective, row.gradient, row.optimizer, str(row.runs), outcomes, behaviours)
+        best = row.best
+        if best is None:
+            cells.append((*group, "none", "", "", "", ""))
+            continue
+        cells.append(
+            (
+                *group,
+                best.label or "the only one",
+                f"{best.converged} of {counted(len(best.runs), 'run')}",
+                "" if math.isnan(best.median_steps) else number(best.median_steps),
+                "unknown" if math.isnan(best.median_gap) else number(best.median_gap),
+                number(best.median_value),
+            )
+        )
+    return SUMMARY_HEADER, cells
 
 
 def settings_table(settings: Sequence[SettingSummary]) -> Cells:
-    """Return the header and the cells of the table that programs read: one line for each setting, numbers in full.
+    """Return the header and the cells of the table in the CSV file: one row for each setting, numbers in full.
 
-    A parameter that a setting does not have is the empty string; a number that does not exist is `nan`.
+    A parameter that a setting does not have is the empty string; a missing number is `nan`.
     """
     parameters = list(dict.fromkeys(key for setting in settings for key in setting.parameters))
     evaluations = list(dict.fromkeys(key for setting in settings for run in setting.runs for key in run.evaluations))
@@ -185,7 +208,25 @@ def settings_table(settings: Sequence[SettingSummary]) -> Cells:
     medians = ("median_steps_to_converge", "median_final_gap", "median_final_value")
     costs = tuple(f"median_{key}_evaluations" for key in evaluations)
     header = ("objective", "gradient", "optimizer", *parameters, *counts, *medians, *costs)
-    return header, [_setting_cells(setting, parameters, evaluations) for setting in settings]
+    cells: list[tuple[str, ...]] = []
+    for setting in settings:
+        values = (setting.parameters.get(key) for key in parameters)
+        behaviours = count_behaviours(setting.runs)
+        evaluated = (float(np.median([run.evaluations.get(key, 0) for run in setting.runs])) for key in evaluations)
+        cells.append(
+            (
+                setting.objective,
+                setting.gradient,
+                setting.optimizer,
+                *("" if value is None else str(value).lower() if isinstance(value, bool) else str(value) for value in values),
+                str(len(setting.runs)),
+                *(str(setting.outcomes.get(outcome, 0)) for outcome in OUTCOMES),
+                *(str(behaviours.get(behaviour, 0)) for behaviour in BEHAVIOURS),
+                *(repr(median) for median in (setting.median_steps, setting.median_gap, setting.median_value)),
+                *(repr(median) for median in evaluated),
+            )
+        )
+    return header, cells
 
 
 def _by_labels(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], list[StoredRun]]:
@@ -206,36 +247,37 @@ def _settings(group: Sequence[StoredRun]) -> list[SettingSummary]:
     varied = tuple(key for key in group[0].parameters if len(values[key]) > 1)
     curvatures = {run.curvature[1] for run in group if run.curvature is not None}
     limits = [limit for limit in map(stability_limit, curvatures) if limit is not None]
-    texts = {key: _texts(values[key], limits if key == LEARNING_RATE else ()) for key in varied}
-    return [_setting(starts, varied, texts) for starts in settings.values()]
+    texts = {key: _distinct_texts(values[key], limits if key == LEARNING_RATE else ()) for key in varied}
+    summaries = []
+    for runs in settings.values():
+        first = runs[0]
+        steps = [float(run.steps) for run in runs if run.outcome == Outcome.CONVERGED]
+        known = first.minimum_value is not None
+        summaries.append(
+            SettingSummary(
+                first.objective,
+                first.gradient,
+                first.optimizer,
+                dict(first.parameters),
+                varied,
+                tuple(runs),
+                count_outcomes(runs),
+                float(np.median(steps)) if steps else math.nan,
+                _median_last(runs, lambda run: run.final_gap) if known else math.nan,
+                _median_last(runs, lambda run: run.final_value),
+                {key: texts[key].get(value) or _as_text(value) for key in varied for value in [first.parameters.get(key)]},
+            )
+        )
+    return summaries
 
 
-def _texts(values: Iterable[Value], limits: Iterable[float]) -> dict[Value, str]:
-    """Return the floats among some values as text, with digits that tell them from each other and from some limits."""
+def _distinct_texts(values: Iterable[Value], limits: Iterable[float]) -> dict[Value, str]:
+    """Return a text for each float among some values, with enough digits to distinguish it from the others and the limits."""
     floats = [value for value in values if isinstance(value, float)]
     ordered = sorted({value for value in (*floats, *limits) if math.isfinite(value)})
-    # Rounding keeps the order, so that the nearest few stand for all.
+    # Rounding keeps the order, so it is enough to compare each value with its nearest neighbours.
     near = {value: ordered[max(place - 3, 0) : place + 4] for place, value in enumerate(ordered)}
     return {value: number(value, near.get(value, ())) for value in floats}
-
-
-def _setting(runs: Sequence[StoredRun], varied: tuple[str, ...], texts: Mapping[str, Mapping[Value, str]]) -> SettingSummary:
-    first = runs[0]
-    steps = [float(run.steps) for run in runs if run.outcome == Outcome.CONVERGED]
-    known = first.minimum_value is not None
-    return SettingSummary(
-        first.objective,
-        first.gradient,
-        first.optimizer,
-        dict(first.parameters),
-        varied,
-        tuple(runs),
-        count_outcomes(runs),
-        float(np.median(steps)) if steps else math.nan,
-        _median_last(runs, lambda run: run.final_gap) if known else math.nan,
-        _median_last(runs, lambda run: run.final_value),
-        {key: texts[key].get(value) or _shown(value) for key in varied for value in [first.parameters.get(key)]},
-    )
 
 
 def _median_last(runs: Sequence[StoredRun], last: Callable[[StoredRun], float]) -> float:
@@ -247,42 +289,7 @@ def _worst_if_nan(value: float) -> float:
     return math.inf if math.isnan(value) else value
 
 
-def _shown(value: Value) -> str:
+def _as_text(value: Value) -> str:
     if isinstance(value, float):
         return number(value)
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _summary_cells(row: SummaryRow) -> tuple[str, ...]:
-    outcomes = listed([f"{count} {outcome}" for outcome, count in row.outcomes.items()])
-    behaviours = listed([f"{count} {behaviour}" for behaviour, count in row.behaviours.items()])
-    group = (row.objective, row.gradient, row.optimizer, str(row.runs), outcomes, behaviours)
-    best = row.best
-    if best is None:
-        return *group, "none", "", "", "", ""
-    return (
-        *group,
-        best.label or "the only one",
-        f"{best.converged} of {counted(len(best.runs), 'run')}",
-        "" if math.isnan(best.median_steps) else number(best.median_steps),
-        "unknown" if math.isnan(best.median_gap) else number(best.median_gap),
-        number(best.median_value),
-    )
-
-
-def _setting_cells(setting: SettingSummary, parameters: Sequence[str], evaluations: Sequence[str]) -> tuple[str, ...]:
-    values = (setting.parameters.get(key) for key in parameters)
-    medians = (setting.median_steps, setting.median_gap, setting.median_value)
-    behaviours = count_behaviours(setting.runs)
-    counts = (float(np.median([run.evaluations.get(key, 0) for run in setting.runs])) for key in evaluations)
-    return (
-        setting.objective,
-        setting.gradient,
-        setting.optimizer,
-        *("" if value is None else str(value).lower() if isinstance(value, bool) else str(value) for value in values),
-        str(len(setting.runs)),
-        *(str(setting.outcomes.get(outcome, 0)) for outcome in OUTCOMES),
-        *(str(behaviours.get(behaviour, 0)) for behaviour in BEHAVIOURS),
-        *(repr(median) for median in medians),
-        *(repr(count) for count in counts),
-    )

@@ -1,4 +1,4 @@
-"""What a sweep of a parameter shows, in sentences: which value did best, and how the runs stand to the theory of 2/L."""
+"""The findings of a parameter sweep as sentences: the best value, and how the runs agree with the theory of 2/L."""
 
 from __future__ import annotations
 
@@ -16,11 +16,38 @@ from runner.tables.readable import counted, number, part
 
 
 def sweep_finding(sweep: ParameterSweep) -> str:
-    """Say at which value each method did best, and set what was measured on both sides of 2/L beside what theory says."""
-    return " ".join([_best(sweep), *_theory(sweep)])
+    """Return sentences on a sweep: the best value for each method, and the outcomes below, at and above 2/L if L is known."""
+    text = [_best_values(sweep)]
+    if len(sweep.limits) != 1:
+        return text[0]
+    limit = sweep.limits[0]
+    limit_text = number(limit, sweep.values(sweep.runs))
+    for name, runs in sweep.methods.items():
+        below, at, above = ([run for run in runs if _side(run, limit) == side] for side in (-1, 0, 1))
+        sides = [(side, words) for side, words in ((below, "below"), (at, "at"), (above, "above")) if side]
+        counts = "; ".join(f"{words} it, {_outcomes(sweep, side)}" for side, words in sides)
+        if not is_plain(runs[0].optimizer):
+            text.append(f"{name} is not plain gradient descent, and 2/L = {limit_text} is no promise for it: {counts}.")
+            continue
+        text.append(f"For {name}, 2/L is {limit_text}: {counts}.")
+        diverged = sum(run.outcome == Outcome.DIVERGED for run in below)
+        non_finite = sum(run.outcome == Outcome.NON_FINITE for run in below)
+        settled = sum(run.outcome == Outcome.CONVERGED for run in above)
+        if diverged:
+            text.append(f"{counted(diverged, 'run')} diverged below it, which theory does not exclude far from the minimiser.")
+        if non_finite:
+            text.append(f"{counted(non_finite, 'run')} below it met a number that is not finite, of which theory says nothing.")
+        if settled:
+            elsewhere = "which theory allows only elsewhere than at that minimiser, or from points that lead exactly to it"
+            text.append(f"{counted(settled, 'run')} converged above it, {elsewhere}.")
+        if below and above and not (diverged or non_finite or settled):
+            text.append("No run is at odds with the theory.")
+        text += _unfinished(sweep, below, limit)
+    return " ".join(text)
 
 
-def _best(sweep: ParameterSweep) -> str:
+def _best_values(sweep: ParameterSweep) -> str:
+    """Return a sentence on the best value of the swept parameter for each method."""
     text = []
     for name, runs in sweep.methods.items():
         best = min(summarize_settings(runs), key=lambda setting: setting.rank)
@@ -36,35 +63,18 @@ def _best(sweep: ParameterSweep) -> str:
     return f"On {sweep.objective}, {'; '.join(text)}."
 
 
-def _theory(sweep: ParameterSweep) -> list[str]:
-    if len(sweep.limits) != 1:
-        return []
-    limit = sweep.limits[0]
-    shown = number(limit, sweep.values(sweep.runs))
-    text = []
-    for name, runs in sweep.methods.items():
-        below, at, above = ([run for run in runs if _side(run, limit) == side] for side in (-1, 0, 1))
-        sides = [(side, words) for side, words in ((below, "below"), (at, "at"), (above, "above")) if side]
-        counts = "; ".join(f"{words} it, {_fate(sweep, side)}" for side, words in sides)
-        if is_plain(runs[0].optimizer):
-            text.append(f"For {name}, 2/L is {shown}: {counts}.")
-            text += _exceptions(below, above)
-            text += _unfinished(sweep, below, limit)
-        else:
-            text.append(f"{name} is not plain gradient descent, and 2/L = {shown} is no promise for it: {counts}.")
-    return text
-
-
 def _rate(run: StoredRun) -> float:
     return float(run.parameters[LEARNING_RATE] or 0.0)
 
 
 def _side(run: StoredRun, limit: float) -> int:
+    """Return −1, 0 or 1 for a learning rate below, at or above the limit."""
     rate = _rate(run)
     return 0 if math.isclose(rate, limit, rel_tol=1e-12) else 1 if rate > limit else -1
 
 
-def _fate(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:
+def _outcomes(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:
+    """Return the numbers of converged and of lost runs in words."""
     lost, converged = len(sweep.lost(runs)), sum(run.outcome == Outcome.CONVERGED for run in runs)
     if lost == len(runs):
         return f"{part(lost, lost, 'run')} {'was' if lost == 1 else 'were'} lost"
@@ -73,22 +83,8 @@ def _fate(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:
     return f"{part(converged, len(runs), 'run')} converged and {lost or 'none'} {'were' if lost > 1 else 'was'} lost"
 
 
-def _exceptions(below: Sequence[StoredRun], above: Sequence[StoredRun]) -> list[str]:
-    diverged, non_finite = (sum(run.outcome == outcome for run in below) for outcome in (Outcome.DIVERGED, Outcome.NON_FINITE))
-    settled = sum(run.outcome == Outcome.CONVERGED for run in above)
-    text = []
-    if diverged:
-        text.append(f"{counted(diverged, 'run')} diverged below it, which theory does not exclude far from the minimiser.")
-    if non_finite:
-        text.append(f"{counted(non_finite, 'run')} below it met a number that is not finite, of which theory says nothing.")
-    if settled:
-        elsewhere = "which theory allows only elsewhere than at that minimiser, or from points that lead exactly to it"
-        text.append(f"{counted(settled, 'run')} converged above it, {elsewhere}.")
-    return text if text or not (below and above) else ["No run is at odds with the theory."]
-
-
 def _unfinished(sweep: ParameterSweep, below: Sequence[StoredRun], limit: float) -> list[str]:
-    """Say which runs below the limit did not converge, and whether crawling explains it."""
+    """Return a sentence on the runs below the limit that ran out of steps; it names small learning rates if these explain it."""
     waiting = [run for run in below if run.outcome == Outcome.MAX_STEPS]
     if not waiting:
         return []
