@@ -1,4 +1,4 @@
-"""The search for evidence against convexity: chords that f rises above, and places where it curves downwards."""
+"""The search for evidence against convexity: chords that f exceeds, and points where f curves downwards."""
 
 from __future__ import annotations
 
@@ -13,19 +13,22 @@ from runner.contracts.arrays import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDINGS = 32.0
-"""The relative error that computing f once is given, in units of ε."""
+"""The assumed relative error of one value of f, in units of ε."""
 NEIGHBOURS = 9
+"""The number of neighbouring values from which noise is measured."""
 SPACINGS = 10.0 ** -np.arange(14.0, 0.0, -1.0)
 ORDERS = (3, 4, 5, 6)
-"""Of the differences that noise is seen in."""
+"""The orders of the differences from which noise is measured."""
 CHECKED = 32
-"""How many of the chords that look like counterexamples are checked."""
+"""Largest number of chords that are measured exactly, of those that look like counterexamples."""
 SEEDS = 4
-"""From how many of the points with the smallest curvature the search goes on."""
+"""The number of points with the smallest curvature from which the search continues downhill."""
 MOST_NEIGHBOURS = 40
+"""Largest number of neighbours that a step of the compass search tries."""
 SHORTEST = 3.0
-"""The shortest chord tried is 10 to minus this, as a part of the box."""
+"""The length of the shortest chord tried is 10 to minus this, relative to the box."""
 HALVINGS = 26
+"""The number of times that the compass search halves its step."""
 MOST_WITH_CORNERS = 8
 """The largest dimension in which the corners of the box are tried."""
 
@@ -34,14 +37,14 @@ Function = Callable[[Array], Array]
 
 @dataclass(frozen=True)
 class Chord:
-    """A chord, and how far f lies above it: f(z) − (λ f(x₁) + (1 − λ) f(x₂)) at z = λ x₁ + (1 − λ) x₂.
+    """A chord, and the height of f above it: f(z) − (λ f(x₁) + (1 − λ) f(x₂)) at z = λ x₁ + (1 − λ) x₂.
 
     Attributes:
         first: x₁, `(dimension,)`.
-        second: x₂.
+        second: x₂, `(dimension,)`.
         weight: λ.
-        excess: how far f(z) lies above the chord; above zero, f is not convex.
-        rounding: what rounding may make of the excess, at most.
+        excess: the height of f(z) above the chord; f is not convex if it is above zero.
+        rounding: the largest error of the excess that rounding and noise may cause.
     """
 
     first: Array
@@ -52,24 +55,24 @@ class Chord:
 
     @property
     def point(self) -> Array:
-        """The point z at which f lies above the chord."""
+        """The point z on the chord, `(dimension,)`."""
         return self.weight * self.first + (1.0 - self.weight) * self.second
 
     @property
     def refutes(self) -> bool:
-        """Whether the excess is more than rounding."""
+        """True if the excess is larger than its error, so that the chord refutes convexity."""
         return self.excess > self.rounding
 
 
 @dataclass(frozen=True)
 class ChordSearch:
-    """What a search over chords found.
+    """The result of a search over chords.
 
     Attributes:
-        worst: the one that lies furthest below f, beyond rounding; None if there is none.
-        tried: how many chords.
-        unknown: how many of them said nothing, because f is not finite on them.
-        noisy: how many lie below f, but by no more than its noise; of the first that were checked.
+        worst: of the chords that refute convexity, the first in decreasing order of the excess; None if no chord was found.
+        tried: the number of chords tried.
+        unknown: the number of chords that decide nothing, because f is not finite on them.
+        noisy: the number of chords whose excess is above zero, but within the noise of f, among those that were measured.
     """
 
     worst: Chord | None
@@ -80,14 +83,14 @@ class ChordSearch:
 
 @dataclass(frozen=True)
 class CurvatureSearch:
-    """What a search for the smallest eigenvalue of the Hessian found.
+    """The result of a search for the smallest eigenvalue of the Hessian.
 
     Attributes:
         smallest: the eigenvalue.
-        place: where, `(dimension,)`.
-        direction: its eigenvector.
-        tried: at how many points a Hessian was computed.
-        sampled: the smallest eigenvalue at random points, `(points,)`.
+        place: the point with this eigenvalue, `(dimension,)`.
+        direction: the eigenvector, `(dimension,)`.
+        tried: the number of points at which a Hessian was computed.
+        sampled: the smallest eigenvalue at each random point, `(points,)`.
     """
 
     smallest: float
@@ -100,18 +103,18 @@ class CurvatureSearch:
 def try_chords(
     function: Function, low: float, high: float, dimension: int, tries: int, generator: np.random.Generator
 ) -> ChordSearch:
-    """Try the chord inequality f(λx₁ + (1 − λ)x₂) ≤ λf(x₁) + (1 − λ)f(x₂) on random pairs in a box, with random λ.
+    """Try the chord inequality f(λx₁ + (1 − λ)x₂) ≤ λf(x₁) + (1 − λ)f(x₂) on random pairs of points in a box, with random λ.
 
-    Every other pair is independent and uniform; the others are neighbours, at distances spread evenly over three decades, for
-    a narrow hump is seen by short chords alone.
+    The points of every other pair are independent and uniform. The points of the remaining pairs are neighbours, at distances
+    spread evenly over three decades, because only short chords reveal a narrow hump.
 
     Args:
         function: f, `(points, dimension) -> (points,)`.
         low: the lowest value of each coordinate.
-        high: the highest.
-        dimension: how many coordinates.
-        tries: how many pairs.
-        generator: of random numbers.
+        high: the highest value of each coordinate.
+        dimension: the number of coordinates.
+        tries: the number of pairs.
+        generator: the source of random numbers.
     """
     first = generator.uniform(low, high, (tries, dimension))
     second = generator.uniform(low, high, (tries, dimension))
@@ -135,10 +138,19 @@ def try_chords(
 
 
 def measured_chord(function: Function, first: Array, second: Array, weight: float) -> Chord:
-    """Return how far f lies above one chord, and what rounding may make of that.
+    """Return the height of f above one chord, with an error bound.
 
-    Each of the three values of f is given an error of 32 ε|f|; to this come what f(z) changes by when z is moved by 4 ε of the
-    larger end (so far the computed z may lie beside the chord), and eight times the noise that is seen in f along the chord.
+    The bound is the sum of three parts:
+
+    * an error of 32 ε|f| for each of the three values of f;
+    * twice the range of f when z is moved by 4 ε of the larger end, because the computed z may lie that far from the chord;
+    * eight times the noise of f along the chord.
+
+    Args:
+        function: f, `(points, dimension) -> (points,)`.
+        first: x₁, `(dimension,)`.
+        second: x₂, `(dimension,)`.
+        weight: λ.
     """
     point = weight * first + (1.0 - weight) * second
     moved = point + 4.0 * EPSILON * np.maximum(np.abs(first), np.abs(second)) * np.array([[0.0], [-1.0], [1.0]])
@@ -149,47 +161,59 @@ def measured_chord(function: Function, first: Array, second: Array, weight: floa
 
 
 def noise_along(function: Function, first: Array, second: Array) -> float:
-    """Return the noise of f between two points: what is left of nine neighbouring values when a smooth function is taken away.
+    """Return the noise of f between two points.
 
-    Differences of order k of a smooth function fall with its spacing, those of independent noise of size σ have the mean square
-    σ² (2k)!/(k!)². The spacing grows from rounding up to a tenth of the distance, until the values are not mostly the same. To
-    this comes the smallest difference of any two values that are not the same: the height of a stair, where f is a staircase.
+    The noise is what is left of nine neighbouring values after a smooth function is subtracted. Differences of order k of a
+    smooth function fall with the spacing of the values, while those of independent noise of size σ have the mean square σ²
+    (2k)!/(k!)². The spacing grows from rounding up to a tenth of the distance, until most of the values are different.
+
+    The smallest difference of any two different values is added: where f is a staircase, it is the height of a stair.
 
     Source: Moré and Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011) 1292-1314.
 
+    Args:
+        function: f, `(points, dimension) -> (points,)`.
+        first: one point, `(dimension,)`.
+        second: the other point, `(dimension,)`.
+
     Returns:
-        The noise; infinite where f is not finite.
+        The noise; infinite if f is not finite.
     """
     chord = second - first
     steps = np.arange(NEIGHBOURS)[:, None]
-    seen = [function(np.stack([first, second]))]
+    computed = [function(np.stack([first, second]))]
     noise = 0.0
     for spacing in SPACINGS:
-        # From both ends and from the middle, each inwards.
+        # The values start at both ends, going inwards, and around the middle.
         starts = ((first, spacing), (second, -spacing), (first + (0.5 - 4.0 * spacing) * chord, spacing))
         points = np.vstack([start + signed * steps * chord for start, signed in starts])
-        seen.append(function(points))
-        if not np.isfinite(seen[-1]).all():
+        computed.append(function(points))
+        if not np.isfinite(computed[-1]).all():
             return math.inf
-        rows = seen[-1].reshape(len(starts), NEIGHBOURS)
+        rows = computed[-1].reshape(len(starts), NEIGHBOURS)
         if all(len(np.unique(row)) > NEIGHBOURS // 2 for row in rows):
-            noise = max(min(_noise(row, order) for order in ORDERS) for row in rows)
+            # The mean square of differences of order k is σ² (2k)!/(k!)².
+            sizes = {order: math.factorial(order) ** 2 / math.factorial(2 * order) for order in ORDERS}
+            noise = max(
+                min(math.sqrt(size * float(np.mean(np.diff(row, order) ** 2))) for order, size in sizes.items()) for row in rows
+            )
             break
-    stairs = np.diff(np.unique(np.concatenate(seen)))
+    stairs = np.diff(np.unique(np.concatenate(computed)))
     return noise + (float(stairs.min()) if len(stairs) else 0.0)
 
 
-def _noise(values: Array, order: int) -> float:
-    differences = np.diff(values, order)
-    scale = math.factorial(order) ** 2 / math.factorial(2 * order)
-    return math.sqrt(scale * float(np.mean(differences**2)))
-
-
 def chord_across(function: Function, place: Array, direction: Array, low: float, high: float) -> Chord | None:
-    """Return the chord through a point along a direction that lies furthest below f, relative to rounding; None if none does.
+    """Return the chord through a point along a direction that f exceeds most, relative to the error; None if f exceeds no chord.
 
-    Where f curves downwards along the direction, f exceeds the chord from x − hv to x + hv by about ½ |vᵀ∇²f v| h². Several h are
-    tried, since for small ones that is less than rounding, and for large ones f may have turned.
+    Where f curves downwards along the direction v, f exceeds the chord from x − hv to x + hv by about ½ |vᵀ∇²f v| h². Several
+    h are tried: for a small h the excess is less than rounding, and for a large h the curvature may have changed.
+
+    Args:
+        function: f, `(points, dimension) -> (points,)`.
+        place: the point x, `(dimension,)`.
+        direction: the direction v, `(dimension,)`.
+        low: the lowest value of each coordinate.
+        high: the highest value of each coordinate.
     """
     best = None
     for halving in range(1, HALVINGS):
@@ -204,21 +228,23 @@ def chord_across(function: Function, place: Array, direction: Array, low: float,
 def smallest_curvature(
     hessian: Function, low: float, high: float, dimension: int, tries: int, generator: np.random.Generator
 ) -> CurvatureSearch | None:  # fmt: skip
-    """Look for the smallest eigenvalue of the Hessian in a box: at random points, and downhill from the lowest of them.
+    """Search for the smallest eigenvalue of the Hessian in a box: at random points, and downhill from the lowest of them.
 
-    Downhill is by a compass search (Kolda, Lewis and Torczon, SIAM Review 45 (2003) 385-482): steps along the axes, halved when
-    none helps; the eigenvalue need not be smooth. With few coordinates the corners of the box are tried too.
+    The search downhill is a compass search, because the eigenvalue need not be smooth: it takes steps along the axes, and halves
+    the step when no axis leads down. In few dimensions, the corners of the box are tried too.
+
+    Source: Kolda, Lewis and Torczon, Optimization by direct search, SIAM Review 45 (2003) 385-482.
 
     Args:
         hessian: ∇²f, `(points, dimension) -> (points, dimension, dimension)`.
         low: the lowest value of each coordinate.
-        high: the highest.
-        dimension: how many coordinates.
-        tries: how many random points.
-        generator: of random numbers.
+        high: the highest value of each coordinate.
+        dimension: the number of coordinates.
+        tries: the number of random points.
+        generator: the source of random numbers.
 
     Returns:
-        None if no Hessian is finite.
+        The smallest eigenvalue found; None if no Hessian is finite.
     """
     points = generator.uniform(low, high, (tries, dimension))
     if dimension <= MOST_WITH_CORNERS:
@@ -228,8 +254,8 @@ def smallest_curvature(
     tried = len(points)
     best, place = float("inf"), points[0]
     for seed in order[np.isfinite(sampled[order])].tolist():
-        found, where, spent = _descend(hessian, points[seed], float(sampled[seed]), low, high, generator)
-        tried += spent
+        found, where, computed = _compass_search(hessian, points[seed], float(sampled[seed]), low, high, generator)
+        tried += computed
         if found < best:
             best, place = found, where
     if not np.isfinite(best):
@@ -244,16 +270,16 @@ def smallest_eigenvalues(hessian: Function, points: Array) -> Array:
     matrices = hessian(points)
     known = np.isfinite(matrices).all(axis=(-2, -1))
     smallest = np.full(len(points), np.inf)
-    some = matrices[known]
-    smallest[known] = np.linalg.eigvalsh(0.5 * some + 0.5 * some.swapaxes(-2, -1))[:, 0] if len(some) else 0.0
+    finite = matrices[known]
+    smallest[known] = np.linalg.eigvalsh(0.5 * finite + 0.5 * finite.swapaxes(-2, -1))[:, 0] if len(finite) else 0.0
     return smallest
 
 
-def _descend(
+def _compass_search(
     hessian: Function, place: Array, value: float, low: float, high: float, generator: np.random.Generator
 ) -> tuple[float, Array, int]:  # fmt: skip
-    """Return the eigenvalue and the point where the compass search ends, and how many Hessians it took."""
-    step, spent, dimension = 0.1 * (high - low), 0, len(place)
+    """Return the eigenvalue and the point at which a compass search ends, and the number of Hessians that it computed."""
+    step, computed, dimension = 0.1 * (high - low), 0, len(place)
     halvings = 0
     while halvings < HALVINGS:
         axes = np.eye(dimension)
@@ -261,13 +287,13 @@ def _descend(
             axes = axes[generator.choice(dimension, MOST_NEIGHBOURS // 2, replace=False)]
         trials = np.clip(place + step * np.vstack([axes, -axes]), low, high)
         values = smallest_eigenvalues(hessian, trials)
-        spent += len(trials)
+        computed += len(trials)
         lowest = int(np.argmin(values))
         if values[lowest] < value:
             value, place = float(values[lowest]), trials[lowest]
         else:
             step *= 0.5
             halvings += 1
-        if spent >= MOST_NEIGHBOURS * 4 * HALVINGS:
+        if computed >= MOST_NEIGHBOURS * 4 * HALVINGS:
             break
-    return value, place, spent
+    return value, place, computed

@@ -1,4 +1,4 @@
-"""What the eigenvalues of a Hessian say about the shape of an objective at a point."""
+"""The definiteness of a Hessian: the shape of an objective at a point."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from runner.contracts.arrays import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 DIFFERENCE_ERROR = 10.0 * math.sqrt(EPSILON)
-"""How exact differences are, relative to what they are taken of and to the Hessian: the error of second ones is near √ε."""
+"""The relative error of second differences, near √ε, with a margin of ten."""
 
 
 class Shape(enum.StrEnum):
@@ -41,10 +41,10 @@ class Curvature:
     """The curvature of f at a point.
 
     Attributes:
-        eigenvalues: of the Hessian's symmetric part, rising, `(dimension,)`.
-        tolerance: what an eigenvalue must exceed to count as other than zero.
-        shape: what they say together.
-        condition_number: largest over smallest |λ|; infinite where the smallest is zero within the tolerance.
+        eigenvalues: the eigenvalues of the Hessian's symmetric part, in increasing order, `(dimension,)`.
+        tolerance: an eigenvalue counts as zero if its size does not exceed this.
+        shape: the shape that follows from the signs of the eigenvalues.
+        condition_number: the largest |λ| divided by the smallest; infinite if the smallest counts as zero.
     """
 
     eigenvalues: Array
@@ -54,37 +54,38 @@ class Curvature:
 
     @property
     def signs(self) -> tuple[int, int, int]:
-        """How many eigenvalues are negative, zero and positive, within the tolerance."""
+        """The numbers of negative, zero and positive eigenvalues, within the tolerance."""
         negative = int((self.eigenvalues < -self.tolerance).sum())
         positive = int((self.eigenvalues > self.tolerance).sum())
         return negative, len(self.eigenvalues) - negative - positive, positive
 
     @property
     def singular(self) -> bool:
-        """Whether an eigenvalue is zero within the tolerance."""
+        """True if an eigenvalue is zero within the tolerance."""
         return self.signs[1] > 0
 
     @property
     def words(self) -> str:
-        """What the shape means, in a sentence without its end."""
+        """The shape and its meaning, without a full stop."""
         return f"{self.shape}, {DEFINITENESS[self.shape]}"
 
 
 def curvature_of(hessian: Array, exact: bool, scale: float) -> Curvature | None:
-    """Return the eigenvalues of a Hessian and what they say.
+    """Return the eigenvalues of a Hessian and the shape that follows from them.
 
-    An eigenvalue λ counts as zero where |λ| ≤ d ε max |λ|, the rounding of the computed eigenvalues of a d × d matrix, whose
-    error is at most a small multiple of ε‖H‖ (Golub and Van Loan, Matrix Computations, 4th ed., section 8.1). Where the Hessian
-    does not come from a formula, it counts as zero up to 10 √ε max(max |λ|, scale), the error of second differences; by Weyl's
-    inequality an error of that norm moves no eigenvalue by more.
+    An eigenvalue λ counts as zero if |λ| ≤ d ε max |λ|, the rounding of the computed eigenvalues of a d × d matrix. Their error
+    is at most a small multiple of ε‖H‖ (Golub and Van Loan, Matrix Computations, 4th ed., section 8.1).
+
+    If the Hessian does not come from a formula, λ counts as zero up to 10 √ε max(max |λ|, scale), the error of second
+    differences. By Weyl's inequality, an error of that norm moves no eigenvalue by more.
 
     Args:
         hessian: second derivatives, `(dimension, dimension)`.
-        exact: whether they come from a formula.
-        scale: the size of what differences were taken of.
+        exact: true if they come from a formula.
+        scale: the size of the values whose differences were taken.
 
     Returns:
-        None if an entry is not finite.
+        The curvature; None if an entry is not finite.
     """
     if not np.isfinite(hessian).all():
         return None
@@ -97,16 +98,14 @@ def curvature_of(hessian: Array, exact: bool, scale: float) -> Curvature | None:
         tolerance = max(tolerance, DIFFERENCE_ERROR * max(largest, scale if math.isfinite(scale) else 0.0))
     smallest = float(sizes.min())
     condition_number = largest / smallest if smallest > tolerance else math.inf
-    return Curvature(eigenvalues, tolerance, _shape(eigenvalues, tolerance), condition_number)
-
-
-def _shape(eigenvalues: Array, tolerance: float) -> Shape:
-    low, high = bool(eigenvalues[0] < -tolerance), bool(eigenvalues[-1] > tolerance)
-    flat = bool((np.abs(eigenvalues) <= tolerance).any())
-    if low and high:
-        return Shape.SADDLE
-    if high:
-        return Shape.VALLEY if flat else Shape.BOWL
-    if low:
-        return Shape.RIDGE if flat else Shape.DOME
-    return Shape.FLAT
+    upwards, downwards = bool(eigenvalues[-1] > tolerance), bool(eigenvalues[0] < -tolerance)
+    flat = bool((sizes <= tolerance).any())
+    if upwards and downwards:
+        shape = Shape.SADDLE
+    elif upwards:
+        shape = Shape.VALLEY if flat else Shape.BOWL
+    elif downwards:
+        shape = Shape.RIDGE if flat else Shape.DOME
+    else:
+        shape = Shape.FLAT
+    return Curvature(eigenvalues, tolerance, shape, condition_number)

@@ -1,4 +1,4 @@
-"""How the error of a difference depends on its spacing: the slope of its truncation error, and where all errors are least."""
+"""The error of a difference quotient as a function of its spacing: the order of truncation, and the best spacing."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from runner.contracts.arrays import Array
 EPSILON = float(np.finfo(np.float64).eps)
 UNIT_ROUNDOFF = 0.5 * EPSILON
 SPACINGS: Array = 10.0 ** -np.linspace(1.0, 15.0, 57)
-"""From 1e-1 to 1e-15, four a decade."""
+"""The spacings from 1e-1 to 1e-15, four in each decade."""
 DECADE = 4
-"""Spacings in a decade."""
+"""The number of spacings in a decade."""
 FEWEST_POINTS = 4
 
 
 @dataclass(frozen=True)
 class Slope:
-    """The slope of log error against log spacing (or distance), fitted by least squares.
+    """The slope of log error against log spacing (or log distance), fitted by least squares.
 
     Attributes:
         value: the slope.
-        uncertainty: its standard error.
+        uncertainty: the standard error of the slope.
         low: the smallest spacing of the fit.
-        high: the largest.
+        high: the largest spacing of the fit.
     """
 
     value: float
@@ -36,7 +36,7 @@ class Slope:
 
 
 def fitted_slope(x: Array, y: Array) -> Slope | None:
-    """Return the slope of log y against log x; None with fewer than four points that have a logarithm."""
+    """Return the slope of log y against log x; None if fewer than four points have both logarithms."""
     usable = np.isfinite(y) & (y > 0) & (x > 0)
     if usable.sum() < FEWEST_POINTS:
         return None
@@ -50,52 +50,52 @@ def fitted_slope(x: Array, y: Array) -> Slope | None:
 
 
 def best_place(errors: Array) -> int | None:
-    """Return the number of the spacing with the smallest error; None if no error is finite.
+    """Return the index of the spacing with the smallest error; None if the error is infinite or NaN everywhere.
 
-    Around it lies a decade in which rounding and truncation may cancel by chance, so what counts is the largest error within half
-    a decade.
+    Near the best spacing, rounding and truncation may cancel by chance. Therefore each spacing is judged by the largest error
+    within half a decade around it.
     """
     known = np.where(np.isfinite(errors), errors, np.inf)
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(known, DECADE // 2, mode="edge"), DECADE + 1).max(axis=-1)
-    return int(np.argmin(around)) if np.isfinite(around).any() else None
+    largest = np.lib.stride_tricks.sliding_window_view(np.pad(known, DECADE // 2, mode="edge"), DECADE + 1).max(axis=-1)
+    return int(np.argmin(largest)) if np.isfinite(largest).any() else None
 
 
 def truncation_slope(spacings: Array, errors: Array, rounding: Array) -> Slope | None:
-    """Return the slope of the error where truncation rules: between ten and a thousand times the best spacing.
+    """Return the slope of the error where truncation dominates: between ten and a thousand times the best spacing.
 
-    Ten times beyond it, rounding is less than a hundredth of the error of a first-order scheme, and a thousandth of that of a
-    second-order one.
+    At ten times the best spacing, rounding is less than a hundredth of the error of a first-order scheme, and a thousandth of
+    that of a second-order scheme.
 
     Args:
-        spacings: falling.
-        errors: at each.
-        rounding: what it makes of the error at each, about; errors of less than ten times that do not count.
+        spacings: the spacings, in decreasing order, `(spacings,)`.
+        errors: the error at each spacing.
+        rounding: an estimate of the rounding error at each spacing; an error of less than ten times this is left out.
 
     Returns:
-        None where rounding rules at every spacing, because the scheme has no truncation error here.
+        The slope; None if rounding dominates at every spacing, because the scheme has no truncation error here.
     """
     place = best_place(errors)
     if place is None:
         return None
     best = float(spacings[place])
     window = (spacings >= 9.99 * best) & (spacings <= 1001.0 * best)
-    heard = window & (errors > 10.0 * rounding)
-    return fitted_slope(spacings[heard], errors[heard])
+    usable = window & (errors > 10.0 * rounding)
+    return fitted_slope(spacings[usable], errors[usable])
 
 
 def best_spacing(order: int, truncation: float, rounding: float) -> float | None:
-    """Return the spacing h at which truncation · hᵖ + rounding / h is least, (rounding / (p · truncation))^(1/(p + 1)).
+    """Return the spacing h at which truncation · hᵖ + rounding / h is smallest, (rounding / (p · truncation))^(1/(p + 1)).
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd ed., section 8.1; Press et al., Numerical Recipes, 3rd ed.,
     section 5.7.
 
     Args:
         order: p.
-        truncation: |f″|/2 for forward differences (p = 1), |f‴|/6 for central ones (p = 2).
-        rounding: the error of the difference of f, over the spacing: 2u|f| for forward, u|f| for central, with u = ε/2.
+        truncation: |f″|/2 for forward differences (p = 1), |f‴|/6 for central differences (p = 2).
+        rounding: the error of the quotient times its spacing: 2u|f| for forward, u|f| for central differences, with u = ε/2.
 
     Returns:
-        None where one of them is zero or not finite, so that there is no best spacing.
+        The spacing; None if truncation or rounding is zero or not finite, so that no spacing is best.
     """
     if not (0 < truncation < math.inf and 0 < rounding < math.inf):
         return None

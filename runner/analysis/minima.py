@@ -1,4 +1,4 @@
-"""Which minimum each of many runs reached, and how often it was the best."""
+"""The minima that runs reached: which runs reached the same one, and which minimum is the lowest."""
 
 from __future__ import annotations
 
@@ -12,23 +12,23 @@ from runner.contracts.arrays import Array, ByRows
 from runner.contracts.objective import HasHessian, Objective
 
 NEARNESS = 1e-3
-"""Iterates nearer to each other than this part of the region they lie in are at the same minimum."""
+"""Iterates nearer to each other than this, relative to the region's width, are at the same minimum."""
 ROUNDING = 1e-8
-"""An eigenvalue of a Hessian that is smaller than this part of the largest may be zero."""
+"""An eigenvalue of a Hessian that is smaller than this, relative to the largest one, may be zero."""
 LEVEL = 1e-6
-"""Values nearer to each other than this, relative to max(1, |f*|), are as low."""
+"""Values nearer to each other than this, relative to max(1, |f*|), count as equally low."""
 QUANTILE = 1.959963984540054
-"""Of the standard normal distribution, for an interval of 95 %."""
+"""The quantile of the standard normal distribution for an interval of 95 %."""
 
 
 @dataclass(frozen=True, eq=False)
 class Minima:
-    """Where some runs ended, sorted by height.
+    """The places where runs ended, sorted by height.
 
     Attributes:
         x: the places, `(minima, dimension)`, the lowest first.
-        value: f there, the lowest that a run saw, `(minima,)`.
-        reached: for each run the number of its place; −1 for one that ended nowhere, `(runs,)`.
+        value: the lowest f of the runs at each place, `(minima,)`.
+        reached: for each run the index of its place, or −1 for a run that ended at no minimum, `(runs,)`.
     """
 
     x: Array
@@ -36,7 +36,11 @@ class Minima:
     reached: NDArray[np.int64]
 
     def lowest(self, minimum_value: float | None = None) -> NDArray[np.bool_]:
-        """Return which places are as low as the global minimum; without its value, as low as the lowest that was found."""
+        """Return which places are as low as the global minimum, `(minima,)`.
+
+        Args:
+            minimum_value: the value of the global minimum; if None, the lowest value found.
+        """
         if not len(self.value):
             return np.zeros(0, dtype=bool)
         bottom = float(self.value[0]) if minimum_value is None else minimum_value
@@ -45,13 +49,15 @@ class Minima:
 
 
 def find_minima(x: Array, value: Array, settled: NDArray[np.bool_], span: float) -> Minima:
-    """Group the places where runs ended: each run joins the lowest place that is near, or founds one.
+    """Group the places where runs ended: each run joins the nearest place found so far, or starts a new place if none is near.
+
+    The runs are taken in increasing order of f.
 
     Args:
         x: the last iterates, `(runs, dimension)`.
         value: f there, `(runs,)`.
-        settled: which runs ended at a minimum at all, `(runs,)`.
-        span: the width of the region in which the runs lie; nearness is a thousandth of it.
+        settled: true for the runs that ended at a minimum, `(runs,)`.
+        span: the width of the region that holds the runs; places nearer than a thousandth of it are the same.
     """
     reached = np.full(len(x), -1, dtype=np.int64)
     places: list[int] = []
@@ -68,9 +74,14 @@ def find_minima(x: Array, value: Array, settled: NDArray[np.bool_], span: float)
 
 
 def curving_downwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
-    """Return at which points, `(points, dimension)`, f curves downwards along some direction: stationary, they are no minima.
+    """Return at which points f curves downwards along some direction, so that a stationary point there is no minimum.
 
-    False everywhere if the objective does not know its Hessian, or where that is not finite.
+    Args:
+        objective: the objective, or None.
+        x: the points, `(points, dimension)`.
+
+    Returns:
+        One truth value for each point. False where the Hessian is not finite, and everywhere if the objective has no Hessian.
     """
     lowest, noise = _lowest_eigenvalues(objective, x)
     downwards: NDArray[np.bool_] = lowest < -noise
@@ -78,10 +89,15 @@ def curving_downwards(objective: Objective | None, x: Array) -> NDArray[np.bool_
 
 
 def curving_upwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
-    """Return at which points, `(points, dimension)`, f curves upwards along every direction: stationary, they are minima.
+    """Return at which points f curves upwards along every direction, so that a stationary point there is a minimum.
 
-    False everywhere if the objective does not know its Hessian, where that is not finite, and where an eigenvalue may be zero:
-    there one cannot tell.
+    Args:
+        objective: the objective, or None.
+        x: the points, `(points, dimension)`.
+
+    Returns:
+        One truth value for each point. False where the Hessian is not finite, where an eigenvalue may be zero, so that nothing
+        follows, and everywhere if the objective has no Hessian.
     """
     lowest, noise = _lowest_eigenvalues(objective, x)
     upwards: NDArray[np.bool_] = lowest > noise
@@ -89,7 +105,7 @@ def curving_upwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
 
 
 def _lowest_eigenvalues(objective: Objective | None, x: Array) -> tuple[Array, Array]:
-    """Return the smallest eigenvalue of the Hessian at each point, NaN where unknown, and how large it is by rounding alone."""
+    """Return the smallest eigenvalue of the Hessian at each point, NaN where it is unknown, and its rounding error."""
     if not isinstance(objective, HasHessian) or not len(x):
         return np.full(len(x), np.nan), np.zeros(len(x))
     with np.errstate(all="ignore"):
@@ -100,18 +116,18 @@ def _lowest_eigenvalues(objective: Objective | None, x: Array) -> tuple[Array, A
 
 
 def wilson_interval(successes: int, trials: int, quantile: float = QUANTILE) -> tuple[float, float]:
-    """Return the interval in which a share lies, given how often it was seen.
+    """Return a confidence interval for a share, given the number of successes.
 
-    It does not leave [0, 1], and is sound for few trials and for shares near 0 and 1, where p ± z √(p(1−p)/n) is not.
+    The interval stays within [0, 1]. Unlike p ± z √(p(1−p)/n), it is reliable for few trials and for shares near 0 and 1.
 
     Source: Wilson, Probable inference, the law of succession, and statistical inference, Journal of the American Statistical
     Association 22 (1927) 209-212; Brown, Cai and DasGupta, Interval estimation for a binomial proportion, Statistical Science 16
     (2001) 101-133.
 
     Args:
-        successes: how often, out of
-        trials: how many; with none, the share may be anything.
-        quantile: of the standard normal distribution; the default is that of a confidence of 95 %.
+        successes: the number of successes.
+        trials: the number of trials; without trials the interval is [0, 1].
+        quantile: the quantile of the standard normal distribution; the default gives a confidence of 95 %.
     """
     if trials == 0:
         return 0.0, 1.0

@@ -1,4 +1,4 @@
-"""The order of convergence: by which power of the error the next one is ruled."""
+"""The order of convergence: the exponent p with which each error depends on the error before it."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from runner.contracts.arrays import Array
 from runner.contracts.objective import HasGradient, HasHessian, Objective
 
 NEAR = 1e-2
-"""So near to the limit, relative to max(1, ‖x*‖), the leading term is taken to rule."""
+"""Largest distance from the limit, relative to max(1, ‖x*‖), at which the leading term of the error is assumed to dominate."""
 ROUNDING = 1e3 * float(np.finfo(np.float64).eps)
-"""Errors below this, relative to max(1, ‖x*‖), are rounding for a good part."""
+"""Errors below this, relative to max(1, ‖x*‖), are left out, because rounding is a large part of them."""
 FEWEST_PAIRS = 3
 LEAST_SPREAD = math.log(10.0)
 POLISHING_STEPS = 8
@@ -29,7 +29,7 @@ class Order:
         power: p.
         uncertainty: the standard error of p over the runs; NaN for a single run.
         factor: C.
-        pairs: how many pairs of errors were used.
+        pairs: the number of pairs of errors that were used.
     """
 
     power: float
@@ -41,11 +41,13 @@ class Order:
 def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
     """Measure the order of convergence of several runs together.
 
-    A sequence converges with order p if eₖ₊₁/eₖᵖ tends to a limit C, with the distance eₖ = ‖xₖ − x*‖: gradient descent with
-    p = 1, Newton's method with p = 2 where the Hessian is invertible. So p is the slope of ln eₖ₊₁ against ln eₖ. A run of
-    Newton's method leaves two or three errors between the neighbourhood where that holds and rounding; the pairs of all runs are
-    fitted together, with one p and one C. The errors of one run hang together, so its residuals count as one in the standard
-    error of p.
+    A sequence converges with order p if eₖ₊₁/eₖᵖ tends to a limit C, where eₖ = ‖xₖ − x*‖ is the distance from the limit.
+    Gradient descent has p = 1; Newton's method has p = 2 if the Hessian is invertible. So p is the slope of ln eₖ₊₁ against ln
+    eₖ.
+
+    A run of Newton's method has only two or three errors that are small enough for this, and larger than rounding. Therefore the
+    pairs of all runs are fitted together, with one p and one C. The errors of one run are correlated, so its residuals count as
+    one in the standard error of p.
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd ed., appendix A.2 (the definition) and theorem 3.5 (Newton's method);
     Liang and Zeger, Longitudinal data analysis using generalized linear models, Biometrika 73 (1986), for the standard error.
@@ -56,8 +58,14 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
     Returns:
         The order; None if fewer than three pairs of errors can be used, or if they span less than a factor of ten.
     """
-    of_runs = [_pairs(x, limit) for x, limit in paths]
-    pairs = np.concatenate([np.empty((0, 2)), *of_runs])
+    pairs_of_runs = []
+    for x, limit in paths:
+        scale = max(1.0, float(np.linalg.norm(limit)))
+        with np.errstate(all="ignore"):
+            errors = np.linalg.norm(x - limit, axis=-1)
+            usable = (errors[:-1] <= NEAR * scale) & (errors[1:] >= ROUNDING * scale)
+            pairs_of_runs.append(np.log(np.column_stack([errors[:-1][usable], errors[1:][usable]])))
+    pairs = np.concatenate([np.empty((0, 2)), *pairs_of_runs])
     if len(pairs) < FEWEST_PAIRS or np.ptp(pairs[:, 0]) < LEAST_SPREAD:
         return None
     before, after = pairs.T
@@ -65,16 +73,17 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
     square = float((across * across).sum())
     power = float((across * after).sum()) / square
     residuals = after - after.mean() - power * across
-    error = _error(across * residuals / square, np.repeat(np.arange(len(of_runs)), [len(some) for some in of_runs]))
+    runs = np.repeat(np.arange(len(pairs_of_runs)), [len(pairs_of_run) for pairs_of_run in pairs_of_runs])
+    error = _slope_error(across * residuals / square, runs)
     return Order(power, error, math.exp(float(after.mean() - power * before.mean())), len(pairs))
 
 
-def _error(shares: Array, runs: NDArray[np.int64]) -> float:
-    """Return the standard error of a slope.
+def _slope_error(shares: Array, runs: NDArray[np.int64]) -> float:
+    """Return the standard error of a slope from residuals that are correlated within a run.
 
     Args:
-        shares: by how much each residual moves the slope, `(pairs,)`.
-        runs: of which run it is, `(pairs,)`.
+        shares: the change of the slope by each residual, `(pairs,)`.
+        runs: the index of the run of each residual, `(pairs,)`.
     """
     clusters = len(np.unique(runs))
     if clusters < 2:
@@ -84,21 +93,15 @@ def _error(shares: Array, runs: NDArray[np.int64]) -> float:
     return math.sqrt(correction * float((sums * sums).sum()))
 
 
-def _pairs(x: Array, limit: Array) -> Array:
-    """Return ln eₖ and ln eₖ₊₁ for each usable k, `(pairs, 2)`."""
-    scale = max(1.0, float(np.linalg.norm(limit)))
-    with np.errstate(all="ignore"):
-        errors = np.linalg.norm(x - limit, axis=-1)
-        usable = (errors[:-1] <= NEAR * scale) & (errors[1:] >= ROUNDING * scale)
-        pairs: Array = np.log(np.column_stack([errors[:-1][usable], errors[1:][usable]]))
-    return pairs
-
-
 def before_noise(x: Array, limit: Array) -> Array:
-    """Return the iterates of a run before it stands still, `(steps, dimension)`.
+    """Return the iterates of a run before it comes to rest, `(steps, dimension)`.
 
-    Where its gradients have noise, as differences have, a run comes to rest beside the limit, and the errors there say nothing of
-    how fast it came: those below ten times the last, if that is more than rounding, are left out.
+    If the gradients have noise, as finite differences have, a run comes to rest next to the limit, and the errors there say
+    nothing of its order. If the last error is more than rounding, the errors below ten times the last one are left out.
+
+    Args:
+        x: the iterates, `(steps + 1, dimension)`.
+        limit: the limit x*, `(dimension,)`.
     """
     errors = np.linalg.norm(x - limit, axis=-1)
     if errors[-1] <= ROUNDING * max(1.0, float(np.linalg.norm(limit))):
@@ -108,9 +111,10 @@ def before_noise(x: Array, limit: Array) -> Array:
 
 
 def polished(objective: Objective | None, x: Array) -> Array | None:
-    """Return the stationary point beside x, `(dimension,)`, to rounding, by a few steps of Newton's method.
+    """Return the stationary point near x to rounding, `(dimension,)`, by a few steps of Newton's method.
 
-    None where these are not possible, lead away, or are not done after a few steps, as where the Hessian is singular.
+    None if the objective lacks a gradient or a Hessian, if the steps lead away, or if they do not end after `POLISHING_STEPS`, as
+    where the Hessian is singular.
     """
     if not (isinstance(objective, HasGradient) and isinstance(objective, HasHessian)):
         return None

@@ -8,16 +8,18 @@ from matplotlib.figure import Figure as MatplotlibFigure
 
 from runner.contracts.figure import Drawing, Figure, Results
 from runner.errors import PluginError
+from runner.report.style import house_style
 
 
 def draw_checked(figure: Figure, results: Results) -> Drawing | None:
-    """Return the drawing of a figure plugin; None if these results hold nothing that it shows.
+    """Return what a figure plugin draws in the house style; None if these results hold nothing that it shows.
 
     Raises:
         PluginError: the plugin's result breaks the contract.
         Exception: an exception of the plugin, of any class.
     """
-    drawing: object = figure.draw(results)
+    with house_style():
+        drawing: object = figure.draw(results)
     if drawing is None:
         return None
     name = f"{type(figure).__name__}.draw"

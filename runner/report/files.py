@@ -40,17 +40,13 @@ def render(figure: MatplotlibFigure, suffixes: Sequence[str] = ("svg", "png")) -
         for panel in figure.axes:
             # The layout solver's last bits differ from call to call, and names in an SVG file are hashes of positions.
             original, active = panel.get_position(original=True), panel.get_position(original=False)
-            panel.set_position(_rounded(original), which="original")
-            panel.set_position(_rounded(active), which="active")
+            panel.set_position(Bbox(np.round(original.get_points(), 9)), which="original")
+            panel.set_position(Bbox(np.round(active.get_points(), 9)), which="active")
         for suffix in suffixes:
             buffer = io.BytesIO()
             figure.savefig(buffer, format=suffix, dpi=DOTS_PER_INCH, metadata=_METADATA[suffix])
             pictures[suffix] = buffer.getvalue()
     return pictures
-
-
-def _rounded(box: Bbox) -> Bbox:
-    return Bbox(np.round(box.get_points(), 9))
 
 
 def write_file(folder: Path, name: str, content: bytes) -> Path:

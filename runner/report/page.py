@@ -21,7 +21,7 @@ from runner.contracts.outcomes import BEHAVIOURS
 from runner.errors import Interrupted, StoreError
 from runner.report.checked_drawing import draw_checked, failure_reason
 from runner.report.files import render, write_file
-from runner.report.style import OUTCOME_COLOURS, house_style
+from runner.report.style import OUTCOME_COLOURS
 from runner.tables.frame import printable_lines
 
 PAGE = "index.html"
@@ -172,13 +172,13 @@ def write_report(
 
 
 def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
-    """Draw one figure in the house style; report each exception and warning as a sentence.
+    """Draw one figure; report each exception and warning as a sentence.
 
     Raises:
         Interrupted: the user pressed Ctrl-C.
         StoreError: the database is damaged.
     """
-    with warnings.catch_warnings(record=True) as caught, house_style():
+    with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
             drawing = draw_checked(figure, results)

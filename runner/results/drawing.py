@@ -15,7 +15,6 @@ from runner.registry.catalogue import Catalogue
 from runner.report.checked_drawing import draw_checked, failure_reason
 from runner.report.experiment_report import find_figures, report
 from runner.report.files import render, write_file
-from runner.report.style import house_style
 from runner.store.connection import Database
 from runner.store.filters.syntax import Filter
 from runner.store.reading.experiments import find_experiment
@@ -52,7 +51,7 @@ def draw(results: StoredResults, name: str, catalogue: Catalogue) -> Drawing:
         ReportError: the figure cannot be drawn.
     """
     ((_, figure),) = _figures([name], catalogue)
-    with house_style(), _failures_reported(name):
+    with _failures_reported(name):
         drawing = draw_checked(figure, results)
     if drawing is None:
         raise QueryError(f"figure {name!r}: these results hold nothing that it could show")

@@ -16,7 +16,7 @@ def test_report_drawn_again_is_the_same_as_after_the_run(tmp_path, write, runner
     assert {path for path in written if written[path] != first[path]} == {Path("index.html")}
     page = written[Path("index.html")].decode()
     assert "runner report 1" in page
-    assert "it computes nothing" in page
+    assert "It computes no runs." in page
     only = runner_cli("report", 1, "--db", "r.db", "--figure", "outcomes", "-o", "three")
     assert only.code == 0
     assert sorted(path.name for path in (tmp_path / "three" / "figures").iterdir()) == ["outcomes.png", "outcomes.svg"]
