@@ -19,12 +19,13 @@ FUNCTIONS = 24
 class Bbob(Objective):
     """f(x) = g(T(x − x*)) + f*: function 1 … 24 of the BBOB test bed, in an instance that draws x*, f* and the rotations in T.
 
-    1–5 are separable, 6–9 of low or moderate condition, 10–14 ill-conditioned with one optimum, 15–19 multimodal with a global
-    structure, 20–24 with a weak one. Function 1 is the sphere, f(x) = ‖x − x*‖² + f*; 8 and 9 are Rosenbrock's, 15 Rastrigin's,
-    19 Griewank's with Rosenbrock's, 20 Schwefel's, 21 and 22 Gallagher's peaks, 23 Katsuura's, 24 Lunacek's.
+    Functions 1–5 are separable, 6–9 have a low or moderate condition number, and 10–14 are ill-conditioned with one optimum.
+    Functions 15–19 are multimodal with a global structure, and 20–24 with a weak one. Function 1 is the sphere, f(x) = ‖x − x*‖²
+    + f*; 8 and 9 are Rosenbrock's, 15 Rastrigin's, 19 Griewank's with Rosenbrock's, 20 Schwefel's, 21 and 22 Gallagher's peaks,
+    23 Katsuura's, 24 Lunacek's.
 
-    COCO computes f and knows x* and f*, but no derivatives, so finite_difference is the gradient backend for it. It is made for
-    starts and minima within (−5, 5). Not all are differentiable everywhere, and 7 is a staircase.
+    COCO computes f and knows x* and f*, but no derivatives, so use the gradient backend finite_difference. Starts and minima lie
+    within (−5, 5). Not all functions are differentiable everywhere, and function 7 is a staircase.
 
     Source: Hansen, Finck, Ros and Auger, Real-parameter black-box optimization benchmarking 2009: noiseless functions
     definitions, INRIA RR-6829 (2009); Hansen et al., COCO: a platform for comparing continuous optimizers in a black-box setting,
@@ -47,16 +48,16 @@ class Bbob(Objective):
 
     def value(self, x: Array) -> Array:
         """Return f at each row, one call of COCO for all."""
-        return np.asarray(self._problem(np.array(x, order="C")))  # COCO takes no read-only array
+        return np.asarray(self._problem(np.array(x, order="C")))  # COCO does not accept read-only arrays.
 
     @cached_property
     def _problem(self) -> Any:
-        if not 1 <= self.function <= FUNCTIONS:  # COCO would end the process
+        if not 1 <= self.function <= FUNCTIONS:  # COCO would end the process.
             raise ValueError(f"function must be from 1 to {FUNCTIONS}, not {self.function}")
         return BareProblem("bbob", self.function, self.dimension, self.instance)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the problem behind, which cannot be pickled; it is made again."""
+        """Return the state without the problem, which cannot be pickled and is made again when it is needed."""
         return {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
 
 

@@ -1,4 +1,4 @@
-"""Derivatives by automatic differentiation: the chain rule at work, exact to rounding, of any formula in the array API."""
+"""Derivatives by automatic differentiation, exact to rounding, for any formula written in the array API."""
 
 from __future__ import annotations
 
@@ -26,17 +26,18 @@ Derivative = Callable[[jax.Array, jax.Array], jax.Array]
 class Jax(GradientBackend):
     """∇f(x)ᵀ = φ′ₙ φ′ₙ₋₁ ⋯ φ′₁ for f = φₙ ∘ ⋯ ∘ φ₁, with the φᵢ the operations that compute f: the chain rule, by JAX.
 
-    The product is taken from the left, which is reverse mode: it costs a few times what f costs, whatever the dimension. Column i
-    of ∇²f is the derivative of ∇f along eᵢ (forward over reverse), column i of ∂r/∂x that of r along eᵢ (forward mode).
-    Nothing is approximated, so the only error is rounding. Where f has a kink, the answer is that of one side, or between.
+    The product is computed from the left, which is reverse mode: it costs a few evaluations of f in any dimension. Column i of
+    ∇²f is the derivative of ∇f along eᵢ (forward over reverse mode), and column i of ∂r/∂x is the derivative of r along eᵢ
+    (forward mode). The only error is rounding. At a kink of f, the result is the derivative of one side, or a value between the
+    sides.
 
-    It asks that `value`, and for the Jacobian `residuals`, be written with the functions of `x.__array_namespace__()`.
+    The method `value`, and for the Jacobian `residuals`, must be written with the functions of `x.__array_namespace__()`.
 
     Each run is differentiated by itself within one compiled program, so it has the same bits in any batch. The numbers are
-    float64, whatever JAX is otherwise set to. f itself is computed by the objective, in NumPy.
+    float64, whatever the settings of JAX are. The objective computes f itself, in NumPy.
 
-    What is counted: each gradient, Hessian or Jacobian as one evaluation of f (the Jacobian: of r), its forward pass; f and ∇f
-    asked for together as one evaluation of f. The database's counts of ∇f and ∇²f are of the objective's own, and stay 0.
+    Each gradient or Hessian counts as one evaluation of f, and each Jacobian as one evaluation of r, for its forward pass. f and
+    ∇f together count as one evaluation of f. The counts of ∇f and ∇²f are those of the objective's own methods, and stay 0.
 
     Source: Griewank and Walther, Evaluating Derivatives, 2nd ed. (SIAM 2008), chapters 3 and 4; Bradbury et al., JAX: composable
     transformations of Python+NumPy programs (2018), https://github.com/jax-ml/jax.
@@ -64,26 +65,26 @@ class Jax(GradientBackend):
 
     def hessian(self, objective: Objective, x: Array) -> Array:
         """Return ∇²f by forward over reverse mode, its symmetric part."""
-        objective.value(x)  # only for it to be counted: the compiled program computes f out of the engine's sight
+        objective.value(x)  # This call is made to be counted: the engine does not see that the compiled program computes f.
         hessian = _derivative(objective, "hessian", x)
         return 0.5 * (hessian + hessian.swapaxes(-2, -1))
 
     def jacobian(self, objective: Objective, x: Array) -> Array:
         """Return ∂r/∂x by forward mode."""
-        cast(HasResiduals, objective).residuals(x)  # as above
+        cast(HasResiduals, objective).residuals(x)  # This call is made to be counted, too.
         return _derivative(objective, "jacobian", x)
 
 
 @dataclass(frozen=True)
 class Family:
-    """Objectives that differ in some float parameters only, for which one compiled program serves.
+    """Objectives that differ only in some float parameters, and share a compiled program.
 
     Attributes:
         cls: their class.
-        dimension: how many coordinates x has.
+        dimension: the number of coordinates of x.
         fixed: the parameters that they share.
-        floats: the names of those that the program takes as arguments.
-        versions: when the files that they name were last changed.
+        floats: the names of the parameters that the program takes as arguments.
+        versions: the times when the files that they name were last changed.
     """
 
     cls: type[Objective]
@@ -103,8 +104,8 @@ class Program:
     """A compiled derivative.
 
     Attributes:
-        compiled: takes how many rows to compute, and blocks of x and of float parameters.
-        rows: how many rows a block has.
+        compiled: the function of the number of rows to compute, and of blocks of x and of float parameters.
+        rows: the number of rows of a block.
     """
 
     compiled: Callable[..., jax.Array]
@@ -134,7 +135,7 @@ def _derivative(objective: Objective, quantity: Quantity, x: Array) -> Array:
 
 
 def _itself(objective: Objective) -> Objective:
-    """Return the objective behind the stand-in by which the engine counts: all but what is counted is passed on to it."""
+    """Return the objective behind the stand-in that counts evaluations for the engine."""
     return cast(Objective, cast(Any, objective.validate).__self__)
 
 
@@ -151,17 +152,17 @@ def _family(objective: Objective, quantity: Quantity) -> Family:
     versions = tuple(value.stat().st_mtime_ns for value in values.values() if isinstance(value, Path))
     family = Family(type(objective), objective.dimension, fixed, floats, versions)
     if floats and not swept and _problem(family, quantity) is not None:
-        # A branch on a parameter, say, or NumPy's functions on it, leave the numbers themselves.
+        # If `value` branches on a parameter or calls a function of NumPy on it, the parameter must stay a number.
         return dataclasses.replace(family, fixed=tuple(values.items()), floats=())
     return family
 
 
 @lru_cache(maxsize=PROGRAMS)
 def _problem(family: Family, quantity: Quantity) -> str | None:
-    """Say why JAX cannot trace a derivative; None if it can."""
+    """Return the reason why JAX cannot trace a derivative, or None if it can."""
     try:
         _shape(family, quantity)
-    except Exception as error:  # whatever a plugin raises when it meets a tracer is the reason
+    except Exception as error:  # any exception that a plugin raises for a tracer is a reason
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
     return None
 
@@ -174,11 +175,11 @@ def _shape(family: Family, quantity: Quantity) -> Any:
 
 @lru_cache(maxsize=PROGRAMS)
 def _program(family: Family, quantity: Quantity) -> Program:
-    """Compile a derivative, row after row.
+    """Compile a derivative that is computed row by row.
 
-    The rows are not vectorised: XLA adds in another order, or fuses other products and sums, where shapes differ or a row lies at
-    another place. A loop does for each row what it does for any; it is as fast for a few coordinates, and several times slower
-    for a hundred. Blocks are of one length, whatever the batch, since each length would be compiled anew whenever runs end.
+    The rows are not vectorised, because XLA adds in another order, or fuses other products and sums, if the shape or the place of
+    a row changes. A loop computes each row in the same way. It is as fast for a few coordinates, and several times slower for a
+    hundred. All blocks have the same length, since each new length would be compiled again whenever runs end.
     """
     at, shape = _at(family, quantity), _shape(family, quantity)
     rows = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // max(1, shape.size)))

@@ -1,4 +1,4 @@
-"""The optimizers of Optax, each by its name, one step at a time."""
+"""The optimizers of Optax, by their names."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ Leaves = tuple[Any, ...]
 class Optax(Optimizer):
     """xₖ₊₁ = xₖ + uₖ with (uₖ, sₖ₊₁) = update(∇f(xₖ), sₖ, xₖ, f(xₖ)), the update rule and its state s being those of Optax.
 
-    `optimizer` is a name in Optax, such as adam, rmsprop or lion, and the other parameters are the arguments of that function.
-    Those that are not given keep the defaults of Optax, and those that it does not take are refused. Arguments that are no
-    numbers (masks, types, schedules) cannot be given. Nor can optimizers be used that look at f elsewhere, such as lbfgs with
-    its line search, or that draw random numbers, as noisy_sgd does.
+    `optimizer` is a name in Optax, such as adam, rmsprop or lion, and the other parameters are arguments of that function. A
+    missing argument has the default of Optax, and an argument that the function does not have is refused. Only numbers can be
+    given, not masks, types or schedules. Optimizers that evaluate f at other points, such as lbfgs with its line search, or that
+    draw random numbers, such as noisy_sgd, cannot be used.
 
-    Each run steps by itself within one compiled program, so it has the same bits in any batch, and norms over all coordinates (in
-    lamb, lars, fromage) are those of one run. The numbers are float64, whatever JAX is otherwise set to.
+    Each run is stepped by itself within one compiled program, so it has the same bits in any batch. Norms over all coordinates,
+    as in lamb, lars and fromage, are those of one run. The numbers are float64, whatever the settings of JAX are.
 
     Source: Babuschkin et al., The DeepMind JAX ecosystem (2020), https://github.com/google-deepmind/optax; the documentation of
     Optax gives the formula and the source of each.
@@ -132,13 +132,13 @@ class Optax(Optimizer):
 
 @dataclass(frozen=True)
 class Rule:
-    """An optimizer of Optax apart from its float arguments, which compiled code takes as arguments too.
+    """An optimizer of Optax without its float arguments, which the compiled code takes as arguments.
 
     Attributes:
-        name: of the function in Optax.
-        dimension: how many coordinates x has.
-        fixed: the arguments that are no floats.
-        floats: the names of those that are.
+        name: the name of the function in Optax.
+        dimension: the number of coordinates of x.
+        fixed: the arguments that are not floats.
+        floats: the names of the float arguments.
     """
 
     name: str
@@ -154,7 +154,7 @@ class Rule:
         """Return the next iterate and the leaves of the state after."""
         made = self._made(numbers)
         structure = jax.tree.structure(jax.eval_shape(made.init, x))
-        # Only some optimizers ask for f, and the others are indifferent to it.
+        # Some optimizers use f, and the others ignore it.
         updates, state = made.update(gradient, jax.tree.unflatten(structure, leaves), x, value=value)
         after = [jnp.asarray(new, old.dtype) for new, old in zip(jax.tree.leaves(state), leaves, strict=True)]
         return optax.apply_updates(x, updates), *after
@@ -169,8 +169,8 @@ class Program:
     """A compiled function of rows.
 
     Attributes:
-        compiled: takes how many rows to compute, and blocks of the arguments.
-        rows: how many rows a block has.
+        compiled: the function of the number of rows to compute, and of blocks of the arguments.
+        rows: the number of rows of a block.
     """
 
     compiled: Callable[..., Leaves]
@@ -179,7 +179,7 @@ class Program:
 
 @cache
 def _known() -> dict[str, dict[str, bool]]:
-    """Return the optimizers of Optax with those of their arguments that can be given here, and whether they must be."""
+    """Return the optimizers of Optax with the arguments that can be given here; True for a required argument."""
     fields = {field.name for field in dataclasses.fields(Optax)}
     known = {}
     for name, function in vars(optax).items():
@@ -193,7 +193,7 @@ def _known() -> dict[str, dict[str, bool]]:
 
 @lru_cache(maxsize=PROGRAMS)
 def _problem(rule: Rule) -> str | None:
-    """Say why an optimizer cannot take a step; None if it can."""
+    """Return the reason why an optimizer cannot take a step, or None if it can."""
     numbers, x, value = np.empty(len(rule.floats)), np.empty(rule.dimension), np.empty(())
     try:
         with jax.enable_x64(True):
@@ -201,7 +201,7 @@ def _problem(rule: Rule) -> str | None:
             if any(jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key) for leaf in leaves):
                 return "it draws random numbers"
             jax.eval_shape(rule.step, numbers, x, value, x, *leaves)
-    except Exception as error:  # whatever Optax raises is the reason
+    except Exception as error:  # any exception that Optax raises is a reason
         return f"{type(error).__name__}: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
     return None
 
@@ -219,9 +219,9 @@ def _step_program(rule: Rule) -> Program:
 def _row_after_row(function: Callable[..., Leaves], dimension: int) -> Program:
     """Compile a function of one row for blocks of rows.
 
-    The rows are not vectorised: XLA adds in another order, or fuses other products and sums, where shapes differ or a row lies at
-    another place. A loop does for each row what it does for any; it is as fast for a few coordinates, and several times slower
-    for a hundred. Blocks are of one length, whatever the batch, since each length would be compiled anew whenever runs end.
+    The rows are not vectorised, because XLA adds in another order, or fuses other products and sums, if the shape or the place of
+    a row changes. A loop computes each row in the same way. It is as fast for a few coordinates, and several times slower for a
+    hundred. All blocks have the same length, since each new length would be compiled again whenever runs end.
     """
     rows = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // dimension))
 
@@ -239,7 +239,7 @@ def _row_after_row(function: Callable[..., Leaves], dimension: int) -> Program:
 
 
 def _run(program: Program, *arguments: Array) -> Leaves:
-    """Return what the program makes of each row of the arguments, as NumPy arrays."""
+    """Return the results of the program for each row of the arguments, as NumPy arrays."""
     with jax.enable_x64(True):
         starts = range(0, len(arguments[0]), program.rows)
         blocks = [_block(program, [argument[row : row + program.rows] for argument in arguments]) for row in starts]

@@ -1,1 +1,1 @@
-"""Pictures for the report."""
+"""Figures: pictures for the report."""

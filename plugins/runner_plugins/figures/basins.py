@@ -1,4 +1,4 @@
-"""From where which minimum is reached: basins of attraction, and how often the global minimum is found."""
+"""Basins of attraction: the minimum that each start leads to, and how often the global minimum is found."""
 
 from __future__ import annotations
 
@@ -66,12 +66,13 @@ class Ends:
     Attributes:
         setting: the best setting of the optimizer.
         runs: its runs.
-        objective: what they descend; None if it cannot be made again.
-        starts: where they began, `(runs, dimension)`.
-        minima: where they ended.
-        stationary: which of those places are no minima, because f curves downwards there, `(minima,)`.
-        certain: which are minima for sure, because f curves upwards there or is as low as it can be, `(minima,)`.
-        found: which runs found the global minimum, `(runs,)`.
+        objective: the objective; None if it cannot be made again.
+        starts: the starts of the runs, `(runs, dimension)`.
+        minima: the places where the runs ended.
+        stationary: True for the places that are not minima, because f curves downwards there, `(minima,)`.
+        certain: True for the places that are certainly minima, because f curves upwards there or has its smallest value,
+            `(minima,)`.
+        found: True for the runs that found the global minimum, `(runs,)`.
     """
 
     setting: SettingSummary
@@ -85,7 +86,7 @@ class Ends:
 
     @property
     def undecided(self) -> int:
-        """How many of the places may be minima, or not."""
+        """The number of places that may or may not be minima."""
         return int((~self.stationary & ~self.certain).sum())
 
     @property
@@ -95,25 +96,25 @@ class Ends:
 
     @property
     def lowest(self) -> NDArray[np.bool_]:
-        """Which of the minima are global, `(minima,)`."""
+        """True for the global minima, `(minima,)`."""
         result = np.zeros(len(self.minima.x), dtype=bool)
         result[self.minima.reached[self.found]] = True
         return result
 
     @property
     def settled(self) -> int:
-        """How many runs came to rest."""
+        """The number of runs that came to rest."""
         return int((self.minima.reached >= 0).sum())
 
     @property
     def at_no_minimum(self) -> int:
-        """How many came to rest where f curves downwards along some direction."""
+        """The number of runs that came to rest where f curves downwards along some direction."""
         reached = self.minima.reached[self.minima.reached >= 0]
         return int(self.stationary[reached].sum())
 
     @property
     def known(self) -> bool:
-        """Whether the height of the global minimum is known; else the lowest that any run found stands for it."""
+        """True if the value of the global minimum is known; if not, the lowest value of all runs is used in its place."""
         return self.runs[0].minimum_value is not None
 
 
@@ -173,7 +174,7 @@ def _method(ends: Ends, several: bool) -> str:
 
 
 def _read(results: Results, runs: Sequence[StoredRun]) -> tuple[Sequence[StoredRun], Array, Minima]:
-    """Return the runs that have iterates, their starts and where they ended."""
+    """Return the runs that have iterates, with their starts and their ends."""
     kept, first, last, resting = [], [], [], []
     paths = [(run, series) for run, series in results.series(runs) if series.x is not None and len(series.x)]
     starts = np.array([series.x[0] for _, series in paths if series.x is not None])
@@ -205,7 +206,7 @@ def _judged(
     known = setting.runs[0].minimum_value
     as_low = minima.lowest(lowest if known is None else known)
     found = np.array([place >= 0 and bool(as_low[place]) for place in minima.reached.tolist()], dtype=bool)
-    # Beside an inflection f curves upwards too, but Newton's method does not get there in a few steps.
+    # f curves upwards next to an inflection too, but Newton's method does not reach a stationary point from there in a few steps.
     stationary = np.array([polished(objective, x) is not None for x in minima.x], dtype=bool)
     certain = (curving_upwards(objective, minima.x) & stationary) | (as_low if known is not None else False)
     return Ends(setting, runs, objective, starts, minima, curving_downwards(objective, minima.x), certain, found)
@@ -215,8 +216,8 @@ def _colours(group: Sequence[Ends]) -> tuple[list[list[str]], Normalize | None]:
     """Choose the colours of the places where the runs of an objective came to rest.
 
     Returns:
-        For each optimizer the colour of each of its places, the same for all: green for a global minimum, grey for what is no
-        minimum; and the scale of the heights, if the others have the colours of theirs.
+        The colour of each place of each optimizer: green for a global minimum, and grey for a place that is not a minimum. If the
+        other places are coloured by their heights, also the scale of the heights.
     """
     x, value = (np.concatenate([getattr(each.minima, name) for each in group]) for name in ("x", "value"))
     union = find_minima(x, value, np.ones(len(x), dtype=bool), group[0].span)
@@ -234,7 +235,7 @@ def _colours(group: Sequence[Ends]) -> tuple[list[list[str]], Normalize | None]:
 
 
 def _range(group: Sequence[Ends]) -> tuple[float, float]:
-    """Return between which heights most runs came to rest: a few that were thrown far out would leave no colours to these."""
+    """Return the range of heights at which most runs came to rest; a few runs that ended far away would use up all colours."""
     heights = [each.minima.value[each.minima.reached[each.minima.reached >= 0]] for each in group]
     low, high = np.quantile(np.concatenate(heights), [0.0, MOST_RUNS])
     return float(low), float(high)
@@ -245,14 +246,14 @@ def _of_heights(shares: Array) -> list[str]:
 
 
 def _of_places(x: Array) -> list[str]:
-    """Return colours that tell places apart, in the order of their coordinates."""
+    """Return colours that distinguish places, in the order of their coordinates."""
     palette = [to_hex(colour) for colour in mpl.colormaps["tab20"](range(20)) if _is_not_green(colour)]
     ranks = np.argsort(np.lexsort(np.round(x, 2).T))
     return [palette[rank % len(palette)] for rank in ranks.tolist()]
 
 
 def _is_not_green(colour: Array) -> bool:
-    """Whether a colour, red, green and blue, can be taken neither for green nor for grey."""
+    """Return True if a colour, given as red, green and blue, cannot be mistaken for green or grey."""
     red, green, blue = colour[:3].tolist()
     return bool(green < max(red, blue) and max(red, green, blue) - min(red, green, blue) > 0.1)
 
@@ -284,13 +285,13 @@ def _draw_panel(panel: Axes, ends: Ends, inks: Sequence[str], scale: Normalize |
 
 
 def _fill(panel: Axes, ends: Ends, frame: tuple[Array, Array], inks: Sequence[str], alpha: float) -> None:
-    """Give every point of the panel the colour of the nearest start."""
+    """Fill the panel: every point gets the colour of the nearest start."""
     low, high = frame
     across, up = (np.linspace(low[axis], high[axis], GRID_POINTS) for axis in range(2))
     nearest = np.array([
         ((across[:, None] - ends.starts[:, 0]) ** 2 + (height - ends.starts[:, 1]) ** 2).argmin(axis=-1) for height in up
     ])  # fmt: skip
-    # The last colour is that of runs that came to rest nowhere, whose place is −1.
+    # The last colour belongs to the place −1, which stands for runs that did not come to rest.
     points = np.array([to_rgb(ink) for ink in inks])[ends.minima.reached[nearest]]
     reach = (float(low[0]), float(high[0]), float(low[1]), float(high[1]))
     panel.imshow(points, origin="lower", extent=reach, aspect="auto", alpha=alpha, interpolation="nearest", zorder=0.5)

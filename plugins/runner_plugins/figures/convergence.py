@@ -1,4 +1,4 @@
-"""How fast each method comes down: f − f* against the step."""
+"""Convergence of each method: f − f* against the step."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ Line = str | tuple[int, tuple[int, ...]]
 
 @dataclass(frozen=True, eq=False)
 class Curve:
-    """One line of the picture: a setting, why it was chosen, and its quantiles over the starts."""
+    """A line of the picture: a setting, the reason for choosing it, and its quantiles over the starts."""
 
     setting: SettingSummary
     role: str
@@ -65,17 +65,17 @@ class Curve:
 
     @property
     def method(self) -> tuple[str, str]:
-        """The optimizer's and the gradient backend's label."""
+        """The labels of the optimizer and of the gradient backend."""
         return self.setting.optimizer, self.setting.gradient
 
     @property
     def known(self) -> bool:
-        """Whether it shows the gap; else the gradient norm."""
+        """True if the line shows the gap, False if it shows the gradient norm."""
         return self.setting.runs[0].minimum_value is not None
 
     @property
     def leaves(self) -> bool:
-        """Whether its median grows beyond all bounds, because half of the runs are lost."""
+        """True if its median becomes infinite, because half of the runs are lost."""
         return 2 * self.setting.lost >= len(self.setting.runs) or not math.isfinite(self.band.median[-1])
 
 
@@ -107,9 +107,9 @@ def _curves(results: Results, settings: Sequence[SettingSummary]) -> list[Curve]
 
 
 def _chosen(results: Results, settings: Sequence[SettingSummary]) -> list[tuple[SettingSummary, str]]:
-    """Choose what to draw of one objective: the best of each optimizer, and as many of the others as there is room for.
+    """Choose the lines of one objective: the best setting of each optimizer, and as many other settings as there is room for.
 
-    A role is given to every optimizer or to none, so that no optimizer is shown in a worse light than another.
+    A role is given to every optimizer or to none, so that no optimizer looks worse than another because of the choice.
     """
     groups: dict[tuple[str, str], list[SettingSummary]] = {}
     for setting in settings:
@@ -126,7 +126,7 @@ def _chosen(results: Results, settings: Sequence[SettingSummary]) -> list[tuple[
 
 
 def _roles(results: Results, group: Sequence[SettingSummary]) -> list[tuple[str, SettingSummary]]:
-    """Return the settings of one optimizer that say most about it, and what they are, the most telling first."""
+    """Return the most informative settings of one optimizer with their roles, the most informative one first."""
     best = best_setting(group)
     key = _swept(results, group[0].optimizer)
     ordered = sorted((s for s in group if _value(s, key) is not None), key=lambda s: _value(s, key) or 0.0)
@@ -158,7 +158,7 @@ def _band(results: Results, setting: SettingSummary) -> Band:
     return quantile_band(
         (_measured(run, series) for run, series in results.series(runs)),
         lost=[run.outcome in LOST_OUTCOMES for run in runs],
-        # So that a line is seen to leave which has no step to leave in.
+        # Without this, a line with no step in which it could leave the panel would not be seen to leave it.
         last_step=max(run.steps + (run.outcome in LOST_OUTCOMES) for run in runs),
     )
 
@@ -202,7 +202,7 @@ def _methods(curves: Sequence[Curve]) -> list[tuple[str, str]]:
 def _draw_curve(panel: Axes, curve: Curve, colour: str, line: Line, limits: tuple[float, float], label: str) -> None:
     band = curve.band
     floor = rounding_level(curve.setting.runs[0].minimum_value)
-    # What is infinite is drawn a little beyond the top, so that the line is seen to leave the panel there.
+    # Infinite values are drawn a little above the top, so that the line is seen to leave the panel there.
     median, lower, upper = (np.clip(edge, floor, 1e3 * limits[1]) for edge in (band.median, band.low, band.high))
     if band.runs > 1:
         panel.fill_between(band.steps, lower, upper, color=colour, alpha=0.16, linewidth=0)
@@ -212,7 +212,7 @@ def _draw_curve(panel: Axes, curve: Curve, colour: str, line: Line, limits: tupl
 
 
 def _limits(curves: Sequence[Curve], floor: float) -> tuple[float, float]:
-    """Return the smallest and largest value shown: two decades above the highest start, down to the lowest median."""
+    """Return the smallest and the largest value of the panel: the lowest median, and two decades above the highest start."""
     starts = [edge[0] for curve in curves for edge in (curve.band.median, curve.band.high) if math.isfinite(edge[0])]
     high = max([*starts, 10 * floor])
     lowest = min([float(curve.band.median.min()) for curve in curves] + [high])
@@ -325,7 +325,7 @@ def _fate(curve: Curve) -> str:
 
 
 def _contradictions(settings: Mapping[str, list[SettingSummary]]) -> list[str]:
-    """Say where runs went lower than the minimum that the objective states, by more than rounding."""
+    """Return sentences about runs with values below the minimum that the objective states, by more than rounding."""
     text = []
     for objective, group in settings.items():
         runs = [run for setting in group for run in setting.runs]

@@ -1,4 +1,4 @@
-"""What a method's speed costs: the gap against steps, evaluations and seconds, and the order of convergence."""
+"""Cost of each method: the gap against steps, evaluations and seconds, and the order of convergence."""
 
 from __future__ import annotations
 
@@ -59,14 +59,14 @@ class Course:
     """The best setting of one optimizer on one objective.
 
     Attributes:
-        name: the optimizer, and its gradient backend where the experiment has several.
+        name: the optimizer, and its gradient backend if the experiment has several.
         setting: the setting and its runs.
         band: the median gap (or gradient norm) over the starts at each step, and the middle half.
-        costs: what a step costs, the start included: 1, evaluations, seconds; each the median over the runs that took one, NaN
-            if none did.
-        evaluations: how many its converged runs took, the median; NaN if none converged.
+        costs: the cost of a step, start included, in steps (1), evaluations and seconds. Each is the median over the runs that
+            took a step, and NaN without such runs.
+        evaluations: the median number of evaluations of its converged runs; NaN if none converged.
         order: the order of convergence of its converged runs, or None.
-        at_no_minimum: how many converged where f curves downwards along some direction.
+        at_no_minimum: the number of runs that converged where f curves downwards along some direction.
     """
 
     name: str
@@ -135,7 +135,7 @@ def _course(results: Results, name: str, setting: SettingSummary) -> Course:
             paths += [] if limit is None else [(before_noise(series.x, limit), limit)]
             ends.append(series.x[-1])
     lost = [run.outcome in LOST_OUTCOMES for run in runs]
-    # So that a line is seen to leave which has no step to leave in.
+    # Without this, a line with no step in which it could leave the panel would not be seen to leave it.
     last_step = max(run.steps + gone for run, gone in zip(runs, lost, strict=True))
     band = quantile_band(curves, lost=lost, last_step=last_step)
     downwards = int(curving_downwards(objective, np.array(ends)).sum()) if ends else 0
@@ -166,7 +166,7 @@ def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, looks: Mapp
     tops = [course.band.high[0] for course in courses if np.isfinite(course.band.high[0])]
     top = max([*tops, 10.0 * floor]) * ABOVE
     for course in courses:
-        # Step 0 is infinitely far to the left on a logarithmic axis; it is drawn a little before step 1.
+        # A logarithmic axis has no place for step 0, so it is drawn a little before step 1.
         x = np.maximum(course.band.steps, BELOW) * course.costs[column]
         median, low, high = (np.clip(edge, floor, 1e3 * top) for edge in (course.band.median, course.band.low, course.band.high))
         colour, line = looks[course.name]

@@ -1,4 +1,4 @@
-"""The paths of some runs over the objective they descend: its curve, or its contours."""
+"""Paths of some runs over the curve or the contours of their objective."""
 
 from __future__ import annotations
 
@@ -49,14 +49,14 @@ MANY_ITERATES = 300
 
 @dataclass(frozen=True, eq=False)
 class Path:
-    """One run in the picture.
+    """A run in the picture.
 
     Attributes:
         run: the run.
         x: its iterates, `(steps + 1, dimension)`.
         colour: its colour.
-        label: what the legend calls it, once for all paths that are called so.
-        by_behaviour: whether it stands for the runs that moved alike; else for the best setting of its optimizer.
+        label: its label in the legend, which has each label once.
+        by_behaviour: True if it represents the runs of one behaviour, False if it represents the best setting of its optimizer.
     """
 
     run: StoredRun
@@ -73,7 +73,7 @@ class Landscape(Figure):
     title: ClassVar[str] = "Paths over the landscape"
 
     def draw(self, results: Results) -> Drawing | None:
-        """Draw a panel for each objective of one or two coordinates; None if there is none that could be made again."""
+        """Draw a panel for each objective of one or two coordinates; None if no such objective can be made again."""
         groups: dict[str, list[StoredRun]] = {}
         for run in results.runs:
             if run.dimension <= 2 and run.records_x and run.steps > 0:
@@ -89,7 +89,7 @@ class Landscape(Figure):
             try:
                 _draw_panel(panel, objective, paths)
             except Exception as error:
-                # Of the plugin, and the other panels are worth having.
+                # The exception is the plugin's, and the other panels are useful without this one.
                 panel.clear()
                 panel.set_title(title)
                 panel.text(0.5, 0.5, wrapped(f"{type(error).__name__}: {error}", 40), transform=panel.transAxes, ha="center")
@@ -97,7 +97,7 @@ class Landscape(Figure):
 
 
 def _paths(results: Results, runs: Sequence[StoredRun]) -> list[Path]:
-    """Choose the runs of an objective: of a single optimizer one of each behaviour, else the best setting of each optimizer."""
+    """Choose the runs of an objective: one of each behaviour for a single optimizer, else the best setting of each optimizer."""
     methods = list(dict.fromkeys((run.optimizer, run.gradient) for run in runs))
     typical = one_of_each_behaviour(runs) if len(methods) == 1 else []
     if typical:
@@ -156,7 +156,7 @@ def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> Non
 
 
 def _nearby(paths: Sequence[Path], starts: Array, minimum: Array) -> Array:
-    """Return the iterates that the picture makes room for."""
+    """Return the iterates for which the picture has room."""
     centre = minimum[0] if len(minimum) else starts.mean(axis=0)
     reach = FURTHEST * max(float(np.abs(starts - centre).max()), 1e-6)
     together = np.concatenate([path.x for path in paths])
@@ -183,7 +183,7 @@ def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives:
 
 
 def _choices(shown: Sequence[tuple[str, Objective, Sequence[Path]]]) -> list[str]:
-    """Say how the runs were chosen, and where in which way."""
+    """Return sentences about how the runs were chosen, and for which objectives in which way."""
     alike = "of the runs that moved alike, the one with the middle learning rate is drawn, from the first start"
     best = f"drawn is the best setting of each optimizer, from {STARTS} starts at most"
     moved = [name for name, _, paths in shown if paths[0].by_behaviour]
@@ -194,7 +194,7 @@ def _choices(shown: Sequence[tuple[str, Objective, Sequence[Path]]]) -> list[str
 
 
 def _fates(paths: Sequence[Path]) -> dict[str, list[str]]:
-    """Return what became of the runs, in words, and of the runs of which methods."""
+    """Return the ends of the runs in words, with the methods of these runs."""
     methods: dict[str, list[StoredRun]] = {}
     for path in paths:
         methods.setdefault(path.label.replace(": ", " with ", 1), []).append(path.run)

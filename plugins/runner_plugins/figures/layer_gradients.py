@@ -1,4 +1,4 @@
-"""Whether gradients explode or vanish on their way back through the layers, and which runs survive it."""
+"""Gradients that explode or vanish on their way back through the layers, and the runs that survive it."""
 
 from __future__ import annotations
 
@@ -57,13 +57,13 @@ NONE = Survival(0, 0, math.nan)
 class LayerGradients(Figure):
     """‖∂f/∂Wₗ‖ of each layer at the start, against the layer and against the depth, and the runs that survive.
 
-    It needs the gradients that `[record] gradient = true` stores, and an objective that says where the weights of its layers lie.
+    It needs the gradients that `[record] gradient = true` stores, and an objective that offers its layers.
     """
 
     title: ClassVar[str] = "Gradients through the layers"
 
     def draw(self, results: Results) -> Drawing | None:
-        """Draw the gradients by layer, by depth if there are several, and a table of survivors; None without such runs."""
+        """Draw the gradients by layer, by depth if there are several depths, and a table of survivors; None without such runs."""
         nets = initial_gradients(results)
         if not nets:
             return None
@@ -96,7 +96,7 @@ def _draw_gradients(figure: SubFigure, nets: Sequence[InitialGradients]) -> None
 
 
 def _draw_variant(axes: Sequence[Axes], place: int, variant: str, nets: Sequence[InitialGradients], deepest: int) -> None:
-    """Draw a line of each panel: those of one variant, at any depth."""
+    """Draw the lines of one variant, of all its depths, in each panel."""
     mine = sorted(nets, key=lambda net: net.depth)
     colour, line = PALETTE[place % len(PALETTE)], LINES[place // len(PALETTE) % len(LINES)]
     style: dict[str, Any] = {"color": colour, "linestyle": line, "marker": ".", "label": wrapped(variant, 34, 3)}
@@ -107,13 +107,13 @@ def _draw_variant(axes: Sequence[Axes], place: int, variant: str, nets: Sequence
 
 
 def _shown(values: Array | Sequence[float]) -> Array:
-    """Return what a logarithmic axis can show: no zeros, nothing infinite."""
+    """Return the values with NaN for those that a logarithmic axis cannot show: zeros and infinities."""
     array = np.asarray(values, dtype=np.float64)
     return np.where(np.isfinite(array) & (array > 0), array, np.nan)
 
 
 def _table(fates: Survivals) -> tuple[list[tuple[str, int]], list[str]]:
-    """Return the rows and columns that there is room for: of too many networks the deepest, of too many optimizers the first."""
+    """Return the rows and columns of the table. If there are too many, keep the deepest networks and the first optimizers."""
     deepest = max(depth for _, depth in fates)
     rows = sorted(fates, key=lambda row: -row[1])
     rows = [row for row in rows if row[1] == deepest or len(rows) <= MOST_ROWS][:MOST_ROWS]
@@ -162,7 +162,7 @@ def _caption(nets: Sequence[InitialGradients], fates: Survivals) -> str:
 
 
 def _gradients_told(nets: Sequence[InitialGradients]) -> str:
-    """Say how far apart the gradients are, and how much each added layer multiplies them."""
+    """Return sentences about the range of the gradients, and the factor of each added layer."""
     deepest = max(net.depth for net in nets)
     deep = sorted((net for net in nets if net.depth == deepest and net.whole > 0), key=lambda net: net.whole)
     if not deep:
@@ -189,7 +189,7 @@ Cell = tuple[InitialGradients, str, Survival]
 
 
 def _survival_told(nets: Sequence[InitialGradients], fates: Survivals) -> str:
-    """Say how many survive, with which optimizer, which settings do not move, and which get furthest."""
+    """Return sentences about the settings that survive, that do not move, and that get furthest, for each optimizer."""
     cells = [(net, method, fate) for net in nets for method, fate in fates[net.variant, net.depth].items()]
     deepest = max(net.depth for net in nets)
     deep = [cell for cell in cells if cell[0].depth == deepest and cell[2].survived]
@@ -208,7 +208,7 @@ def _survival_told(nets: Sequence[InitialGradients], fates: Survivals) -> str:
 
 
 def _losses_told(cells: Sequence[Cell]) -> Iterator[str]:
-    """Say with which optimizers and settings runs are lost, if any are."""
+    """Return a sentence about the optimizers and settings whose runs are lost, if any are."""
     methods: dict[str, list[Survival]] = {}
     for _, method, fate in cells:
         methods.setdefault(method, []).append(fate)

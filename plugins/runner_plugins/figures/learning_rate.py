@@ -1,4 +1,4 @@
-"""Where a learning rate crawls, converges and explodes: the last gap of every run against the swept parameter."""
+"""The last gap of every run against the swept parameter: learning rates that crawl, converge or explode."""
 
 from __future__ import annotations
 
@@ -131,7 +131,7 @@ def _draw_limit(panel: Axes, sweep: ParameterSweep, limit: float) -> None:
 
 
 def _frame(panel: Axes, sweep: ParameterSweep) -> tuple[float, float]:
-    """Set the range of the gaps, with a strip on top for the lost runs; return where the strip begins and ends."""
+    """Set the range of the gaps, with a strip on top for the lost runs, and return the two ends of the strip."""
     last = sweep.last(sweep.runs)
     seen = last[np.isfinite(last)]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (sweep.floor, 1.0)
@@ -151,12 +151,12 @@ def _frame(panel: Axes, sweep: ParameterSweep) -> tuple[float, float]:
 
 
 def _draw_dots(panel: Axes, sweep: ParameterSweep, line: MedianLine, colour: str | None, strip: tuple[float, float]) -> None:
-    """Draw the runs of a line as dots, in a colour and with the outcomes as shapes, or else with the outcomes as colours."""
+    """Draw the runs of a line as dots: in the given colour with a shape for each outcome, or with a colour for each outcome."""
     runs = line.runs
     values, heights = sweep.values(runs), sweep.last(runs)
     lost = ~np.isfinite(heights)
     starts = np.array([run.start for run in runs], dtype=np.float64)
-    # Lost runs have no height of their own: one above the other, by their start and line, they can be counted.
+    # Lost runs have no gap. They are drawn one above the other, by start and line, so that they can be counted.
     rows = starts * len(sweep.lines) + sweep.lines.index(line)
     most = max(run.start for run in sweep.runs) * len(sweep.lines) + len(sweep.lines) - 1
     share = 0.1 + 0.55 * rows / max(most, 1)
@@ -177,7 +177,7 @@ def _marker(outcome: str) -> str:
 
 
 def _dot(outcome: str, shapes: bool) -> Line2D:
-    """Return the legend's dot of an outcome: its shape, or else its colour."""
+    """Return the dot of an outcome in the legend, with its shape or its colour."""
     marker, colour = (_marker(outcome), "#666666") if shapes else ("o", _colour(outcome))
     return Line2D([], [], linestyle="", marker=marker, markersize=6, markeredgewidth=0, color=colour, label=outcome)
 
@@ -211,7 +211,7 @@ def _reading(sweeps: Sequence[ParameterSweep]) -> list[str]:
 
 
 def _line_words(lines: Sequence[MedianLine], several: bool) -> list[str]:
-    """Say what colours, shapes and lines are, and over what the medians are taken."""
+    """Return sentences that explain the colours, shapes and lines, and over which runs the medians are taken."""
     pooled = list(dict.fromkeys((line.method, line.pooled) for line in lines if line.pooled))
     if not several and pooled and len({over for _, over in pooled}) <= 1 and len(pooled) == len({line.method for line in lines}):
         over = pooled[0][1]

@@ -1,4 +1,4 @@
-"""What became of all the runs: how many ended how, for each objective and optimizer."""
+"""Outcomes: the number of runs that ended in each way, for each objective and optimizer."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ Groups = dict[str, dict[str, list[StoredRun]]]
 
 @dataclass(frozen=True)
 class Outcomes(Figure):
-    """How the runs ended, as shares of the runs of each optimizer, with the counts."""
+    """Share and number of the runs of each optimizer that ended in each way."""
 
     title: ClassVar[str] = "Outcomes"
 
@@ -61,7 +61,7 @@ class Outcomes(Figure):
 
 
 def _groups(runs: Sequence[StoredRun]) -> Groups:
-    """Return the runs by objective and by bar: the optimizer, and the gradient backend where there are several."""
+    """Return the runs by objective and by bar: the optimizer, and the gradient backend if there are several."""
     several = len({run.gradient for run in runs}) > 1
     groups: Groups = {}
     for run in runs:

@@ -1,4 +1,4 @@
-"""How fast each learning rate comes down, as measured, beside what theory promises of it."""
+"""Measured rate of convergence for each learning rate, with the rate that theory predicts."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ ROUNDING = 1e-12
 
 @dataclass(frozen=True)
 class Rates(Figure):
-    """1 − q against the learning rate, where each step multiplies the error by q in the end; beside max |1 − γλ|."""
+    """1 − q against the learning rate, where each late step multiplies the error by q, with the prediction q = max |1 − γλ|."""
 
     title: ClassVar[str] = "Rates of convergence"
 
@@ -82,7 +82,7 @@ def _draw_panel(panel: Axes, sweeps: Sequence[RateSweep]) -> None:
 
 
 def _range(sweeps: Sequence[RateSweep]) -> tuple[float, float]:
-    """Return the smallest and the largest share shown, with room below for the crosses."""
+    """Return the smallest and the largest share of the panel, with room below for the crosses."""
     shares = np.concatenate([_shares(sweep) for sweep in sweeps])
     seen = shares[np.isfinite(shares)]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.1, 1.0)
@@ -92,7 +92,7 @@ def _range(sweeps: Sequence[RateSweep]) -> tuple[float, float]:
 
 
 def _shares(sweep: RateSweep) -> Array:
-    """Return 1 − q at each learning rate; NaN where the runs do not settle, or no rate can be told."""
+    """Return 1 − q at each learning rate; NaN where the runs do not settle or no rate can be measured."""
     shares = [1.0 - point.rate.factor if point.rate and point.settles else math.nan for point in sweep.points]
     return np.array([share if share > SMALLEST_SHARE else math.nan for share in shares])
 
@@ -106,7 +106,7 @@ def _draw_points(panel: Axes, sweep: RateSweep, colour: str, label: str) -> None
     panel.plot(rates, shares, "o", color=colour, markersize=4, label=label)
     bars = 2.0 * np.array([point.rate.uncertainty if point.rate else math.nan for point in sweep.points])
     seen = bars > LEAST_BAR * shares
-    # Not down to zero, which is infinitely far below on a logarithmic axis.
+    # A logarithmic axis has no place for zero.
     low, high = np.maximum(shares - bars, 0.01 * shares), shares + bars
     panel.vlines(rates[seen], low[seen], high[seen], color=colour, linewidth=1.0)
 
@@ -117,7 +117,7 @@ def _draw_theory(panel: Axes, sweep: RateSweep, curvature: tuple[float, float]) 
     theory = {"2/L": sweep.limit, "2/(μ + L)": sweep.best and sweep.best[0]}
     named = {name: mark for name, mark in theory.items() if mark is not None and low / 3 <= mark <= high * 3}
     marks = list(named.values())
-    # Close to its marks too, where the curve has a corner and where it leaves the picture.
+    # Close points are also needed at the marks, where the curve has a corner or leaves the picture.
     near = [mark * (1.0 - np.geomspace(1e-9, 0.1, 60)) for mark in marks]
     curve = np.unique(np.concatenate([np.geomspace(low, high, CURVE_POINTS), *near, marks]))
     shares = 1.0 - contraction(curve, curvature)
@@ -199,7 +199,7 @@ def _limit_words(sweep: RateSweep) -> list[str]:
 
 
 def _agreement(sweep: RateSweep) -> list[str]:
-    """Say how far the measured factors lie from theory's, over all learning rates that settle."""
+    """Return a sentence that compares the measured with the predicted factors, over all learning rates that settle."""
     if sweep.curvature is None:
         return []
     pairs = [(point.rate.factor, point.learning_rate) for point in sweep.points if point.rate is not None and point.settles]

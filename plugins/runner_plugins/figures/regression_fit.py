@@ -1,4 +1,4 @@
-"""A line on its way to the data, and the same way over the loss."""
+"""A model that approaches its data, and its path over the loss."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ FURTHEST = 1.6
 
 @dataclass(frozen=True, eq=False)
 class Fit:
-    """A run, the objective it descends, and where it went.
+    """A run with its objective and its iterates.
 
     Attributes:
         run: the run.
@@ -54,12 +54,12 @@ class Fit:
 
     @property
     def data(self) -> tuple[Array, Array]:
-        """Features, `(samples, 1)`, and targets, `(samples,)`."""
+        """The features, `(samples, 1)`, and the targets, `(samples,)`."""
         assert isinstance(self.objective, HasData)
         return self.objective.data
 
     def predict(self, x: Array, features: Array) -> Array:
-        """What the model says at x `(runs, 2)`: `(runs, samples)`."""
+        """Return the predictions of the model at x, `(runs, 2)`: `(runs, samples)`."""
         assert isinstance(self.objective, HasData)
         return self.objective.predict(x, features)
 
@@ -75,7 +75,7 @@ class Fit:
 
 @dataclass(frozen=True)
 class RegressionFit(Figure):
-    """Left the data and the model at several steps, right the loss over its two parameters with the path on it."""
+    """On the left the data with the model at several steps; on the right the loss over its two parameters with the path."""
 
     title: ClassVar[str] = "The fit, step by step"
 
@@ -134,7 +134,7 @@ def _draw_model(panel: Axes, fit: Fit) -> None:
 
 
 def _heights(fit: Fit) -> tuple[float, float]:
-    """Return the heights shown: the data and the first model, with a margin."""
+    """Return the range of heights of the panel, which contains the data and the first model with a margin."""
     features, targets = fit.data
     seen = np.concatenate([targets, fit.predict(fit.x[:1], features)[0]])
     margin = 0.25 * float(np.ptp(seen))

@@ -1,1 +1,1 @@
-"""Functions to minimise."""
+"""Objectives: functions to minimise."""

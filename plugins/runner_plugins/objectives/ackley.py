@@ -16,9 +16,9 @@ class Ackley(Objective):
     """f(x) = −a exp(−b r) − exp((1/d) Σ cos(c xᵢ)) + a + e, with r = √((1/d) Σ xᵢ²), for any real x; usually |xᵢ| ≤ 32.768.
 
     Its minimum is f(0) = 0, the tip of a cone: near it f ≈ a b r, so f is not differentiable there, and ‖∇f‖ does not fall below
-    about a b/√d on the way. No fixed learning rate lets gradient descent settle at it. At x = 0 the gradient is given as 0 (a
-    subgradient), the Hessian as +∞ on the diagonal, 0 beside it: the limit of second differences across the tip. Where squares
-    underflow, for |xᵢ| < 1e-162, x counts as 0.
+    about a b/√d on the way. No fixed learning rate lets gradient descent settle at it. At x = 0 the gradient is defined as 0, a
+    subgradient, and the Hessian as +∞ on the diagonal and 0 elsewhere, the limit of second differences across the tip. Where
+    squares underflow, for |xᵢ| < 1e-162, x counts as 0.
 
     It is computed as −a expm1(−b r) − e expm1(−(2/d) Σ sin²(c xᵢ/2)), in which nothing cancels.
 
@@ -81,7 +81,7 @@ class Ackley(Objective):
         return hessian
 
     def _distance(self, x: Array) -> tuple[Array, Array]:
-        """Return r, `(runs, 1)`, with 1 in its place where it is 0, and whether it is 0."""
+        """Return r, `(runs, 1)`, with 1 in place of 0, and a mask that is True where r is 0."""
         xp = x.__array_namespace__()
         square = self._mean(x * x)
         origin = square == 0

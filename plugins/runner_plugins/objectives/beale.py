@@ -14,8 +14,8 @@ from runner import Array, LeastSquares, Minimum, Objective, hookimpl
 class Beale(LeastSquares):
     """f(x, y) = (1.5 − x + xy)² + (2.25 − x + xy²)² + (2.625 − x + xy³)², for any real x and y.
 
-    Its minimum is f(3, 0.5) = 0. At (0, 1) there is a saddle, of height 14.203125. Beyond it a valley leads away for ever: where
-    x → −∞ and y → 1 with x (1 − y) = 111/112, f falls towards 0.452. Descent that starts with x < 0 and y > 1 may follow it.
+    Its minimum is f(3, 0.5) = 0. At (0, 1) there is a saddle, of height 14.203125. Beyond it, a valley leads to infinity: where
+    x → −∞ and y → 1 with x (1 − y) = 111/112, f decreases towards 0.452. Descent that starts with x < 0 and y > 1 may follow it.
 
     It is a sum of squares, of the residuals rₖ = cₖ − x (1 − yᵏ), k = 1, 2, 3.
 

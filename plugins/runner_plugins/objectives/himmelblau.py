@@ -1,4 +1,4 @@
-"""Himmelblau's function: four valleys, equally deep."""
+"""Himmelblau's function: four equally deep valleys."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from runner import Array, LeastSquares, Minimum, Objective, hookimpl
 class Himmelblau(LeastSquares):
     """f(x, y) = (x² + y − 11)² + (x + y² − 7)², for any real x and y.
 
-    It has four minima, all with f = 0 and no other local ones: (3, 2), (−2.805118…, 3.131312…), (−3.779310…, −3.283186…) and
+    It has four minima, all with f = 0, and no other local minima: (3, 2), (−2.805118…, 3.131312…), (−3.779310…, −3.283186…) and
     (3.584428…, −1.848126…). Between them lie four saddles and one maximum, f(−0.270845…, −0.923039…) = 181.616522….
 
     It is a sum of squares, of the residuals x² + y − 11 and x + y² − 7.
@@ -29,7 +29,7 @@ class Himmelblau(LeastSquares):
 
     @property
     def minimum(self) -> Minimum:
-        """f(3, 2) = 0, one of the four."""
+        """f(3, 2) = 0, one of the four minima."""
         return Minimum(np.array([3.0, 2.0]), 0.0)
 
     @property
@@ -62,7 +62,7 @@ class Himmelblau(LeastSquares):
         return r * r + s * s, _slope(x, r, s)
 
     def hessian(self, x: Array) -> Array:
-        """Return 12x² + 4y − 42 and 12y² + 4x − 26 on the diagonal, 4x + 4y beside it."""
+        """Return 12x² + 4y − 42 and 12y² + 4x − 26 on the diagonal, and 4x + 4y off the diagonal."""
         one, two = x[..., 0], x[..., 1]
         first = 12.0 * one * one + 4.0 * two - 42.0
         second = 12.0 * two * two + 4.0 * one - 26.0
@@ -80,7 +80,7 @@ def _residuals(x: Array) -> tuple[Array, Array]:
 
 
 def _matrix(first: Array, mixed: Array, second: Array) -> Array:
-    """Return the symmetric matrix of these entries for each run, `(runs, 2, 2)`."""
+    """Return the symmetric matrix with these entries for each run, `(runs, 2, 2)`."""
     xp = first.__array_namespace__()
     rows = [xp.stack([first, mixed], axis=-1), xp.stack([mixed, second], axis=-1)]
     matrix: Array = xp.stack(rows, axis=-2)

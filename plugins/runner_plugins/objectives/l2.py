@@ -1,4 +1,4 @@
-"""Any objective, with its distance from the origin penalised."""
+"""An L2 penalty around any objective."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from runner import Array, LayerGradient, Objective, hookimpl, norm, parameter
 class L2(Objective):
     """f(x) + (λ/2) ‖x‖², for another objective f.
 
-    It offers what f offers, but for the known minimum, which the penalty moves: the gradient ∇f + λ x, the Hessian ∇²f + λ I,
-    and where f is a sum of squares, its residuals with √(λ/2) x behind them. Every coordinate is penalised, biases among them.
+    It offers what f offers, except the known minimum, which the penalty moves: the gradient ∇f + λ x and the Hessian ∇²f + λ I.
+    If f is a sum of squares, its residuals are followed by √(λ/2) x. Every coordinate is penalised, biases included.
 
     Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 7.1.1; Hoerl and Kennard, Ridge regression,
     Technometrics 12 (1970) 55-67, doi:10.1080/00401706.1970.10488634.
@@ -28,17 +28,17 @@ class L2(Objective):
     penalty: float = parameter(0.01, at_least=0, doc="strength of the penalty, λ")
 
     def __new__(cls, objective: Objective, penalty: float | Array = 0.01) -> L2:
-        """Make one that offers what the objective offers."""
+        """Make a penalised objective that offers what the objective offers."""
         offered = frozenset(name for name in OPTIONAL if hasattr(type(objective), name))
         return object.__new__(_offering(offered))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Tell how it is made again in another process, where its class is made when it is first needed."""
+        """Return how to make it again in another process, where its class is created when it is first needed."""
         return L2, (self.objective, self.penalty)
 
     @property
     def dimension(self) -> int:
-        """That of the objective."""
+        """The dimension of the objective."""
         return self.objective.dimension
 
     def value(self, x: Array) -> Array:
@@ -68,12 +68,12 @@ def _hessian(self: Any, x: Array) -> Array:
 
 
 def _residuals(self: Any, x: Array) -> Array:
-    """Return r, and √(λ/2) x behind it."""
+    """Return r, followed by √(λ/2) x."""
     return np.concatenate([self.objective.residuals(x), np.sqrt(0.5 * self.penalty) * x], axis=-1)
 
 
 def _jacobian(self: Any, x: Array) -> Array:
-    """Return ∂r/∂x, and √(λ/2) I below it."""
+    """Return ∂r/∂x, with √(λ/2) I below it."""
     below = np.sqrt(0.5 * np.asarray(self.penalty))[..., None] * np.eye(self.dimension)
     return np.concatenate([self.objective.jacobian(x), np.broadcast_to(below, (len(x), *below.shape[-2:]))], axis=-2)
 
@@ -84,7 +84,7 @@ def _draw_starts(self: Any, generator: np.random.Generator, count: int) -> Array
 
 
 def _backpropagation(self: Any, x: Array) -> tuple[LayerGradient, ...]:
-    """Return what becomes of the gradient in each layer; the penalty joins it at the weights."""
+    """Return how each layer changes the gradient; the penalty is added to the gradient with respect to the weights."""
     gradient = self.gradient(x)
     return tuple(
         dataclasses.replace(layer, gradient_norm=norm(gradient[:, layer.weights])) for layer in self.objective.backpropagation(x)
@@ -92,12 +92,12 @@ def _backpropagation(self: Any, x: Array) -> tuple[LayerGradient, ...]:
 
 
 def _start_region(self: Any) -> tuple[float, float]:
-    """Where starts make sense for the objective."""
+    """The start region of the objective."""
     return cast(tuple[float, float], self.objective.start_region)
 
 
 def _curvature_bounds(self: Any) -> tuple[float | Array, float | Array]:
-    """Those of the objective, λ higher."""
+    """The curvature bounds of the objective, plus λ."""
     low, high = self.objective.curvature_bounds
     penalty = self.penalty if np.ndim(self.penalty) == 0 else self.penalty[:, 0]
     return low + penalty, high + penalty
@@ -109,7 +109,7 @@ def _data(self: Any) -> Any:
 
 
 def _predict(self: Any, x: Array, features: Array) -> Array:
-    """Return what the objective's model says; the penalty changes x, not the model."""
+    """Return the predictions of the objective's model; the penalty changes x, not the model."""
     return cast(Array, self.objective.predict(x, features))
 
 
@@ -137,7 +137,7 @@ OPTIONAL: Mapping[str, Any] = {
 
 @functools.cache
 def _offering(offered: frozenset[str]) -> type[L2]:
-    """Return the class of those that offer some of the optional members: what is not offered must not be there to be found."""
+    """Return the class with these optional members alone: a member that is not offered must not exist."""
     members = {"__doc__": L2.__doc__, "__module__": L2.__module__, **{name: OPTIONAL[name] for name in sorted(offered)}}
     return dataclass(frozen=True)(type("L2", (L2,), members))
 

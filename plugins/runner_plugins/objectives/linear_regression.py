@@ -1,4 +1,4 @@
-"""A straight line, or plane, fitted to data by least squares."""
+"""Linear regression: a line or plane fitted to data by least squares."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ TRUE_BIAS = -1.0
 
 
 class Triangle(NamedTuple):
-    """What is left of the data after an orthogonal reduction: f(x) = ‖R x − z‖² + ρ².
+    """The data after an orthogonal reduction: f(x) = ‖R x − z‖² + ρ².
 
     Attributes:
         r: upper triangular, `(dimension, dimension)`.
         z: the reduced y, `(dimension,)`.
-        rho: the part of y that no x can reach.
+        rho: the length of the part of y that no x can fit.
     """
 
     r: Array
@@ -35,13 +35,13 @@ class Triangle(NamedTuple):
 class LinearRegression(LeastSquares):
     """f(w, b) = (1/m) Σ (w·Xᵢ + b − yᵢ)²: the mean squared error over m samples, with x = (w₁ … w_p, b).
 
-    Without a file the data are made up: Xᵢⱼ uniform on (−1, 1), then yᵢ = w·Xᵢ + b + noise · N(0, 1) with w = (2, −2, 2, …) and
-    b = −1, all drawn in that order from NumPy's `Generator(PCG64(seed))`. With one feature, y = 2 X − 1 + noise.
+    Without a file, the data are generated: Xᵢⱼ uniform on (−1, 1), then yᵢ = w·Xᵢ + b + noise · N(0, 1) with w = (2, −2, 2, …)
+    and b = −1, all drawn in that order from NumPy's `Generator(PCG64(seed))`. With one feature, y = 2 X − 1 + noise.
 
-    The samples are touched once. One Householder QR factorisation of the matrix [X 1 y]/√m = Q [R z; 0 ρ] turns the m residuals
-    into dimension + 1, (R x − z, ρ), of the same sum of squares; so a step costs the same for a hundred samples as for a million,
-    and XᵀX, which squares the condition number, is never formed. The Hessian is 2 RᵀR, the minimiser the least-squares solution
-    (that of least norm where the data leave a choice).
+    The samples are read once. A Householder QR factorisation of the matrix [X 1 y]/√m = Q [R z; 0 ρ] replaces the m residuals by
+    dimension + 1 residuals, (R x − z, ρ), with the same sum of squares. So a step costs the same for a hundred samples as for a
+    million, and XᵀX, which squares the condition number, is never formed. The Hessian is 2 RᵀR. The minimiser is the
+    least-squares solution; if there are several, it is the one with the smallest norm.
 
     Source: Golub and Van Loan, Matrix Computations, 4th ed., section 5.3.
     """
@@ -53,7 +53,7 @@ class LinearRegression(LeastSquares):
     csv: Path | None = parameter(None, doc="a CSV file: one sample per line, y in the last column, maybe a header line")
 
     def validate(self) -> None:
-        """Refuse a CSV file together with the parameters of made-up data, and one that cannot be used."""
+        """Refuse a CSV file together with the parameters of generated data, and a file that is not such a table."""
         if self.csv is not None:
             defaults = {field.name: field.default for field in dataclasses.fields(self) if field.name != "csv"}
             given = [name for name, default in defaults.items() if getattr(self, name) != default]
@@ -91,7 +91,7 @@ class LinearRegression(LeastSquares):
     def minimum(self) -> Minimum:
         """The least-squares solution."""
         r, z, _ = self._triangle
-        # The tolerance for rank is that of the data: R carries the rounding of a factorisation of all samples.
+        # The tolerance for the rank depends on the data: R has the rounding errors of a factorisation of all samples.
         tolerance = np.finfo(np.float64).eps * max(self.data[0].shape[0], self.dimension)
         x: Array = np.linalg.lstsq(r, z, rcond=tolerance)[0].astype(np.float64, copy=False)
         return Minimum(x, float(self.value(x[None])[0]))
@@ -155,7 +155,7 @@ class LinearRegression(LeastSquares):
     def _triangle(self) -> Triangle:
         features, y = self.data
         samples, dimension = len(y), self.dimension
-        # The rows of zeros change no sum of squares, and let fewer samples than coordinates need no case of their own.
+        # Rows of zeros change no sum of squares. With them, data with fewer samples than coordinates need no special case.
         table = np.zeros((samples + dimension + 1, dimension + 1))
         table[:samples] = np.column_stack([features, np.ones(samples), y])
         reduced: Array = np.asarray(np.linalg.qr(table / math.sqrt(samples), mode="r"))

@@ -1,4 +1,4 @@
-"""Two classes told apart by logistic regression."""
+"""Logistic regression: a model that distinguishes two classes."""
 
 from __future__ import annotations
 
@@ -30,15 +30,16 @@ HALVINGS = 60
 class LogisticRegression(Objective):
     """f(w, b) = (1/m) Σ log(1 + exp(−sᵢ (w·Xᵢ + b))) + (l2/2) ‖w‖², with sᵢ = 2yᵢ − 1 and x = (w₁ … w_p, b).
 
-    The mean negative log-likelihood of m labels yᵢ, 0 or 1, where P(yᵢ = 1) = 1/(1 + exp(−w·Xᵢ − b)); the bias is not penalised.
-    It is convex. With l2 > 0 and both classes present its minimum exists and is unique. With l2 = 0 it exists just if no plane
-    separates the classes, touching samples of both or not; other data are refused, because f then falls for ever as the weights
-    grow. Where features depend on each other there are many minimisers with l2 = 0, of which one is named.
+    This is the mean negative log-likelihood of m labels yᵢ, 0 or 1, where P(yᵢ = 1) = 1/(1 + exp(−w·Xᵢ − b)), plus a penalty on
+    the weights but not on the bias. It is convex. With l2 > 0 and both classes present, the minimum exists and is unique. With l2
+    = 0 it exists if and only if no plane separates the classes, even a plane that contains samples of both classes. Other data
+    are refused, because f then decreases for ever as the weights grow. With l2 = 0 and linearly dependent features there are many
+    minimisers, and the stated minimum is one of them.
 
-    Without a file the data are made up: Xᵢⱼ uniform on (−1, 1), then yᵢ = 1 where uᵢ < P(yᵢ = 1), uᵢ uniform on (0, 1), with
+    Without a file, the data are generated: Xᵢⱼ uniform on (−1, 1), then yᵢ = 1 where uᵢ < P(yᵢ = 1), uᵢ uniform on (0, 1), with
     w = (3, −3, 3, …)/√p and b = −1, all drawn in that order from NumPy's `Generator(PCG64(seed))`.
 
-    A step touches every sample. log(1 + e^u) is computed as log1p(e^v) + (u − v) with v = min(u, 300), to rounding for any u.
+    A step reads every sample. log(1 + e^u) is computed as log1p(e^v) + (u − v) with v = min(u, 300), exact to rounding for any u.
 
     Source: Hastie, Tibshirani and Friedman, The Elements of Statistical Learning, 2nd ed. (2009), section 4.4; Albert and
     Anderson, On the existence of maximum likelihood estimates in logistic regression models, Biometrika 71 (1984) 1-10,
@@ -52,7 +53,7 @@ class LogisticRegression(Objective):
     csv: Path | None = parameter(None, doc="a CSV file: one sample per line, y (0 or 1) in the last column, maybe a header line")
 
     def validate(self) -> None:
-        """Refuse a CSV file together with the parameters of made-up data, and data without a minimum."""
+        """Refuse a CSV file together with the parameters of generated data, and data without a minimum."""
         if self.csv is not None:
             defaults = {field.name: field.default for field in dataclasses.fields(self) if field.name not in ("csv", "l2")}
             given = [name for name, default in defaults.items() if getattr(self, name) != default]
@@ -101,7 +102,7 @@ class LogisticRegression(Objective):
         """The minimum, to rounding, by Newton's method.
 
         Raises:
-            ValueError: there is none.
+            ValueError: the data have no minimum.
         """
         x = np.stack([self._minimiser(float(l2)) for l2 in np.ravel(self.l2)])
         value = self.value(x)
@@ -151,7 +152,7 @@ class LogisticRegression(Objective):
         return [np.ascontiguousarray(design[first : first + BLOCK].T) for first in range(0, len(design), BLOCK)]
 
     def _mean(self, part: Callable[[Array, Array], Array], x: Array) -> Array:
-        """Return the mean over all samples of what `part(block, x)` sums over a block of them."""
+        """Return the mean over all samples, where `part(block, x)` returns the sum over a block of samples."""
         samples = len(self.data[1])
         rows = max(1, CHUNK // min(samples, BLOCK))
         if x.ndim != 2 or len(x) <= rows:
@@ -185,7 +186,7 @@ class LogisticRegression(Objective):
                 break
             if last:
                 return np.asarray(basis @ (z - step))
-            # Near the minimiser the square of one change of the margins is the next; where there is none they change by 1.
+            # Near the minimiser, each change of the margins is the square of the one before. Without one they change by 1.
             last = bool(np.abs(self._design @ (basis @ step)).max() <= 1e-6)
             here = height(z)
             for _ in range(HALVINGS):
@@ -201,7 +202,7 @@ class LogisticRegression(Objective):
         )
 
     def _basis(self, l2: float) -> Array:
-        """Return columns that span all of x that f depends on, scaled to the data."""
+        """Return columns that span the directions on which f depends, scaled to the data."""
         size = np.sqrt((self._design**2).mean(axis=0))
         scale = 1.0 / np.where(size > 0, size, 1.0)
         if l2 > 0:
@@ -219,7 +220,7 @@ class LogisticRegression(Objective):
 def _exponentials(block: Array, x: Array) -> tuple[Array, Array]:
     """Return e^v with v = min(u, 300), and u − v.
 
-    NumPy orders complex numbers by their real part first, so that this is analytic.
+    NumPy orders complex numbers by their real part first, so this is analytic.
     """
     xp = x.__array_namespace__()
     # Unlike BLAS, einsum adds in the same order for one run and for many.
@@ -239,7 +240,7 @@ def _slopes(block: Array, x: Array) -> Array:
 
 
 def _losses_and_slopes(block: Array, x: Array) -> Array:
-    """Return both side by side, `(runs, 1 + dimension)`."""
+    """Return the sums of losses and slopes side by side, `(runs, 1 + dimension)`."""
     exponentials, excess = _exponentials(block, x)
     losses, slopes = _sum_losses(exponentials, excess), _sum_slopes(block, exponentials)
     both: Array = x.__array_namespace__().concat([losses[..., None], slopes], axis=-1)

@@ -1,4 +1,4 @@
-"""A neural network learning from data: any depth and width, differentiated by backpropagation."""
+"""A neural network of any depth and width that learns from data, differentiated by backpropagation."""
 
 from __future__ import annotations
 
@@ -47,16 +47,16 @@ class NeuralNetwork(Objective):
 
         ∂f/∂Wₗ = Σ δₗ aₗ₋₁ᵀ,   ∂f/∂bₗ = Σ δₗ,   δₗ₋₁ = σ'(zₗ₋₁) ⊙ Wₗᵀ δₗ.
 
-    So what reaches layer l is the product of the Jacobians Jₖ = diag(σ'(zₖ)) Wₖ of the layers above: it vanishes where they
-    shrink, and explodes where they stretch. relu' is 0 at 0, where it does not exist.
+    So the gradient at layer l contains the product of the Jacobians Jₖ = diag(σ'(zₖ)) Wₖ of the layers above. It vanishes where
+    they shrink vectors, and explodes where they stretch vectors. At 0, where relu' does not exist, it is defined as 0.
 
     With `batch_norm` each layer but the last is σ(γ x̂ + β), x̂ = (u − mean u)/√(var u + 10⁻⁵), u = Wₗ aₗ₋₁, with mean and variance
     over all samples; x then holds Wₗ, γₗ, βₗ, and with g = ∂f/∂(γ x̂ + β)
 
         ∂f/∂γ = Σ g x̂,   ∂f/∂β = Σ g,   ∂f/∂u = γ/√(var u + 10⁻⁵) (g − mean g − x̂ mean(g x̂)).
 
-    Features are scaled to mean 0 and variance 1, and so is y where it is a number: f = 1 is then as good as always answering the
-    mean. `initialisation` and `gain` decide where starts are drawn with `[start] initialisation`; f does not depend on them.
+    Features are scaled to mean 0 and variance 1, and so is y if it is a number; a model that always answers the mean then has
+    f = 1. `initialisation` and `gain` are used to draw starts for `[start] initialisation`; f does not depend on them.
 
     Source: Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, Nature 323 (1986) 533-536,
     doi:10.1038/323533a0; Goodfellow, Bengio and Courville, Deep Learning (2016), section 6.5; Ioffe and Szegedy, Batch
@@ -76,7 +76,7 @@ class NeuralNetwork(Objective):
     gain: float = parameter(1.0, above=0, doc="factor for drawn weights")
 
     def validate(self) -> None:
-        """Refuse a loss that does not fit the data, data that cannot be had, and parameters that would do nothing."""
+        """Refuse a loss that does not fit the data, data that are not available, and parameters that have no effect."""
         defaults = {field.name: field.default for field in dataclasses.fields(self)}
         source = ["samples", "noise", "seed"] if self.csv is None else ["data_set", "samples", "noise", "seed"]
         given = [name for name in source if getattr(self, name) != defaults[name]]
@@ -101,7 +101,7 @@ class NeuralNetwork(Objective):
         """The samples, scaled: features `(features, samples)` and targets `(outputs, samples)`.
 
         Raises:
-            ValueError: they cannot be had; the text says why.
+            ValueError: the data are not available; the message gives the reason.
         """
         if self.csv is not None:
             return csv_data(self.csv, classes=self.loss == "cross_entropy")
@@ -111,13 +111,13 @@ class NeuralNetwork(Objective):
 
     @cached_property
     def layers(self) -> Layers:
-        """The chain of layers, and where their parameters lie in x."""
+        """The chain of layers, with the coordinates of x that are their parameters."""
         sizes = (len(self.examples.features), *self.hidden, len(self.examples.targets))
         return Layers(sizes, self.activation, self.batch_norm)
 
     @property
     def dimension(self) -> int:
-        """One for each weight and bias."""
+        """The number of weights, biases and scales."""
         return self.layers.dimension
 
     @property
@@ -126,7 +126,7 @@ class NeuralNetwork(Objective):
         return -1.0, 1.0
 
     def draw_starts(self, generator: np.random.Generator, count: int) -> Array:
-        """Draw weights as `initialisation` says, times `gain`."""
+        """Return starts with weights drawn from `initialisation`, times `gain`."""
         return self.layers.draw(generator, count, self.initialisation, self.gain)
 
     def value(self, x: Array) -> Array:
@@ -150,7 +150,7 @@ class NeuralNetwork(Objective):
         return value, gradient
 
     def backpropagation(self, x: Array) -> tuple[LayerGradient, ...]:
-        """Return what becomes of the gradient in each layer, from the first to the last."""
+        """Return how each layer changes the gradient, from the first layer to the last."""
         tape = Tape(self.layers, self.examples.features, len(x), x.dtype)
         _, slope = self._loss(self.layers.outputs(x, tape))
         return layer_gradients(self.layers, x, tape, slope)
@@ -161,7 +161,7 @@ class NeuralNetwork(Objective):
         return {layer.name: layer.weights for layer in self.layers.layers}
 
     def _chunks(self, x: Array) -> Iterator[tuple[slice, Tape]]:
-        """Yield some rows of x after others, each with room for what leaves the layers."""
+        """Yield x in groups of rows, each with a tape for the outputs of the layers."""
         features = self.examples.features
         most = max(1, CHUNK // (features.shape[1] * sum(self.layers.sizes[1:])))
         tape = Tape(self.layers, features, min(most, len(x)), x.dtype)
@@ -178,7 +178,7 @@ class NeuralNetwork(Objective):
             squares = (errors * errors).reshape(len(errors), -1).sum(axis=-1)
             errors *= 2.0 / samples
             return squares / samples, errors
-        # The shift is a real number: taken off and put back again, it changes neither f nor its slope.
+        # The shift is a real number. Subtracted and added again, it changes neither f nor its derivative.
         shifted = outputs - outputs.real.max(axis=1, keepdims=True)
         chances = np.exp(shifted)
         sums = chances.sum(axis=1, keepdims=True)

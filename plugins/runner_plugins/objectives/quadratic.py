@@ -1,4 +1,4 @@
-"""The quadratic bowl: the one objective on which the theory of gradient descent is exact."""
+"""The quadratic bowl, on which the theory of gradient descent is exact."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from runner import Array, Minimum, Objective, hookimpl, parameter
 class Quadratic(Objective):
     """f(x) = Σ λᵢ xᵢ², with λᵢ = κ^((i−1)/(d−1)) for i = 1 … d: log-spaced from 1 to the condition number κ.
 
-    Its Hessian is 2 diag(λ), its minimum f(0) = 0. With d = 1, f(x) = x², and gradient descent with learning rate γ goes
-    xₖ = (1 − 2γ)ᵏ x₀: it converges exactly when 0 < γ < 1. In d dimensions the limit is γ < 1/κ, and the best fixed learning
-    rate, γ = 1/(1 + κ), shrinks the error by (κ − 1)/(κ + 1) a step.
+    Its Hessian is 2 diag(λ), and its minimum is f(0) = 0. With d = 1, f(x) = x², and the iterates of gradient descent with
+    learning rate γ are xₖ = (1 − 2γ)ᵏ x₀: they converge if and only if 0 < γ < 1. In d dimensions the limit is γ < 1/κ. The best
+    fixed learning rate, γ = 1/(1 + κ), multiplies the error by (κ − 1)/(κ + 1) in each step.
 
     Source: Nesterov, Introductory Lectures on Convex Optimization (2004), section 2.1.4.
     """

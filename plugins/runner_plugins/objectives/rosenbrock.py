@@ -16,7 +16,7 @@ from runner import Array, LeastSquares, Minimum, Objective, hookimpl, parameter
 class Rosenbrock(LeastSquares):
     """f(x) = Σ b (xᵢ₊₁ − xᵢ²)² + (a − xᵢ)², the sum over i = 1 … d − 1, for any real x.
 
-    Its minimum is f(a, …, a, a²) = 0 with d = 2, and with a = 0 or a = 1, where a² = a; otherwise it is not known. With d = 2
+    Its minimum is f(a, …, a, a²) = 0 if d = 2, or if a² = a, that is, a = 0 or a = 1; otherwise it is not known. With d = 2
     there is no other stationary point. The floor of the valley, x₂ = x₁², is steep across and flat along: at the minimiser for
     a = 1 and b = 100 the curvatures are 1001.6 and 0.4. With a = 1, b = 100 and 4 ≤ d ≤ 30 there is one more local minimum,
     near (−1, 1, …, 1).
@@ -34,7 +34,7 @@ class Rosenbrock(LeastSquares):
 
     @property
     def minimum(self) -> Minimum | None:
-        """f(a, …, a, a²) = 0, where that is a minimum."""
+        """f(a, …, a, a²) = 0 if d = 2, a = 0 or a = 1, else None."""
         if self.dimension > 2 and not np.isin(self.a, (0.0, 1.0)).all():
             return None
         ones = np.ones(self.dimension - 1)
@@ -52,7 +52,7 @@ class Rosenbrock(LeastSquares):
         return residuals
 
     def jacobian(self, x: Array) -> Array:
-        """Return ∂r/∂x: two entries a row for the first d − 1 residuals, −1 for the others."""
+        """Return ∂r/∂x, with two entries in each row for the first d − 1 residuals, and −1 for the others."""
         xp, eye = x.__array_namespace__(), np.eye(self.dimension)
         here, ahead = eye[:-1], eye[1:]
         across = np.sqrt(self.b) * xp.ones_like(x[..., 1:])
@@ -74,7 +74,7 @@ class Rosenbrock(LeastSquares):
         return self._squares(across, along), self._slope(x, across, along)
 
     def hessian(self, x: Array) -> Array:
-        """Return 12b xᵢ² − 4b xᵢ₊₁ + 2 for i < d, plus 2b for i > 1, on the diagonal; −4b xᵢ beside it."""
+        """Return 12b xᵢ² − 4b xᵢ₊₁ + 2 for i < d, plus 2b for i > 1, on the diagonal, and −4b xᵢ next to it."""
         xp, zero = x.__array_namespace__(), _zero(x)
         inner = x[..., :-1]
         first = self.b * (12.0 * inner * inner - 4.0 * x[..., 1:]) + 2.0
@@ -103,7 +103,7 @@ class Rosenbrock(LeastSquares):
 
     @cached_property
     def _places(self) -> NDArray[np.intp]:
-        """For each entry of the Hessian, where it stands among d diagonal ones, d − 1 beside the diagonal, and a zero."""
+        """For each entry of the Hessian, its place in a list of d diagonal entries, d − 1 entries next to them, and a zero."""
         d = self.dimension
         places = np.full((d, d), 2 * d - 1)
         i = np.arange(d)

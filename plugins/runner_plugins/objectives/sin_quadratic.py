@@ -1,4 +1,4 @@
-"""A parabola with a ripple on it: convex or full of local minima, as its two parameters decide."""
+"""A parabola with a ripple: convex or full of local minima, depending on its two parameters."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ NEWTON_STEPS = 8
 class SinQuadratic(Objective):
     """f(x) = a sin(ωx) + x², for one coordinate x.
 
-    f′(x) = aω cos(ωx) + 2x and f″(x) = 2 − aω² sin(ωx) ≥ 2 − |a|ω². So f is convex exactly when |a|ω² ≤ 2, and strongly convex
-    when |a|ω² < 2. In particular sin(x) + x² (a = ω = 1), often called non-convex, is strongly convex: f″(x) = 2 − sin(x) ≥ 1.
+    f′(x) = aω cos(ωx) + 2x and f″(x) = 2 − aω² sin(ωx) ≥ 2 − |a|ω². So f is convex if and only if |a|ω² ≤ 2, and strongly convex
+    if |a|ω² < 2. In particular sin(x) + x² (a = ω = 1), often called non-convex, is strongly convex: f″(x) = 2 − sin(x) ≥ 1.
     Beyond |a|ω² = 2 there are inflection points, and for large |a|ω² many local minima.
 
-    The global minimiser x* has a sin(ωx*) ≤ 0 and |ωx*| ≤ π/2: any x with |ωx| > π/2 lies higher than that one of ±π/(2ω) at
-    which a sin(ωx) = −|a|. Between 0 and there, f″ ≥ 2 and f′ changes sign, so x* is the only stationary point, whatever a and ω.
+    The global minimiser x* has a sin(ωx*) ≤ 0 and |ωx*| ≤ π/2: any x with |ωx| > π/2 has a larger f than the one of ±π/(2ω) at
+    which a sin(ωx) = −|a|. Between 0 and that point, f″ ≥ 2 and f′ changes sign, so x* is the only stationary point there, for
+    any a and ω.
 
     Source: for convexity by f″, Boyd and Vandenberghe, Convex Optimization (2004), section 3.1.4; the rest is proved here.
     """
@@ -42,7 +43,7 @@ class SinQuadratic(Objective):
 
     @property
     def curvature_bounds(self) -> tuple[float | Array, float | Array]:
-        """2 − |a|ω² and 2 + |a|ω²; both are reached, unless a or ω is zero."""
+        """2 − |a|ω² and 2 + |a|ω²; f″ takes both values unless a or ω is zero."""
         ripple = np.abs(self.a) * self.omega**2
         bounds = 2.0 - ripple, 2.0 + ripple
         return bounds if np.ndim(ripple) == 0 else (bounds[0].reshape(-1), bounds[1].reshape(-1))
@@ -52,7 +53,7 @@ class SinQuadratic(Objective):
         """The global minimum, to rounding, for any a and ω.
 
         With u = |ωx| and q = |a|ω², the condition f′ = 0 on the side where a sin(ωx) ≤ 0 reads 2u − q cos(u) = 0, increasing and
-        convex on [0, π/2]. So Newton's method comes down to the root monotonically from min(π/2, q/2), which lies beyond it.
+        convex on [0, π/2]. So Newton's method decreases monotonically to the root from min(π/2, q/2), which lies beyond it.
         """
         slope = np.atleast_2d(np.asarray(self.a * self.omega))
         with np.errstate(divide="ignore", over="ignore"):
