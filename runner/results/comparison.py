@@ -91,7 +91,9 @@ def compare(a: Frame, b: Frame) -> Comparison:
             columns.append(Column(f"{name}_{side}", found.kind, found.values))
     finals = zip(_listed(left, "final_value"), _listed(right, "final_value"), strict=True)
     # Equal infinities have the difference 0, since neither is lower.
-    columns.append(Column("difference", "number", [0.0 if final_a == final_b else final_b - final_a for final_a, final_b in finals]))
+    columns.append(
+        Column("difference", "number", [0.0 if final_a == final_b else final_b - final_a for final_a, final_b in finals])
+    )
     return Comparison(
         {name: (_distinct(left_values), _distinct(right_values)) for name, (left_values, right_values) in differ.items()},
         Frame(columns),

@@ -15,7 +15,16 @@ from runner.results.comparison import Comparison, compare
 from runner.store.connection import Database
 from runner.store.reading.experiments import ask_experiments, find_experiment
 from runner.store.reading.one_run import read_heads, read_run
-from runner.store.reading.question import Key, Runs, catalogue_with, checked_key, checked_limit, chosen_runs, parse_question, read_filter
+from runner.store.reading.question import (
+    Key,
+    Runs,
+    catalogue_with,
+    checked_key,
+    checked_limit,
+    chosen_runs,
+    parse_question,
+    read_filter,
+)
 from runner.store.reading.run_record import RunHead, RunRecord
 from runner.store.reading.runs_table import read_run_frames, read_runs
 from runner.tables.frame import Frame, joined
@@ -507,7 +516,8 @@ class ResultsDatabase:
             path: the copy's name; if None, a name with the date, in the same folder.
 
         Raises:
-            StoreError: the database is on a server, a file of that name exists, or the copy cannot be written. No part of it is left.
+            StoreError: the database is on a server, a file of that name exists, or the copy cannot be written. No part of
+                the copy is left.
         """
         # Few programs maintain a database.
         from runner.store.maintenance.backup import back_up

@@ -21,7 +21,5 @@ def test_drawing_loads_no_engine(tmp_path: Path, call: str):
         f"    database.{call}\n"
         "print([name for name in sys.modules if name.startswith('runner.engine')])\n"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120
-    )
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True, timeout=120)
     assert done.stdout == "[]\n"

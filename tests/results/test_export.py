@@ -10,9 +10,7 @@ import pytest
 
 import runner
 from runner.store.reading import trajectories as series
-
 from tests.support.databases import stored_in
-
 
 # 8,000 runs × 1,001 iterates × 3 numbers: 192 MB of trajectories.
 LONG = """\

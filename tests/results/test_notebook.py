@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import base64
+import html
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
+
 import numpy as np
 import pytest
 from matplotlib.figure import Figure
+
 import runner
 from runner.contracts.figure import Drawing, Series
 from tests.support.databases import opened, stored_in
 from tests.support.experiment_texts import SMALL
-import html
-import math
-import re
-from dataclasses import replace
-from hypothesis import given
-from hypothesis import strategies as st
-from runner.tables.frame import Column, Frame
-from runner.tables.readable import date, exact, rounded
 from tests.support.paths import KEPT_DATABASE
-import weakref
-from collections.abc import Iterator
-from runner import Array, Behaviour, Outcome, StoredRun, quantile_band, stability_limit
-from runner.analysis import quantiles
-from runner.analysis.curvature import hessian_spectrum
-from runner.analysis.quantiles import DRAWN_POINTS, drawn_steps
-from runner.analysis.summary import rounding_level, settings_table, summarize, summarize_settings, summary_table
-from runner.tables.readable import counted, listed, number, part
-from collections.abc import Callable
-from runner.analysis.definiteness import Shape, curvature_of
-from runner.tables.readable import to_error
-from tests.support.command_line import Done
-from tests.support.objective_texts import ONE, STRANGER
 
 EVIL = "<script>x</script>\x1b"
 SHOWN = r"&lt;script&gt;x&lt;/script&gt;\x1b"

@@ -20,10 +20,8 @@ from runner.pipeline.execute import execute
 from runner.pipeline.plan import Choices, make_plan, read
 from runner.registry.registry import Registry
 from runner.store.writing.recording import Store
-
 from tests.support.databases import Watcher, psycopg_connection
 from tests.support.filters import LEAVES, TWO_OPTIMIZERS, larger
-
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
 ALLOWED = "one SELECT over the views runs, steps, parameters and experiments is allowed, and nothing that writes"

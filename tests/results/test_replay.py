@@ -3,20 +3,16 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Callable
-from contextlib import closing
 from pathlib import Path
+
 import pytest
-import runner
-from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
+
 from runner.engine.environment import environment as environment_here
-from runner.store.connection import Database
-from runner.store.schema import CLASSES
-from runner.store.verifying.verify import Check, verify
 from runner.store.writing.run_rows import chunk_checksum
 from runner.store.writing.shared_rows import digest_of_environment
-from tests.support.databases import write_bowl_experiment, opened, run_into
+from tests.support.databases import opened, run_into, write_bowl_experiment
+
 
 @pytest.fixture
 def database(tmp_path: Path, write: Callable[..., Path]) -> Path:

@@ -14,10 +14,8 @@ import runner
 from runner.errors import QueryError, StoreError
 from runner.store.reading.run_sql import COLUMN_SQL
 from runner.tables.frame import Column, Frame
-
 from tests.support.databases import SPECIAL, opened, store_series, stored_in
 from tests.support.experiment_texts import SMALL
-
 
 
 @pytest.fixture(scope="module")
@@ -35,7 +33,9 @@ def stored(small: Path) -> Iterator[runner.ResultsDatabase]:
 def test_missing_database_is_refused(tmp_path):
     with pytest.raises(StoreError) as error:
         runner.open(str(tmp_path / "none.db"))
-    text = f"database {tmp_path / 'none.db'}: does not exist; `runner run` creates it, and --db or RUNNER_DB names another database"
+    text = (
+        f"database {tmp_path / 'none.db'}: does not exist; `runner run` creates it, and --db or RUNNER_DB names another database"
+    )
     assert str(error.value) == text
     assert list(tmp_path.iterdir()) == []
 
