@@ -1,4 +1,4 @@
-"""The directives `plugin-table` and `plugins`: the built-in plugins of a kind, from their docstrings, parameters and runs."""
+"""The directives `plugin-table` and `plugins` for the built-in plugins of a kind, and `capabilities` for its capabilities."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from runner.cli.plugins.show import parameter_row, usage
+from runner.contracts.kinds import KINDS
 from runner.registry.catalogue import Offer
 from runner.registry.registry import Registry
 
@@ -71,8 +72,25 @@ def figure(picture: Picture, path: str) -> Iterator[str]:
     yield from (f"```{{figure}} {path}", f":alt: {picture.alt}", "", picture.caption.replace("*", r"\*"), "```", "")
 
 
+class Capabilities(SphinxDirective):
+    """Write the table of the capabilities of the kind in the argument."""
+
+    required_arguments = 1
+
+    def run(self) -> list[nodes.Node]:
+        """Return the table, parsed from Markdown."""
+        rows = []
+        for each in KINDS[self.arguments[0]].capabilities:
+            members = ", ".join(code(member) for member in each.members)
+            rows.append(
+                (code(each.protocol.__name__), members, escaped((inspect.getdoc(each.protocol) or "").partition("\n")[0]))
+            )
+        return self.parse_text_to_nodes("\n".join(table(("protocol", "members", "meaning"), rows)))
+
+
 def setup(app: Sphinx) -> dict[str, Any]:
     """Register the directives."""
     app.add_directive("plugin-table", PluginTable)
     app.add_directive("plugins", Plugins)
+    app.add_directive("capabilities", Capabilities)
     return {"parallel_read_safe": True}

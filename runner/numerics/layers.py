@@ -57,7 +57,7 @@ class Layer:
 
     @property
     def name(self) -> str:
-        """The number, shape and activation, e.g. `layer 1: 2 → 8, tanh`."""
+        """The name of the layer, made of its number, its shape and its activation."""
         return f"layer {self.number}: {self.inputs} → {self.units}, {self.activation}"
 
     def matrix(self, x: Array) -> Array:

@@ -10,6 +10,8 @@ import pytest
 
 import runner
 import runner.testing
+from runner.contracts.kinds import KINDS as CONTRACTS
+from runner.contracts.plugin import Kind
 from runner.experiment.model import StoppingRules
 from runner.experiment.reader import KEYS, RecordTable
 from runner.registry.catalogue import RESERVED
@@ -72,3 +74,10 @@ def test_each_key_of_the_experiment_file_is_documented():
 def test_each_outcome_and_behaviour_is_in_the_glossary():
     text = (REFERENCE / "glossary.md").read_text(encoding="utf-8")
     assert [word for word in (*runner.Outcome, *runner.Behaviour) if f"`{word}`" not in text] == []
+
+
+@pytest.mark.parametrize("kind", [kind for kind, row in CONTRACTS.items() if row.capabilities and kind != "executor"])
+def test_each_kind_with_capabilities_has_their_table_and_their_protocols(kind: Kind):
+    page = (REFERENCE / "python" / f"{KINDS[kind]}.md").read_text(encoding="utf-8")
+    assert f"```{{capabilities}} {kind}\n" in page
+    assert {each.protocol.__name__ for each in CONTRACTS[kind].capabilities} <= set(page.split())
