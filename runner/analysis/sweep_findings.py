@@ -27,21 +27,25 @@ def sweep_finding(sweep: ParameterSweep) -> str:
         sides = [(side, words) for side, words in ((below, "below"), (at, "at"), (above, "above")) if side]
         counts = "; ".join(f"{words} it, {_outcomes(sweep, side)}" for side, words in sides)
         if not is_plain(runs[0].optimizer):
-            text.append(f"{name} is not plain gradient descent, and 2/L = {limit_text} is no promise for it: {counts}.")
+            text.append(f"{name} is not plain gradient descent, so 2/L = {limit_text} guarantees nothing for it: {counts}.")
             continue
         text.append(f"For {name}, 2/L is {limit_text}: {counts}.")
         diverged = sum(run.outcome == Outcome.DIVERGED for run in below)
         non_finite = sum(run.outcome == Outcome.NON_FINITE for run in below)
         settled = sum(run.outcome == Outcome.CONVERGED for run in above)
         if diverged:
-            text.append(f"{counted(diverged, 'run')} diverged below it, which theory does not exclude far from the minimiser.")
+            text.append(
+                f"{counted(diverged, 'run')} diverged below it, which the theory does not exclude far from the minimiser."
+            )
         if non_finite:
-            text.append(f"{counted(non_finite, 'run')} below it met a number that is not finite, of which theory says nothing.")
+            text.append(
+                f"{counted(non_finite, 'run')} below it met a number that is not finite, about which the theory says nothing."
+            )
         if settled:
-            elsewhere = "which theory allows only elsewhere than at that minimiser, or from points that lead exactly to it"
+            elsewhere = "which the theory allows only away from that minimiser, or from points that lead exactly to it"
             text.append(f"{counted(settled, 'run')} converged above it, {elsewhere}.")
         if below and above and not (diverged or non_finite or settled):
-            text.append("No run is at odds with the theory.")
+            text.append("No run contradicts the theory.")
         text += _unfinished(sweep, below, limit)
     return " ".join(text)
 
@@ -96,4 +100,7 @@ def _unfinished(sweep: ParameterSweep, below: Sequence[StoredRun], limit: float)
     steps = max(run.steps for run in waiting)
     text = f"{counted(len(waiting), 'run')} below it, at {sweep.name} {where}, had not converged after {counted(steps, 'step')}"
     slow = bool(done) and max(rates) < min(done)
-    return [text + (": every learning rate that converged is larger, and too small a one crawls." if slow else ".")]
+    return [
+        text
+        + (": every learning rate that converged is larger, and a run crawls if its learning rate is too small." if slow else ".")
+    ]

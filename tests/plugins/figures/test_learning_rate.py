@@ -144,8 +144,8 @@ def test_learning_rate_caption_in_full() -> None:
         "is stable near it if the learning rate is below 2/L, and unstable above.",
         "On quadratic, gradient_descent did best at learning_rate = 0.5, where all 5 runs converged in a median of 1 step. For "
         "gradient_descent, 2/L is 1: below it, 10 of 20 runs converged and none was lost; above it, all 5 runs were lost. No "
-        "run is at odds with the theory. 10 runs below it, at learning_rate from 0.001 to 0.01, had not converged after 500 "
-        "steps: every learning rate that converged is larger, and too small a one crawls.",
+        "run contradicts the theory. 10 runs below it, at learning_rate from 0.001 to 0.01, had not converged after 500 "
+        "steps: every learning rate that converged is larger, and a run crawls if its learning rate is too small.",
     ]
 
 
@@ -154,14 +154,14 @@ def test_learning_rate_caption_states_exceptions() -> None:
     stored[0] = (replace(stored[0][0], outcome=Outcome.DIVERGED), stored[0][1])
     stored[2] = (replace(stored[2][0], outcome=Outcome.CONVERGED, steps=1), stored[2][1])
     caption = draw(LearningRate(), results(stored)).caption
-    assert "1 run diverged below it, which theory does not exclude far from the minimiser." in caption
+    assert "1 run diverged below it, which the theory does not exclude far from the minimiser." in caption
     assert (
-        "1 run converged above it, which theory allows only elsewhere than at that minimiser, or from points that lead exactly to it."
+        "1 run converged above it, which the theory allows only away from that minimiser, or from points that lead exactly to it."
         in caption
     )
     stored[0] = (replace(stored[0][0], outcome=Outcome.NON_FINITE), stored[0][1])
     other = draw(LearningRate(), results(stored)).caption
-    assert "1 run below it met a number that is not finite, of which theory says nothing." in other
+    assert "1 run below it met a number that is not finite, about which the theory says nothing." in other
     assert caption.endswith("1 run below it, at learning_rate = 0.999, had not converged after 500 steps.")
     assert "at odds" not in caption
 
@@ -169,7 +169,7 @@ def test_learning_rate_caption_states_exceptions() -> None:
 def test_failed_run_does_not_count_for_stability() -> None:
     stored = sweep([0.4, 0.5, 1.2], starts=1)
     stored[0] = (replace(stored[0][0], outcome=Outcome.FAILED), stored[0][1])
-    assert "No run is at odds with the theory." in draw(LearningRate(), results(stored)).caption
+    assert "No run contradicts the theory." in draw(LearningRate(), results(stored)).caption
 
 
 def test_limit_far_from_the_rates_is_in_the_caption_only() -> None:
@@ -189,7 +189,7 @@ def test_no_stability_limit_for_other_optimizers() -> None:
     stored = [*sweep([0.1, 1.2]), *sweep([0.1, 1.2], optimizer="momentum")]
     drawing = draw(LearningRate(), results(stored, {"gradient_descent": ("learning_rate",), "momentum": ("learning_rate",)}))
     assert "2/L = 1\nlimit of plain\ngradient descent" in texts(drawing)
-    assert "momentum is not plain gradient descent, and 2/L = 1 is no promise for it: below it, all 5 runs" in drawing.caption
+    assert "momentum is not plain gradient descent, so 2/L = 1 guarantees nothing for it: below it, all 5 runs" in drawing.caption
     assert "For momentum" not in drawing.caption
 
 
