@@ -150,7 +150,7 @@ class Parameter:
         if kind is float and isinstance(value, int | float) and not isinstance(value, bool):
             value = float(value)
             if self.finite and math.isinf(value):
-                raise ValueError(f"must be {self.allowed}, and finite, not {shown(given)}")
+                raise ValueError(f"must be {self.allowed}, and finite, not {as_toml(given)}")
         elif kind is Path and isinstance(value, str):
             value = Path(value)
         right_type = isinstance(value, kind) and not (kind is int and isinstance(value, bool))
@@ -161,7 +161,7 @@ class Parameter:
         return value
 
     def _refusal(self, value: object) -> str:
-        return f"must be {self.allowed}, not {shown(value)}"
+        return f"must be {self.allowed}, not {as_toml(value)}"
 
 
 _COMPARISONS = {
@@ -173,7 +173,7 @@ _COMPARISONS = {
 _SIGNS = {"above": ">", "at_least": ">=", "below": "<", "at_most": "<="}
 
 
-def shown(value: object) -> str:
+def as_toml(value: object) -> str:
     """Return a value as it is written in TOML, at most 60 characters long."""
     if isinstance(value, bool):
         return "true" if value else "false"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, cast
 
 from runner.contracts.objective import Objective, may_know_minimum
-from runner.contracts.parameters import Parameter, ParameterValue, parameter, parameters_of, shown
+from runner.contracts.parameters import Parameter, ParameterValue, as_toml, parameter, parameters_of
 from runner.contracts.plugin import Kind
 from runner.errors import ExperimentError, PluginError
 from runner.experiment.model import Exclusion, Experiment, Rules, Start, StoppingRules
@@ -145,7 +145,7 @@ class _Reader:
                 self.problems.add(key, f"there is no such key; {suggestion(key, KEYS)}")
         files = raw.get("plugins", [])
         if not isinstance(files, list) or not all(isinstance(file, str) for file in files):
-            self.problems.add("plugins", f"must be a list of file names, not {shown(files)}")
+            self.problems.add("plugins", f"must be a list of file names, not {as_toml(files)}")
             files = []
         for number, file in enumerate(files):
             with self.problems.at(f"plugins[{number}]"):
@@ -154,7 +154,7 @@ class _Reader:
         fits = 0 < len(name.encode()) <= LONGEST_NAME and not name.startswith(".")
         if not fits or not all(letter.isalnum() or letter in "-_." for letter in name):
             self.problems.add("name", f"must be letters, digits, '-', '_' and '.', not begin with '.', and have at most "
-                              f"{LONGEST_NAME} bytes, because a folder gets this name; not {shown(name)}")  # fmt: skip
+                              f"{LONGEST_NAME} bytes, because a folder gets this name; not {as_toml(name)}")  # fmt: skip
         axes: dict[Kind, tuple[Setting, ...]] = {}
         for kind in KINDS:
             if raw.get(kind, []) == []:
@@ -188,7 +188,7 @@ class _Reader:
         name = table.get("name")
         name_path = _below(path, "executor" if kind == "executor" else "name")
         if not isinstance(name, str):
-            self.problems.add(name_path, f"must be the name of a plugin, not {shown(name)}" if name else "is missing")
+            self.problems.add(name_path, f"must be the name of a plugin, not {as_toml(name)}" if name else "is missing")
             return []
         offer = None
         with self.problems.at(name_path):
@@ -226,7 +226,7 @@ class _Reader:
                     values[key] = list(self.settings(known.plugin, _below(path, key), value))
                     continue
                 if isinstance(value, list) and known is not None and known.item is None:
-                    raise ValueError(f"must be {known.allowed}, not {shown(value)}; a sweep is written {{ values = [...] }}")
+                    raise ValueError(f"must be {known.allowed}, not {as_toml(value)}; a sweep is written {{ values = [...] }}")
                 candidates = sweep_values(value) if isinstance(value, dict) and known is not None else [value]
                 for candidate in candidates:
                     single = self._converted(path, offer.name, "parameter", offer.parameters, {key: candidate})
@@ -289,7 +289,7 @@ class _Reader:
         names = sorted({setting.name for setting in settings})
         for name in values.get("name", ()):
             if name not in names:
-                self.problems.add(path, f"this experiment has no {shown(name)}; {suggestion(str(name), names)}")
+                self.problems.add(path, f"this experiment has no {as_toml(name)}; {suggestion(str(name), names)}")
         named = [setting for setting in settings if setting.name in values.get("name", names)]
         known = {key: each for setting in named for key, each in parameters_of(type(setting.plugin)).items()}
         # A setting has the parameters of the plugins that it wraps as well.
@@ -310,7 +310,7 @@ class _Reader:
         name = table.pop("executor", "serial")
         max_batch = table.pop("max_batch", MAX_BATCH)
         if not isinstance(max_batch, int) or isinstance(max_batch, bool) or max_batch < 1:
-            self.problems.add("execution.max_batch", f"must be a whole number >= 1, not {shown(max_batch)}")
+            self.problems.add("execution.max_batch", f"must be a whole number >= 1, not {as_toml(max_batch)}")
         settings = self.settings("executor", "execution", {**table, "name": name})
         if len(settings) > 1:
             self.problems.add("execution", "an experiment has one executor; its parameters cannot be swept")
@@ -323,7 +323,7 @@ class _Reader:
             if key != "figures":
                 self.problems.add(f"report.{key}", "there is no such key; allowed: figures")
         if not isinstance(figures, list) or not all(isinstance(figure, str) for figure in figures):
-            self.problems.add("report.figures", f"must be a list of figures' names, not {shown(figures)}")
+            self.problems.add("report.figures", f"must be a list of figures' names, not {as_toml(figures)}")
             return ()
         return tuple(figures)
 
@@ -331,21 +331,21 @@ class _Reader:
         text = raw.get(key, default)
         if isinstance(text, str):
             return text
-        self.problems.add(key, f"must be a string, not {shown(text)}")
+        self.problems.add(key, f"must be a string, not {as_toml(text)}")
         return default
 
     def _table(self, raw: dict[str, Any], key: str) -> dict[str, Any]:
         table = raw.get(key, {})
         if isinstance(table, dict):
             return table
-        self.problems.add(key, f"must be a table, written [{key}], not {shown(table)}")
+        self.problems.add(key, f"must be a table, written [{key}], not {as_toml(table)}")
         return {}
 
     def _tables(self, raw: dict[str, Any], key: str) -> list[tuple[str, dict[str, Any]]]:
         """Return the tables of an array of tables, each with its path."""
         tables = raw.get(key, [])
         if not isinstance(tables, list) or not all(isinstance(table, dict) for table in tables):
-            self.problems.add(key, f"must be tables, each written [[{key}]], not {shown(tables)}")
+            self.problems.add(key, f"must be tables, each written [[{key}]], not {as_toml(tables)}")
             return []
         return [(f"{key}[{number}]", table) for number, table in enumerate(tables)]
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.objective import DrawsStarts, HasStartRegion, Objective
-from runner.contracts.parameters import shown
+from runner.contracts.parameters import as_toml
 from runner.experiment.model import Start
 from runner.experiment.sweeps import is_finite_number
 from runner.registry.identity import canonical_json
@@ -54,7 +54,7 @@ def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tupl
     try:
         if form == "points":
             if not isinstance(options, list) or not options:
-                raise StartError("start.points", f"must be a list of at least one point, not {shown(options)}")
+                raise StartError("start.points", f"must be a list of at least one point, not {as_toml(options)}")
             points = np.array([_coordinates(f"start.points[{number}]", point, dimension) for number, point in enumerate(options)])
         elif form == "uniform":
             points = _uniform(options, dimension, objective)
@@ -81,7 +81,7 @@ def _uniform(table: object, dimension: int, objective: Objective) -> Array:
     low = _coordinates("start.uniform.low", options["low"], dimension)
     high = _coordinates("start.uniform.high", options["high"], dimension)
     if not (low <= high).all():
-        text = f"low must not lie above high, but {shown(options['low'])} > {shown(options['high'])}"
+        text = f"low must not lie above high, but {as_toml(options['low'])} > {as_toml(options['high'])}"
         raise StartError("start.uniform", text)
     draws = _drawn("start.uniform", np.random.Generator.random, options, dimension)
     with np.errstate(over="ignore"):
@@ -93,7 +93,7 @@ def _normal(table: object, dimension: int) -> Array:
     mean = _coordinates("start.normal.mean", options.get("mean", 0.0), dimension)
     std = _coordinates("start.normal.std", options.get("std", 1.0), dimension)
     if not (std >= 0).all():
-        raise StartError("start.normal.std", f"must be >= 0, not {shown(options['std'])}")
+        raise StartError("start.normal.std", f"must be >= 0, not {as_toml(options['std'])}")
     draws = _drawn("start.normal", np.random.Generator.standard_normal, options, dimension)
     with np.errstate(over="ignore"):
         return mean + std * draws
@@ -110,7 +110,7 @@ def _initialisation(table: object, name: str, objective: Objective) -> Array:
         path, lambda generator, _: objective.draw_starts(generator, options["count"]), options, shape[1]
     )  # fmt: skip
     if not isinstance(points, np.ndarray) or points.shape != shape or points.dtype != np.float64:
-        found = f"shape {points.shape} and type {points.dtype}" if isinstance(points, np.ndarray) else shown(points)
+        found = f"shape {points.shape} and type {points.dtype}" if isinstance(points, np.ndarray) else as_toml(points)
         raise StartError(path, f"objective {name} drew {found}; it must return a float64 array of shape {shape}")
     return points.copy()
 
@@ -127,7 +127,7 @@ def _drawn(path: str, draw: Callable[..., Array], options: Mapping[str, Any], di
 def _options(path: str, table: object, allowed: tuple[str, ...]) -> dict[str, Any]:
     """Return a table with only the allowed keys, where `count` and `seed` are whole numbers; by default they are 1 and 0."""
     if not isinstance(table, dict):
-        raise StartError(path, f"must be a table with {', '.join(allowed)}, not {shown(table)}")
+        raise StartError(path, f"must be a table with {', '.join(allowed)}, not {as_toml(table)}")
     for key in table:
         if key not in allowed:
             raise StartError(f"{path}.{key}", f"there is no such key; allowed: {', '.join(allowed)}")
@@ -135,7 +135,7 @@ def _options(path: str, table: object, allowed: tuple[str, ...]) -> dict[str, An
     for key, least in (("count", 1), ("seed", 0)):
         value = options[key]
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
-            raise StartError(f"{path}.{key}", f"must be a whole number >= {least}, not {shown(value)}")
+            raise StartError(f"{path}.{key}", f"must be a whole number >= {least}, not {as_toml(value)}")
     return options
 
 
@@ -144,7 +144,7 @@ def _coordinates(path: str, value: object, dimension: int) -> Array:
     values = value if isinstance(value, list) else [value] * dimension
     for item in values:
         if not is_finite_number(item):
-            raise StartError(path, f"must be a finite number, or a list of them, not {shown(item)}")
+            raise StartError(path, f"must be a finite number, or a list of them, not {as_toml(item)}")
     if len(values) != dimension:
         raise StartError(path, f"has {len(values)} coordinates, but the objective has dimension {dimension}; "
                          f"give {dimension}, or one number for all")  # fmt: skip

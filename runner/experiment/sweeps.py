@@ -7,7 +7,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
-from runner.contracts.parameters import shown
+from runner.contracts.parameters import as_toml
 
 FORMS = "{ values = [...] }, { linspace = [a, b], num = n } or { logspace = [a, b], num = n }"
 DIGITS = 12
@@ -33,7 +33,7 @@ def sweep_values(table: Mapping[str, Any]) -> list[Any]:
             low, high = _ends(form, table[form])
             num = table["num"]
             if not isinstance(num, int) or isinstance(num, bool) or not 1 <= num <= MOST_VALUES:
-                raise ValueError(f"num must be a whole number from 1 to {MOST_VALUES:,}, not {shown(num)}")
+                raise ValueError(f"num must be a whole number from 1 to {MOST_VALUES:,}, not {as_toml(num)}")
             fractions = [index / (num - 1) for index in range(1, num - 1)]
             if form == "linspace":
                 inner = [low * (1 - fraction) + high * fraction for fraction in fractions]
@@ -48,10 +48,10 @@ def sweep_values(table: Mapping[str, Any]) -> list[Any]:
 
 def _ends(form: str, ends: object) -> tuple[float, float]:
     if not (isinstance(ends, list) and len(ends) == 2 and all(map(is_finite_number, ends))):
-        raise ValueError(f"{form} must be a list of two finite numbers, not {shown(ends)}")
+        raise ValueError(f"{form} must be a list of two finite numbers, not {as_toml(ends)}")
     low, high = map(float, ends)
     if form == "logspace" and not (low > 0 and high > 0):
-        raise ValueError(f"logspace must run between two numbers > 0 (the values, not their exponents), not {shown(ends)}")
+        raise ValueError(f"logspace must run between two numbers > 0 (the values, not their exponents), not {as_toml(ends)}")
     return low, high
 
 
@@ -76,7 +76,9 @@ def combine(values: Mapping[str, Sequence[Any]], groups: object) -> list[dict[st
     """
     lists = isinstance(groups, list) and all(isinstance(group, list) for group in groups)
     if not lists or not all(isinstance(name, str) for group in cast(list[list[object]], groups) for name in group):
-        raise ValueError(f"zip must be a list of lists of parameters, e.g. [['learning_rate', 'max_norm']], not {shown(groups)}")
+        raise ValueError(
+            f"zip must be a list of lists of parameters, e.g. [['learning_rate', 'max_norm']], not {as_toml(groups)}"
+        )
     zipped = cast(list[list[str]], groups)
     named = [name for group in zipped for name in group]
     for name in named:

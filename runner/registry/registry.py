@@ -81,8 +81,8 @@ class Registry:
                 raise PluginError(f"{kind} {name!r} cannot be loaded from {broken.source}: {broken.cause}")
         names = sorted(known for known_kind, known in self._offers if known_kind == kind)
         unknown = [*self._broken_files, *(broken.source for broken in self._broken)]
-        unless = f", unless {' or '.join(unknown)}, which cannot be loaded, offers it" if unknown else ""
-        raise NoSuchPlugin(f"there is no {kind} {name!r}{unless}; {suggestion(name, names)}")
+        perhaps = f"; it may be in {' or '.join(unknown)}, which cannot be loaded" if unknown else ""
+        raise NoSuchPlugin(f"there is no {kind} {name!r}{perhaps}; {suggestion(name, names)}")
 
     def offers(self) -> list[Offer]:
         """Load all entry points, and return every plugin, sorted by kind and name."""

@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from runner.contracts.objective import HasStartRegion, Objective
-from runner.contracts.parameters import Parameter, ParameterValue, parameters_of, shown
+from runner.contracts.parameters import Parameter, ParameterValue, as_toml, parameters_of
 from runner.contracts.plugin import Kind, Plugin
 from runner.errors import ExperimentError, PluginError
 from runner.registry.catalogue import Catalogue, Offer
@@ -129,13 +129,13 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
 def _check_dimension(objective: Objective) -> None:
     dimension: object = objective.dimension
     if not isinstance(dimension, int | np.integer) or dimension < 1:
-        raise ValueError(f"its dimension must be a whole number >= 1, not {shown(dimension)}")
+        raise ValueError(f"its dimension must be a whole number >= 1, not {as_toml(dimension)}")
 
 
 def _check_start_region(objective: Objective) -> None:
     region: object = objective.start_region if isinstance(objective, HasStartRegion) else (0.0, 0.0)
     if not (isinstance(region, tuple) and len(region) == 2):
-        raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {shown(region)}")
+        raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {as_toml(region)}")
 
 
 def choose_executor(written: Setting, catalogue: Catalogue, name: str | None, jobs: int | None) -> Setting:

@@ -36,7 +36,7 @@ class TestBrokenPlugins:
         for offer in Registry().offers():
             known.setdefault(offer.kind, []).append(offer.name)
         absent = [
-            f"{kind}[0].name: there is no {kind} {name!r}, unless my.py, which cannot be loaded, offers it; "
+            f"{kind}[0].name: there is no {kind} {name!r}; it may be in my.py, which cannot be loaded; "
             f"allowed: {', '.join(known[kind])}"
             for kind, name in (("objective", "bowl"), ("gradient", "back"), ("optimizer", "walk"))
         ]

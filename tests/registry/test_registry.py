@@ -184,8 +184,8 @@ class TestBrokenDistributions:
         write(EXPERIMENT)
         done = beside("run", "small.toml")
         beginning = (
-            "error: small.toml: optimizer[0].name: there is no optimizer 'acme_swing', unless acme:acme_optimizers, "
-            "which cannot be loaded, offers it; allowed: "
+            "error: small.toml: optimizer[0].name: there is no optimizer 'acme_swing'; it may be in acme:acme_optimizers, "
+            "which cannot be loaded; allowed: "
         )
         assert done.err.startswith(beginning)
         assert "gradient_descent" in done.err.removeprefix(beginning).strip().split(", ")
