@@ -15,7 +15,7 @@ from runner.cli.terminal.output_options import brief_format_option
 from runner.cli.terminal.sparkline import sparkline
 from runner.cli.terminal.table_layout import hanging
 from runner.results.results_database import ResultsDatabase
-from runner.store.reading.run_record import COORDINATES, RunRecord, run_facts, title
+from runner.store.reading.run_record import SHOWN_COORDINATES, RunRecord, run_facts, title
 from runner.tables.frame import text_of
 from runner.tables.readable import point
 from runner.tables.text_formats import json_value
@@ -77,7 +77,7 @@ def _trajectory(record: RunRecord, series: Series) -> Iterator[str]:
         if place > before + 1:
             yield f"  {'…':>8}"
         before = place
-        x = "" if series.x is None else point(series.x[place].tolist(), COORDINATES)
+        x = "" if series.x is None else point(series.x[place].tolist(), SHOWN_COORDINATES)
         best = "  best" if place == record.best_step and not math.isnan(record.best_value) else ""
         norm = text_of(float(series.gradient_norm[place]))
         yield f"  {place:>8,}  {text_of(values[place]):>13}  {norm:>13}  {x}{best}".rstrip()

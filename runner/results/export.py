@@ -10,7 +10,7 @@ from pathlib import Path
 from runner.contracts.arrays import Array
 from runner.contracts.figure import Series
 from runner.errors import QueryError, ReportError
-from runner.store.reading.run_record import RunHead
+from runner.store.reading.run_record import RunOutline
 from runner.tables.frame import Frame
 from runner.tables.npz_archive import write_arrays, write_columns
 from runner.tables.output_files import parent_folders, target_file
@@ -62,7 +62,7 @@ def export_frames(path: Path, frames: Iterable[Frame]) -> int:
     return rows
 
 
-def export_trajectories(path: Path, trajectories: Iterable[tuple[RunHead, Series]], series: Iterable[str]) -> int:
+def export_trajectories(path: Path, trajectories: Iterable[tuple[RunOutline, Series]], series: Iterable[str]) -> int:
     """Write trajectories into an NPZ archive, one array for each run and series; return the number of iterates.
 
     Args:

@@ -24,7 +24,7 @@ from runner.experiment.model import Rules, StoppingRules
 from runner.registry.catalogue import Catalogue
 from runner.registry.setting import Setting, restore_setting
 from runner.store.connection import Database
-from runner.store.reading.one_run import read_run, replayable
+from runner.store.reading.one_run import read_run, runs_without_outcomes
 from runner.store.reading.run_record import RunRecord, SettingRecord
 from runner.store.reading.trajectories import assembled, read_series
 
@@ -65,7 +65,7 @@ def replay(database: Database, catalogue: Catalogue, count: int, seed: int | Non
     Raises:
         StoreError: the database cannot be read, or a trajectory is damaged.
     """
-    candidates = replayable(database, (Outcome.FAILED, Outcome.TIMEOUT))
+    candidates = runs_without_outcomes(database, (Outcome.FAILED, Outcome.TIMEOUT))
     chosen = random.Random(seed).sample(candidates, min(count, len(candidates)))
     for run_id in sorted(chosen):
         yield _replay_one(read_run(database, run_id), database, catalogue)

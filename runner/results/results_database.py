@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Self
 from runner.errors import OutdatedDatabase, QueryError, StoreError
 from runner.results.comparison import Comparison, compare
 from runner.store.connection import Database
-from runner.store.reading.experiments import ask_experiments, find_experiment
-from runner.store.reading.one_run import read_heads, read_run
+from runner.store.reading.experiments import find_experiment, read_experiments
+from runner.store.reading.one_run import read_outlines, read_run
 from runner.store.reading.question import (
     Key,
     Runs,
@@ -25,7 +25,7 @@ from runner.store.reading.question import (
     parse_question,
     read_filter,
 )
-from runner.store.reading.run_record import RunHead, RunRecord
+from runner.store.reading.run_record import RunOutline, RunRecord
 from runner.store.reading.runs_table import read_run_frames, read_runs
 from runner.tables.frame import Frame, joined
 
@@ -109,7 +109,7 @@ class ResultsDatabase:
         The columns are `id`, `name`, `description`, `created_at`, `last_run_at`, `runs`, and for each outcome the number of runs
         that ended with it.
         """
-        return ask_experiments(self._database)
+        return read_experiments(self._database)
 
     def runs(
         self,
@@ -201,14 +201,14 @@ class ResultsDatabase:
 
         chosen = chosen_series(series)
         with self._database.reading() as connection:
-            heads = read_heads(connection, chosen_runs(runs, where), self.name)
-            table = StepTable(heads, chosen)
+            outlines = read_outlines(connection, chosen_runs(runs, where), self.name)
+            table = StepTable(outlines, chosen)
             if most_numbers is not None:
                 table.require_at_most(most_numbers)
-            for portion in portions(heads, table.width) if heads else [heads]:
+            for portion in portions(outlines, table.width) if outlines else [outlines]:
                 yield table.frame(list(trajectories_of(connection, portion, self.name)))
 
-    def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunHead, Series]]:
+    def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunOutline, Series]]:
         """Yield each run with its trajectory as arrays, one run after another.
 
         Memory is bounded, however many runs there are. All trajectories are read as of one instant, even if other programs store
@@ -226,7 +226,7 @@ class ResultsDatabase:
         from runner.store.reading.trajectories import trajectories_of
 
         with self._database.reading() as connection:
-            yield from trajectories_of(connection, read_heads(connection, chosen_runs(runs, where), self.name), self.name)
+            yield from trajectories_of(connection, read_outlines(connection, chosen_runs(runs, where), self.name), self.name)
 
     def sql(self, query: str, *, limit: int = 1000, seconds: float = 30.0) -> Answer:
         """Answer one SQL statement that only reads, over the views `runs`, `steps`, `parameters` and `experiments`.
@@ -494,7 +494,7 @@ class ResultsDatabase:
         numbers: list[int] = []
         if runs is not None or where is not None:
             with self._database.reading() as connection:
-                numbers = [head.id for head in read_heads(connection, chosen_runs(runs, where), self.name)]
+                numbers = [outline.id for outline in read_outlines(connection, chosen_runs(runs, where), self.name)]
         keys = () if experiment is None else experiment if isinstance(experiment, list | tuple) else (experiment,)
         return plan_deletion(self._database, numbers, [checked_key(key, "experiment") for key in keys], superseded)
 

@@ -1,4 +1,4 @@
-"""What is stored of runs: for each identity at most one run that no other has superseded."""
+"""The current runs of an experiment's grid: those that are stored and not superseded."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from sqlalchemy import Connection, select
 
 from runner.store import schema
-from runner.store.writing.shared_rows import LOOKUP
+from runner.store.reading.parameter_values import KEYS_AT_ONCE
 
 
 @dataclass(frozen=True)
 class StoredState:
-    """What the database holds of a run.
+    """The state of a stored run.
 
     Attributes:
-        id: the row's number.
-        outcome: how it ended.
-        fingerprints: of the code of its objective, gradient backend and optimizer.
+        id: the run's row number.
+        outcome: the reason why the run ended.
+        fingerprints: the code fingerprints of its objective, gradient backend and optimizer.
     """
 
     id: int
@@ -27,7 +27,7 @@ class StoredState:
 
 
 def current(connection: Connection, identities: Sequence[str]) -> dict[str, StoredState]:
-    """Return what is stored of runs, by identity."""
+    """Return the states of the current runs with some identities, by identity."""
     run = schema.run
     objective, gradient, optimizer = (schema.setting.alias() for _ in range(3))
     query = (
@@ -45,9 +45,11 @@ def current(connection: Connection, identities: Sequence[str]) -> dict[str, Stor
         .where(run.c.superseded_by.is_(None))
     )
     found: dict[str, StoredState] = {}
+    # To bind thousands of identities would be the longest part of the work on a new database.
     if connection.execute(select(run.c.id).limit(1)).first() is None:
-        return found  # of a new database, for which binding thousands of identities would be the longest part
-    for first in range(0, len(identities), LOOKUP):
-        rows = connection.execute(query.where(run.c.identity.in_(identities[first : first + LOOKUP])))
-        found.update({identity: StoredState(run_id, outcome, tuple(prints)) for identity, run_id, outcome, *prints in rows})
+        return found
+    for first in range(0, len(identities), KEYS_AT_ONCE):
+        rows = connection.execute(query.where(run.c.identity.in_(identities[first : first + KEYS_AT_ONCE])))
+        for identity, number, outcome, *fingerprints in rows:
+            found[identity] = StoredState(number, outcome, tuple(fingerprints))
     return found

@@ -1,7 +1,7 @@
-"""Parameters of settings with their types and every bit.
+"""The parameters of settings, with their types and every bit.
 
-Table `parameter` holds what SQL compares: floats without the sign of zero, and texts. What a value is stands in the canonical
-text of its setting, which is part of each run's identity.
+The table `parameter` holds values that SQL can compare: floats without the sign of zero, and texts. The canonical text of the
+setting, which is part of each run's identity, holds the exact values and their types.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ if TYPE_CHECKING:
     from runner.experiment.labels import Scalar
     from runner.store.reading.run_record import Value
 
-Stored = tuple[float | None, str | None]
-"""A parameter's row: its number and its text."""
-LOOKUP = 5000
-"""How many keys go into one query."""
-PARAMETERS = tuple(schema.parameter.c[name] for name in ("setting_id", "name", "number", "text"))
-SETTINGS = tuple(schema.setting.c[name] for name in ("id", "kind", "name", "canonical"))
-WHOLE = range(-(2**63), 2**63)
-"""The whole numbers that columns hold."""
+ParameterRow = tuple[float | None, str | None]
+"""The number and the text in the row of a parameter."""
+KEYS_AT_ONCE = 5000
+"""The largest number of keys in one query."""
+PARAMETER_COLUMNS = tuple(schema.parameter.c[name] for name in ("setting_id", "name", "number", "text"))
+SETTING_COLUMNS = tuple(schema.setting.c[name] for name in ("id", "kind", "name", "canonical"))
+INTEGERS = range(-(2**63), 2**63)
+"""The whole numbers that a column of a table holds."""
 
 
 @dataclass(frozen=True)
@@ -54,35 +54,35 @@ def read_settings(connection: Connection, numbers: Collection[int]) -> dict[int,
     """Return settings by row number.
 
     Raises:
-        StoreError: what is stored of one makes no sense.
+        StoreError: the parameters of a setting are damaged.
     """
     found: dict[int, StoredSetting] = {}
     ordered = sorted(numbers)
-    for first in range(0, len(ordered), LOOKUP):
-        some = ordered[first : first + LOOKUP]
-        rows: dict[int, dict[str, Stored]] = defaultdict(dict)
-        for number, name, *stored in _read(connection, PARAMETERS, has_row_number("setting_id", some)):
-            rows[number][name] = (stored[0], stored[1])
-        for number, kind, name, canonical in _read(connection, SETTINGS, has_row_number("id", some)):
-            found[number] = StoredSetting(kind, name, parameter_values(kind, canonical, rows[number]))
+    for first in range(0, len(ordered), KEYS_AT_ONCE):
+        some = ordered[first : first + KEYS_AT_ONCE]
+        rows: dict[int, dict[str, ParameterRow]] = defaultdict(dict)
+        for setting, name, number, text in _read(connection, PARAMETER_COLUMNS, has_row_number("setting_id", some)):
+            rows[setting][name] = (number, text)
+        for setting, kind, name, canonical in _read(connection, SETTING_COLUMNS, has_row_number("id", some)):
+            found[setting] = StoredSetting(kind, name, parameter_values(kind, canonical, rows[setting]))
     return found
 
 
-def _read(connection: Connection, columns: Sequence[Column[Any]], which: str) -> list[Sequence[Any]]:
-    query = f"SELECT {', '.join(column.name for column in columns)} FROM {columns[0].table.name} WHERE {which}"
+def _read(connection: Connection, columns: Sequence[Column[Any]], condition: str) -> list[Sequence[Any]]:
+    query = f"SELECT {', '.join(column.name for column in columns)} FROM {columns[0].table.name} WHERE {condition}"
     return checked_rows(columns, driver_rows(connection, query))
 
 
-def parameter_values(kind: str, canonical: str, stored: Mapping[str, Stored]) -> dict[str, Value]:
+def parameter_values(kind: str, canonical: str, stored: Mapping[str, ParameterRow]) -> dict[str, Value]:
     """Return the parameters of a setting.
 
     Args:
         kind: objective, gradient, optimizer or rules.
-        canonical: JSON of name and parameters, floats in hexadecimal and files by their content.
-        stored: the rows of its parameters.
+        canonical: JSON of name and parameters, with floats in hexadecimal and files by the hash of their content.
+        stored: the rows of its parameters, by name.
 
     Raises:
-        StoreError: they make no sense.
+        StoreError: the text and the rows do not fit.
     """
     try:
         exact = flat_parameters(whole_setting(kind, canonical)["parameters"], stored)
@@ -91,13 +91,21 @@ def parameter_values(kind: str, canonical: str, stored: Mapping[str, Stored]) ->
         raise StoreError("the database is damaged: parameters make no sense; `runner verify` says which") from error
 
 
-def scalars(parameters: Mapping[str, Value]) -> dict[str, Scalar]:
-    """Return parameters as cells of a table: a list as JSON, and beyond 64 bits the nearest float."""
-    return {name: _scalar(value) for name, value in parameters.items()}
+def _value(exact: Any, number: float | None, text: str | None) -> Value:
+    if exact is None or isinstance(exact, dict):
+        # The canonical text holds the hash of a file's content, and the row holds its path.
+        return text if number is None else number
+    if isinstance(exact, list):
+        return tuple(float.fromhex(item) if isinstance(item, str) else item for item in exact)
+    # A text may look like a float in hexadecimal, but only a number has no text in its row.
+    if isinstance(exact, str) and text is None:
+        return float.fromhex(exact)
+    value: Value = exact
+    return value
 
 
 def whole_setting(kind: str, canonical: str) -> dict[str, Any]:
-    """Return name and parameters of a setting from its canonical text; those of rules are named as in the experiment's file."""
+    """Return the name and the parameters of a setting from its canonical text. Rules get the names of the experiment file."""
     whole: dict[str, Any] = json.loads(canonical)
     if kind != "rules":
         return whole
@@ -107,11 +115,11 @@ def whole_setting(kind: str, canonical: str) -> dict[str, Any]:
 
 
 def flat_parameters(parameters: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return the canonical parameters of a plugin and of what it wraps, named as `Setting.of` does.
+    """Return the canonical parameters of a plugin and of the plugins that it wraps, named as `Setting.of` names them.
 
     Args:
-        parameters: from the canonical text, which does not tell which of several wrapped plugins was declared first.
-        names: those that are stored, which does.
+        parameters: the parameters of the canonical text, which lacks the order in which wrapped plugins were declared.
+        names: the names of the stored parameters, which decide that order.
     """
     candidates = _flattened(parameters)
     first = next(candidates)
@@ -120,7 +128,7 @@ def flat_parameters(parameters: Mapping[str, Any], names: Collection[str]) -> di
 
 def _flattened(parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """Give the parameters for every order in which wrapped plugins may have been declared."""
-    wrapped = {key: value["parameters"] for key, value in parameters.items() if _is_plugin(value)}
+    wrapped = {key: value["parameters"] for key, value in parameters.items() if isinstance(value, dict) and "parameters" in value}
     for order in itertools.permutations(wrapped):
         for insides in itertools.product(*(_flattened(wrapped[key]) for key in order)):
             flat = {key: value["name"] if key in wrapped else value for key, value in parameters.items()}
@@ -130,33 +138,21 @@ def _flattened(parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             yield flat
 
 
-def _is_plugin(value: Any) -> bool:
-    return isinstance(value, dict) and "parameters" in value
-
-
-def _value(exact: Any, number: float | None, words: str | None) -> Value:
-    if exact is None or isinstance(exact, dict):
-        # Of a file the canonical text has the content's hash, and its row says the path.
-        return words if number is None else number
-    if isinstance(exact, list):
-        return tuple(float.fromhex(item) if isinstance(item, str) else item for item in exact)
-    # A text may look like a float in hexadecimal.
-    if isinstance(exact, str) and words is None:
-        return float.fromhex(exact)
-    value: Value = exact
-    return value
+def scalars(parameters: Mapping[str, Value]) -> dict[str, Scalar]:
+    """Return parameters as cells of a table: a list as JSON, and a whole number beyond 64 bits as the nearest float."""
+    return {name: _scalar(value) for name, value in parameters.items()}
 
 
 def _scalar(value: Value) -> Scalar:
     if isinstance(value, tuple):
         return json.dumps(value)
-    if isinstance(value, int) and value not in WHOLE:
+    if isinstance(value, int) and value not in INTEGERS:
         return nearest(value)
     return value
 
 
 def nearest(number: float) -> float:
-    """Return the float that is nearest to a number, which may be a whole one of any size."""
+    """Return the float nearest to a number, which may be a whole number of any size."""
     try:
         return float(number)
     except OverflowError:

@@ -1,4 +1,4 @@
-"""One stored run with everything that is known of it."""
+"""The record of a stored run, and the facts of it that `runner show` and notebooks print."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from runner.tables.frame import printable
 from runner.tables.readable import date, exact, point, rounded
 
 Value = float | int | str | bool | None | tuple[float, ...] | tuple[int, ...]
+"""The value of a parameter."""
 
 
 @dataclass(frozen=True)
@@ -21,8 +22,8 @@ class SettingRecord:
         kind: objective, gradient, optimizer or rules.
         name: the plugin's name.
         parameters: every parameter, exact and of its own type; a list as a tuple, a file as its path.
-        canonical: JSON of name and parameters, floats in hexadecimal: exact, and enough to make the plugin again.
-        fingerprint: of the code that computed the run.
+        canonical: JSON of name and parameters with floats in hexadecimal, from which the plugin can be made again exactly.
+        fingerprint: the fingerprint of the code that computed the run.
     """
 
     kind: str
@@ -34,13 +35,13 @@ class SettingRecord:
 
 @dataclass(frozen=True)
 class Membership:
-    """An experiment that a run belongs to.
+    """A run's place in an experiment.
 
     Attributes:
         id: the experiment's row number.
-        name: its name.
-        position: the run's place in its grid, from 0.
-        start_number: the number of the run's start within it, from 0.
+        name: the experiment's name.
+        position: the run's place in the experiment's grid, from 0.
+        start_number: the number of the run's start within the experiment, from 0.
     """
 
     id: int
@@ -51,12 +52,12 @@ class Membership:
 
 @dataclass(frozen=True)
 class KnownMinimum:
-    """What is known of an objective's smallest value.
+    """The known minimum of an objective.
 
     Attributes:
-        value: it.
-        x: where.
-        curvature: smallest and largest eigenvalue of the Hessian there, or None.
+        value: the smallest value.
+        x: the minimiser.
+        curvature: the smallest and the largest eigenvalue of the Hessian at the minimiser; None if they are unknown.
     """
 
     value: float
@@ -64,17 +65,17 @@ class KnownMinimum:
     curvature: tuple[float, float] | None
 
 
-class RunHead(NamedTuple):
-    """What must be known of a run to read its trajectory.
+class RunOutline(NamedTuple):
+    """The part of a run's record that reading its trajectory needs.
 
     Attributes:
-        id: the row's number.
-        identity: SHA-256 over everything that decides its numbers, in hexadecimal.
+        id: the run's row number.
+        identity: SHA-256 over everything that decides the run's numbers, in hexadecimal.
         outcome: a `runner.Outcome` value.
-        steps: how many steps it took.
-        dimension: how many coordinates x has.
-        records_x: whether its iterates are stored.
-        records_gradient: whether its gradients are stored, component by component.
+        steps: the number of steps.
+        dimension: the number of coordinates of x.
+        records_x: whether the iterates are stored.
+        records_gradient: whether the gradients are stored, component by component.
     """
 
     id: int
@@ -91,31 +92,32 @@ class RunRecord:
     """One run as the database holds it.
 
     Attributes:
-        id: the row's number.
-        identity: SHA-256 over everything that decides its numbers, in hexadecimal.
+        id: the run's row number.
+        identity: SHA-256 over everything that decides the run's numbers, in hexadecimal.
         objective: the objective.
         gradient: the gradient backend.
         optimizer: the optimizer.
-        rules: when it had to stop, and what was recorded.
+        rules: the stopping rules, and what was recorded.
         start: the starting point.
-        dimension: how many coordinates x has.
-        records_x: whether its iterates are stored.
-        records_gradient: whether its gradients are stored, component by component.
-        outcome: a `runner.Outcome` value.
-        behaviour: how it moved; None where nobody measured it.
-        error: why it failed, else the empty string.
-        steps: how many steps it took.
-        evaluations: how often f, ∇f and ∇²f were computed, by `value`, `gradient`, `hessian`.
+        dimension: the number of coordinates of x.
+        records_x: whether the iterates are stored.
+        records_gradient: whether the gradients are stored, component by component.
+        outcome: the reason why the run ended, a `runner.Outcome` value.
+        behaviour: the way in which the run moved, a `runner.Behaviour` value; None if it was not measured.
+        error: the reason why the run failed; empty if it did not fail.
+        steps: the number of steps.
+        evaluations: the numbers of evaluations of f, ∇f and ∇²f, by `value`, `gradient` and `hessian`.
         final_value: f at the last iterate; may be NaN or infinite.
-        final_gradient_norm: ‖∇f‖ there.
-        best_value: the smallest f seen, NaN if none was finite.
-        best_step: the step where it was first seen.
-        minimum: what is known of its objective's minimum, or None.
-        seconds: its share of its batch's time.
-        finished_at: when it was stored, in seconds since 1970.
-        superseded_by: the row's number of the run that took its place, or None.
-        experiments: the experiments that it belongs to.
-        environment: where it was computed: `python`, `platform`, `cpu`, `git_commit`, and `packages` with their versions.
+        final_gradient_norm: ‖∇f‖ at the last iterate; may be NaN or infinite.
+        best_value: the smallest f of the run; NaN if every f was NaN or ∞.
+        best_step: the first step with the smallest f.
+        minimum: the known minimum of the objective; None if it is unknown.
+        seconds: the run's share of its batch's time.
+        finished_at: the time at which the run was stored, in seconds since 1970.
+        superseded_by: the row number of the run that replaced this one; None for a current run.
+        experiments: the experiments to which the run belongs.
+        environment: the place where the run was computed: `python`, `platform`, `cpu`, `git_commit`, and `packages` with their
+            versions.
     """
 
     id: int
@@ -145,58 +147,61 @@ class RunRecord:
     environment: Mapping[str, str | Mapping[str, str]]
 
     def _repr_html_(self) -> str:
-        """Return what a notebook shows, which is what `runner show` says; every text in it is escaped."""
+        """Return the facts that `runner show` prints as a table for notebooks; every text in it is escaped."""
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in run_facts(self))
         return f"<table><caption>{html.escape(title(self))}</caption><tbody>{rows}</tbody></table>"
 
     @property
     def final_gap(self) -> float:
-        """How far the last value lies above the known minimum; NaN where that is unknown."""
+        """The difference between the last value and the known minimum; NaN if the minimum is unknown."""
         return float("nan") if self.minimum is None else self.final_value - self.minimum.value
 
 
-COORDINATES = 4
-"""So many of a point are shown."""
+SHOWN_COORDINATES = 4
+"""The number of coordinates of a point that are shown at most."""
 
 
 def title(record: RunRecord) -> str:
-    """Return which run it is, and which took its place."""
+    """Return a run's row number and identity, and the run that replaced it."""
     superseded = "" if record.superseded_by is None else f", superseded by run {record.superseded_by}"
     return printable(f"run {record.id}  {record.identity}{superseded}")
 
 
 def run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
-    """Give what is known of a run, each with its name; a terminal obeys nothing of it."""
-    for name, text in _facts(record):
-        yield name, printable(text)
-
-
-def _facts(record: RunRecord) -> Iterator[tuple[str, str]]:
-    yield "objective", _setting(record.objective)
-    yield "gradient", _setting(record.gradient)
-    yield "optimizer", _setting(record.optimizer)
-    yield "rules", _values(record.rules)
-    yield "start", point(record.start, COORDINATES)
+    """Give the facts of a run, each with its name, without characters that a terminal would obey."""
     memberships = [f"{each.name} ({each.id}), place {each.position}" for each in record.experiments]
-    yield "experiments", ", ".join(memberships) or "none"
-    yield "outcome", record.outcome + (f", {record.behaviour}" if record.behaviour else "")
-    if record.error:
-        yield "error", record.error
-    yield "steps", f"{record.steps:,}"
-    yield "evaluations", ", ".join(f"{count:,} {name}" for name, count in record.evaluations.items())
-    yield "final value", exact(record.final_value) + _gap(record)
-    yield "gradient norm", exact(record.final_gradient_norm)
-    yield "best value", f"{exact(record.best_value)} at step {record.best_step:,}"
-    yield "finished", f"{date(record.finished_at)} UTC, {record.seconds:.3g} s"
-    yield "computed with", _environment(record)
+    gap = "" if record.minimum is None else f", {rounded(record.final_gap)} above the minimum {rounded(record.minimum.value)}"
+    packages = record.environment["packages"]
+    versions = [packages] if isinstance(packages, str) else [f"{name} {version}" for name, version in packages.items()]
+    machine = filter(None, (str(record.environment[name]) for name in ("python", "cpu", "platform")))
+    facts = {
+        "objective": _setting(record.objective),
+        "gradient": _setting(record.gradient),
+        "optimizer": _setting(record.optimizer),
+        "rules": _parameters(record.rules),
+        "start": point(record.start, SHOWN_COORDINATES),
+        "experiments": ", ".join(memberships) or "none",
+        "outcome": record.outcome + (f", {record.behaviour}" if record.behaviour else ""),
+        "error": record.error,
+        "steps": f"{record.steps:,}",
+        "evaluations": ", ".join(f"{count:,} {name}" for name, count in record.evaluations.items()),
+        "final value": exact(record.final_value) + gap,
+        "gradient norm": exact(record.final_gradient_norm),
+        "best value": f"{exact(record.best_value)} at step {record.best_step:,}",
+        "finished": f"{date(record.finished_at)} UTC, {record.seconds:.3g} s",
+        "computed with": ", ".join(machine) + f", {', '.join(versions)}",
+    }
+    for name, text in facts.items():
+        if name != "error" or text:
+            yield name, printable(text)
 
 
 def _setting(setting: SettingRecord) -> str:
-    values = _values(setting)
-    return f"{setting.name}  {values}" if values else setting.name
+    parameters = _parameters(setting)
+    return f"{setting.name}  {parameters}" if parameters else setting.name
 
 
-def _values(setting: SettingRecord) -> str:
+def _parameters(setting: SettingRecord) -> str:
     return ", ".join(f"{name} = {_value(value)}" for name, value in setting.parameters.items() if value is not None)
 
 
@@ -206,13 +211,3 @@ def _value(value: Value) -> str:
     if isinstance(value, bool):
         return "true" if value else "false"
     return exact(value) if isinstance(value, float) else str(value)
-
-
-def _gap(record: RunRecord) -> str:
-    return "" if record.minimum is None else f", {rounded(record.final_gap)} above the minimum {rounded(record.minimum.value)}"
-
-
-def _environment(record: RunRecord) -> str:
-    packages = record.environment["packages"]
-    versions = ", ".join(f"{name} {version}" for name, version in packages.items()) if not isinstance(packages, str) else packages
-    return ", ".join(filter(None, (str(record.environment[name]) for name in ("python", "cpu", "platform")))) + f", {versions}"

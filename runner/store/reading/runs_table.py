@@ -13,7 +13,7 @@ from runner.store import schema
 from runner.store.connection import Database
 from runner.store.reading.filter_to_sql import filter_clause
 from runner.store.reading.names import ParameterName, resolve_columns, resolve_filter, resolve_order
-from runner.store.reading.parameter_values import LOOKUP, StoredSetting, read_settings, scalars
+from runner.store.reading.parameter_values import KEYS_AT_ONCE, StoredSetting, read_settings, scalars
 from runner.store.reading.question import Question
 from runner.store.reading.run_sql import COLUMN_SQL, ColumnSQL, joined_tables, restored_number, run
 from runner.store.run_columns import SETTING_KINDS
@@ -108,8 +108,8 @@ def _kinds_in_query(connection: Connection, query: Select[Any], columns: TableCo
     found = connection.execute(query.with_only_columns(*setting_ids).distinct().order_by(None).limit(None))
     numbers = sorted(set(itertools.chain.from_iterable(found)))
     types: dict[ParameterName, set[type]] = defaultdict(set)
-    for first in range(0, len(numbers), LOOKUP):
-        settings = read_settings(connection, numbers[first : first + LOOKUP])
+    for first in range(0, len(numbers), KEYS_AT_ONCE):
+        settings = read_settings(connection, numbers[first : first + KEYS_AT_ONCE])
         for name, held in _parameter_types(settings.values()).items():
             types[name] |= held
     return _parameter_kinds(types)

@@ -1,10 +1,11 @@
-"""Reading from the results database; nothing here writes."""
+"""The stored results of an experiment, from which figures and reports are drawn."""
 
 from __future__ import annotations
 
 import dataclasses
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from typing import Any, cast
 
 from sqlalchemy import select
@@ -22,21 +23,30 @@ from runner.store.reading.parameter_values import read_settings, scalars
 from runner.store.reading.question import Question
 from runner.store.reading.run_sql import run_values
 from runner.store.reading.runs_table import run_query
-from runner.store.reading.trajectories import deleted, read_series
+from runner.store.reading.trajectories import deletion_error, read_series
 from runner.store.schema import check_columns, check_row
 
+KINDS = ("objective", "gradient", "optimizer")
 FIELDS = frozenset(field.name for field in dataclasses.fields(StoredRun))
 
 
 class StoredResults(Results):
-    """One experiment, read from the database when asked."""
+    """The runs of one experiment. Trajectories and objectives are read when they are asked for.
+
+    Args:
+        database: the database.
+        experiment: the experiment's row.
+        runs: the runs.
+        swept: the numeric parameters in which the runs of each optimizer label differ.
+        catalogue: the plugins that `objective` looks up; no objective is made again if None.
+    """
 
     def __init__(
         self,
         database: Database,
         experiment: Mapping[str, Any],
         runs: Sequence[StoredRun],
-        swept: Mapping[str, Any],
+        swept: Mapping[str, tuple[str, ...]],
         catalogue: Catalogue | None = None,
     ) -> None:
         self._database = database
@@ -58,59 +68,59 @@ class StoredResults(Results):
 
     @property
     def description(self) -> str:
-        """What the experiment says of itself."""
+        """The description in the experiment file."""
         return str(self._experiment["description"])
 
     @property
     def source(self) -> str:
-        """The text of its file, with any overrides named in comments behind it."""
+        """The text of the experiment file, followed by the overrides as comments."""
         return str(self._experiment["source"])
 
     @property
     def runs(self) -> Sequence[StoredRun]:
-        """Every stored run of its grid, in the order of the grid."""
+        """The stored runs of the experiment's grid, in the order of the grid."""
         return self._runs
 
     @property
     def swept(self) -> Mapping[str, tuple[str, ...]]:
-        """For each optimizer label, the numeric parameters in which its runs differ."""
+        """The numeric parameters in which the runs of an optimizer differ, by the optimizer's label."""
         return self._swept
 
     def series(self, runs: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, Series]]:
-        """Read trajectories, in the order given.
+        """Give trajectories, in the order of the runs.
 
         Raises:
-            StoreError: a chunk is damaged or missing, or a run was deleted meanwhile.
+            StoreError: a chunk is damaged or missing, or a run was deleted since it was looked up.
         """
         return read_series(self._database, runs)
 
     def objective(self, run: StoredRun) -> Objective | None:
-        """Return a run's objective, made again; None where its plugin is not here, or is not the code that computed the run.
+        """Return a run's objective, made again from its stored parameters.
+
+        It is None if the plugin is not installed, or if the plugin's code has changed since it computed the run.
 
         Raises:
-            StoreError: the run was deleted meanwhile, or the database cannot be read.
+            StoreError: the run was deleted since it was looked up, or the database cannot be read.
         """
         if self._catalogue is None:
             return None
         setting, parameter = schema.setting, schema.parameter
         with self._database.reading() as connection:
-            same = (schema.run.c.id == run.id) & (schema.run.c.identity == run.identity)
-            number = connection.execute(select(schema.run.c.objective_id).where(same)).scalar_one_or_none()
+            is_run = (schema.run.c.id == run.id) & (schema.run.c.identity == run.identity)
+            number = connection.execute(select(schema.run.c.objective_id).where(is_run)).scalar_one_or_none()
             if number is None:
-                raise deleted(run, self._database.name)
+                raise deletion_error(run, self._database.name)
             if number not in self._objectives:
                 stored = connection.execute(select(setting).where(setting.c.id == number)).one()
                 texts = connection.execute(select(parameter.c.text).where(parameter.c.setting_id == number)).scalars().all()
-                self._objectives[number] = _remade(stored, [text for text in texts if text is not None], self._catalogue)
+                self._objectives[number] = None
+                with suppress(PluginError):
+                    made = restore_setting(
+                        "objective", stored.canonical, self._catalogue, [text for text in texts if text is not None]
+                    )
+                    if made.fingerprint == stored.fingerprint:
+                        self._objectives[number] = cast(Objective, made.plugin)
         return self._objectives[number]
-
-
-def _remade(stored: Any, texts: Sequence[str], catalogue: Catalogue) -> Objective | None:
-    try:
-        setting = restore_setting("objective", stored.canonical, catalogue, texts)
-    except PluginError:
-        return None
-    return cast(Objective, setting.plugin) if setting.fingerprint == stored.fingerprint else None
 
 
 def read_results(
@@ -120,84 +130,88 @@ def read_results(
     catalogue: Catalogue | None = None,
     where: Filter | None = None,
 ) -> StoredResults:
-    """Return an experiment.
+    """Return the stored results of an experiment.
 
     Args:
-        database: where it is.
+        database: the database.
         name: the experiment's name.
-        number: its row number; without one, that of the experiment of this name that was run last.
-        catalogue: where plugins are looked up for `Results.objective`; without one, it knows none.
-        where: which of its runs; all if None.
+        number: the experiment's row number; if None, the experiment with this name that was run last.
+        catalogue: the plugins that `Results.objective` looks up; it returns None without them.
+        where: the filter that the runs satisfy; all runs if None.
 
     Raises:
-        QueryError: the filter names what is not there.
-        StoreError: there is none, or the database cannot be read.
+        QueryError: the filter has an unknown name.
+        StoreError: the experiment is not stored, or the database cannot be read.
     """
-    table = schema.experiment
+    experiments, run, member, landmark = schema.experiment, schema.run, schema.experiment_run, schema.landmark
     with database.reading() as connection:
-        query = select(table).where(table.c.name == name).order_by(table.c.last_run_at.desc(), table.c.id.desc()).limit(1)
-        query = query if number is None else query.where(table.c.id == number)
-        experiment = connection.execute(query).mappings().one_or_none()
+        latest = experiments.c.last_run_at.desc(), experiments.c.id.desc()
+        found = select(experiments).where(experiments.c.name == name).order_by(*latest).limit(1)
+        found = found if number is None else found.where(experiments.c.id == number)
+        experiment = connection.execute(found).mappings().one_or_none()
         if experiment is None:
             raise StoreError(f"database {database.name}: holds no experiment {name!r}")
-        check_row(table, experiment)
-        chosen = _runs_query(experiment["id"])
+        check_row(experiments, experiment)
+        query = (
+            select(run, member.c.start_number, landmark.c.minimum_value, landmark.c.curvature_min, landmark.c.curvature_max)
+            .join(member, member.c.run_id == run.c.id)
+            .outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
+            .where(member.c.experiment_id == experiment["id"])
+            .order_by(member.c.position)
+        )
         if where is not None:
-            some = run_query(connection, Question(where)).with_only_columns(schema.run.c.id).order_by(None)
-            chosen = chosen.where(schema.run.c.id.in_(some))
-        rows = [dict(row) for row in connection.execute(chosen).mappings()]
-        for column in chosen.selected_columns:
-            # An objective's minimum may be unknown.
-            values = (row[column.key] for row in rows)
-            check_columns([(column, [value for value in values if value is not None or column.table is not schema.landmark])])
-        ids = {row[f"{axis}_id"] for row in rows for axis in ("objective", "gradient", "optimizer")}
-        stored = read_settings(connection, ids)
-        settings = {number: (setting.name, scalars(setting.parameters)) for number, setting in stored.items()}
-        runs, swept = _stored_runs(rows, settings)
+            query = query.where(run.c.id.in_(run_query(connection, Question(where)).with_only_columns(run.c.id).order_by(None)))
+        rows = [dict(row) for row in connection.execute(query).mappings()]
+        for column in query.selected_columns:
+            values = [row[column.key] for row in rows]
+            if column.table is landmark:
+                # The minimum of an objective may be unknown.
+                values = [value for value in values if value is not None]
+            check_columns([(column, values)])
+        settings = read_settings(connection, {row[f"{kind}_id"] for row in rows for kind in KINDS})
+    cells = {number: (setting.name, scalars(setting.parameters)) for number, setting in settings.items()}
+    runs, swept = _labelled_runs(rows, cells)
     return StoredResults(database, dict(experiment), runs, swept, catalogue)
 
 
-def _runs_query(experiment_id: int) -> Any:
-    run, member, landmark = schema.run, schema.experiment_run, schema.landmark
-    marks = (landmark.c.minimum_value, landmark.c.curvature_min, landmark.c.curvature_max)
-    return (
-        select(run, member.c.start_number, *marks)
-        .join(member, member.c.run_id == run.c.id)
-        .outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
-        .where(member.c.experiment_id == experiment_id)
-        .order_by(member.c.position)
-    )
-
-
-def _stored_runs(
+def _labelled_runs(
     rows: Sequence[Mapping[str, Any]], settings: Mapping[int, tuple[str, Mapping[str, Scalar]]]
 ) -> tuple[list[StoredRun], Mapping[str, tuple[str, ...]]]:
-    named: dict[str, dict[int, str]] = {}
-    labels: Labels = Labels((), {})
-    for axis in ("objective", "gradient", "optimizer"):
-        ids = list(dict.fromkeys(row[f"{axis}_id"] for row in rows))
-        labels = label([settings[number] for number in ids], numbers=axis != "optimizer")
-        named[axis] = dict(zip(ids, labels.labels, strict=True))
+    """Return the runs of some rows with the labels of their plugins, and the swept parameters of each optimizer label.
+
+    Args:
+        rows: the rows.
+        settings: the name and the parameters of each setting, by row number.
+    """
+    names: dict[str, dict[int, str]] = {}
+    labels = Labels((), {})
+    for kind in KINDS:
+        numbers = list(dict.fromkeys(row[f"{kind}_id"] for row in rows))
+        labels = label([settings[number] for number in numbers], numbers=kind != "optimizer")
+        names[kind] = dict(zip(numbers, labels.labels, strict=True))
     parameters = {
-        (axis, number): {f"{axis}.{key}": value for key, value in settings[number][1].items()}
-        for axis, ids in named.items()
-        for number in ids
+        (kind, number): {f"{kind}.{key}": value for key, value in settings[number][1].items()}
+        for kind, numbers in names.items()
+        for number in numbers
     }
-    return [_stored_run(row, named, parameters) for row in rows], labels.swept
-
-
-def _stored_run(
-    row: Mapping[str, Any], named: Mapping[str, Mapping[int, str]], parameters: Mapping[tuple[str, int], Mapping[str, Scalar]]
-) -> StoredRun:
-    ids = {axis: row[f"{axis}_id"] for axis in named}
-    curvature = (row["curvature_min"], row["curvature_max"])
-    return StoredRun(
-        **run_values(row, FIELDS),
-        objective=named["objective"][ids["objective"]],
-        gradient=named["gradient"][ids["gradient"]],
-        optimizer=named["optimizer"][ids["optimizer"]],
-        parameters=dict(itertools.chain.from_iterable(parameters[axis, number].items() for axis, number in ids.items())),
-        start=row["start_number"],
-        minimum_value=row["minimum_value"],
-        curvature=None if None in curvature else cast(tuple[float, float], curvature),
-    )
+    runs = []
+    for row in rows:
+        numbers = [row["objective_id"], row["gradient_id"], row["optimizer_id"]]
+        curvature = (row["curvature_min"], row["curvature_max"])
+        runs.append(
+            StoredRun(
+                **run_values(row, FIELDS),
+                objective=names["objective"][row["objective_id"]],
+                gradient=names["gradient"][row["gradient_id"]],
+                optimizer=names["optimizer"][row["optimizer_id"]],
+                parameters=dict(
+                    itertools.chain.from_iterable(
+                        parameters[kind, number].items() for kind, number in zip(KINDS, numbers, strict=True)
+                    )
+                ),
+                start=row["start_number"],
+                minimum_value=row["minimum_value"],
+                curvature=None if None in curvature else cast(tuple[float, float], curvature),
+            )
+        )
+    return runs, labels.swept

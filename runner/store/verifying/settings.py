@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from runner.store.reading.parameter_values import Stored, flat_parameters, whole_setting
+from runner.store.reading.parameter_values import ParameterRow, flat_parameters, whole_setting
 from runner.store.writing.shared_rows import typed
 
 
-def wrong_with_setting(kind: str, name: str, canonical: str, stored: Mapping[str, Stored]) -> Iterator[str]:
+def wrong_with_setting(kind: str, name: str, canonical: str, stored: Mapping[str, ParameterRow]) -> Iterator[str]:
     """Give what is wrong with a setting's name and its parameters' rows, as a sentence each.
 
     Args:
@@ -29,7 +29,7 @@ def wrong_with_setting(kind: str, name: str, canonical: str, stored: Mapping[str
             yield f"its parameter {key} is not what its canonical text says"
 
 
-def _fits(expected: Any, stored: Stored) -> bool:
+def _fits(expected: Any, stored: ParameterRow) -> bool:
     if isinstance(expected, dict):
         # A file is known by its content, and its row says the path.
         return stored[0] is None and stored[1] is not None

@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from runner.errors import StoreError
 from runner.registry.identity import canonical_json
 from runner.store.connection import Database
-from runner.store.reading.parameter_values import Stored
+from runner.store.reading.parameter_values import ParameterRow
 from runner.store.schema import SCHEMA_VERSION
 from runner.store.verifying.layout import parts_of_schema, wrong_with_layout
 from runner.store.verifying.memberships import incomplete, wrong_with_memberships
@@ -117,10 +117,10 @@ def _settings(connection: Connection, check: Check) -> None:
 
 def _parameters(connection: Connection, check: Check) -> None:
     """Look whether the parameters, by which runs are found, are those of their settings."""
-    stored: dict[int, dict[str, Stored]] = defaultdict(dict)
+    stored: dict[int, dict[str, ParameterRow]] = defaultdict(dict)
     for number, name, *value in connection.execute(text("SELECT setting_id, name, number, text FROM parameter")):
         check.count += 1
-        stored[number][name] = cast(Stored, tuple(value))
+        stored[number][name] = cast(ParameterRow, tuple(value))
     for number, kind, name, words in connection.execute(text("SELECT id, kind, name, canonical FROM setting ORDER BY id")):
         try:
             problems = list(wrong_with_setting(kind, name, words, stored[number]))
