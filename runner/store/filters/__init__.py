@@ -1,1 +1,1 @@
-"""The small language that says which runs: its syntax tree, and how a text becomes one. It knows nothing of databases."""
+"""The language of filters, orders and lists of columns: parsers and trees, without any knowledge of databases."""

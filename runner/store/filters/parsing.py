@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any, cast
 
 from lark import Lark, Token, Transformer
-from lark.exceptions import UnexpectedInput, UnexpectedToken
+from lark.exceptions import UnexpectedCharacters, UnexpectedToken
 
 from runner.errors import QueryError
 from runner.store.filters.syntax import (
@@ -94,8 +94,16 @@ def parse_filter(text: str) -> Filter:
         raise QueryError("filter: is empty; write a condition such as steps < 100, or leave the filter out")
     try:
         subtree = cast("_Subtree", _parser().parse(text))
-    except UnexpectedInput as error:
-        raise _syntax_error(text, error) from None
+    except UnexpectedToken as error:
+        accepted = set(error.accepts)
+        position = len(text.rstrip()) if error.token.type == "$END" else _position(error.token)
+        problem = next((message for tokens, message in EXPECTATIONS if tokens <= accepted), "this is not understood")
+        raise text_error("filter", text, position, problem) from None
+    except UnexpectedCharacters as error:
+        place: Any = error.pos_in_stream
+        is_quote = text[place] in "\"'"
+        problem = "this quote is never closed" if is_quote else "this means nothing here"
+        raise text_error("filter", text, place, problem) from None
     except _Refusal as refusal:
         raise text_error("filter", text, refusal.position, refusal.problem) from None
     return Filter(text, subtree.condition)
@@ -227,15 +235,3 @@ def _parser() -> Lark:
 
 def _position(token: Token) -> int:
     return token.start_pos or 0
-
-
-def _syntax_error(text: str, error: UnexpectedInput) -> QueryError:
-    """Return the error that says what was expected where the text stops being a filter."""
-    if isinstance(error, UnexpectedToken):
-        accepted = set(error.accepts)
-        position = len(text.rstrip()) if error.token.type == "$END" else _position(error.token)
-        problem = next((message for tokens, message in EXPECTATIONS if tokens <= accepted), "this is not understood")
-        return text_error("filter", text, position, problem)
-    place: Any = error.pos_in_stream
-    is_quote = text[int(place)] in "\"'"
-    return text_error("filter", text, int(place), "this quote is never closed" if is_quote else "this means nothing here")

@@ -1,1 +1,1 @@
-"""Reading: from a question to SQL, and from rows to tables, records and trajectories."""
+"""Reading: from questions to SQL, and from rows to tables, records and trajectories."""

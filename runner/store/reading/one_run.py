@@ -29,7 +29,7 @@ SHOWN_CHARACTERS = 12
 """The number of characters of an identity that messages show."""
 RECORD_FIELDS = frozenset(field.name for field in dataclasses.fields(RunRecord))
 OUTLINE_COLUMNS = tuple(schema.run.c[name] for name in RunOutline._fields)
-TRUTH_VALUES = {0: False, 1: True}
+TRUTH_VALUES: dict[Any, Any] = {0: False, 1: True}
 """SQLite stores truth values as numbers."""
 
 
@@ -161,18 +161,15 @@ def read_outlines(connection: Connection, chosen: Question | Sequence[int | str]
     found: dict[int, RunOutline] = {}
     for first in range(0, len(numbers), KEYS_AT_ONCE):
         rows = driver_rows(connection, query + has_row_number("id", numbers[first : first + KEYS_AT_ONCE]))
-        for outline in checked_rows(OUTLINE_COLUMNS, map(_outline, rows)):
-            found[outline.id] = outline
+        outlines = (
+            RunOutline(number, identity, outcome, steps, dimension, TRUTH_VALUES.get(x, x), TRUTH_VALUES.get(gradient, gradient))
+            for number, identity, outcome, steps, dimension, x, gradient in rows
+        )
+        found |= {outline.id: outline for outline in checked_rows(OUTLINE_COLUMNS, outlines)}
     for number in numbers:
         if number not in found:
             find_run(connection, number, database)
     return [found[number] for number in numbers]
-
-
-def _outline(row: tuple[Any, ...]) -> RunOutline:
-    number, identity, outcome, steps, dimension, records_x, records_gradient = row
-    x, gradient = TRUTH_VALUES.get(records_x, records_x), TRUTH_VALUES.get(records_gradient, records_gradient)
-    return RunOutline(number, identity, outcome, steps, dimension, x, gradient)
 
 
 def runs_without_outcomes(database: Database, outcomes: Collection[str]) -> list[int]:

@@ -79,22 +79,20 @@ def run_query(connection: Connection, question: Question) -> Select[Any]:
     query = select(run.c.id.label("run"), *setting_ids).select_from(joined_tables()).where(run.c.superseded_by.is_(None))
     if question.where is not None:
         query = query.where(filter_clause(resolve_filter(connection, question.where)))
+    table = schema.parameter
     order: list[ColumnElement[Any]] = []
     for target, descending in [] if question.sort is None else resolve_order(connection, question.sort):
-        for expression in _sort_expressions(target):
+        if isinstance(target, ColumnSQL):
+            expressions = [target.expression]
+        else:
+            of_run = (table.c.setting_id == run.c[f"{target.kind}_id"]) & (table.c.name == target.name)
+            expressions = [select(column).where(of_run).scalar_subquery() for column in (table.c.number, table.c.text)]
+        for expression in expressions:
             # Missing values come last.
             if getattr(expression, "nullable", True):
                 order.append(expression.is_(None))
             order.append(expression.desc() if descending else expression.asc())
     return query.order_by(*order, run.c.id).limit(question.limit)
-
-
-def _sort_expressions(target: ColumnSQL | ParameterName) -> list[ColumnElement[Any]]:
-    if isinstance(target, ColumnSQL):
-        return [target.expression]
-    table = schema.parameter
-    of_run = (table.c.setting_id == run.c[f"{target.kind}_id"]) & (table.c.name == target.name)
-    return [select(column).where(of_run).scalar_subquery() for column in (table.c.number, table.c.text)]
 
 
 def _kinds_in_query(connection: Connection, query: Select[Any], columns: TableColumns | None) -> dict[ParameterName, ColumnKind]:

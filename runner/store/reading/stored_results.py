@@ -112,7 +112,8 @@ class StoredResults(Results):
                 raise deletion_error(run, self._database.name)
             if number not in self._objectives:
                 stored = connection.execute(select(setting).where(setting.c.id == number)).one()
-                texts = connection.execute(select(parameter.c.text).where(parameter.c.setting_id == number)).scalars().all()
+                of_setting = (parameter.c.setting_id == number) & parameter.c.text.is_not(None)
+                texts = connection.execute(select(parameter.c.text).where(of_setting)).scalars().all()
                 self._objectives[number] = None
                 with suppress(PluginError):
                     made = restore_setting(
