@@ -18,7 +18,6 @@ from runner.store.reading.one_run import read_outlines, read_run
 from runner.store.reading.question import (
     Key,
     Runs,
-    catalogue_with,
     checked_key,
     checked_limit,
     chosen_runs,
@@ -292,7 +291,7 @@ class ResultsDatabase:
         # Loading Matplotlib takes longer than answering most questions.
         from runner.results.drawing import draw
 
-        catalogue = catalogue_with(plugins)
+        catalogue = _catalogue_with(plugins)
         return draw(self._results(experiment, where, catalogue), name, catalogue)
 
     def plot(
@@ -323,7 +322,7 @@ class ResultsDatabase:
         # Loading Matplotlib takes longer than answering most questions.
         from runner.results.drawing import plot
 
-        catalogue = catalogue_with(plugins)
+        catalogue = _catalogue_with(plugins)
         return plot(Path(path), self._results(experiment, where, catalogue), name, catalogue)
 
     def report(
@@ -351,7 +350,7 @@ class ResultsDatabase:
         # Loading Matplotlib takes longer than answering most questions.
         from runner.results.drawing import draw_report
 
-        catalogue = catalogue_with(plugins)
+        catalogue = _catalogue_with(plugins)
         return draw_report(Path(folder), self._results(experiment, where, catalogue), figures, catalogue)
 
     def _results(self, experiment: Key, where: str | None, catalogue: Catalogue) -> StoredResults:
@@ -455,7 +454,7 @@ class ResultsDatabase:
         # Only this method needs the engine.
         from runner.results.replay import replay
 
-        return replay(self._database, catalogue_with(plugins) if catalogue is None else catalogue, count, seed)
+        return replay(self._database, _catalogue_with(plugins) if catalogue is None else catalogue, count, seed)
 
     def plan_deletion(
         self,
@@ -579,3 +578,18 @@ def open(name: str | os.PathLike[str]) -> ResultsDatabase:  # noqa: A001 - peopl
         StoreError: the database does not exist, or cannot be read.
     """
     return ResultsDatabase(name)
+
+
+def _catalogue_with(plugins: Sequence[str | Path]) -> Catalogue:
+    """Return the installed plugins and those of some files.
+
+    Raises:
+        PluginError: a file cannot be loaded.
+    """
+    # To find plugins takes longer than to answer most questions.
+    from runner.registry.registry import Registry
+
+    catalogue = Registry()
+    for file in plugins:
+        catalogue.load_file(Path(file))
+    return catalogue

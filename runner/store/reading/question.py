@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, SupportsIndex
 
 from runner.errors import QueryError
@@ -13,7 +12,6 @@ from runner.store.filters.sorting import parse_columns, parse_sort
 from runner.tables.frame import MOST_ROWS, Frame, shortened
 
 if TYPE_CHECKING:
-    from runner.registry.catalogue import Catalogue
     from runner.store.filters.syntax import Columns, Filter, Order
 
 
@@ -115,18 +113,3 @@ def chosen_runs(runs: Runs, where: str | None) -> Question | list[int | str]:
         return [checked_key(runs, "run")]
     # A list may hold thousands of numbers, and an int needs no check.
     return [each if type(each) is int else checked_key(each, "run") for each in runs]
-
-
-def catalogue_with(plugins: Sequence[str | Path]) -> Catalogue:
-    """Return the installed plugins and those of some files.
-
-    Raises:
-        PluginError: a file cannot be loaded.
-    """
-    # To find plugins takes longer than to answer most questions.
-    from runner.registry.registry import Registry
-
-    catalogue = Registry()
-    for file in plugins:
-        catalogue.load_file(Path(file))
-    return catalogue
