@@ -7,8 +7,8 @@
     def test_contract(check):
         check()
 
-A check that fails raises AssertionError with a sentence that says what is wrong. Give it the plugin made with numbers; the
-columns of a sweep are made here. `check_objective` and its like run all checks of a kind in one call.
+A check that fails raises AssertionError with a sentence that names the problem. Pass a plugin that is made with numbers; the
+checks make the columns of a sweep themselves. `check_objective` and its like run all checks of a kind in one call.
 """
 
 from __future__ import annotations
@@ -42,82 +42,82 @@ __all__ = [
 
 
 def checks(plugin: Plugin, *, objective: Objective | None = None, steps: int = STEPS) -> list[Check]:
-    """Return the checks of a plugin, by its kind, in their order; each is run when it is called.
+    """Return the checks for the kind of a plugin, in their order; a check runs when it is called.
 
     Args:
         plugin: the plugin, made with numbers.
-        objective: what a gradient backend is checked on; a sum of squares and a function that knows nothing but its values, where
-            none is given.
-        steps: within how many steps an optimizer has to get to the bottom of the bowl.
+        objective: the objective on which a gradient backend is checked. The default is two objectives: a sum of squares with
+            derivatives, and a function that offers values alone.
+        steps: the number of steps within which an optimizer must reach the bottom of the bowl.
 
     Raises:
-        TypeError: it is no plugin.
+        TypeError: `plugin` is not an instance of a plugin class.
     """
     for kind, row in KINDS.items():
         if isinstance(plugin, row.plugin_class):
-            # The module is loaded when it is needed: that of figures brings Matplotlib along.
+            # Each module is loaded on first use, because the checks of figures import Matplotlib.
             module = importlib.import_module(f"runner.testing.{kind}s")
             options: dict[str, dict[str, Any]] = {"gradient": {"objective": objective}, "optimizer": {"steps": steps}}
             return cast(list[Check], module.checks_of(plugin, **options.get(kind, {})))
-    wanted_names = ", ".join(f"runner.{row.plugin_class.__name__}" for row in KINDS.values())
-    raise TypeError(f"checks are for an instance of {wanted_names}, not {plugin!r}")
+    class_names = ", ".join(f"runner.{row.plugin_class.__name__}" for row in KINDS.values())
+    raise TypeError(f"checks are for an instance of {class_names}, not {plugin!r}")
 
 
 def check_objective(objective: Objective) -> None:
-    """Check an objective: shapes, purity, the batch against single runs, derivatives, the minimum.
+    """Check an objective: shapes, purity, a batch against single runs, its derivatives and its minimum.
 
     Raises:
-        AssertionError: with a sentence that says what is wrong.
+        AssertionError: a check failed; the message names the problem.
     """
     _check(objective, "objective")
 
 
 def check_gradient_backend(backend: GradientBackend, objective: Objective) -> None:
-    """Check a gradient backend on an objective: shapes, purity, the batch against single runs, and the numbers.
+    """Check a gradient backend on an objective: shapes, purity, a batch against single runs, and its derivatives.
 
     Raises:
-        AssertionError: with a sentence that says what is wrong.
+        AssertionError: a check failed; the message names the problem.
     """
     _check(backend, "gradient", objective=objective)
 
 
 def check_optimizer(optimizer: Optimizer, steps: int = STEPS) -> None:
-    """Check an optimizer on a bowl: shapes, purity, the batch against single runs, memory, and that it gets to the bottom.
+    """Check an optimizer on a bowl: shapes, purity, a batch against single runs, its memory and its convergence.
 
-    The bowl is f(x) = ½ (x₁ − 1)² + (x₂ + ½)². Make the optimizer with parameters with which it converges there.
+    The bowl is f(x) = ½ (x₁ − 1)² + (x₂ + ½)². Make the optimizer with parameters with which it converges on the bowl.
 
     Args:
         optimizer: the optimizer.
-        steps: within how many steps f has to fall to a hundredth of what it was.
+        steps: the number of steps within which f must fall to a hundredth of its first value.
 
     Raises:
-        AssertionError: with a sentence that says what is wrong.
+        AssertionError: a check failed; the message names the problem.
     """
     _check(optimizer, "optimizer", steps=steps)
 
 
 def check_executor(executor: Executor) -> None:
-    """Check an executor: every result is there, once, and has the bits that it has here.
+    """Check an executor: it yields every result once, with the same bits as this process computes.
 
     Raises:
-        AssertionError: with a sentence that says what is wrong.
+        AssertionError: a check failed; the message names the problem.
     """
     _check(executor, "executor")
 
 
 def check_figure(figure: Figure) -> None:
-    """Check a figure on made-up results: it draws, says something, and does not stumble over lost or diverged runs.
+    """Check a figure on made-up results: it draws, has a caption, and handles diverged and failed runs.
 
     Raises:
-        AssertionError: with a sentence that says what is wrong.
+        AssertionError: a check failed; the message names the problem.
     """
     _check(figure, "figure")
 
 
 def _check(plugin: Plugin, kind: Kind, objective: Objective | None = None, steps: int = STEPS) -> None:
-    wanted = KINDS[kind].plugin_class
-    if not isinstance(plugin, wanted):
-        raise AssertionError(f"{type(plugin).__name__} must be a subclass of runner.{wanted.__name__}")
+    plugin_class = KINDS[kind].plugin_class
+    if not isinstance(plugin, plugin_class):
+        raise AssertionError(f"{type(plugin).__name__} must be a subclass of runner.{plugin_class.__name__}")
     for check in checks(plugin, objective=objective, steps=steps):
         if check.finding.verdict == FAILED:
             check()

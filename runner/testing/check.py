@@ -1,4 +1,4 @@
-"""What a check is: a name, and a question that is answered with ok, failed or skipped, and why."""
+"""A check: a name and a function, run once, that passes, fails or is skipped, with an explanation."""
 
 from __future__ import annotations
 
@@ -26,25 +26,25 @@ SKIPPED: Verdict = "skipped"
 
 RUNNER_FOLDER = str(Path(__file__).parent.parent) + os.sep
 LONGEST_TEXT = 300
-HOW_TO_BATCH = "Broadcast over the leading axis, reduce with axis=-1, use runner.dot, runner.norm, runner.matvec"
+HOW_TO_BATCH = "Broadcast over the leading axis, reduce with axis=-1, and use runner.dot, runner.norm and runner.matvec"
 
 
 class Failure(AssertionError):
-    """A check that failed; the text says what is wrong."""
+    """The exception of a check that fails; its text names the problem."""
 
 
 class Skip(Exception):
-    """A check that does not apply; the text says why."""
+    """The exception of a check that does not apply; its text gives the reason."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What a check found.
+    """The result of a check.
 
     Attributes:
-        check: its name.
+        check: the name of the check.
         verdict: `ok`, `failed` or `skipped`.
-        explanation: why, in a sentence; a remark or nothing where it is ok.
+        explanation: the reason for the verdict, in a sentence. For `ok`, it is a remark or empty.
     """
 
     check: str
@@ -52,37 +52,45 @@ class Finding:
     explanation: str = ""
 
     def __str__(self) -> str:
-        """Return it as one line."""
+        """Return the finding as one line."""
         return f"{self.verdict:<8} {self.check}" + (f": {self.explanation}" if self.explanation else "")
 
 
 class Check:
-    """A named check. Calling it raises AssertionError if it fails; if it does not apply, unittest.SkipTest, which pytest knows.
+    """A named check.
+
+    A call raises AssertionError if the check fails, and unittest.SkipTest, which pytest reports as skipped, if it does not apply.
 
     Attributes:
-        name: what is checked, in a word or two.
-        after: the checks without which this one means nothing.
+        name: the subject of the check, in a word or two.
+        after: the checks that must pass before this one is run.
     """
 
     def __init__(self, name: str, body: Callable[[], str | None], after: Sequence[Check] = ()) -> None:
         """Make a check.
 
         Args:
-            name: what is checked.
-            body: returns a remark or None; raises Failure or Skip. Whatever else it raises is a failure too.
-            after: the checks that have to pass first.
+            name: the subject of the check, in a word or two.
+            body: the function to run. It returns a remark or None, raises Failure if the check fails, and Skip if it does not
+                apply. Any other exception is a failure too.
+            after: the checks that must pass before this one is run. If one of them does not, this check is skipped.
         """
         self.name = name
         self.after = tuple(after)
         self._body = body
 
     def __str__(self) -> str:
-        """Return the name; what pytest calls the test, with `ids=str`."""
+        """Return the name, which pytest gives to the test with `ids=str`."""
         return self.name
 
     def __call__(self) -> None:
-        """Run it, once."""
-        finding, cause = self._answer
+        """Run the check, unless it has been run before, and raise its failure or skip.
+
+        Raises:
+            AssertionError: the check failed; the message names the problem.
+            unittest.SkipTest: the check does not apply.
+        """
+        finding, cause = self._result
         if finding.verdict == SKIPPED:
             raise unittest.SkipTest(finding.explanation)
         if finding.verdict == FAILED:
@@ -90,11 +98,11 @@ class Check:
 
     @property
     def finding(self) -> Finding:
-        """What it finds."""
-        return self._answer[0]
+        """The result of the check, which is run on first use."""
+        return self._result[0]
 
     @cached_property
-    def _answer(self) -> tuple[Finding, BaseException | None]:
+    def _result(self) -> tuple[Finding, BaseException | None]:
         for check in self.after:
             if check.finding.verdict == FAILED:
                 return Finding(self.name, SKIPPED, f"because {check.name} failed"), None
@@ -108,100 +116,98 @@ class Check:
         except (Skip, unittest.SkipTest) as reason:
             return Finding(self.name, SKIPPED, str(reason)), None
         except Exception as error:
-            return Finding(self.name, FAILED, f"it raises {describe_error(error)}"), error
+            return Finding(self.name, FAILED, f"the plugin raises {describe_error(error)}"), error
 
 
-Step = tuple[str, Callable[[], str | None], tuple[str, ...]]
+CheckRow = tuple[str, Callable[[], str | None], tuple[str, ...]]
+"""The name of a check, its body, and the names of the checks that must pass before it."""
 
 
-def make_checks(*steps: Step, first: Sequence[Check] = ()) -> list[Check]:
-    """Return checks, each from its name, its body, and the names of those above that have to pass first, behind some others."""
+def make_checks(*rows: CheckRow, first: Sequence[Check] = ()) -> list[Check]:
+    """Return the checks `first`, followed by one check for each row; a row names only checks before it."""
     made = {check.name: check for check in first}
-    for name, body, after in steps:
+    for name, body, after in rows:
         made[name] = Check(name, body, [made[each] for each in after])
     return list(made.values())
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Fail with a sentence unless a condition holds.
+    """Raise Failure with a sentence if a condition is false.
 
     Raises:
-        Failure: it does not.
+        Failure: the condition is false.
     """
     if not condition:
         raise Failure(sentence)
 
 
 def describe_error(error: BaseException) -> str:
-    """Return an exception as its kind, its text, and where in the plugin's code it arose."""
-    frames = [frame for frame in traceback.extract_tb(error.__traceback__) if _is_foreign(frame.filename)]
+    """Return the class and the text of an exception, with the last line of its traceback outside of runner and NumPy."""
+    frames = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if not frame.filename.startswith((RUNNER_FOLDER, "<")) and f"{os.sep}numpy{os.sep}" not in frame.filename
+    ]
     place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
     text = textwrap.shorten(str(error), LONGEST_TEXT, placeholder=" ...")
     return f"{type(error).__name__}{': ' * bool(text)}{text}{place}"
 
 
-def _is_foreign(filename: str) -> bool:
-    """Whether a file is neither this package's nor NumPy's: then it is the plugin's, or what it uses."""
-    return not filename.startswith((RUNNER_FOLDER, "<")) and f"{os.sep}numpy{os.sep}" not in filename
-
-
 def call_on_batch(name: str, function: Callable[[Array], Any], x: Array) -> Any:
-    """Call a function of a batch; if it raises, say whether it also does for one run alone.
+    """Call a function of a batch, `(runs, dimension)`, and explain an exception by calling it with single rows.
 
     Raises:
-        Failure: it raises.
+        Failure: the function raises. The sentence says whether it also raises for all, some or none of the rows alone.
     """
     try:
         return function(x.copy())
     except Failure:
         raise
     except Exception as error:
-        alone = [_error_of(function, x[row : row + 1].copy()) for row in range(len(x))]
-        raise Failure(f"{name} raises {_whose(error, alone, x)}") from error
-
-
-def _error_of(function: Callable[[Array], Any], x: Array) -> Exception | None:
-    try:
-        function(x)
-    except Exception as error:
-        return error
-    return None
-
-
-def _whose(error: Exception, alone: Sequence[Exception | None], x: Array) -> str:
-    """Say for which runs an exception is raised: all, some, or only for several together."""
-    raising = [row for row, each in enumerate(alone) if each is not None]
-    if len(raising) == len(alone):
-        return describe_error(error)
-    if not raising:
-        return (
-            f"{describe_error(error)} for a batch of {len(x)} runs, and not for one run alone. "
-            f"{HOW_TO_BATCH}, and np.where instead of if"
-        )
-    first = alone[raising[0]] or error
-    return f"{describe_error(first)} at x = {x[raising[0]]}, and not everywhere; return nan or inf where there is no number"
+        alone: dict[int, Exception] = {}
+        for row in range(len(x)):
+            try:
+                function(x[row : row + 1].copy())
+            except Exception as error_alone:
+                alone[row] = error_alone
+        if len(alone) == len(x):
+            explanation = describe_error(error)
+        elif alone:
+            row, first = next(iter(alone.items()))
+            where = f"at x = {x[row]}, but not at every x; return nan or inf where the result is not a number"
+            explanation = f"{describe_error(first)} {where}"
+        else:
+            where = f"for a batch of {len(x)} runs, but not for one run alone"
+            explanation = f"{describe_error(error)} {where}. {HOW_TO_BATCH}; use np.where instead of if"
+        raise Failure(f"{name} raises {explanation}") from error
 
 
 def same_bits(one: Any, other: Any) -> bool:
-    """Whether two arrays, or tuples of arrays, are the same bit for bit."""
+    """Return True if two arrays, or two tuples of arrays, have the same shapes and the same bits."""
     if isinstance(one, tuple):
         return len(one) == len(other) and all(map(same_bits, one, other))
     return bool(one.shape == other.shape and one.tobytes() == other.tobytes())
 
 
 def row_of(result: Any, row: int) -> Any:
-    """Return one row of an array, or of each array of a tuple, as a batch of one."""
+    """Return one row of an array, or of each array of a tuple, as a batch of one run."""
     return tuple(part[row : row + 1] for part in result) if isinstance(result, tuple) else result[row : row + 1]
 
 
 def check_array(name: str, result: Any, shape: tuple[Any, ...], x: Array) -> None:
-    """Check an array's type and shape; `...` in the shape is any length.
+    """Check that a result is a float64 array of a shape.
+
+    Args:
+        name: the method that returned the result, for the sentence.
+        result: the result.
+        shape: the shape that it must have; `...` allows any length of an axis.
+        x: the argument of the method, whose shape the sentence states.
 
     Raises:
-        Failure: it has another.
+        Failure: the result is not an array, or has another shape or type.
     """
     require(isinstance(result, np.ndarray), f"{name} must return a NumPy array, not {type(result).__name__}")
     fits = result.ndim == len(shape) and all(want in (..., have) for want, have in zip(shape, result.shape, strict=True))
-    wanted = str(shape).replace("Ellipsis", "any")
-    require(fits, f"{name} must return shape {wanted} for x of shape {x.shape}, not {result.shape}")
+    allowed = str(shape).replace("Ellipsis", "any")
+    require(fits, f"{name} must return shape {allowed} for x of shape {x.shape}, not {result.shape}")
     require(result.dtype == np.float64, f"{name} must return float64, not {result.dtype}")

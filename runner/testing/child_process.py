@@ -1,4 +1,8 @@
-"""Checks in a process of their own, so that a plugin that never returns, or kills its process, is told like any other failure."""
+"""Checks in a child process, so that a plugin that never returns or ends its process is reported like any other failure.
+
+`check_in_child_process` starts the process and yields what it reports; `run_checks` finds the plugins, makes them and runs the
+checks in the current process.
+"""
 
 from __future__ import annotations
 
@@ -27,21 +31,23 @@ from runner.testing.declarations import check_parameters
 from runner.testing.samples import Bowl, OwnDerivatives, PlainDescent
 
 LOADS = "loads"
+"""The name of the check that a plugin can be loaded."""
 SECONDS_TO_START = 120.0
+"""The time that the child process may take before its first report."""
 SECONDS_TO_END = 5.0
 WRAPPED_PLUGINS: Mapping[str, Plugin] = {"objective": Bowl(), "gradient": OwnDerivatives(), "optimizer": PlainDescent()}
-"""What a plugin that wraps another is checked with."""
+"""For each kind, the plugin that is passed to a plugin under check that wraps one."""
 
 
 @dataclass(frozen=True)
 class CheckRequest:
-    """What is to be checked.
+    """The plugins to check, and the checks to run.
 
     Attributes:
-        target: the name of a plugin on offer, or a plugin file.
-        kind: of the plugin, where the name or the file leave a choice.
-        values: parameters, as `name=value` with the value as in TOML.
-        only: names of checks; all of them, if none are given.
+        target: the name of a plugin, or the path of a plugin file.
+        kind: the kind of the plugin; None allows every kind that the name or the file offers.
+        values: texts `name=value` that set parameters, with the value as in TOML.
+        only: the names of the checks to run; empty runs all.
     """
 
     target: str
@@ -51,18 +57,18 @@ class CheckRequest:
 
     @property
     def file(self) -> Path | None:
-        """The plugin file, if it is one."""
+        """The plugin file; None if `target` is a name."""
         return Path(self.target) if self.target.endswith(".py") or os.sep in self.target else None
 
 
 @dataclass(frozen=True)
 class CheckedPlugin:
-    """The plugin that the findings behind it are about.
+    """The plugin that the following findings are about.
 
     Attributes:
-        kind: what it is.
-        name: what experiments call it.
-        source: the distribution and entry point, or the file, that offers it.
+        kind: the kind of the plugin.
+        name: the name by which experiments use the plugin.
+        source: the distribution and entry point, or the file, that offers the plugin.
     """
 
     kind: Kind
@@ -72,84 +78,78 @@ class CheckedPlugin:
 
 @dataclass(frozen=True)
 class CheckStarted:
-    """A check begins.
+    """The report that a check has started.
 
     Attributes:
-        check: its name.
+        check: the name of the check.
     """
 
     check: str
 
 
 @dataclass(frozen=True)
-class _Refused:
+class _ErrorInChild:
+    """The report that the child process cannot run the checks, because of a RunnerError."""
+
     text: str
     exit_code: int
 
 
-class _Refusal(RunnerError):
-    """What the other process refused to do, with its exit code."""
+class _CheckRequestError(RunnerError):
+    """A RunnerError of the child process, raised again in its parent with the same exit code."""
 
-    def __init__(self, refused: _Refused) -> None:
-        super().__init__(refused.text)
-        self.exit_code = refused.exit_code  # type: ignore[misc]
+    def __init__(self, error: _ErrorInChild) -> None:
+        super().__init__(error.text)
+        self.exit_code = error.exit_code  # type: ignore[misc]
 
 
 def check_in_child_process(request: CheckRequest, seconds: float) -> Generator[CheckedPlugin | Finding, None, None]:
     """Run the checks of one or more plugins in a child process.
 
     Args:
-        request: what to check.
-        seconds: how long each check may take.
+        request: the plugins and checks.
+        seconds: the time that each check may take.
 
     Yields:
-        Each plugin, and behind it what each of its checks found, as soon as it is known. A check that does not return in time, or
-        ends the process, has failed, and is the last.
+        Each plugin, followed by the findings of its checks, each as soon as it is known. A check that does not return in time, or
+        that ends the process, has failed, and is the last.
 
     Raises:
-        RunnerError: there is no such plugin, or it cannot be made from these values.
+        RunnerError: no plugin has the name, or the values do not fit its parameters.
     """
     context = multiprocessing.get_context("spawn")
-    here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(request, there))
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_run_in_child, args=(request, sender))
     process.start()
-    there.close()
+    sender.close()
     try:
-        yield from _heard(here, process, seconds)
+        check, patience = LOADS, SECONDS_TO_START
+        while receiver.poll(patience):
+            try:
+                report: object = receiver.recv()
+            except EOFError:
+                process.join(SECONDS_TO_END)
+                code = process.exitcode
+                end = f"killed by {signal.Signals(-code).name}" if code is not None and code < 0 else f"exit code {code}"
+                yield Finding(check, FAILED, f"the plugin ended the process of the checks ({end}); later checks were not run")
+                return
+            patience = seconds
+            if report is None:
+                return
+            if isinstance(report, _ErrorInChild):
+                raise _CheckRequestError(report)
+            if isinstance(report, CheckStarted):
+                check = report.check
+            elif isinstance(report, CheckedPlugin | Finding):
+                yield report
+        yield Finding(check, FAILED, f"it did not return within {seconds:g} s (--timeout); later checks were not run")
     finally:
         _stop(process)
-        here.close()
-
-
-def _heard(here: Connection, process: SpawnProcess, seconds: float) -> Generator[CheckedPlugin | Finding, None, None]:
-    current, patience = LOADS, SECONDS_TO_START
-    while here.poll(patience):
-        try:
-            message: object = here.recv()
-        except EOFError:
-            process.join(SECONDS_TO_END)
-            yield Finding(current, FAILED, f"it ends its process: {_ending(process.exitcode)}; the checks behind it were not run")
-            return
-        patience = seconds
-        if message is None:
-            return
-        if isinstance(message, _Refused):
-            raise _Refusal(message)
-        if isinstance(message, CheckStarted):
-            current = message.check
-        elif isinstance(message, CheckedPlugin | Finding):
-            yield message
-    yield Finding(current, FAILED, f"it does not return within {seconds:g} s (--timeout); the checks behind it were not run")
-
-
-def _ending(code: int | None) -> str:
-    if code is not None and code < 0:
-        return f"killed by {signal.Signals(-code).name}"
-    return f"exit code {code}"
+        receiver.close()
 
 
 def _stop(process: SpawnProcess) -> None:
-    """End the process, and those that it has started."""
+    """End the process and the processes that it has started."""
     if sys.platform != "win32" and process.pid is not None:
         try:
             os.killpg(process.pid, signal.SIGKILL)
@@ -160,26 +160,27 @@ def _stop(process: SpawnProcess) -> None:
     process.join(SECONDS_TO_END)
 
 
-def _answer(request: CheckRequest, there: Connection) -> None:
-    """Run the checks and tell the parent; what the plugin prints goes to the error output."""
+def _run_in_child(request: CheckRequest, sender: Connection) -> None:
+    """Run the checks in the child process, and send each report to the parent; None marks the end."""
     if sys.platform != "win32":
         os.setsid()
+    # The output of the plugin goes to standard error, because standard output belongs to the findings.
     os.dup2(2, 1)
     try:
-        for message in run_checks(request):
-            there.send(message)
-        there.send(None)
+        for report in run_checks(request):
+            sender.send(report)
+        sender.send(None)
     except RunnerError as error:
-        there.send(_Refused(str(error), error.exit_code))
+        sender.send(_ErrorInChild(str(error), error.exit_code))
     finally:
-        there.close()
+        sender.close()
 
 
 def run_checks(request: CheckRequest) -> Iterator[CheckStarted | CheckedPlugin | Finding]:
-    """Run the checks of one or more plugins in this process, and yield what happens as it happens.
+    """Run the checks of one or more plugins in this process, and yield a report of each event as it happens.
 
     Raises:
-        RunnerError: there is no such plugin, or it cannot be made from these values.
+        RunnerError: no plugin has the name, or the values do not fit its parameters.
     """
     yield CheckStarted(LOADS)
     registry = Registry()
@@ -190,20 +191,20 @@ def run_checks(request: CheckRequest) -> Iterator[CheckStarted | CheckedPlugin |
     except PluginError as error:
         yield Finding(LOADS, FAILED, str(error))
         return
-    made = [(offer, values_for(offer, offers, request.values)) for offer in offers]
+    with_values = [(offer, values_for(offer, offers, request.values)) for offer in offers]
     if not request.only:
         yield Finding(LOADS, OK)
-    for offer, values in made:
+    for offer, values in with_values:
         yield CheckedPlugin(offer.kind, offer.name, offer.source)
         plugins: list[Plugin] = []
-        making = Check("made", partial(_make, offer, values, plugins))
-        yield from _found([Check("name", partial(_check_name, offer)), making], request.only)
-        if making.finding.verdict == OK:
-            yield from _found(checks(plugins[0]), request.only)
+        made = Check("made", partial(_make_plugin, offer, values, plugins))
+        yield from _run_selected([Check("name", partial(_check_name, offer)), made], request.only)
+        if made.finding.verdict == OK:
+            yield from _run_selected(checks(plugins[0]), request.only)
 
 
-def _found(made: Sequence[Check], only: Sequence[str]) -> Iterator[CheckStarted | Finding]:
-    for check in made:
+def _run_selected(selected: Sequence[Check], only: Sequence[str]) -> Iterator[CheckStarted | Finding]:
+    for check in selected:
         if not only or check.name in only:
             yield CheckStarted(check.name)
             yield check.finding
@@ -212,105 +213,105 @@ def _found(made: Sequence[Check], only: Sequence[str]) -> Iterator[CheckStarted 
 def find_offers(registry: Registry, target: str, kind: Kind | None, file: Path | None) -> list[Offer]:
     """Return the plugins that a name or a file stands for.
 
+    Args:
+        registry: the registry, into which the file is loaded.
+        target: the name, if `file` is None.
+        kind: the kind of the plugins; None allows every kind.
+        file: the plugin file; None if a name is given.
+
     Raises:
-        NoSuchPlugin: there are none, or there are some of several kinds.
-        PluginError: they cannot be loaded.
+        NoSuchPlugin: no plugin fits, or plugins of several kinds have the name.
+        PluginError: the file or the entry point cannot be loaded.
     """
     if file is not None:
         registry.load_file(file)
         offers = [offer for offer in registry.offered_by(file) if kind in (None, offer.kind)]
         if not offers:
-            raise NoSuchPlugin(f"{file}: it offers no {kind}")
+            raise NoSuchPlugin(f"{file} offers no {kind or 'plugin'}")
         return offers
-    offers = [offer for offer in registry.offers() if offer.name == target and kind in (None, offer.kind)]
+    of_kind = [offer for offer in registry.offers() if kind in (None, offer.kind)]
+    offers = [offer for offer in of_kind if offer.name == target]
     if not offers:
-        raise _absence(registry, target, kind)
+        for broken in registry.broken():
+            if broken.name == target:
+                raise PluginError(f"{broken.source}: {broken.cause}")
+        names = sorted({offer.name for offer in of_kind})
+        raise NoSuchPlugin(f"there is no {kind or 'plugin'} {target!r}; {suggestion(target, names)}")
     kinds = list(dict.fromkeys(offer.kind for offer in offers))
     if len(kinds) > 1:
-        raise NoSuchPlugin(f"{target!r} is the name of plugins of several kinds: {', '.join(kinds)}; say which with --kind")
+        raise NoSuchPlugin(f"{target!r} is the name of plugins of several kinds: {', '.join(kinds)}; choose one with --kind")
     return offers
 
 
-def _absence(registry: Registry, name: str, kind: Kind | None) -> PluginError:
-    for broken in registry.broken():
-        if broken.name == name:
-            return PluginError(f"{broken.source}: {broken.cause}")
-    names = sorted({offer.name for offer in registry.offers() if kind in (None, offer.kind)})
-    return NoSuchPlugin(f"there is no {kind or 'plugin'} {name!r}; {suggestion(name, names)}")
-
-
 def _check_name(offer: Offer) -> None:
-    """Check that nothing else offers a plugin of that kind and name; its own file, also installed, is nothing else."""
-    registry = Registry()
-    here = _file(offer)
+    """Check that no other file offers a plugin of that kind and name; the file of the plugin may also be installed."""
+    file = _file_of(offer)
     others = [
         other.source
-        for other in registry.offers()
-        if (other.kind, other.name) == (offer.kind, offer.name) and other.source != offer.source and _file(other) != here
+        for other in Registry().offers()
+        if (other.kind, other.name) == (offer.kind, offer.name) and other.source != offer.source and _file_of(other) != file
     ]
     if others:
         raise Failure(f"{offer.kind} {offer.name!r} is offered by {' and '.join([offer.source, *others])}; "
                       "uninstall or rename one of them")  # fmt: skip
 
 
-def _file(offer: Offer) -> Path:
+def _file_of(offer: Offer) -> Path:
     return Path(inspect.getsourcefile(offer.cls) or offer.source).resolve()
 
 
-def _make(offer: Offer, values: Mapping[str, ParameterValue], made: list[Plugin]) -> None:
+def _make_plugin(offer: Offer, values: Mapping[str, ParameterValue], plugins: list[Plugin]) -> None:
+    """Make the plugin with the values given and with defaults, and append it to `plugins`.
+
+    Raises:
+        Failure: a parameter is declared wrongly, or the class raises.
+    """
     check_parameters(offer.cls)
     arguments: dict[str, Any] = dict(values)
-    for name, known in offer.parameters.items():
-        if known.plugin is not None and known.required:
-            arguments[name] = WRAPPED_PLUGINS[known.plugin]
+    for name, parameter in offer.parameters.items():
+        if parameter.plugin is not None and parameter.required:
+            arguments[name] = WRAPPED_PLUGINS[parameter.plugin]
         elif name not in values:
-            arguments[name] = known.convert(known.default)
+            arguments[name] = parameter.convert(parameter.default)
     try:
-        made.append(offer.cls(**arguments))
+        plugins.append(offer.cls(**arguments))
     except Exception as error:
         raise Failure(f"{offer.name} cannot be made: {describe_error(error)}") from error
 
 
-def _assigned(assignment: str) -> tuple[str, str, str]:
-    """Return the name, the text of the value, and the whole as it was written."""
-    name, equals, text = assignment.partition("=")
-    if not equals or not name.strip() or not text.strip():
-        raise ExperimentError(f"--set {assignment}", ["must have the form parameter=value"])
-    return name.strip(), text.strip(), f"--set {assignment}"
-
-
 def values_for(offer: Offer, offers: Sequence[Offer], assignments: Sequence[str]) -> dict[str, ParameterValue]:
-    """Return the parameters of a plugin that are given.
+    """Return the values that assignments give to the parameters of a plugin.
 
     Args:
         offer: the plugin.
-        offers: all that the assignments may be meant for.
-        assignments: `name=value`, each.
+        offers: all plugins that the assignments may be meant for, among them `offer`.
+        assignments: texts `name=value`, with the value as in TOML.
 
     Raises:
-        ExperimentError: none of the plugins has such a parameter, the value does not fit, or one is missing.
+        ExperimentError: an assignment is malformed, no plugin has such a parameter, a value is not allowed, or a required
+            parameter has no value.
     """
     values = {}
     known = sorted({name for each in offers for name in each.parameters})
-    for name, text, assignment in map(_assigned, assignments):
-        if name not in known:
+    for assignment in assignments:
+        option = f"--set {assignment}"
+        key, equals, text = (part.strip() for part in assignment.partition("="))
+        if not equals or not key or not text:
+            raise ExperimentError(option, ["must have the form parameter=value"])
+        if key not in known:
             names = " or ".join(each.name for each in offers)
-            raise ExperimentError(assignment, [f"{names} has no such parameter; {suggestion(name, known)}"])
-        if name in offer.parameters:
+            raise ExperimentError(option, [f"{names} has no such parameter; {suggestion(key, known)}"])
+        if key in offer.parameters:
             try:
-                values[name] = offer.parameters[name].convert(_parsed(text))
+                value: object = tomllib.loads(f"value = {text}")["value"]
+            except tomllib.TOMLDecodeError:
+                value = text  # A bare word is a string.
+            try:
+                values[key] = offer.parameters[key].convert(value)
             except ValueError as error:
-                raise ExperimentError(assignment, [str(error)]) from error
-    for name, parameter in offer.parameters.items():
-        given = name in values or parameter.plugin is not None or offer.kind == "figure"
-        if parameter.required and not given:
-            raise ExperimentError(f"--set {name}=...", [f"is missing: {offer.name} needs {name}, {parameter.allowed}"])
+                raise ExperimentError(option, [str(error)]) from error
+    for key, parameter in offer.parameters.items():
+        optional = not parameter.required or parameter.plugin is not None or offer.kind == "figure"
+        if key not in values and not optional:
+            raise ExperimentError(f"--set {key}=...", [f"is missing: {offer.name} needs {key}, {parameter.allowed}"])
     return values
-
-
-def _parsed(text: str) -> object:
-    """Return a value written as in TOML; a bare word is a string."""
-    try:
-        return tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return text

@@ -1,4 +1,4 @@
-"""What is checked of every plugin, whatever it computes: its docstring, its parameters, and what it refuses."""
+"""The checks of every plugin, whatever its kind: its docstring, its parameters and its `validate`."""
 
 from __future__ import annotations
 
@@ -20,32 +20,33 @@ PluginT = TypeVar("PluginT", bound=Plugin)
 
 def declaration_checks(plugin: Plugin) -> list[Check]:
     """Return the checks of a plugin's declarations: `docstring`, `parameters` and `validate`."""
+    cls = type(plugin)
+
+    def docstring() -> None:
+        # A dataclass without a docstring gets its signature as one.
+        text = vars(cls).get("__doc__") or ""
+        written = bool(text.strip()) and not text.startswith(f"{cls.__name__}(")
+        require(written, f"{cls.__name__} needs a docstring with its formula, which reports show")
+
     return make_checks(
-        ("docstring", lambda: _check_docstring(type(plugin)), ()),
-        ("parameters", lambda: check_parameters(type(plugin)), ()),
+        ("docstring", docstring, ()),
+        ("parameters", lambda: check_parameters(cls), ()),
         ("validate", lambda: _check_validate(plugin), ("parameters",)),
     )
 
 
-def _check_docstring(cls: type[Plugin]) -> None:
-    # A dataclass without a docstring is given its signature as one.
-    written = vars(cls).get("__doc__") or ""
-    sound = bool(written.strip()) and not written.startswith(f"{cls.__name__}(")
-    require(sound, f"{cls.__name__} needs a docstring: it is the formula that the reports show")
-
-
 def check_parameters(cls: type[Plugin]) -> str | None:
-    """Check the parameters of a plugin class, and return what could be said better.
+    """Check the declared parameters of a plugin class, and return a remark on parameters without a description.
 
     Raises:
-        Failure: one is declared wrongly, or its default does not fit.
+        Failure: a parameter is declared wrongly, or its default is not allowed.
     """
     name = cls.__name__
     try:
-        known = parameters_of(cls)
+        parameters = parameters_of(cls)
     except PluginError as error:
         raise Failure(f"{name}: {error}") from error
-    for key, parameter in known.items():
+    for key, parameter in parameters.items():
         if parameter.required:
             if issubclass(cls, Figure):
                 raise Failure(f"{name}.{key} needs a default: experiments name figures without parameters")
@@ -54,11 +55,12 @@ def check_parameters(cls: type[Plugin]) -> str | None:
             parameter.convert(parameter.default)
         except ValueError as error:
             raise Failure(f"the default of {name}.{key} {error}") from error
-    silent = [key for key, parameter in known.items() if not parameter.doc]
-    return f'{", ".join(silent)}: say what it is, with parameter(..., doc="...")' if silent else None
+    undescribed = [key for key, parameter in parameters.items() if not parameter.doc]
+    return f'describe {", ".join(undescribed)} with parameter(..., doc="...")' if undescribed else None
 
 
 def _check_validate(plugin: Plugin) -> None:
+    """Check that `validate` accepts the plugin, and refuses other values of its float parameters only by a ValueError."""
     name = type(plugin).__name__
     try:
         plugin.validate()
@@ -70,20 +72,18 @@ def _check_validate(plugin: Plugin) -> None:
             continue
         for other in _values_near(parameter, value):
             neighbour = dataclasses.replace(cast(Any, plugin), **{key: other})
-            _check_refusal(name, f"{key} = {other!r}", neighbour)
-
-
-def _check_refusal(name: str, values: str, plugin: Plugin) -> None:
-    try:
-        plugin.validate()
-    except ValueError as error:
-        require(bool(str(error)), f"{name}.validate refuses {values} without a word; say which values are allowed")
-    except Exception as error:
-        raise Failure(f"{name}.validate raises {describe_error(error)} for {values}; refuse with a ValueError") from error
+            try:
+                neighbour.validate()
+            except ValueError as error:
+                sentence = f"{name}.validate refuses {key} = {other!r} with an empty message; say which values are allowed"
+                require(bool(str(error)), sentence)
+            except Exception as error:
+                raised = f"{describe_error(error)} for {key} = {other!r}"
+                raise Failure(f"{name}.validate raises {raised}; refuse values with a ValueError") from error
 
 
 def _values_near(parameter: Parameter, value: float) -> Iterator[float]:
-    """Yield values near `value`, itself first, as far as its bounds allow them."""
+    """Yield `value` and some values near it, except those that the bounds of the parameter do not allow."""
     for other in (value, value * 0.75, value * 1.25, value + 0.1):
         try:
             parameter.convert(other)
@@ -93,32 +93,37 @@ def _values_near(parameter: Parameter, value: float) -> Iterator[float]:
 
 
 def swept_variants(plugin: PluginT, runs: int) -> Iterator[tuple[str, PluginT, list[PluginT]]]:
-    """Yield for each float parameter its name, the plugin with a column of values for it, and the plugins with one each."""
+    """Yield variants of a plugin in which one float parameter is swept, for each parameter that a sweep may vary.
+
+    Args:
+        plugin: the plugin, made with numbers.
+        runs: the number of runs of the sweep.
+
+    Yields:
+        The name of the parameter, the plugin with a column `(runs, 1)` of values for it, and the list of the plugins with the
+        single values.
+    """
     for key, parameter in parameters_of(type(plugin)).items():
         value = getattr(plugin, key)
         if not parameter.batched or not isinstance(value, float) or not math.isfinite(value):
             continue
-        singles = list(_neighbours(plugin, parameter, value))
+        singles: list[PluginT] = []
+        for other in _values_near(parameter, value):
+            single: PluginT = dataclasses.replace(cast(Any, plugin), **{key: other})
+            try:
+                single.validate()
+            except ValueError:
+                continue
+            singles.append(single)
         if len(singles) > 1:
             chosen = [singles[run % len(singles)] for run in range(runs)]
             column = np.array([[getattr(single, key)] for single in chosen])
             yield key, dataclasses.replace(cast(Any, plugin), **{key: column}), chosen
 
 
-def _neighbours(plugin: PluginT, parameter: Parameter, value: float) -> Iterator[PluginT]:
-    """Yield the plugin with values near `value`, as far as they are allowed."""
-    for other in _values_near(parameter, value):
-        neighbour = dataclasses.replace(cast(Any, plugin), **{parameter.name: other})
-        try:
-            neighbour.validate()
-        except ValueError:
-            continue
-        yield neighbour
-
-
 def not_batch_safe_in_sweep(name: str, key: str) -> str:
-    """Say what is wrong with a plugin that treats a column like a number."""
+    """Return the sentence about a plugin that computes other numbers with a column of values than with the single values."""
     return (
-        f"{name} is not batch-safe where {key} is swept: {key} is then a column (runs, 1), to be combined with arrays (runs, n) "
-        "before they are reduced to (runs,)"
+        f"{name} is not batch-safe if {key} is swept: {key} is then a column of shape (runs, 1); combine it with arrays of shape "
+        "(runs, n) before they are reduced to (runs,)"
     )

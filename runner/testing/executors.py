@@ -31,7 +31,7 @@ def checks_of(executor: Executor) -> list[Check]:
 
 
 class _ExecutorSuite:
-    """An executor and the questions that are put to it."""
+    """The bodies of the checks of one executor."""
 
     def __init__(self, executor: Executor) -> None:
         self.executor = executor
@@ -39,34 +39,39 @@ class _ExecutorSuite:
 
     def results(self) -> None:
         for count in (0, 1, 20):
-            found: Any = self.executor.map(_double, range(count), _unlimited)
-            require(hasattr(found, "__iter__"), f"{self.name}.map must yield results, not return {type(found).__name__}")
-            results = list(found)
+            mapped: Any = self.executor.map(_double, range(count), _unlimited)
+            require(hasattr(mapped, "__iter__"), f"{self.name}.map must yield results, not return {type(mapped).__name__}")
+            results = list(mapped)
             expected = [2 * item for item in range(count)]
             complete = len(results) == count and all(each in results for each in expected)
-            require(complete, f"{self.name}.map yields {results} for the doubles of {count} items, not {expected}")
+            require(complete, f"{self.name}.map must yield {expected}, in any order, for a function that doubles each of {count} "
+                              f"items, not {results}")  # fmt: skip
 
     def errors(self) -> None:
         try:
             results = list(self.executor.map(_fail, range(2), _unlimited))
         except ArithmeticError as error:
-            require("on purpose" in str(error), f"{self.name}.map raises {error!r}, where the function raised something else")
+            require("on purpose" in str(error), f"{self.name}.map raises {error!r}, which is not the error of the function")
         except Exception as error:
-            raise Failure(f"{self.name}.map raises {type(error).__name__} where the function raises ArithmeticError") from error
+            raise Failure(f"{self.name}.map raises {type(error).__name__} if the function raises ArithmeticError") from error
         else:
-            raise Failure(f"{self.name}.map yields {results} where the function raises ArithmeticError; let it through")
+            raise Failure(f"{self.name}.map yields {results} if the function raises ArithmeticError; it must raise that error")
 
     def same_bits(self) -> None:
-        batches = [_batch(number) for number in range(BATCHES)]
-        expected = {batch.identities: _numbers(descend(batch)) for batch in batches}
+        batches = []
+        for number in range(BATCHES):
+            start = BOTTOM + np.random.default_rng(number).uniform(-1.0, 1.0, (3, 2))
+            identities = tuple(f"{number}.{run}" for run in range(len(start)))
+            optimizer: Any = PlainDescent(np.array([[0.1], [0.2], [0.3]]))  # type: ignore[arg-type]
+            rules = Rules(StoppingRules(max_steps=20), record_x=True)
+            batches.append(Batch(identities, Bowl(), OwnDerivatives(), optimizer, start, rules))
+        expected = {batch.identities: _without_seconds(descend(batch)) for batch in batches}
         for descent in self.executor.map(descend, batches, _unlimited):
             if isinstance(descent, Lost):
-                raise Failure(f"{self.name}.map loses a batch that can be computed: {descent.reason}")
-            numbers = _numbers(descent)
-            require(
-                numbers == expected[tuple(trajectory.identity for trajectory in numbers)],
-                f"{self.name}.map computes other bits than this process does",
-            )
+                raise Failure(f"{self.name}.map reports a batch as lost that this process computes: {descent.reason}")
+            trajectories = _without_seconds(descent)
+            same = trajectories == expected[tuple(trajectory.identity for trajectory in trajectories)]
+            require(same, f"{self.name}.map yields results whose bits differ from those that this process computes")
 
 
 def _double(item: int) -> int:
@@ -81,15 +86,8 @@ def _unlimited(item: object) -> None:
     return None
 
 
-def _batch(number: int) -> Batch:
-    start = BOTTOM + np.random.default_rng(number).uniform(-1.0, 1.0, (3, 2))
-    identities = tuple(f"{number}.{run}" for run in range(len(start)))
-    optimizer: Any = PlainDescent(np.array([[0.1], [0.2], [0.3]]))  # type: ignore[arg-type]
-    return Batch(identities, Bowl(), OwnDerivatives(), optimizer, start, Rules(StoppingRules(max_steps=20), record_x=True))
-
-
-def _numbers(descent: Descent) -> tuple[Trajectory, ...]:
-    """Return the trajectories without the time they took, in a form that can be compared."""
+def _without_seconds(descent: Descent) -> tuple[Trajectory, ...]:
+    """Return the trajectories without their computing time, and with their chunks as bytes, for a comparison."""
     return tuple(
         dataclasses.replace(
             trajectory,

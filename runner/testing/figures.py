@@ -30,7 +30,7 @@ def checks_of(figure: Figure) -> list[Check]:
 
 
 class _FigureSuite:
-    """A figure and the questions that are put to it."""
+    """The bodies of the checks of one figure."""
 
     def __init__(self, figure: Figure) -> None:
         self.figure = figure
@@ -38,20 +38,20 @@ class _FigureSuite:
 
     def title(self) -> None:
         title: object = getattr(self.figure, "title", None)
-        require(isinstance(title, str) and bool(title), f'{self.name} needs a title: title: ClassVar[str] = "..."')
+        require(isinstance(title, str) and bool(title), f'{self.name} needs a title, as in title: ClassVar[str] = "..."')
 
     def drawing(self) -> None:
         open_before = _open_figures()
         drawing = self._draw(SampleResults(), "made-up results")
         if drawing is None:
-            raise Skip("because the made-up results of runner.testing hold nothing that it could show")
+            raise Skip("because the figure draws nothing for the made-up results of runner.testing")
         try:
             check_drawing(f"{self.name}.draw", drawing)
         except PluginError as error:
             raise Failure(str(error)) from error
         require(
             bool(drawing.caption.strip()),
-            f"{self.name}.draw must give its Drawing a caption: how to read the picture, and what it shows here",
+            f"{self.name}.draw must give its Drawing a caption that says how to read the picture and what it shows",
         )
         with house_style(), warnings.catch_warnings():
             warnings.simplefilter("error")
@@ -59,9 +59,9 @@ class _FigureSuite:
                 render(drawing.figure)
             except Exception as error:
                 raise Failure(
-                    f"what {self.name}.draw returns cannot be drawn without complaint: {describe_error(error)}"
+                    f"rendering the figure of {self.name}.draw raises {describe_error(error)}; warnings count as errors"
                 ) from error
-        require(_open_figures() == open_before, f"{self.name}.draw leaves a figure open in pyplot; make it with "
+        require(_open_figures() == open_before, f"{self.name}.draw leaves a figure open in pyplot; make figures with "
                                                 "matplotlib.figure.Figure() or runner.panels")  # fmt: skip
 
     def same_bytes(self) -> None:
@@ -69,7 +69,7 @@ class _FigureSuite:
         assert first is not None
         assert second is not None
         fits = render(first.figure) == render(second.figure) and first.caption == second.caption
-        require(fits, f"{self.name}.draw draws something else the second time from the same results")
+        require(fits, f"{self.name}.draw returns different figures or captions for the same results")
 
     def no_runs(self) -> None:
         self._draw(SampleResults([]), "results without runs")
@@ -79,13 +79,13 @@ class _FigureSuite:
         if drawing is not None:
             render(drawing.figure)
 
-    def _draw(self, results: Results, words: str) -> Drawing | None:
+    def _draw(self, results: Results, description: str) -> Drawing | None:
         with house_style():
             try:
                 drawing: Any = self.figure.draw(results)
             except Exception as error:
                 raise Failure(
-                    f"{self.name}.draw raises {describe_error(error)} for {words}; return None if there is nothing to show"
+                    f"{self.name}.draw raises {describe_error(error)} for {description}; return None if there is nothing to show"
                 ) from error
         fits = drawing is None or isinstance(drawing, Drawing)
         require(fits, f"{self.name}.draw must return a runner.Drawing or None, not {type(drawing).__name__}")
@@ -93,6 +93,6 @@ class _FigureSuite:
 
 
 def _open_figures() -> list[int]:
-    """Return the numbers of the figures that pyplot keeps, if it has been loaded."""
+    """Return the numbers of the figures that pyplot keeps open; empty if pyplot has not been imported."""
     pyplot = sys.modules.get("matplotlib.pyplot")
     return list(pyplot.get_fignums()) if pyplot is not None else []

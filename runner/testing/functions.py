@@ -1,4 +1,4 @@
-"""Checks of a function of x for a batch: shape and type, purity, the batch against single runs, slopes against differences."""
+"""Checks of a function of a batch of points: shape and type, purity, a batch against single runs, and derivatives."""
 
 from __future__ import annotations
 
@@ -29,26 +29,34 @@ RUNS = 5
 MANY_RUNS = 40
 EPSILON = float(np.finfo(np.float64).eps)
 FIRST_SPACING = EPSILON ** (1 / 3)
+"""The spacing of central differences that give first derivatives."""
 SECOND_SPACING = EPSILON ** (1 / 4)
+"""The spacing of central differences of central differences, which give second derivatives."""
 COMPLEX_STEP = 2.0**-664
 MATCHES_DIFFERENCES = 1e-5
 MATCHES_COMPLEX_STEP = 1e-9
+MATCHES_SECOND_DIFFERENCES = 1e-3
 GOOD_BACKEND = 1e-3
+"""The tolerance for a gradient backend, which may compute derivatives by differences itself."""
 
 
 def sample_points(objective: Objective, runs: int) -> Array:
-    """Return points where starts make sense, the same every time."""
+    """Return random points of the objective's start region, `(runs, dimension)`, the same at each call."""
     low, high = objective.start_region if isinstance(objective, HasStartRegion) else (-2.0, 2.0)
     return np.random.default_rng(0).uniform(low, high, (runs, objective.dimension))
 
 
 def with_sizes(shape: tuple[Any, ...], sizes: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return a shape, or a tuple of shapes, with each name of a size replaced by the size."""
+    """Return a shape, or a tuple of shapes, with names of sizes such as `dimension` replaced by the sizes."""
     return tuple(sizes[size] if isinstance(size, str) else with_sizes(size, sizes) for size in shape)
 
 
 def check_shape(name: str, function: Function, x: Array, shape: tuple[Any, ...]) -> None:
-    """Check what a function returns: one array, or a tuple of arrays where the shape is one of shapes."""
+    """Check that a function of x returns an array of a shape, given for one run, or a tuple of arrays for a tuple of shapes.
+
+    Raises:
+        Failure: the function raises, or its result has another shape or type.
+    """
     result = call_on_batch(name, function, x)
     if shape and isinstance(shape[0], tuple):
         fits = isinstance(result, tuple) and len(result) == len(shape)
@@ -61,95 +69,133 @@ def check_shape(name: str, function: Function, x: Array, shape: tuple[Any, ...])
 
 
 def check_purity(name: str, function: Function, x: Array) -> None:
-    """Check that a function leaves its argument alone and answers the same question with the same numbers."""
+    """Check that a function does not change its argument, and returns the same bits for the same argument.
+
+    Raises:
+        Failure: the function does either.
+    """
     argument = x.copy()
     result = function(argument)
     require(same_bits(argument, x), f"{name} writes into its argument x; copy it first")
-    require(same_bits(function(x.copy()), result), f"{name} returns something else the second time for the same x")
+    require(same_bits(function(x.copy()), result), f"{name} returns different numbers when it is called twice with the same x")
 
 
 def check_batch(name: str, function: Function, x: Array) -> None:
-    """Check that each row alone gives the bits that it gives in a batch."""
+    """Check that a function returns for each row alone the bits that it returns for this row in a batch.
+
+    Raises:
+        Failure: the bits differ, or the function raises for a row alone.
+    """
     result = call_on_batch(name, function, x)
     for row in range(len(x)):
         try:
             alone = function(x[row : row + 1].copy())
         except Exception as error:
-            raise Failure(f"{name} raises {describe_error(error)} for one run alone, and not in a batch of {len(x)}") from error
+            raise Failure(f"{name} raises {describe_error(error)} for one run alone, but not for a batch of {len(x)}") from error
         require(
             same_bits(alone, row_of(result, row)),
-            f"{name} is not batch-safe: a row alone and the same row in a batch of {len(x)} differ. {HOW_TO_BATCH}",
+            f"{name} is not batch-safe: the result for a row alone differs from that for the same row in a batch of {len(x)}. "
+            f"{HOW_TO_BATCH}",
         )
 
 
 def check_sweep(name: str, key: str, together: Function, alone: list[Function], x: Array) -> None:
-    """Check a function of a plugin that holds a column against the plugins that hold its numbers."""
+    """Check that a method of a plugin with a column of values returns the bits of the plugins with the single values.
+
+    Args:
+        name: the method, for the sentence.
+        key: the swept parameter.
+        together: the method of the plugin with the column.
+        alone: the methods of the plugins with the single values, one for each run.
+        x: the points, `(runs, dimension)`.
+
+    Raises:
+        Failure: the bits differ, or the plugin with the column raises.
+    """
     try:
         result = together(x)
     except Exception as error:
-        raise Failure(f"{name} raises {type(error).__name__} where {key} is swept: {error}") from error
+        raise Failure(f"{name} raises {type(error).__name__} if {key} is swept: {error}") from error
     for row, function in enumerate(alone):
         require(same_bits(function(x[row : row + 1]), row_of(result, row)), not_batch_safe_in_sweep(name, key))
 
 
 def central_differences(function: Function, x: Array, spacing: float) -> Array:
-    """Return ∂function/∂xᵢ on a new last axis, by central differences."""
+    """Return the derivatives of a function with respect to each coordinate, on a new last axis."""
     axes = spacing * np.eye(x.shape[-1])
     return np.stack([(function(x + axis) - function(x - axis)) / (2.0 * spacing) for axis in axes], axis=-1)
 
 
-def check_slopes(name: str, claimed: Array, function: Function, x: Array, tolerance: float = MATCHES_DIFFERENCES) -> None:
-    """Check a derivative against differences, which are trusted as far as those of two spacings agree."""
+def check_derivative(
+    name: str, derivative: Array, of: str, function: Function, x: Array, tolerance: float = MATCHES_DIFFERENCES
+) -> None:
+    """Check a derivative against central differences, whose own error is estimated from a second spacing.
+
+    Args:
+        name: the method that computed the derivative, for the sentence.
+        derivative: the derivative at x, with the coordinates on the last axis.
+        of: the method that it is the derivative of, for the sentence.
+        function: that method.
+        x: the points, `(runs, dimension)`.
+        tolerance: the allowed difference, relative to the size of the differences and of the function.
+
+    Raises:
+        Failure: the derivative differs from the differences by more than their error and the tolerance.
+    """
     measured, coarser = (central_differences(function, x, spacing) for spacing in (FIRST_SPACING, 2.0 * FIRST_SPACING))
     size = 1.0 + np.abs(measured).max() + np.abs(function(x)).max()
-    error = np.abs(claimed - measured) - 4.0 * np.abs(measured - coarser)
+    error = np.abs(derivative - measured) - 4.0 * np.abs(measured - coarser)
     worst = np.unravel_index(np.argmax(error), error.shape)
     require(
         bool(error.max() <= tolerance * size),
-        f"{name} does not fit differences of what it is the derivative of: {claimed[worst]:.6g} where these give "
+        f"{name} does not agree with central differences of {of}: it returns {derivative[worst]:.6g} where the differences give "
         f"{measured[worst]:.6g}, at x = {x[worst[0]]}",
     )
 
 
-def check_complex_step(name: str, claimed: Array, of: str, function: Function, x: Array) -> None:
-    """Check a derivative against complex steps, which are exact to rounding where a function takes complex numbers.
+def check_complex_step(name: str, derivative: Array, of: str, function: Function, x: Array) -> None:
+    """Check a derivative against complex steps, Im f(x + ih)/h, which are exact to rounding for an analytic function.
+
+    The arguments are those of `check_derivative`.
 
     Raises:
-        Skip: it does not take them.
+        Skip: the function does not accept complex numbers, or is not analytic.
         Failure: the derivative is not exact.
     """
-    exact = _complex_slopes(of, function, x)
-    size = 1.0 + np.abs(exact).max() + np.abs(function(x)).max()
-    error = np.abs(claimed - exact)
-    worst = np.unravel_index(np.argmax(error), error.shape)
-    require(
-        bool(error.max() <= MATCHES_COMPLEX_STEP * size),
-        f"{name} is near, but not exact: {claimed[worst]:.12g} where a complex step of {of} gives {exact[worst]:.12g}, "
-        f"at x = {x[worst[0]]}",
-    )
-
-
-def _complex_slopes(of: str, function: Function, x: Array) -> Array:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("error")
             steps = [np.imag(function(x + 1j * COMPLEX_STEP * axis)) / COMPLEX_STEP for axis in np.eye(x.shape[-1])]
     except Exception as error:
-        raise Skip(f"because {of} does not take complex numbers ({describe_error(error)})") from error
+        raise Skip(f"because {of} does not accept complex numbers ({describe_error(error)})") from error
     exact = np.stack(steps, axis=-1)
     measured = central_differences(function, x, FIRST_SPACING)
-    size = 1.0 + np.abs(measured).max() + np.abs(function(x)).max()
-    if not (np.abs(exact - measured) <= 10 * MATCHES_DIFFERENCES * size).all():
+    values = np.abs(function(x)).max()
+    if not (np.abs(exact - measured) <= 10 * MATCHES_DIFFERENCES * (1.0 + np.abs(measured).max() + values)).all():
         raise Skip(f"because {of} is not analytic: it loses the imaginary part of complex numbers")
-    return exact
+    deviation = np.abs(derivative - exact)
+    worst = np.unravel_index(np.argmax(deviation), deviation.shape)
+    require(
+        bool(deviation.max() <= MATCHES_COMPLEX_STEP * (1.0 + np.abs(exact).max() + values)),
+        f"{name} is close, but not exact: it returns {derivative[worst]:.12g} where a complex step of {of} gives "
+        f"{exact[worst]:.12g}, at x = {x[worst[0]]}",
+    )
 
 
 def check_hessian(name: str, hessian: Array, objective: Objective, x: Array, tolerance: float = MATCHES_DIFFERENCES) -> None:
-    """Check that a Hessian is symmetric, and what differences of the gradient (or the value) say it is."""
+    """Check that a Hessian, `(runs, dimension, dimension)`, is symmetric and agrees with differences.
+
+    The differences are those of the gradient, or second differences of the value if the objective offers no gradient.
+
+    Raises:
+        Failure: the Hessian is not symmetric, or does not agree.
+    """
     require(bool((hessian == hessian.swapaxes(-2, -1)).all()), f"{name} is not symmetric")
+    of = type(objective).__name__
     if isinstance(objective, HasGradient):
-        check_slopes(name, hessian, objective.gradient, x, tolerance)
+        check_derivative(name, hessian, f"{of}.gradient", objective.gradient, x, tolerance)
     else:
         second = central_differences(lambda z: central_differences(objective.value, z, SECOND_SPACING), x, SECOND_SPACING)
         size = 1.0 + np.abs(second).max() + np.abs(objective.value(x)).max()
-        require(bool(np.abs(hessian - second).max() <= 1e-3 * size), f"{name} does not fit second differences of the value")
+        fits = bool(np.abs(hessian - second).max() <= MATCHES_SECOND_DIFFERENCES * size)
+        require(fits, f"{name} does not agree with second differences of {of}.value")

@@ -18,10 +18,10 @@ from runner.testing.functions import (
     RUNS,
     Function,
     check_batch,
+    check_derivative,
     check_hessian,
     check_purity,
     check_shape,
-    check_slopes,
     check_sweep,
     sample_points,
     with_sizes,
@@ -30,9 +30,9 @@ from runner.testing.samples import Bowl, Hills
 
 
 def checks_of(backend: GradientBackend, objective: Objective | None = None) -> list[Check]:
-    """Return the checks of a gradient backend on an objective, or on two of this package's."""
+    """Return the checks of a gradient backend on an objective; without one, on a bowl and on an objective with values alone."""
     suite = _BackendSuite(backend, Bowl() if objective is None else objective, chosen=objective is not None)
-    found = make_checks(
+    made = make_checks(
         ("refusal", suite.refusal, ("validate",)),
         ("shapes", suite.shapes, ("refusal",)),
         ("purity", suite.purity, ("shapes",)),
@@ -45,14 +45,13 @@ def checks_of(backend: GradientBackend, objective: Objective | None = None) -> l
         first=declaration_checks(backend),
     )
     if objective is None:
-        found.append(
-            Check("values alone", partial(_on_values_alone, backend), [check for check in found if check.name == "validate"])
-        )
-    return found
+        validate = [check for check in made if check.name == "validate"]
+        made.append(Check("values alone", partial(_check_on_values_alone, backend), validate))
+    return made
 
 
-def _on_values_alone(backend: GradientBackend) -> None:
-    """Check a backend on an objective that offers neither gradient nor residuals."""
+def _check_on_values_alone(backend: GradientBackend) -> None:
+    """Check a backend on an objective that offers neither gradient nor residuals, unless the backend refuses it."""
     reason = backend.refusal(Hills(), "gradient")
     if reason is not None:
         raise Skip(reason)
@@ -64,20 +63,21 @@ def _on_values_alone(backend: GradientBackend) -> None:
 
 
 class _BackendSuite:
-    """A gradient backend, what it is checked on, and the questions that are put to it."""
+    """The bodies of the checks of one gradient backend on one objective."""
 
     def __init__(self, backend: Any, objective: Any, chosen: bool) -> None:
         self.backend = backend
         self.objective = objective
         self.chosen = chosen
         self.name = type(backend).__name__
+        self.objective_name = type(objective).__name__
 
     @property
     def x(self) -> Array:
         return sample_points(self.objective, RUNS)
 
     def offered(self) -> dict[Quantity, Any]:
-        """Return the quantities that the backend computes, each with why it does not for this objective, if it does not."""
+        """Return the quantities that the backend offers, each with the reason why it refuses this objective, or None."""
         quantities: list[Quantity] = ["gradient"]
         for capability in KINDS["gradient"].capabilities:
             if capability.quantity is not None and isinstance(self.backend, capability.protocol):
@@ -87,7 +87,7 @@ class _BackendSuite:
         return {each: self.backend.refusal(self.objective, each) for each in quantities}
 
     def served(self) -> dict[str, tuple[Function, tuple[Any, ...]]]:
-        """Return what it computes for this objective: the functions of x, and the shapes of their results for one run."""
+        """Return the methods that serve this objective, as functions of x with the shapes of their results for one run."""
         sizes = {"dimension": self.objective.dimension, "residuals": ...}
         methods: list[str] = [each for each, reason in self.offered().items() if reason is None]
         for capability in KINDS["gradient"].capabilities:
@@ -106,7 +106,7 @@ class _BackendSuite:
             sentence = f"{self.name} cannot be checked on this objective, {reasons['gradient']}"
             if self.chosen:
                 raise Failure(sentence)
-            raise Skip(f"{sentence}; give it one that it serves, as in runner.testing.checks(backend, objective=...)")
+            raise Skip(f"{sentence}; pass an objective that it serves, as in runner.testing.checks(backend, objective=...)")
 
     def shapes(self) -> None:
         for method, (function, shape) in self.served().items():
@@ -132,7 +132,8 @@ class _BackendSuite:
 
     def gradient(self) -> None:
         computed = self.backend.gradient(self.objective, self.x)
-        check_slopes(f"{self.name}.gradient", computed, self.objective.value, self.x, GOOD_BACKEND)
+        of = f"{self.objective_name}.value"
+        check_derivative(f"{self.name}.gradient", computed, of, self.objective.value, self.x, GOOD_BACKEND)
 
     def hessian(self) -> None:
         self._skip_unless_served("hessian")
@@ -141,16 +142,17 @@ class _BackendSuite:
     def jacobian(self) -> None:
         self._skip_unless_served("jacobian")
         computed = self.backend.jacobian(self.objective, self.x)
-        check_slopes(f"{self.name}.jacobian", computed, self.objective.residuals, self.x, GOOD_BACKEND)
+        of = f"{self.objective_name}.residuals"
+        check_derivative(f"{self.name}.jacobian", computed, of, self.objective.residuals, self.x, GOOD_BACKEND)
 
     def shared_work(self) -> None:
         if "value_and_gradient" not in self.served():
             raise Skip(f"because it offers no {KINDS['gradient'].capability(ComputesValueAndGradient).name}")
         value, gradient = self.backend.value_and_gradient(self.objective, self.x)
         unchanged = same_bits(value, self.objective.value(self.x))
-        require(unchanged, f"{self.name}.value_and_gradient returns another value than the objective")
+        require(unchanged, f"{self.name}.value_and_gradient and {self.objective_name}.value return different values")
         fits = same_bits(gradient, self.backend.gradient(self.objective, self.x))
-        require(fits, f"{self.name}.value_and_gradient and {self.name}.gradient differ")
+        require(fits, f"{self.name}.value_and_gradient and {self.name}.gradient return different gradients")
 
     def _skip_unless_served(self, quantity: Quantity) -> None:
         offered = self.offered()

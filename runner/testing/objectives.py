@@ -20,7 +20,6 @@ from runner.contracts.objective import (
     HasResiduals,
     HasStartRegion,
     HasValueAndGradient,
-    Minimum,
     Objective,
     known_minimum,
 )
@@ -31,19 +30,19 @@ from runner.testing.functions import (
     RUNS,
     check_batch,
     check_complex_step,
+    check_derivative,
     check_hessian,
     check_purity,
     check_shape,
-    check_slopes,
     check_sweep,
     sample_points,
     with_sizes,
 )
 
 EXACT = 1e-12
-"""The relative difference that rounding may make between two ways to the same number."""
+"""The relative difference that rounding may make between two computations of the same number."""
 SLACK = 1e-6
-"""How far a spectral norm found by iteration may lie below the true one."""
+"""The relative error of a spectral norm that is computed by iteration and may be too small."""
 
 
 def checks_of(objective: Objective) -> list[Check]:
@@ -70,7 +69,7 @@ def checks_of(objective: Objective) -> list[Check]:
 
 
 class _ObjectiveSuite:
-    """An objective and the questions that are put to it. What it offers is asked when it is needed, for that may raise."""
+    """The bodies of the checks of one objective. They look up its capabilities when they run, since a property may raise."""
 
     def __init__(self, objective: Any) -> None:
         self.objective = objective
@@ -84,7 +83,7 @@ class _ObjectiveSuite:
         return isinstance(self.objective, protocol)
 
     def offered(self) -> dict[str, tuple[Any, ...]]:
-        """Return the methods of x that it offers, with the shape of the result for one run; `...` stands for any length."""
+        """Return the methods of x that it offers, with the shape of the result for one run; `...` allows any length."""
         sizes = {"dimension": self.objective.dimension, "residuals": ...}
         evaluations = dict(KINDS["objective"].required)
         for capability in KINDS["objective"].capabilities:
@@ -129,11 +128,12 @@ class _ObjectiveSuite:
 
     def gradient(self) -> None:
         self.skip_unless_offered(HasGradient)
-        check_slopes(f"{self.name}.gradient", self.objective.gradient(self.x), self.objective.value, self.x)
+        gradient = self.objective.gradient(self.x)
+        check_derivative(f"{self.name}.gradient", gradient, f"{self.name}.value", self.objective.value, self.x)
 
     def complex_step(self) -> None:
-        claimed = self.objective.gradient(self.x)
-        check_complex_step(f"{self.name}.gradient", claimed, f"{self.name}.value", self.objective.value, self.x)
+        gradient = self.objective.gradient(self.x)
+        check_complex_step(f"{self.name}.gradient", gradient, f"{self.name}.value", self.objective.value, self.x)
 
     def hessian(self) -> None:
         self.skip_unless_offered(HasHessian)
@@ -141,7 +141,8 @@ class _ObjectiveSuite:
 
     def residuals(self) -> None:
         self.skip_unless_offered(HasResiduals)
-        check_slopes(f"{self.name}.jacobian", self.objective.jacobian(self.x), self.objective.residuals, self.x)
+        jacobian = self.objective.jacobian(self.x)
+        check_derivative(f"{self.name}.jacobian", jacobian, f"{self.name}.residuals", self.objective.residuals, self.x)
         squares = (self.objective.residuals(self.x) ** 2).sum(axis=-1)
         fits = np.allclose(self.objective.value(self.x), squares, rtol=EXACT)
         require(fits, f"{self.name}.value is not the sum of the squared residuals")
@@ -152,20 +153,39 @@ class _ObjectiveSuite:
         for method, result in {"value": value, "gradient": gradient}.items():
             if hasattr(self.objective, method):
                 fits = np.allclose(result, getattr(self.objective, method)(self.x), rtol=EXACT)
-                require(fits, f"{self.name}.value_and_gradient and {self.name}.{method} differ")
+                require(fits, f"{self.name}.value_and_gradient and {self.name}.{method} return different numbers")
 
     def minimum(self) -> None:
         self.skip_unless_offered(HasMinimum)
         minimum, dimension = known_minimum(self.objective), self.objective.dimension
         if minimum is None:
-            raise Skip("because it knows none for these parameters")
+            raise Skip("because it states no minimum for these parameters")
         x, lowest = np.asarray(minimum.x), float(minimum.value)
         require(x.shape == (dimension,), f"{self.name}.minimum.x must have shape ({dimension},), not {x.shape}")
-        self._check_lowest(x, lowest)
+        here = float(self.objective.value(x[None])[0])
+        rounding = EXACT * max(1.0, abs(lowest))
+        require(abs(here - lowest) <= rounding, f"{self.name}.minimum.value is {lowest!r}, but f at minimum.x is {here!r}")
+        region = sample_points(self.objective, 1000)
+        points = np.concatenate([region, *(x + spread * (region - region.mean(axis=0)) for spread in (1e-1, 1e-3, 1e-5))])
+        values = self.objective.value(points)
+        best = int(np.nanargmin(values))
+        require(
+            bool(values[best] >= lowest - rounding),
+            f"{self.name}.minimum is not a minimum: f is {values[best]:.17g}, lower than {lowest:.17g}, at x = {points[best]}",
+        )
+        if self.offers(HasGradient):
+            slope = float(norm(self.objective.gradient(x[None]))[0])
+            typical = float(norm(self.objective.gradient(region)).max())
+            require(slope <= 1e-6 * typical, f"{self.name}.minimum.x is not stationary: ‖∇f‖ is {slope:.3g} there")
         for key, together, alone in swept_variants(self.objective, RUNS):
-            known = [single.minimum for single in alone]
-            if None not in known:
-                self._check_swept_minimum(key, together.minimum, known)
+            minima = [single.minimum for single in alone]
+            if None in minima:
+                continue
+            for part in ("x", "value"):
+                swept = np.asarray(getattr(together.minimum, part))
+                singles = np.stack([np.asarray(getattr(each, part), dtype=np.float64) for each in minima])
+                same = swept.shape in (singles.shape, singles.shape[1:]) and bool((swept == singles).all())
+                require(same, f"{self.name}.minimum.{part} differs from that of single runs if {key} is swept")
 
     def starts(self) -> None:
         self.skip_unless_offered(DrawsStarts)
@@ -177,26 +197,30 @@ class _ObjectiveSuite:
             found = f"{drawn.dtype} of shape {drawn.shape}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
             require(fits, f"{name} must return float64 of shape {x.shape} for a count of {RUNS}, not {found}")
             require(bool(np.isfinite(drawn).all()), f"{name} must return finite numbers")
-        require(same_bits(draws[0], draws[1]), f"{name} draws something else the second time from the same generator")
-        require(not same_bits(draws[0], draws[2]), f"{name} draws the same whatever the generator; take its random numbers")
+        require(same_bits(draws[0], draws[1]), f"{name} draws different starts from two generators with the same seed")
+        require(
+            not same_bits(draws[0], draws[2]),
+            f"{name} draws the same starts from generators with different seeds; take all random numbers from the generator",
+        )
 
     def layers(self) -> None:
         self.skip_unless_offered(HasLayers)
-        found, x = self.objective.backpropagation(self.x), self.x
-        told = {layer.name: layer.weights for layer in found}
-        fits = told == dict(self.objective.layer_weights) and list(told) == list(self.objective.layer_weights)
-        require(fits, f"{self.name}.backpropagation and {self.name}.layer_weights name other layers")
-        for layer in found:
+        layers, x = self.objective.backpropagation(self.x), self.x
+        weights = {layer.name: layer.weights for layer in layers}
+        fits = weights == dict(self.objective.layer_weights) and list(weights) == list(self.objective.layer_weights)
+        require(fits, f"{self.name}.backpropagation and {self.name}.layer_weights must have the same layers, with the same "
+                      "weights and in the same order")  # fmt: skip
+        for layer in layers:
             for part in ("jacobian_norm", "reaching", "gradient_norm"):
                 check_array(f"{part} of {self.name}.backpropagation", getattr(layer, part), (len(x),), x)
         gradient = self.objective.gradient(x)
-        for layer in found:
+        for layer in layers:
             close = np.allclose(layer.gradient_norm, norm(gradient[:, layer.weights]), rtol=EXACT)
-            require(close, f"{self.name}.backpropagation and {self.name}.gradient differ in {layer.name}")
-        for lower, upper in itertools.pairwise(found):
+            require(close, f"{self.name}.backpropagation and {self.name}.gradient differ in layer {layer.name}")
+        for lower, upper in itertools.pairwise(layers):
             bound = upper.jacobian_norm * upper.reaching * (1.0 + SLACK)
-            require(bool((lower.reaching <= bound).all()), f"{self.name}.backpropagation: more reaches {lower.name} than the "
-                    f"Jacobian of {upper.name} lets through")  # fmt: skip
+            require(bool((lower.reaching <= bound).all()), f"{self.name}.backpropagation: reaching of layer {lower.name} "
+                    f"exceeds reaching times jacobian_norm of layer {upper.name}")  # fmt: skip
 
     def curvature_bounds(self) -> None:
         self.skip_unless_offered(HasCurvatureBounds)
@@ -207,7 +231,7 @@ class _ObjectiveSuite:
             for part, swept in enumerate(together.curvature_bounds):
                 singles = np.array([float(single.curvature_bounds[part]) for single in alone])
                 same = np.broadcast_to(np.asarray(swept, dtype=np.float64).reshape(-1), singles.shape) == singles
-                require(bool(same.all()), f"{self.name}.curvature_bounds are not those of the single runs where {key} is swept")
+                require(bool(same.all()), f"{self.name}.curvature_bounds differ from those of single runs if {key} is swept")
         if not self.offers(HasHessian):
             return
         eigenvalues = np.linalg.eigvalsh(self.objective.hessian(sample_points(self.objective, MANY_RUNS)))
@@ -225,26 +249,3 @@ class _ObjectiveSuite:
         check_array(f"{self.name}.data[1]", targets, (samples,), self.x)
         check_array(f"{self.name}.data[0]", features, (samples, *np.shape(features)[1:2]), self.x)
         check_array(f"{self.name}.predict", self.objective.predict(self.x, features), (len(self.x), samples), self.x)
-
-    def _check_lowest(self, x: Array, lowest: float) -> None:
-        here = float(self.objective.value(x[None])[0])
-        rounding = EXACT * max(1.0, abs(lowest))
-        require(abs(here - lowest) <= rounding, f"{self.name}.minimum.value is {lowest!r}, but f at minimum.x is {here!r}")
-        region = sample_points(self.objective, 1000)
-        points = np.concatenate([region, *(x + spread * (region - region.mean(axis=0)) for spread in (1e-1, 1e-3, 1e-5))])
-        values = self.objective.value(points)
-        best = int(np.nanargmin(values))
-        require(
-            bool(values[best] >= lowest - rounding),
-            f"{self.name}.minimum is none: f is {values[best]:.17g}, lower than {lowest:.17g}, at x = {points[best]}",
-        )
-        if self.offers(HasGradient):
-            slope = float(norm(self.objective.gradient(x[None]))[0])
-            typical = float(norm(self.objective.gradient(region)).max())
-            require(slope <= 1e-6 * typical, f"{self.name}.minimum.x is not stationary: ‖∇f‖ is {slope:.3g} there")
-
-    def _check_swept_minimum(self, key: str, together: Minimum, alone: list[Minimum]) -> None:
-        x, value = np.stack([single.x for single in alone]), np.array([single.value for single in alone], dtype=np.float64)
-        for part, swept, singles in (("x", np.asarray(together.x), x), ("value", np.asarray(together.value), value)):
-            fits = swept.shape in (singles.shape, singles.shape[1:]) and bool((swept == singles).all())
-            require(fits, f"{self.name}.minimum.{part} is not that of the single runs where {key} is swept")

@@ -21,8 +21,8 @@ from runner.testing.samples import BOTTOM, Bowl, OwnDerivatives
 STEPS = 10_000
 FEW_STEPS = 6
 CONVERGED = 0.01
-COSTLY = {"hessian": "hessian", "jacobian": "jacobian", "residuals": "jacobian"}
-"""What a point is asked, and the need that says so beforehand."""
+NEEDS_OF_MEMBERS = {"hessian": "hessian", "jacobian": "jacobian", "residuals": "jacobian"}
+"""The members of a point that cost more than a gradient, each with the need that an optimizer must declare for it."""
 
 
 def checks_of(optimizer: Optimizer, steps: int = STEPS) -> list[Check]:
@@ -40,24 +40,24 @@ def checks_of(optimizer: Optimizer, steps: int = STEPS) -> list[Check]:
     )
 
 
-class _Asked(EvaluatedPoint):
-    """A point that notes what it is asked."""
+class _ObservedPoint(EvaluatedPoint):
+    """A point that notes the members that an optimizer uses."""
 
-    asked: set[str]
+    used: set[str]
 
     def __getattribute__(self, name: str) -> Any:
-        if name in COSTLY:
-            self.asked.add(name)
+        if name in NEEDS_OF_MEMBERS:
+            self.used.add(name)
         return super().__getattribute__(name)
 
     def at(self, x: Array, where: Mask | None = None) -> Point:
-        elsewhere = _Asked(self._evaluator, x, where=where)
-        elsewhere.asked = self.asked
+        elsewhere = _ObservedPoint(self._evaluator, x, where=where)
+        elsewhere.used = self.used
         return elsewhere
 
 
 class _OptimizerSuite:
-    """An optimizer and the questions that are put to it."""
+    """The bodies of the checks of one optimizer."""
 
     def __init__(self, optimizer: Optimizer, steps: int) -> None:
         self.optimizer = optimizer
@@ -76,20 +76,20 @@ class _OptimizerSuite:
         together = list(_iterates(self.name, self.optimizer, self.start, FEW_STEPS))
         require(
             all(map(same_bits, together, _iterates(self.name, self.optimizer, self.start, FEW_STEPS))),
-            f"{self.name} goes another way the second time from the same start: keep what changes in memory, and draw random "
-            "numbers from a generator seeded by a parameter",
+            f"{self.name} computes different iterates when it is run twice from the same start: keep all state in the memory, "
+            "and draw random numbers from a generator that a parameter seeds",
         )
 
     def needs(self) -> None:
-        asked: set[str] = set()
-        for _ in _iterates(self.name, self.optimizer, self.start, FEW_STEPS, asked=asked):
+        used: set[str] = set()
+        for _ in _iterates(self.name, self.optimizer, self.start, FEW_STEPS, used=used):
             pass
-        for quantity in sorted(asked):
-            need = COSTLY[quantity]
+        for member in sorted(used):
+            need = NEEDS_OF_MEMBERS[member]
             require(
                 need in self.optimizer.needs,
-                f"{self.name} asks for point.{quantity}, but its needs are {self.optimizer.needs}: write needs = "
-                f'("gradient", "{need}"), so that combinations which cannot give it are skipped',
+                f"{self.name} uses point.{member}, but its needs are {self.optimizer.needs}: write needs = "
+                f'("gradient", "{need}"), so that combinations that cannot compute it are skipped',
             )
 
     def batch(self) -> None:
@@ -97,53 +97,39 @@ class _OptimizerSuite:
         for row in range(RUNS):
             alone = _iterates(self.name, self.optimizer, self.start[row : row + 1], FEW_STEPS)
             fits = all(same_bits(x[row : row + 1], single) for x, single in zip(together, alone, strict=True))
-            require(fits, f"{self.name} is not batch-safe: a run alone and the same run in a batch of {RUNS} differ")
+            require(fits, f"{self.name} is not batch-safe: the iterates of a run alone differ from those of the same run in "
+                          f"a batch of {RUNS}")  # fmt: skip
 
     def sweeps(self) -> None:
         columns = list(swept_variants(self.optimizer, RUNS))
         if not columns:
             raise Skip("because it has no float parameter that a sweep could vary")
         for key, swept, singles in columns:
-            self._check_sweep(key, swept, singles)
-
-    def _check_sweep(self, key: str, swept: Optimizer, singles: list[Optimizer]) -> None:
-        try:
-            together = list(_iterates(self.name, swept, self.start, FEW_STEPS))
-        except Exception as error:
-            raise Failure(f"{self.name}.step raises {type(error).__name__} where {key} is swept: {error}") from error
-        for row, single in enumerate(singles):
-            alone = _iterates(self.name, single, self.start[row : row + 1], FEW_STEPS)
-            fits = all(same_bits(x[row : row + 1], one) for x, one in zip(together, alone, strict=True))
-            require(fits, not_batch_safe_in_sweep(self.name, key))
+            try:
+                together = list(_iterates(self.name, swept, self.start, FEW_STEPS))
+            except Exception as error:
+                raise Failure(f"{self.name}.step raises {type(error).__name__} if {key} is swept: {error}") from error
+            for row, single in enumerate(singles):
+                alone = _iterates(self.name, single, self.start[row : row + 1], FEW_STEPS)
+                fits = all(same_bits(x[row : row + 1], one) for x, one in zip(together, alone, strict=True))
+                require(fits, not_batch_safe_in_sweep(self.name, key))
 
     def memory(self) -> None:
-        """Check that memory belongs to runs, and that those that stay in a batch do not notice that others leave it."""
+        """Check that each run has its own rows of the memory, and keeps them when other runs leave the batch."""
         together = self._memories(self.start)
         for row in range(RUNS):
             alone = self._memories(self.start[row : row + 1])
             fits = all(map(same_row, together, itertools.repeat(row), alone))
-            require(fits, f"{self.name} remembers of a run alone other numbers than of the same run in a batch of {RUNS}")
-        self._check_leaving()
-
-    def _memories(self, start: Array) -> list[Memory]:
-        """Return the memory after each of the first steps; each of its arrays has a row for each run."""
-        runs = len(start)
-        kept: list[Memory] = []
-        for _ in _iterates(self.name, self.optimizer, start, FEW_STEPS, kept=kept):
-            array, many = array_without_rows(kept[-1], runs), f"{runs} run{'s' * (runs > 1)}"
             require(
-                array is None,
-                f"{self.name} keeps an array of shape {np.shape(array)} in its memory for {many}: it must have a row for each "
-                "run; keep constants in the plugin",
+                fits,
+                f"{self.name} keeps different numbers in its memory for a run alone than for the same run in a batch of {RUNS}",
             )
-        return kept
 
-    def _check_leaving(self) -> None:
         stay = np.arange(len(self.start)) % 2 == 0
         whole = [x[stay] for x in _iterates(self.name, self.optimizer, self.start, 8)]
         lost = (
             f"{self.name} loses its memory when other runs leave the batch: memory must be an array with a leading axis of runs, "
-            "or a tuple, list or dict of such"
+            "or a tuple, list or dict of such arrays"
         )
         for step in (1, 3):
             try:
@@ -153,6 +139,19 @@ class _OptimizerSuite:
                 raise Failure(lost) from error
             require(all(map(same_bits, whole, shrunk)), lost)
 
+    def _memories(self, start: Array) -> list[Memory]:
+        """Return the memory after each of the first steps, and check that each of its arrays has a row for each run."""
+        runs = len(start)
+        kept: list[Memory] = []
+        for _ in _iterates(self.name, self.optimizer, start, FEW_STEPS, kept=kept):
+            array, count = array_without_rows(kept[-1], runs), f"{runs} run{'s' * (runs > 1)}"
+            require(
+                array is None,
+                f"{self.name} keeps an array of shape {np.shape(array)} in its memory for {count}: it must have a row for each "
+                "run; keep constants in the plugin",
+            )
+        return kept
+
     def convergence(self) -> str:
         value = Bowl().value
         goal = CONVERGED * value(self.start)
@@ -160,7 +159,7 @@ class _OptimizerSuite:
         for step, x in enumerate(_iterates(self.name, self.optimizer, self.start, self.steps), 1):
             lowest = np.fmin(lowest, value(x))
             if (lowest <= goal).all():
-                return f"f falls to a hundredth on a bowl within {step} step{'s' * (step > 1)}"
+                return f"f falls to a hundredth of its first value on a bowl within {step} step{'s' * (step > 1)}"
         raise Failure(
             f"{self.name} does not converge on the bowl of runner.testing: within {self.steps} steps f falls only from "
             f"{value(self.start)} to {lowest}"
@@ -173,21 +172,24 @@ def _iterates(
     start: Array,
     steps: int,
     leave: tuple[int, Mask] | None = None,
-    asked: set[str] | None = None,
+    used: set[str] | None = None,
     kept: list[Memory] | None = None,
     pure: bool = True,
 ) -> Iterator[Array]:
-    """Yield the iterates on the bowl.
+    """Yield the iterates of an optimizer on the bowl, `(runs, 2)`, after each step.
 
     Args:
-        name: the optimizer's.
+        name: the name of the optimizer's class, for the sentences.
         optimizer: the optimizer.
-        start: where the runs start.
-        steps: how many steps.
-        leave: the step before which only some runs go on, and those.
-        asked: takes what points are asked, if it is wanted.
-        kept: takes the memory after each step, likewise.
-        pure: whether writing into point.x is a failure.
+        start: the starts of the runs, `(runs, 2)`.
+        steps: the number of steps.
+        leave: the number of a step, and the mask of the runs that stay in the batch from this step on.
+        used: a set to which the used members of points are added.
+        kept: a list to which the memory after each step is appended.
+        pure: True if writing into point.x is a failure.
+
+    Raises:
+        Failure: a step returns a result of another form, or writes into point.x.
     """
     x, evaluator = start.copy(), Evaluator(Bowl(), OwnDerivatives(), len(start))
     memory = optimizer.init(x)
@@ -197,8 +199,8 @@ def _iterates(
             optimizer, x = take_rows(optimizer, leave[1]), x[leave[1]]
             evaluator.keep(leave[1])
         before = x.copy()
-        point = _Asked(evaluator, x)
-        point.asked = set() if asked is None else asked
+        point = _ObservedPoint(evaluator, x)
+        point.used = set() if used is None else used
         result: Any = optimizer.step(point, memory)
         pair = isinstance(result, tuple) and len(result) == 2
         require(pair, f"{name}.step must return the next iterate and the memory, as in return x, memory")

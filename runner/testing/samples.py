@@ -1,4 +1,4 @@
-"""What plugins are checked on: two objectives, a gradient backend, an optimizer, and an experiment's results."""
+"""The plugins and results that checks use: two objectives, a gradient backend, an optimizer, and results of an experiment."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ class Bowl(LeastSquares):
 
 @dataclass(frozen=True)
 class Hills(Objective):
-    """f(x) = Σ sin(xᵢ) + xᵢ² + x₁x₂x₃/10, which knows nothing but its values."""
+    """f(x) = Σ sin(xᵢ) + xᵢ² + x₁x₂x₃/10, which offers values alone."""
 
     @property
     def dimension(self) -> int:
@@ -93,10 +93,10 @@ class PlainDescent(Optimizer):
 
 
 class SampleResults(Results):
-    """Made-up results of gradient descent on f(x) = x²: runs that converge, crawl and diverge, and one that was lost.
+    """Made-up results of gradient descent on f(x) = x²: runs that converge, are slow or diverge, and a failed run.
 
     Args:
-        runs: which of them; all, if none are given.
+        runs: the runs to include; None includes all.
     """
 
     def __init__(self, runs: Sequence[StoredRun] | None = None) -> None:
@@ -104,12 +104,12 @@ class SampleResults(Results):
 
     @property
     def name(self) -> str:
-        """A name."""
+        """The name of the experiment."""
         return "sample"
 
     @property
     def description(self) -> str:
-        """What it is."""
+        """The description of the experiment."""
         return "Gradient descent on x², made up for checks"
 
     @property
@@ -119,11 +119,11 @@ class SampleResults(Results):
 
     @property
     def swept(self) -> Mapping[str, tuple[str, ...]]:
-        """The learning rate."""
+        """The swept parameters by plugin: the learning rate."""
         return {"downhill": ("learning_rate",)} if self._runs else {}
 
     def series(self, runs: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, Series]]:
-        """Return the trajectories; that of a lost run is empty."""
+        """Yield each run with its trajectory, which is empty for a failed run."""
         for run in runs:
             yield run, _series(run) if run.outcome != Outcome.FAILED else Series(np.empty(0), np.empty(0), None)
 
@@ -141,12 +141,12 @@ def sample_runs() -> list[StoredRun]:
 
 
 def failed_run(number: int) -> StoredRun:
-    """Return a run that failed before its first iterate: it has no numbers and no trajectory."""
+    """Return a run that failed before its first iterate, so that its numbers are NaN and its trajectory is empty."""
     nan = float("nan")
-    nothing = {"value": 0, "gradient": 0, "hessian": 0}
+    no_evaluations = {"value": 0, "gradient": 0, "hessian": 0}
     return dataclasses.replace(
         _run(number, 0.2, 0), outcome=Outcome.FAILED, error="ValueError: made up", steps=0, final_value=nan, best_value=nan,
-        final_gradient_norm=nan, evaluations=nothing,
+        final_gradient_norm=nan, evaluations=no_evaluations,
     )  # fmt: skip
 
 

@@ -33,7 +33,7 @@ class TestAsAProcess:
     def test_plugin_that_never_returns(self, write, call):
         write(changed(VALUE, "time.sleep(1000)"), "bowl.py")
         done = call("plugins", "check", "bowl.py", "--timeout", "4")
-        last = "failed   shapes: it does not return within 4 s (--timeout); the checks behind it were not run\n"
+        last = "failed   shapes: it did not return within 4 s (--timeout); later checks were not run\n"
         assert done == Done(3, f"{HEAD}ok       validate\nok       domain\n{last}7 ok, 1 failed, 0 skipped\n", "")
 
     @pytest.mark.parametrize(
@@ -47,13 +47,13 @@ class TestAsAProcess:
     def test_plugin_that_ends_its_process(self, write, call, death: str, words: str):
         write(changed(VALUE, death), "bowl.py")
         done = call("plugins", "check", "bowl.py")
-        last = f"failed   shapes: it ends its process: {words}; the checks behind it were not run"
+        last = f"failed   shapes: the plugin ended the process of the checks ({words}); later checks were not run"
         assert (done.code, done.err, done.out.splitlines()[-2:]) == (3, "", [last, "7 ok, 1 failed, 0 skipped"])
 
     def test_plugin_whose_import_never_returns(self, write, call):
         write(changed("@runner.hookimpl", "time.sleep(1000)\n@runner.hookimpl"), "bowl.py")
         done = call("plugins", "check", "bowl.py", "--timeout", "2")
-        told = "failed   loads: it does not return within 2 s (--timeout); the checks behind it were not run\n"
+        told = "failed   loads: it did not return within 2 s (--timeout); later checks were not run\n"
         assert done == Done(3, f"{told}0 ok, 1 failed, 0 skipped\n", "")
 
     def test_output_of_the_plugin_is_kept_apart(self, write, runner_cli):

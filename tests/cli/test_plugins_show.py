@@ -23,7 +23,7 @@ class TestShow:
         def findings(request: CheckRequest, seconds: float) -> Iterator[CheckedPlugin | Finding]:
             yield from (each for each in run_checks(request) if isinstance(each, CheckedPlugin | Finding))
 
-        monkeypatch.setattr("runner.cli.plugins.check.check_in_child_process", findings)
+        monkeypatch.setattr("runner.cli.plugins.show.check_in_child_process", findings)
 
     def test_an_optimizer(self, call):
         done = call("plugins", "show", "gradient_descent")
@@ -65,8 +65,8 @@ class TestShow:
         write(changed(VALUE, "return (self.s * x * x).sum(axis=-1) + 0.1 * len(x)"), "bowl.py")
         done = call("plugins", "show", "bowl.py")
         assert done.code == 0
-        assert re.search(r"^batch-safe  no: Bowl\.value is not batch-safe: a row alone and the same row in a batch of 5 differ\. ", done.out,
-                         re.MULTILINE)  # fmt: skip
+        assert re.search(r"^batch-safe  no: Bowl\.value is not batch-safe: the result for a row alone differs from that for "
+                         r"the same row in a batch of 5\. ", done.out, re.MULTILINE)  # fmt: skip
         assert done.out.splitlines()[-2:] == ['plugins = ["bowl.py"]', 'objective = [{ name = "test_bowl", s = 1.0 }]']
 
     def test_an_unknown_name(self, call):

@@ -41,6 +41,6 @@ class Sound(Objective):
 
 
 NOT_BATCH_SAFE = (
-    "{} is not batch-safe: a row alone and the same row in a batch of 5 differ. Broadcast over the leading axis, reduce with "
-    "axis=-1, use runner.dot, runner.norm, runner.matvec"
+    "{} is not batch-safe: the result for a row alone differs from that for the same row in a batch of 5. Broadcast over the "
+    "leading axis, reduce with axis=-1, and use runner.dot, runner.norm and runner.matvec"
 )

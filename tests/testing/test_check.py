@@ -138,7 +138,7 @@ class TestBrokenPlugins:
     @pytest.mark.parametrize(
         ("changes", "check", "told"),
         [
-            (('    """f(x) = s Σ xᵢ²."""\n', ""), "docstring", "Bowl needs a docstring: it is the formula that the reports show"),
+            (('    """f(x) = s Σ xᵢ²."""\n', ""), "docstring", "Bowl needs a docstring with its formula, which reports show"),
             (("(1.0, above=0", "(-1.0, above=0"), "made", "the default of Bowl.s must be a number > 0, not -1.0"),
             (
                 ("dimension = 2", "dimension = 2\n    def __post_init__(self): raise KeyError('s')"),
@@ -148,7 +148,7 @@ class TestBrokenPlugins:
             (
                 ("dimension = 2", "dimension = 2\n    def validate(self): return 1 / (self.s - 1.25)"),
                 "validate",
-                "Bowl.validate raises ZeroDivisionError: float division by zero (bowl.py, line 12) for s = 1.25; refuse with a ValueError",
+                "Bowl.validate raises ZeroDivisionError: float division by zero (bowl.py, line 12) for s = 1.25; refuse values with a ValueError",
             ),
             (
                 ("dimension = 2", "dimension = 2\n    start_region = (1.0, 0.0)"),
@@ -159,22 +159,22 @@ class TestBrokenPlugins:
             (
                 (VALUE, f"if x[0].sum() < 0: raise ValueError('log of {{}}'.format(0))\n        {VALUE}"),
                 "shapes",
-                "Bowl.value raises ValueError: log of 0 (bowl.py, line 13) at x = [ 0.54784675 -0.92085314], and not everywhere; return "
-                "nan or inf where there is no number",
+                "Bowl.value raises ValueError: log of 0 (bowl.py, line 13) at x = [ 0.54784675 -0.92085314], but not at every x; "
+                "return nan or inf where the result is not a number",
             ),
             (
                 (VALUE, f"if (x[:, 0] > 0): pass\n        {VALUE}"),
                 "shapes",
                 "Bowl.value raises ValueError: The truth value of an array with more than one element is ambiguous. Use a.any() or "
-                "a.all() (bowl.py, line 13) for a batch of 5 runs, and not for one run alone. Broadcast over the leading axis, reduce "
-                "with axis=-1, use runner.dot, runner.norm, runner.matvec, and np.where instead of if",
+                "a.all() (bowl.py, line 13) for a batch of 5 runs, but not for one run alone. Broadcast over the leading axis, reduce "
+                "with axis=-1, and use runner.dot, runner.norm and runner.matvec; use np.where instead of if",
             ),
             ((VALUE, "return self.s * x"), "shapes", "Bowl.value must return shape (5,) for x of shape (5, 2), not (5, 2)"),
             ((VALUE, f"x += 0.5\n        {VALUE}"), "purity", "Bowl.value writes into its argument x; copy it first"),
             (
                 (VALUE, VALUE + "\n    def gradient(self, x): return 2.00000001 * self.s * x"),
                 "complex step",
-                "Bowl.gradient is near, but not exact: -3.86777893511 where a complex step of Bowl.value gives -3.86777891577, at x = "
+                "Bowl.gradient is close, but not exact: it returns -3.86777893511 where a complex step of Bowl.value gives -3.86777891577, at x = "
                 "[-1.8361059  -1.93388946]",
             ),
         ],
@@ -195,4 +195,4 @@ class TestBrokenPlugins:
         (remark,) = [
             each for each in run_checks(CheckRequest("bowl.py")) if isinstance(each, Finding) and each.check == "parameters"
         ]
-        assert str(remark) == 'ok       parameters: s: say what it is, with parameter(..., doc="...")'
+        assert str(remark) == 'ok       parameters: describe s with parameter(..., doc="...")'

@@ -57,5 +57,5 @@ class TestCurvatureBounds:
             def curvature_bounds(self):
                 return 2.0 * np.max(self.s), 2.0 * np.max(self.s)
 
-        text = "failed   curvature bounds: Swept.curvature_bounds are not those of the single runs where s is swept"
+        text = "failed   curvature bounds: Swept.curvature_bounds differ from those of single runs if s is swept"
         assert self.finding(dataclass(frozen=True)(Swept)(1.0)) == text

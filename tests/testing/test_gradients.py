@@ -48,11 +48,11 @@ def refuses(self: Any, objective: Objective, quantity: Quantity) -> str | None:
         ),
         (
             {"value_and_gradient": lambda self, objective, x: (objective.value(x) + 1, objective.gradient(x))},
-            "Bad.value_and_gradient returns another value than the objective",
+            "Bad.value_and_gradient and Quadratic.value return different values",
         ),
         (
             {"value_and_gradient": lambda self, objective, x: (objective.value(x), objective.gradient(x) + 1)},
-            "Bad.value_and_gradient and Bad.gradient differ",
+            "Bad.value_and_gradient and Bad.gradient return different gradients",
         ),
         ({"hessian": lambda self, objective, x: np.tile([[20.0, 1], [0, 2]], (len(x), 1, 1))}, "Bad.hessian is not symmetric"),
     ],
@@ -63,6 +63,10 @@ def test_fault_of_a_backend_is_named(methods: dict[str, Any], complaint: str) ->
 
 def test_wrong_numbers_of_a_backend_are_located() -> None:
     wrong = backend(gradient=lambda self, objective, x: 1.1 * objective.gradient(x))
-    assert broken(check_gradient_backend, wrong, Quadratic(2, 10.0)).startswith("Bad.gradient does not fit differences of")
+    assert broken(check_gradient_backend, wrong, Quadratic(2, 10.0)).startswith(
+        "Bad.gradient does not agree with central differences of Quadratic.value: "
+    )
     wrong = backend(jacobian=lambda self, objective, x: 1.1 * objective.jacobian(x))
-    assert broken(check_gradient_backend, wrong, LinearRegression()).startswith("Bad.jacobian does not fit differences of")
+    assert broken(check_gradient_backend, wrong, LinearRegression()).startswith(
+        "Bad.jacobian does not agree with central differences of LinearRegression.residuals: "
+    )

@@ -60,8 +60,8 @@ def layers(name: str = "a", reaching: tuple[int, ...] = (5,), gradient: float = 
 
 
 NOT_SWEPT = (
-    "{} is not batch-safe where scale is swept: scale is then a column (runs, 1), to be combined with arrays (runs, n) before "
-    "they are reduced to (runs,)"
+    "{} is not batch-safe if scale is swept: scale is then a column of shape (runs, 1); combine it with arrays of shape (runs, n) "
+    "before they are reduced to (runs,)"
 )
 
 
@@ -73,7 +73,7 @@ NOT_SWEPT = (
         ({"value": lambda self, x: x[:, 0].astype(np.float32)}, "Bad.value must return float64, not float32"),
         ({"value": lambda self, x: float(x.sum())}, "Bad.value must return a NumPy array, not float"),
         ({"value": writes}, "Bad.value writes into its argument x; copy it first"),
-        ({"value": growing()}, "Bad.value returns something else the second time for the same x"),
+        ({"value": growing()}, "Bad.value returns different numbers when it is called twice with the same x"),
         ({"value": lambda self, x: (x * x).sum(axis=-1) - x.mean()}, NOT_BATCH_SAFE.format("Bad.value")),
         ({"value": lambda self, x: np.ravel(self.scale) * (x * x).sum(axis=-1) * 1.0}, None),
         ({"value": lambda self, x: np.max(self.scale) * (x * x).sum(axis=-1)}, NOT_SWEPT.format("Bad.value")),
@@ -86,11 +86,11 @@ NOT_SWEPT = (
         ({"minimum": Minimum(np.zeros(2), 1.0)}, "Bad.minimum.value is 1.0, but f at minimum.x is 0.0"),
         (
             {"value_and_gradient": lambda self, x: (self.value(x) + 1.0, self.gradient(x))},
-            "Bad.value_and_gradient and Bad.value differ",
+            "Bad.value_and_gradient and Bad.value return different numbers",
         ),
         (
             {"value_and_gradient": lambda self, x: (self.value(x), self.gradient(x) + 1.0)},
-            "Bad.value_and_gradient and Bad.gradient differ",
+            "Bad.value_and_gradient and Bad.gradient return different numbers",
         ),
         (
             {
@@ -114,17 +114,20 @@ NOT_SWEPT = (
         ),
         (
             {"draw_starts": lambda self, generator, count: np.random.default_rng().normal(size=(count, 2))},
-            "Bad.draw_starts draws something else the second time from the same generator",
+            "Bad.draw_starts draws different starts from two generators with the same seed",
         ),
         (
             {"draw_starts": lambda self, generator, count: np.zeros((count, 2))},
-            "Bad.draw_starts draws the same whatever the generator; take its random numbers",
+            "Bad.draw_starts draws the same starts from generators with different seeds; take all random numbers from the generator",
         ),
         (layers(), None),
-        (layers(name="b"), "Bad.backpropagation and Bad.layer_weights name other layers"),
+        (
+            layers(name="b"),
+            "Bad.backpropagation and Bad.layer_weights must have the same layers, with the same weights and in the same order",
+        ),
         (layers(reaching=(1,)), "reaching of Bad.backpropagation must return shape (5,) for x of shape (5, 2), not (1,)"),
-        (layers(gradient=2.0), "Bad.backpropagation and Bad.gradient differ in a"),
-        (layers(jacobian=0.5), "Bad.backpropagation: more reaches a than the Jacobian of c lets through"),
+        (layers(gradient=2.0), "Bad.backpropagation and Bad.gradient differ in layer a"),
+        (layers(jacobian=0.5), "Bad.backpropagation: reaching of layer a exceeds reaching times jacobian_norm of layer c"),
     ],
 )
 def test_fault_of_an_objective_is_named(methods: dict[str, Any], complaint: str | None) -> None:
@@ -139,15 +142,15 @@ def test_fault_of_an_objective_is_named(methods: dict[str, Any], complaint: str 
     [
         (
             {"gradient": lambda self, x: 2.001 * self.scale * x},
-            r"Bad\.gradient does not fit differences of what it is the derivative of: \S+ where these give \S+, at x = \[.*\]",
+            r"Bad\.gradient does not agree with central differences of Bad\.value: it returns \S+ where the differences give \S+, at x = \[.*\]",
         ),
         (
             {"hessian": lambda self, x: np.tile(np.diag([2.0, 2.1]), (len(x), 1, 1))},
-            r"Bad\.hessian does not fit differences of what it is the derivative of: 2\.1 where these give 2, at x = \[.*\]",
+            r"Bad\.hessian does not agree with central differences of Bad\.gradient: it returns 2\.1 where the differences give 2, at x = \[.*\]",
         ),
         (
             {"minimum": property(lambda self: Minimum(np.full(2, 0.5), float(self.value(np.full((1, 2), 0.5))[0])))},
-            r"Bad\.minimum is none: f is \S+, lower than 0\.5, at x = \[.*\]",
+            r"Bad\.minimum is not a minimum: f is \S+, lower than 0\.5, at x = \[.*\]",
         ),
     ],
 )
@@ -169,7 +172,7 @@ def test_a_minimum_must_follow_a_swept_parameter() -> None:
         gradient=lambda self, x: 2.0 * (x - self.scale),
         minimum=property(lambda self: Minimum(np.ones(2) * np.max(self.scale), 0.0)),
     )
-    assert broken(check_objective, shifted) == "Bad.minimum.x is not that of the single runs where scale is swept"
+    assert broken(check_objective, shifted) == "Bad.minimum.x differs from that of single runs if scale is swept"
 
 
 def test_parameters_that_do_not_fit_are_named() -> None:

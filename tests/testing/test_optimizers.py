@@ -71,7 +71,7 @@ class Hidden:
 @pytest.mark.parametrize(
     ("step", "init", "complaint"),
     [
-        (sums_rows, None, "Bad is not batch-safe: a run alone and the same run in a batch of 5 differ"),
+        (sums_rows, None, "Bad is not batch-safe: the iterates of a run alone differ from those of the same run in a batch of 5"),
         (writes_x, None, "Bad.step writes into point.x; return a new array"),
         (
             lambda self, point, memory: (point.x[0], memory),
@@ -81,14 +81,14 @@ class Hidden:
         (
             wanders(),
             None,
-            "Bad goes another way the second time from the same start: keep what changes in memory, and draw random numbers from "
-            "a generator seeded by a parameter",
+            "Bad computes different iterates when it is run twice from the same start: keep all state in the memory, and draw random "
+            "numbers from a generator that a parameter seeds",
         ),
         (
             lambda self, point, memory: (point.x - np.max(self.rate) * point.gradient, memory),
             None,
-            "Bad is not batch-safe where rate is swept: rate is then a column (runs, 1), to be combined with arrays (runs, n) "
-            "before they are reduced to (runs,)",
+            "Bad is not batch-safe if rate is swept: rate is then a column of shape (runs, 1); combine it with arrays of shape "
+            "(runs, n) before they are reduced to (runs,)",
         ),
         (
             remembers_wrongly,
@@ -109,13 +109,13 @@ class Hidden:
         (
             lambda self, point, memory: (point.x - self.rate * point.gradient, point.gradient - point.gradient.mean(axis=0)),
             None,
-            "Bad remembers of a run alone other numbers than of the same run in a batch of 5",
+            "Bad keeps different numbers in its memory for a run alone than for the same run in a batch of 5",
         ),
         (
             lambda self, point, memory: (point.x - self.rate * memory.scale, Hidden(point.gradient)),
             lambda self, x: Hidden(np.zeros_like(x)),
             "Bad loses its memory when other runs leave the batch: memory must be an array with a leading axis of runs, or a "
-            "tuple, list or dict of such",
+            "tuple, list or dict of such arrays",
         ),
     ],
 )
