@@ -53,8 +53,8 @@ class TestAsAProcess:
     def test_plugin_whose_import_never_returns(self, write, call):
         write(changed("@runner.hookimpl", "time.sleep(1000)\n@runner.hookimpl"), "bowl.py")
         done = call("plugins", "check", "bowl.py", "--timeout", "2")
-        told = "failed   loads: it did not return within 2 s (--timeout); later checks were not run\n"
-        assert done == Done(3, f"{told}0 ok, 1 failed, 0 skipped\n", "")
+        line = "failed   loads: it did not return within 2 s (--timeout); later checks were not run\n"
+        assert done == Done(3, f"{line}0 ok, 1 failed, 0 skipped\n", "")
 
     def test_output_of_the_plugin_is_kept_apart(self, write, runner_cli):
         write(changed(VALUE, f"print('hello')\n        {VALUE}"), "bowl.py")

@@ -81,7 +81,7 @@ def failed(check: str, text: str) -> str:
 
 class TestBrokenPlugins:
     @pytest.mark.parametrize(
-        ("changes", "told"),
+        ("changes", "explanation"),
         [
             (
                 ("import os", "import nope_nope"),
@@ -132,11 +132,11 @@ class TestBrokenPlugins:
             ),
         ],
     )  # fmt: skip
-    def test_plugin_that_cannot_be_loaded(self, found, changes: tuple[str, ...], told: str):
-        assert found(changed(*changes)) == [failed("loads", told)]
+    def test_plugin_that_cannot_be_loaded(self, found, changes: tuple[str, ...], explanation: str):
+        assert found(changed(*changes)) == [failed("loads", explanation)]
 
     @pytest.mark.parametrize(
-        ("changes", "check", "told"),
+        ("changes", "check", "explanation"),
         [
             (('    """f(x) = s Σ xᵢ²."""\n', ""), "docstring", "Bowl needs a docstring with its formula, which reports show"),
             (("(1.0, above=0", "(-1.0, above=0"), "made", "the default of Bowl.s must be a number > 0, not -1.0"),
@@ -179,8 +179,8 @@ class TestBrokenPlugins:
             ),
         ],
     )
-    def test_plugin_that_breaks_its_contract(self, found, changes: tuple[str, ...], check: str, told: str):
-        assert found(changed(*changes)) == [failed(check, told)]
+    def test_plugin_that_breaks_its_contract(self, found, changes: tuple[str, ...], check: str, explanation: str):
+        assert found(changed(*changes)) == [failed(check, explanation)]
 
     def test_a_name_that_is_taken(self, found):
         assert found(changed('"test_bowl"', '"quadratic"')) == [
