@@ -107,7 +107,7 @@ def run(
         _say_changes(plan, told)
         with told.observer() as observer:
             finished = execute(plan, store, catalogue, choices, observer)
-        stored = read_results(store.database, plan.experiment.name, finished.experiment, catalogue)
+        stored = read_results(store.database, finished.experiment, catalogue)
         folder = results / plan.experiment.name
         written = None if no_report else report(stored, figures, folder, _command(file, overrides))
         _say_results(plan, finished, stored, written, store.database.name, told)

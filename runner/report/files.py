@@ -1,9 +1,8 @@
-"""Pictures as bytes that are the same each time, and files that are replaced as a whole."""
+"""Files of reports: figures as bytes that are the same each time, and the writing of files as a whole."""
 
 from __future__ import annotations
 
 import io
-import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,7 +14,7 @@ from matplotlib.transforms import Bbox
 
 from runner.errors import ReportError
 from runner.report.style import house_style
-from runner.tables.output_files import parent_folders, target_file
+from runner.tables.output_files import atomic_write
 
 DOTS_PER_INCH = 150
 # By default, Matplotlib writes its version and the time into a picture.
@@ -29,8 +28,8 @@ _METADATA: dict[str, dict[str, Any]] = {
 def render(figure: MatplotlibFigure, suffixes: Sequence[str] = ("svg", "png")) -> dict[str, bytes]:
     """Return a figure as the bytes of a file for each suffix: `svg`, `png` or `pdf`.
 
-    The same figure gives the same bytes with the same version of Matplotlib. Rendering fixes the figure's layout: afterwards its
-    panels no longer move to make room.
+    The same figure gives the same bytes with the same version of Matplotlib. Rendering fixes the figure's layout: afterwards,
+    panels no longer move to make room for labels.
     """
     pictures = {}
     with house_style():
@@ -38,7 +37,7 @@ def render(figure: MatplotlibFigure, suffixes: Sequence[str] = ("svg", "png")) -
         figure.draw_without_rendering()
         figure.set_layout_engine("none")
         for panel in figure.axes:
-            # The layout solver's last bits differ from call to call, and names in an SVG file are hashes of positions.
+            # An SVG file contains hashes of the positions, whose last bits differ from one call of the layout solver to the next.
             original, active = panel.get_position(original=True), panel.get_position(original=False)
             panel.set_position(Bbox(np.round(original.get_points(), 9)), which="original")
             panel.set_position(Bbox(np.round(active.get_points(), 9)), which="active")
@@ -67,14 +66,8 @@ def write_file(folder: Path, name: str, content: bytes) -> Path:
         raise ReportError(f"{name!r} is no name for a file: letters, digits, '_', '-' and '.' are allowed")
     path = folder / name
     try:
-        target = target_file(path)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        with parent_folders(target):
-            try:
-                part.write_bytes(content)
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
+        with atomic_write(path) as part:
+            part.write_bytes(content)
     except OSError as error:
         reason = error.strerror or str(error)
         if isinstance(error, PermissionError):

@@ -17,7 +17,6 @@ from runner.report.experiment_report import find_figures, report
 from runner.report.files import render, write_file
 from runner.store.connection import Database
 from runner.store.filters.syntax import Filter
-from runner.store.reading.experiments import find_experiment
 from runner.store.reading.stored_results import StoredResults, read_results
 
 if TYPE_CHECKING:
@@ -34,12 +33,10 @@ def stored_results(database: Database, experiment: int | str, where: Filter | No
         QueryError: the experiment does not exist, the filter is wrong, or no run satisfies it.
         StoreError: the database cannot be read.
     """
-    with database.reading() as connection:
-        key = find_experiment(connection, experiment, database.name)
-    results = read_results(database, key.name, key.id, catalogue, where)
+    results = read_results(database, experiment, catalogue, where)
     if not results.runs:
         missing = "satisfies the filter" if where is not None else "is stored"
-        raise QueryError(f"experiment {key.name} ({key.id}): none of its runs {missing}")
+        raise QueryError(f"experiment {results.name} ({results.number}): none of its runs {missing}")
     return results
 
 

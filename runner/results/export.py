@@ -1,8 +1,10 @@
-"""Writing tables and trajectories into files: part by part, so that memory is bounded, and never a part of a file."""
+"""Export of tables and trajectories into files.
+
+The data are written in portions, so that memory is bounded, and a file appears only once it is complete.
+"""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,7 +15,7 @@ from runner.errors import QueryError, ReportError
 from runner.store.reading.run_record import RunOutline
 from runner.tables.frame import Frame
 from runner.tables.npz_archive import write_arrays, write_columns
-from runner.tables.output_files import parent_folders, target_file
+from runner.tables.output_files import atomic_write
 from runner.tables.text_formats import csv_pieces, json_lines
 
 SUFFIXES = (".parquet", ".csv", ".jsonl", ".npz")
@@ -47,7 +49,7 @@ def export_frames(path: Path, frames: Iterable[Frame]) -> int:
             rows += len(frame)
             yield frame
 
-    with _part_file(path) as part:
+    with _file_to_write(path) as part:
         if suffix == ".parquet":
             # The Arrow library is an extra, which only this format needs.
             from runner.tables.arrow import write_parquet
@@ -85,26 +87,20 @@ def export_trajectories(path: Path, trajectories: Iterable[tuple[RunOutline, Ser
                 if array is not None:
                     yield f"{run.id}/{name}", array
 
-    with _part_file(path) as part:
+    with _file_to_write(path) as part:
         write_arrays(part, arrays())
     return iterates
 
 
 @contextmanager
-def _part_file(path: Path) -> Iterator[Path]:
-    """Give the name of a temporary file in the same folder. Rename it to `path` at the end, or remove it after an exception.
+def _file_to_write(path: Path) -> Iterator[Path]:
+    """Write a file as `atomic_write` does, but report an error of the operating system as a ReportError.
 
     Raises:
         ReportError: the file cannot be written.
     """
     try:
-        target = target_file(path)
-        part = target.with_name(f".{target.name}.{os.getpid()}.part")
-        with parent_folders(target):
-            try:
-                yield part
-                part.replace(target)
-            finally:
-                part.unlink(missing_ok=True)
+        with atomic_write(path) as part:
+            yield part
     except OSError as error:
         raise ReportError(f"{path} cannot be written: {error.strerror or error}") from error

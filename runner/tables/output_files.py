@@ -1,4 +1,4 @@
-"""Output files: where they are written, the folders that are made for them, and the files that are never overwritten."""
+"""Output files: written as a whole, in folders that are created for them, and never in place of a database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SQLITE_HEADER = b"SQLite format 3\0"
 
 
 def target_file(path: Path) -> Path:
-    """Return the file to write for a path: the path itself, or the file that it leads to if it is a link.
+    """Return the file to write for a path: the path itself, or the target of the link if the path is a link.
 
     Raises:
         OSError: the file is a database, a pipe or a device.
@@ -29,11 +29,31 @@ def target_file(path: Path) -> Path:
 
 
 @contextmanager
-def parent_folders(path: Path) -> Iterator[None]:
-    """Make the missing folders above a file. If the body raises, remove those of them that are still empty.
+def atomic_write(path: Path) -> Iterator[Path]:
+    """Write a file as a whole: a reader finds the old content or the new content, never a part of it.
+
+    The body writes to a temporary file in the same folder, whose path it receives. The temporary file is renamed to `path` at the
+    end of the body, and removed if the body raises. Missing folders are created.
 
     Raises:
-        OSError: a folder cannot be made; the message gives the reason.
+        OSError: the file cannot be written; the message gives the reason.
+    """
+    target = target_file(path)
+    part = target.with_name(f".{target.name}.{os.getpid()}.part")
+    with parent_folders(target):
+        try:
+            yield part
+            part.replace(target)
+        finally:
+            part.unlink(missing_ok=True)
+
+
+@contextmanager
+def parent_folders(path: Path) -> Iterator[None]:
+    """Create the missing folders above a file. If the body raises, remove those of them that are still empty.
+
+    Raises:
+        OSError: a folder cannot be created; the message gives the reason.
     """
     missing = [folder for folder in path.parents if not folder.exists()]
     try:

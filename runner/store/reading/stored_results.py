@@ -12,13 +12,14 @@ from sqlalchemy import select
 
 from runner.contracts.figure import Results, Series, StoredRun
 from runner.contracts.objective import Objective
-from runner.errors import PluginError, StoreError
+from runner.errors import PluginError
 from runner.experiment.labels import Labels, Scalar, label
 from runner.registry.catalogue import Catalogue
 from runner.registry.setting import restore_setting
 from runner.store import schema
 from runner.store.connection import Database
 from runner.store.filters.syntax import Filter
+from runner.store.reading.experiments import find_experiment
 from runner.store.reading.parameter_values import read_settings, scalars
 from runner.store.reading.question import Question
 from runner.store.reading.run_sql import run_values
@@ -31,14 +32,14 @@ FIELDS = frozenset(field.name for field in dataclasses.fields(StoredRun))
 
 
 class StoredResults(Results):
-    """The runs of one experiment. Trajectories and objectives are read when they are asked for.
+    """The runs of one experiment. Trajectories and objectives are read on demand.
 
     Args:
         database: the database.
         experiment: the experiment's row.
         runs: the runs.
         swept: the numeric parameters in which the runs of each optimizer label differ.
-        catalogue: the plugins that `objective` looks up; no objective is made again if None.
+        catalogue: the plugins that `objective` looks up; if None, `objective` returns None.
     """
 
     def __init__(
@@ -87,7 +88,7 @@ class StoredResults(Results):
         return self._swept
 
     def series(self, runs: Sequence[StoredRun]) -> Iterator[tuple[StoredRun, Series]]:
-        """Give trajectories, in the order of the runs.
+        """Yield each run with its trajectory, in the order of the runs.
 
         Raises:
             StoreError: a chunk is damaged or missing, or a run was deleted since it was looked up.
@@ -95,9 +96,9 @@ class StoredResults(Results):
         return read_series(self._database, runs)
 
     def objective(self, run: StoredRun) -> Objective | None:
-        """Return a run's objective, made again from its stored parameters.
+        """Return a run's objective, restored from its stored parameters.
 
-        It is None if the plugin is not installed, or if the plugin's code has changed since it computed the run.
+        The result is None if the plugin is not installed, or if the plugin's code has changed since it computed the run.
 
         Raises:
             StoreError: the run was deleted since it was looked up, or the database cannot be read.
@@ -116,18 +117,17 @@ class StoredResults(Results):
                 texts = connection.execute(select(parameter.c.text).where(of_setting)).scalars().all()
                 self._objectives[number] = None
                 with suppress(PluginError):
-                    made = restore_setting(
+                    restored = restore_setting(
                         "objective", stored.canonical, self._catalogue, [text for text in texts if text is not None]
                     )
-                    if made.fingerprint == stored.fingerprint:
-                        self._objectives[number] = cast(Objective, made.plugin)
+                    if restored.fingerprint == stored.fingerprint:
+                        self._objectives[number] = cast(Objective, restored.plugin)
         return self._objectives[number]
 
 
 def read_results(
     database: Database,
-    name: str,
-    number: int | None = None,
+    key: int | str,
     catalogue: Catalogue | None = None,
     where: Filter | None = None,
 ) -> StoredResults:
@@ -135,29 +135,24 @@ def read_results(
 
     Args:
         database: the database.
-        name: the experiment's name.
-        number: the experiment's row number; if None, the experiment with this name that was run last.
-        catalogue: the plugins that `Results.objective` looks up; it returns None without them.
+        key: the experiment's row number, or its name; if several have the name, the one that was run last.
+        catalogue: the plugins that `Results.objective` looks up; without them, it returns None.
         where: the filter that the runs satisfy; all runs if None.
 
     Raises:
-        QueryError: the filter has an unknown name.
-        StoreError: the experiment is not stored, or the database cannot be read.
+        QueryError: no experiment has the key, or the filter has an unknown name.
+        StoreError: the database cannot be read.
     """
     experiments, run, member, landmark = schema.experiment, schema.run, schema.experiment_run, schema.landmark
     with database.reading() as connection:
-        latest = experiments.c.last_run_at.desc(), experiments.c.id.desc()
-        found = select(experiments).where(experiments.c.name == name).order_by(*latest).limit(1)
-        found = found if number is None else found.where(experiments.c.id == number)
-        experiment = connection.execute(found).mappings().one_or_none()
-        if experiment is None:
-            raise StoreError(f"database {database.name}: holds no experiment {name!r}")
+        number = find_experiment(connection, key, database.name).id
+        experiment = connection.execute(select(experiments).where(experiments.c.id == number)).mappings().one()
         check_row(experiments, experiment)
         query = (
             select(run, member.c.start_number, landmark.c.minimum_value, landmark.c.curvature_min, landmark.c.curvature_max)
             .join(member, member.c.run_id == run.c.id)
             .outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
-            .where(member.c.experiment_id == experiment["id"])
+            .where(member.c.experiment_id == number)
             .order_by(member.c.position)
         )
         if where is not None:
@@ -178,10 +173,10 @@ def read_results(
 def _labelled_runs(
     rows: Sequence[Mapping[str, Any]], settings: Mapping[int, tuple[str, Mapping[str, Scalar]]]
 ) -> tuple[list[StoredRun], Mapping[str, tuple[str, ...]]]:
-    """Return the runs of some rows with the labels of their plugins, and the swept parameters of each optimizer label.
+    """Return runs with the labels of their plugins, and the swept parameters of each optimizer label.
 
     Args:
-        rows: the rows.
+        rows: one row for each run.
         settings: the name and the parameters of each setting, by row number.
     """
     names: dict[str, dict[int, str]] = {}
