@@ -1,4 +1,4 @@
-"""Functions of stored numbers: settings, sweeps, rates and orders of convergence, minima, convexity.
+"""Calculations with the numbers of runs and of objectives: settings, sweeps, rates of convergence, minima, convexity.
 
 `__init__.pyi` lists the public names, which are loaded when they are first used.
 """

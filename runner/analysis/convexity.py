@@ -19,14 +19,14 @@ NEIGHBOURS = 9
 SPACINGS = 10.0 ** -np.arange(14.0, 0.0, -1.0)
 ORDERS = (3, 4, 5, 6)
 """The orders of the differences from which noise is measured."""
-CHECKED = 32
-"""Largest number of chords that are measured exactly, of those that look like counterexamples."""
+MOST_MEASURED = 32
+"""Largest number of chords whose error is measured, among those that look like counterexamples."""
 SEEDS = 4
 """The number of points with the smallest curvature from which the search continues downhill."""
 MOST_NEIGHBOURS = 40
 """Largest number of neighbours that a step of the compass search tries."""
-SHORTEST = 3.0
-"""The length of the shortest chord tried is 10 to minus this, relative to the box."""
+DECADES = 3.0
+"""The lengths of the short chords are spread over this number of decades below the width of the box."""
 HALVINGS = 26
 """The number of times that the compass search halves its step."""
 MOST_WITH_CORNERS = 8
@@ -43,7 +43,7 @@ class Chord:
         first: x₁, `(dimension,)`.
         second: x₂, `(dimension,)`.
         weight: λ.
-        excess: the height of f(z) above the chord; f is not convex if it is above zero.
+        excess: the height of f(z) above the chord; if it is above zero, f is not convex.
         rounding: the largest error of the excess that rounding and noise may cause.
     """
 
@@ -69,10 +69,10 @@ class ChordSearch:
     """The result of a search over chords.
 
     Attributes:
-        worst: of the chords that refute convexity, the first in decreasing order of the excess; None if no chord was found.
+        worst: the chord with the largest excess among those that refute convexity; None if no chord was found.
         tried: the number of chords tried.
-        unknown: the number of chords that decide nothing, because f is not finite on them.
-        noisy: the number of chords whose excess is above zero, but within the noise of f, among those that were measured.
+        unknown: the number of chords at whose points f is not finite, so that they decide nothing.
+        noisy: the number of measured chords whose excess is above zero, but within the noise of f.
     """
 
     worst: Chord | None
@@ -118,7 +118,7 @@ def try_chords(
     """
     first = generator.uniform(low, high, (tries, dimension))
     second = generator.uniform(low, high, (tries, dimension))
-    reach = 10.0 ** -generator.uniform(0.0, SHORTEST, (tries, 1))
+    reach = 10.0 ** -generator.uniform(0.0, DECADES, (tries, 1))
     second[1::2] = first[1::2] + (reach * (second - first))[1::2]
     weight = generator.uniform(0.0, 1.0, tries)
     f_first, f_second = function(first), function(second)
@@ -128,7 +128,7 @@ def try_chords(
     rounding = ROUNDINGS * EPSILON * (np.abs(f_point) + np.abs(f_first) + np.abs(f_second))
     suspects = np.flatnonzero(known & (excess > rounding))
     worst, noisy = None, 0
-    for place in suspects[np.argsort(-excess[suspects], kind="stable")][:CHECKED].tolist():
+    for place in suspects[np.argsort(-excess[suspects], kind="stable")][:MOST_MEASURED].tolist():
         chord = measured_chord(function, first[place], second[place], float(weight[place]))
         if chord.refutes:
             worst = chord
@@ -143,7 +143,8 @@ def measured_chord(function: Function, first: Array, second: Array, weight: floa
     The bound is the sum of three parts:
 
     * an error of 32 ε|f| for each of the three values of f;
-    * twice the range of f when z is moved by 4 ε of the larger end, because the computed z may lie that far from the chord;
+    * twice the range of f when z is moved by 4 ε times the larger end point, because the computed z may lie that far from the
+      chord;
     * eight times the noise of f along the chord.
 
     Args:
@@ -167,7 +168,7 @@ def noise_along(function: Function, first: Array, second: Array) -> float:
     smooth function fall with the spacing of the values, while those of independent noise of size σ have the mean square σ²
     (2k)!/(k!)². The spacing grows from rounding up to a tenth of the distance, until most of the values are different.
 
-    The smallest difference of any two different values is added: where f is a staircase, it is the height of a stair.
+    The smallest difference between two different values is added. If f is a staircase, this is the height of a stair.
 
     Source: Moré and Wild, Estimating computational noise, SIAM J. Sci. Comput. 33 (2011) 1292-1314.
 
@@ -203,10 +204,11 @@ def noise_along(function: Function, first: Array, second: Array) -> float:
 
 
 def chord_across(function: Function, place: Array, direction: Array, low: float, high: float) -> Chord | None:
-    """Return the chord through a point along a direction that f exceeds most, relative to the error; None if f exceeds no chord.
+    """Search for a chord below f through a point along a direction; None if f exceeds no chord.
 
     Where f curves downwards along the direction v, f exceeds the chord from x − hv to x + hv by about ½ |vᵀ∇²f v| h². Several
-    h are tried: for a small h the excess is less than rounding, and for a large h the curvature may have changed.
+    h are tried: for a small h, the excess is less than rounding, and for a large h, the curvature may have changed. The chord
+    with the largest ratio of the excess to its error is returned.
 
     Args:
         function: f, `(points, dimension) -> (points,)`.
@@ -230,8 +232,8 @@ def smallest_curvature(
 ) -> CurvatureSearch | None:  # fmt: skip
     """Search for the smallest eigenvalue of the Hessian in a box: at random points, and downhill from the lowest of them.
 
-    The search downhill is a compass search, because the eigenvalue need not be smooth: it takes steps along the axes, and halves
-    the step when no axis leads down. In few dimensions, the corners of the box are tried too.
+    The search downhill is a compass search, because the eigenvalue need not be smooth. A compass search takes steps along the
+    axes, and halves the step when no axis leads down. In few dimensions, the corners of the box are tried too.
 
     Source: Kolda, Lewis and Torczon, Optimization by direct search, SIAM Review 45 (2003) 385-482.
 

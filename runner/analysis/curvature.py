@@ -35,11 +35,11 @@ def hessian_spectrum(hessian: Array) -> tuple[float, float] | None:
 def stability_limit(curvature_max: float) -> float | None:
     """Return 2/L, the learning rate beyond which gradient descent is unstable at a minimiser.
 
-    Near a minimiser, x − γ ∇f(x) multiplies the error along an eigenvector of the Hessian with eigenvalue λ by 1 − γ λ. Let L be
-    the largest eigenvalue. Gradient descent with a fixed learning rate γ is stable there if γ < 2/L, and unstable if γ > 2/L:
-    then only runs from points that lead exactly to the minimiser end there.
+    Near a minimiser, the step x − γ ∇f(x) multiplies the error along an eigenvector of the Hessian by 1 − γ λ, where λ is the
+    eigenvalue. Let L be the largest eigenvalue. Gradient descent with a fixed learning rate γ is stable at the minimiser if
+    γ < 2/L, and unstable if γ > 2/L. Beyond the limit, a run ends at the minimiser only if its start leads exactly to it.
 
-    The limit holds near that minimiser and for gradient descent alone. Optimizers that clip, scale or average the gradient have
+    The limit holds near this minimiser, and for gradient descent alone. Optimizers that clip, scale or average the gradient have
     other limits, and Newton's method has no limit of this kind.
 
     Sources: Polyak, Introduction to Optimization (1987), section 1.4 (0 < γ < 2/L); Nesterov, Introductory Lectures on Convex
@@ -49,7 +49,7 @@ def stability_limit(curvature_max: float) -> float | None:
         curvature_max: L, the largest eigenvalue of the Hessian at the minimiser.
 
     Returns:
-        2/L; None if L is zero, negative, NaN or infinite, so that no such limit exists, or if 2/L overflows.
+        2/L; None if L is zero, negative, NaN or infinite, or if 2/L overflows.
     """
     if not math.isfinite(curvature_max) or curvature_max <= 0:
         return None

@@ -77,11 +77,11 @@ def curvature_of(hessian: Array, exact: bool, scale: float) -> Curvature | None:
     is at most a small multiple of ε‖H‖ (Golub and Van Loan, Matrix Computations, 4th ed., section 8.1).
 
     If the Hessian does not come from a formula, λ counts as zero up to 10 √ε max(max |λ|, scale), the error of second
-    differences. By Weyl's inequality, an error of that norm moves no eigenvalue by more.
+    differences. By Weyl's inequality, no eigenvalue moves by more than the norm of the error.
 
     Args:
         hessian: second derivatives, `(dimension, dimension)`.
-        exact: true if they come from a formula.
+        exact: true if the second derivatives come from a formula.
         scale: the size of the values whose differences were taken.
 
     Returns:

@@ -36,7 +36,7 @@ class Slope:
 
 
 def fitted_slope(x: Array, y: Array) -> Slope | None:
-    """Return the slope of log y against log x; None if fewer than four points have both logarithms."""
+    """Return the slope of log y against log x; None if fewer than four points are positive and finite."""
     usable = np.isfinite(y) & (y > 0) & (x > 0)
     if usable.sum() < FEWEST_POINTS:
         return None
@@ -49,7 +49,7 @@ def fitted_slope(x: Array, y: Array) -> Slope | None:
     return Slope(slope, uncertainty, float(x[usable].min()), float(x[usable].max()))
 
 
-def best_place(errors: Array) -> int | None:
+def best_spacing_index(errors: Array) -> int | None:
     """Return the index of the spacing with the smallest error; None if the error is infinite or NaN everywhere.
 
     Near the best spacing, rounding and truncation may cancel by chance. Therefore each spacing is judged by the largest error
@@ -63,21 +63,21 @@ def best_place(errors: Array) -> int | None:
 def truncation_slope(spacings: Array, errors: Array, rounding: Array) -> Slope | None:
     """Return the slope of the error where truncation dominates: between ten and a thousand times the best spacing.
 
-    At ten times the best spacing, rounding is less than a hundredth of the error of a first-order scheme, and a thousandth of
-    that of a second-order scheme.
+    At ten times the best spacing, rounding is less than a hundredth of the error of a first-order scheme. For a second-order
+    scheme, it is less than a thousandth.
 
     Args:
         spacings: the spacings, in decreasing order, `(spacings,)`.
         errors: the error at each spacing.
-        rounding: an estimate of the rounding error at each spacing; an error of less than ten times this is left out.
+        rounding: an estimate of the rounding error at each spacing; errors below ten times this estimate are left out.
 
     Returns:
-        The slope; None if rounding dominates at every spacing, because the scheme has no truncation error here.
+        The slope; None if rounding dominates at too many of these spacings, for example because truncation is zero here.
     """
-    place = best_place(errors)
-    if place is None:
+    index = best_spacing_index(errors)
+    if index is None:
         return None
-    best = float(spacings[place])
+    best = float(spacings[index])
     window = (spacings >= 9.99 * best) & (spacings <= 1001.0 * best)
     usable = window & (errors > 10.0 * rounding)
     return fitted_slope(spacings[usable], errors[usable])
@@ -95,7 +95,7 @@ def best_spacing(order: int, truncation: float, rounding: float) -> float | None
         rounding: the error of the quotient times its spacing: 2u|f| for forward, u|f| for central differences, with u = ε/2.
 
     Returns:
-        The spacing; None if truncation or rounding is zero or not finite, so that no spacing is best.
+        The spacing; None if truncation or rounding is zero or not finite, because no spacing is then the best.
     """
     if not (0 < truncation < math.inf and 0 < rounding < math.inf):
         return None

@@ -1,4 +1,4 @@
-"""The gradients of networks before the first step, layer by layer, and the number of runs that are not lost."""
+"""The gradients of networks before the first step, layer by layer, and the number of their runs that are not lost."""
 
 from __future__ import annotations
 
@@ -131,14 +131,14 @@ def survivals(nets: Sequence[InitialGradients], swept: Mapping[str, tuple[str, .
         groups: dict[str, list[StoredRun]] = {}
         for run in net.runs:
             values = {name: run.parameters.get(f"optimizer.{name}") for name in swept.get(run.optimizer, ())}
-            # An infinite bound is no bound, so it is not named.
+            # An infinite bound has no effect, so it is left out of the name.
             finite = {name: value for name, value in values.items() if isinstance(value, int | float) and math.isfinite(value)}
             method = ", ".join([run.optimizer, *(f"{name} = {number(value)}" for name, value in finite.items())])
             groups.setdefault(method, []).append(run)
-        of_net = found[net.variant, net.depth] = {}
+        by_optimizer = found[net.variant, net.depth] = {}
         for method, runs in groups.items():
             finals = [run.final_value for run in runs if run.outcome not in LOST_OUTCOMES]
-            of_net[method] = Survival(len(finals), len(runs), float(np.median(finals)) if finals else math.nan)
+            by_optimizer[method] = Survival(len(finals), len(runs), float(np.median(finals)) if finals else math.nan)
     return found
 
 

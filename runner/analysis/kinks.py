@@ -1,6 +1,6 @@
 """The search for kinks of a function, from its values alone.
 
-A kink is a point where the slopes on both sides differ down to a spacing of 1e-8.
+A kink is a point where the slopes on both sides still differ at a spacing of 1e-8.
 """
 
 from __future__ import annotations
@@ -14,12 +14,13 @@ from runner.contracts.arrays import Array
 
 SPACINGS = (1e-4, 1e-6, 1e-8)
 """Distances from the point, in units of max(1, |xᵢ|)."""
-STEADY = np.array([[0.5], [0.9]])
-"""Smallest share of the jump that must be left when the spacing shrinks by a factor of 100, for each such change of spacing.
+LEAST_SHARES = np.array([[0.5], [0.9]])
+"""At a kink, at least this share of the jump is left when the spacing shrinks by a factor of 100, for each change of spacing.
 
-For a smooth f, whose jump is h f″, the share is 1/100. For |x|ᵖ with p > 1 it is 100¹⁻ᵖ each time. Curvature next to a true kink
-has no more effect at the last spacing."""
+For a smooth f, whose jump is h f″, the share is 1/100. For |x|ᵖ with p > 1, it is 100¹⁻ᵖ. The first share is smaller, because
+curvature next to a kink changes the jump at the larger spacings."""
 ROUNDING = 100.0 * float(np.finfo(np.float64).eps)
+"""The assumed relative error of a value of f."""
 
 
 @dataclass(frozen=True)
@@ -39,8 +40,8 @@ def kinks_of(values: Callable[[Array], Array], x: Array) -> tuple[Kink, ...]:
     """Return the kinks of f at a point, along each coordinate.
 
     The slopes on both sides are (f(x + h) − f(x))/h and (f(x) − f(x − h))/h. Their difference is h f″ where f is smooth, and the
-    jump of the slope where f has a kink. A kink is reported if the difference stays the same over all `SPACINGS`, within a tenth
-    at the last one, and exceeds rounding.
+    jump of the slope where f has a kink. A kink is reported if the difference exceeds rounding, and stays about the same over all
+    `SPACINGS`, as `LEAST_SHARES` requires.
 
     A function that bends within the smallest spacing, such as √(x² + 1e-20), cannot be distinguished from one with a kink.
 
@@ -53,12 +54,12 @@ def kinks_of(values: Callable[[Array], Array], x: Array) -> tuple[Kink, ...]:
     offsets = steps[:, :, None] * np.eye(len(x))
     points = np.concatenate([x[None], (x + offsets).reshape(-1, len(x)), (x - offsets).reshape(-1, len(x))])
     with np.errstate(all="ignore"):
-        found = values(points)
-        middle, sides = found[0], found[1:].reshape(2, len(SPACINGS), len(x))
+        computed = values(points)
+        middle, sides = computed[0], computed[1:].reshape(2, len(SPACINGS), len(x))
         jumps = (sides[0] - middle + (sides[1] - middle)) / steps
         size = np.abs(jumps)
         noise = ROUNDING * np.maximum(np.abs(sides).max(axis=0), np.abs(middle)) / steps
-        steady = (size[1:] >= STEADY * size[:-1]) & (size[1:] <= size[:-1] / STEADY) & (jumps[1:] * jumps[:-1] > 0)
+        steady = (size[1:] >= LEAST_SHARES * size[:-1]) & (size[1:] <= size[:-1] / LEAST_SHARES) & (jumps[1:] * jumps[:-1] > 0)
         kinked = steady.all(axis=0) & (size > noise).all(axis=0) & np.isfinite(jumps).all(axis=0)
         # The contribution of curvature is proportional to the spacing, so it is extrapolated to zero.
         jump = jumps[1] - (jumps[0] - jumps[1]) * SPACINGS[1] / (SPACINGS[0] - SPACINGS[1])

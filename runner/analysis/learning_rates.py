@@ -52,6 +52,7 @@ COLUMNS = (
     *("factor_theory", "factor_measured", "factor_uncertainty"),
 )
 Cells = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""The header and the rows of a table."""
 
 
 @dataclass(frozen=True)
@@ -61,10 +62,10 @@ class RatePoint:
     Attributes:
         learning_rate: γ.
         rate: the median over the starts of the factor by which the error changes in each step; None if no factor was measured.
-        settles: true if every run from a start that leads to the known minimum converged there, or was still approaching it; None
-            if a run is too short to decide.
+        settles: true if every run whose start leads to the known minimum converged there, or was still approaching it; None if a
+            run is too short to decide.
         runs: the number of runs.
-        elsewhere: the number of runs that led elsewhere, and so have no rate.
+        elsewhere: the number of runs that led away from the known minimum, and therefore have no rate.
     """
 
     learning_rate: float
@@ -132,7 +133,7 @@ class RateSweep:
 
 
 def rate_sweeps(results: Results) -> list[RateSweep]:
-    """Measure every sweep of learning rates of an experiment, in the order of the grid; a sweep of a single value is left out.
+    """Measure every sweep of learning rates of an experiment, in the order of the grid; sweeps of a single value are left out.
 
     If other parameters of the optimizer are swept too, each combination of their values is a sweep of its own.
     """
@@ -153,7 +154,7 @@ def rate_sweeps(results: Results) -> list[RateSweep]:
 
 
 def is_plain(optimizer: str) -> bool:
-    """Return true if a label is that of plain gradient descent, to which the theory applies."""
+    """Return true if an optimizer's label means plain gradient descent, to which the theory applies."""
     return re.match(r"gradient_descent(\(|$)", optimizer) is not None
 
 
@@ -198,8 +199,8 @@ def _rate_sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> 
         if settled_elsewhere(run, series, minimiser):
             elsewhere.add(run.id)
 
-    # A large learning rate may throw a run from one basin into another. Therefore a start counts as one that leads elsewhere if
-    # its run with the smallest learning rate that came to rest did so elsewhere.
+    # A large learning rate may throw a run from one basin into another. Therefore each start is judged by one run: the run with
+    # the smallest learning rate among those that came to rest.
     came_to_rest_elsewhere: dict[int, bool] = {}
     for run in sorted(runs, key=_learning_rate):
         if run.id in elsewhere or run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
@@ -232,13 +233,14 @@ def _learning_rate(run: StoredRun) -> float:
 
 
 def _settles(run: StoredRun, rate: LinearRate | None) -> bool | None:
+    """Return true if a run converged or was still approaching a minimum; None if it is too short to decide."""
     if run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
         return True
     if run.outcome not in (Outcome.MAX_STEPS, Outcome.TIMEOUT) or run.behaviour == Behaviour.DIVERGING:
         return False
     if run.behaviour in (Behaviour.MONOTONE, Behaviour.CRAWLING):
         return True
-    # A run that oscillates for ever has a rate of 1.
+    # The rate of a run that oscillates forever is 1.
     return None if rate is None else rate.shrinks
 
 
@@ -261,7 +263,7 @@ def _cells(sweep: RateSweep) -> tuple[str, ...]:
 
 
 def _left_out(points: Sequence[RatePoint]) -> str:
-    """Return the number of runs that led elsewhere than to the known minimum, in brackets; the empty string if it is zero."""
+    """Return the number of runs that led away from the known minimum, in brackets; the empty string if it is zero."""
     elsewhere = sum(point.elsewhere for point in points)
     return f" ({elsewhere:,} of {sum(point.runs for point in points):,} runs led elsewhere)" if elsewhere else ""
 

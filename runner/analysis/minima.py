@@ -1,4 +1,4 @@
-"""The minima that runs reached: which runs reached the same one, and which minimum is the lowest."""
+"""The minima that runs reached: the groups of runs at the same minimum, and the lowest of the minima."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from runner.contracts.arrays import Array, ByRows
 from runner.contracts.objective import HasHessian, Objective
 
 NEARNESS = 1e-3
-"""Iterates nearer to each other than this, relative to the region's width, are at the same minimum."""
+"""Iterates closer to each other than this, relative to the region's width, are at the same minimum."""
 ROUNDING = 1e-8
 """An eigenvalue of a Hessian that is smaller than this, relative to the largest one, may be zero."""
-LEVEL = 1e-6
-"""Values nearer to each other than this, relative to max(1, |f*|), count as equally low."""
+SAME_HEIGHT = 1e-6
+"""Values closer to each other than this, relative to max(1, |f*|), count as equally low."""
 QUANTILE = 1.959963984540054
 """The quantile of the standard normal distribution for an interval of 95 %."""
 
@@ -28,7 +28,7 @@ class Minima:
     Attributes:
         x: the places, `(minima, dimension)`, the lowest first.
         value: the lowest f of the runs at each place, `(minima,)`.
-        reached: for each run the index of its place, or −1 for a run that ended at no minimum, `(runs,)`.
+        reached: for each run, the index of its place, or −1 if it ended at no minimum, `(runs,)`.
     """
 
     x: Array
@@ -44,29 +44,30 @@ class Minima:
         if not len(self.value):
             return np.zeros(0, dtype=bool)
         bottom = float(self.value[0]) if minimum_value is None else minimum_value
-        as_low: NDArray[np.bool_] = self.value - bottom <= LEVEL * max(1.0, abs(bottom))
+        as_low: NDArray[np.bool_] = self.value - bottom <= SAME_HEIGHT * max(1.0, abs(bottom))
         return as_low
 
 
 def find_minima(x: Array, value: Array, settled: NDArray[np.bool_], span: float) -> Minima:
-    """Group the places where runs ended: each run joins the nearest place found so far, or starts a new place if none is near.
+    """Group the runs by the places where they ended.
 
-    The runs are taken in increasing order of f.
+    The runs are taken in increasing order of f. Each run joins the nearest place found so far, or starts a new place if all
+    places are far away.
 
     Args:
         x: the last iterates, `(runs, dimension)`.
         value: f there, `(runs,)`.
         settled: true for the runs that ended at a minimum, `(runs,)`.
-        span: the width of the region that holds the runs; places nearer than a thousandth of it are the same.
+        span: the width of the region that holds the runs; places closer than a thousandth of it are the same.
     """
     reached = np.full(len(x), -1, dtype=np.int64)
     places: list[int] = []
     for run in np.argsort(value, kind="stable").tolist():
         if not settled[run] or not np.isfinite(x[run]).all():
             continue
-        away = np.linalg.norm(x[places] - x[run], axis=-1) if places else np.empty(0)
-        if len(away) and away.min() <= NEARNESS * span:
-            reached[run] = int(away.argmin())
+        distances = np.linalg.norm(x[places] - x[run], axis=-1) if places else np.empty(0)
+        if len(distances) and distances.min() <= NEARNESS * span:
+            reached[run] = int(distances.argmin())
         else:
             reached[run] = len(places)
             places.append(run)
@@ -96,8 +97,8 @@ def curving_upwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
         x: the points, `(points, dimension)`.
 
     Returns:
-        One truth value for each point. False where the Hessian is not finite, where an eigenvalue may be zero, so that nothing
-        follows, and everywhere if the objective has no Hessian.
+        One truth value for each point. False where the Hessian is not finite, and where an eigenvalue may be zero, which leaves
+        the question open. False everywhere if the objective has no Hessian.
     """
     lowest, noise = _lowest_eigenvalues(objective, x)
     upwards: NDArray[np.bool_] = lowest > noise

@@ -1,4 +1,4 @@
-"""The order of convergence: the exponent p with which each error depends on the error before it."""
+"""The order of convergence: the exponent p in eₖ₊₁ ≈ C eₖᵖ, where eₖ is the error after step k."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ ROUNDING = 1e3 * float(np.finfo(np.float64).eps)
 """Errors below this, relative to max(1, ‖x*‖), are left out, because rounding is a large part of them."""
 FEWEST_PAIRS = 3
 LEAST_SPREAD = math.log(10.0)
+"""Smallest range of the logarithms of the errors for a fit."""
 POLISHING_STEPS = 8
 
 
@@ -42,12 +43,12 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
     """Measure the order of convergence of several runs together.
 
     A sequence converges with order p if eₖ₊₁/eₖᵖ tends to a limit C, where eₖ = ‖xₖ − x*‖ is the distance from the limit.
-    Gradient descent has p = 1; Newton's method has p = 2 if the Hessian is invertible. So p is the slope of ln eₖ₊₁ against ln
-    eₖ.
+    Gradient descent has p = 1; Newton's method has p = 2 if the Hessian is invertible. The order p is the slope of ln eₖ₊₁
+    against ln eₖ.
 
     A run of Newton's method has only two or three errors that are small enough for this, and larger than rounding. Therefore the
-    pairs of all runs are fitted together, with one p and one C. The errors of one run are correlated, so its residuals count as
-    one in the standard error of p.
+    pairs of all runs are fitted together, with one p and one C. The errors of one run are correlated, so all residuals of a run
+    count as one observation in the standard error of p.
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd ed., appendix A.2 (the definition) and theorem 3.5 (Newton's method);
     Liang and Zeger, Longitudinal data analysis using generalized linear models, Biometrika 73 (1986), for the standard error.
@@ -82,7 +83,7 @@ def _slope_error(shares: Array, runs: NDArray[np.int64]) -> float:
     """Return the standard error of a slope from residuals that are correlated within a run.
 
     Args:
-        shares: the change of the slope by each residual, `(pairs,)`.
+        shares: the contribution of each residual to the slope, `(pairs,)`.
         runs: the index of the run of each residual, `(pairs,)`.
     """
     clusters = len(np.unique(runs))
@@ -96,8 +97,8 @@ def _slope_error(shares: Array, runs: NDArray[np.int64]) -> float:
 def before_noise(x: Array, limit: Array) -> Array:
     """Return the iterates of a run before it comes to rest, `(steps, dimension)`.
 
-    If the gradients have noise, as finite differences have, a run comes to rest next to the limit, and the errors there say
-    nothing of its order. If the last error is more than rounding, the errors below ten times the last one are left out.
+    If the gradients have noise, as finite differences have, a run comes to rest next to the limit, and the errors there do not
+    show its order. Therefore, if the last error exceeds rounding, errors below ten times the last error are left out.
 
     Args:
         x: the iterates, `(steps + 1, dimension)`.
@@ -111,10 +112,10 @@ def before_noise(x: Array, limit: Array) -> Array:
 
 
 def polished(objective: Objective | None, x: Array) -> Array | None:
-    """Return the stationary point near x to rounding, `(dimension,)`, by a few steps of Newton's method.
+    """Return the stationary point near x, `(dimension,)`, accurate to rounding, by a few steps of Newton's method.
 
-    None if the objective lacks a gradient or a Hessian, if the steps lead away, or if they do not end after `POLISHING_STEPS`, as
-    where the Hessian is singular.
+    The result is None if the objective lacks a gradient or a Hessian, or if the steps lead away from x. It is also None if they
+    do not converge within `POLISHING_STEPS`, for example where the Hessian is singular.
     """
     if not (isinstance(objective, HasGradient) and isinstance(objective, HasHessian)):
         return None

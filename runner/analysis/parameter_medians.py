@@ -17,7 +17,7 @@ from runner.contracts.figure import Results, StoredRun
 from runner.tables.readable import listed, number
 
 MOST_LINES = 4
-"""Largest number of combinations of further swept parameters that have a line each; more combinations share one line."""
+"""Largest number of combinations of further swept parameters with a line for each; more combinations share one line."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +40,7 @@ class MedianLine:
     runs: tuple[StoredRun, ...]
 
     def label(self, several_methods: bool) -> str:
-        """Return the text for the legend; it names the method if there are several, or if no combination is named."""
+        """Return the text for the legend. It names the method if there are several methods, or if the line has no combination."""
         over = f"median over the starts and {listed(self.pooled)}" if self.pooled else ""
         return ", ".join(filter(None, (self.method if several_methods or not self.combination else "", self.combination, over)))
 
@@ -66,7 +66,7 @@ class ParameterSweep:
 
     @cached_property
     def methods(self) -> dict[str, list[StoredRun]]:
-        """The runs of each optimizer; if there are several gradient backends, of each optimizer and gradient backend."""
+        """The runs by optimizer, or by optimizer and gradient backend if there are several gradient backends."""
         several = len({run.gradient for run in self.runs}) > 1
         methods: dict[str, list[StoredRun]] = {}
         for run in self.runs:
@@ -96,7 +96,7 @@ class ParameterSweep:
 
     @property
     def is_plain(self) -> bool:
-        """True if all runs are of plain gradient descent, to which the limit 2/L applies."""
+        """True if the optimizer of all runs is plain gradient descent, to which the limit 2/L applies."""
         return all(is_plain(run.optimizer) for run in self.runs)
 
     @property
@@ -134,7 +134,7 @@ class ParameterSweep:
         return np.array([math.inf if _is_lost(run) else max(_last(run), self.floor) for run in runs])
 
     def lost(self, runs: Sequence[StoredRun]) -> list[StoredRun]:
-        """Return those of some runs that are lost, or whose last gap or gradient norm is not finite."""
+        """Return the runs that are lost, or whose last gap or gradient norm is not finite."""
         return [run for run in runs if _is_lost(run)]
 
     def medians(self, runs: Sequence[StoredRun]) -> tuple[Array, Array]:
@@ -164,6 +164,7 @@ def parameter_sweeps(results: Results) -> list[ParameterSweep]:
 
 
 def _lines(method: str, runs: Sequence[StoredRun], parameter: str) -> list[MedianLine]:
+    """Return the lines of one method: one for each combination of its further swept parameters, or one for all."""
     further = [key for key in runs[0].parameters if key != parameter and len({run.parameters.get(key) for run in runs}) > 1]
     combinations: dict[tuple[Value, ...], list[StoredRun]] = {}
     for run in runs:

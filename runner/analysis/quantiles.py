@@ -13,7 +13,7 @@ from runner.contracts.arrays import Array
 DRAWN_POINTS = 2000
 """Largest number of steps at which quantiles are taken."""
 BLOCK = 1 << 22
-"""Number of values that are sorted at once. It bounds the memory that is used in addition to the thinned curves."""
+"""Number of values that are sorted at once. This bounds the memory that is needed in addition to the thinned curves."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,8 +1,9 @@
 """Linear rates of convergence: the factor that theory predicts for a learning rate, and the factor that a trajectory shows.
 
-Near a minimiser whose Hessian has its eigenvalues between μ and L, x − γ ∇f(x) multiplies the error along an eigenvector with
-eigenvalue λ by 1 − γλ. In the end, the error therefore changes by the factor max(|1 − γμ|, |1 − γL|) in each step. This factor is
-smallest at γ = 2/(μ + L), where it is (κ − 1)/(κ + 1) with κ = L/μ. It is 1 at γ = 2/L, and the error grows beyond that.
+Let the eigenvalues of the Hessian at a minimiser lie between μ and L. Near the minimiser, the step x − γ ∇f(x) multiplies the
+error along an eigenvector with eigenvalue λ by 1 − γλ. After many steps, the error therefore changes by the factor
+max(|1 − γμ|, |1 − γL|) in each step. This factor is smallest at γ = 2/(μ + L), where it is (κ − 1)/(κ + 1) with κ = L/μ. It is 1
+at γ = 2/L, and the error grows for larger γ.
 
 Source: Polyak, Introduction to Optimization (1987), section 1.4.1; Nesterov, Introductory Lectures on Convex Optimization (2004),
 theorem 2.1.15.
@@ -25,7 +26,10 @@ ABOVE_ROUNDING = 1e3
 """A value takes part in a fit only if it is at least this number of times its rounding level."""
 EPSILON = float(np.finfo(np.float64).eps)
 STILL = 0.01
-"""Largest relative change of f − f* over the latter half of a run that has settled where f − f* is above zero."""
+"""Over the latter half of a run, f − f* counts as constant if it changes by at most this share.
+
+‖∇f‖ counts as zero if it falls to this share.
+"""
 SLACK = 10.0
 """Factor by which f − f* must exceed ‖∇f‖²/2μ before the known minimiser counts as far away."""
 SAME_PLACE = 1e-6
@@ -88,7 +92,7 @@ def linear_rate(run: StoredRun, series: Series, minimiser: Array | None = None) 
         minimiser: the known minimiser, `(dimension,)`.
 
     Returns:
-        The rate, see `fitted_rate`; None for a run that settled elsewhere, see `settled_elsewhere`.
+        The rate that `fitted_rate` returns; None if `settled_elsewhere` holds for the run.
     """
     if settled_elsewhere(run, series, minimiser):
         return None
@@ -101,15 +105,18 @@ def linear_rate(run: StoredRun, series: Series, minimiser: Array | None = None) 
 def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = None) -> bool:
     """Return true if a run came to rest away from the known minimum: in another minimum, or at a saddle.
 
-    Its f − f* then stays above rounding, which says nothing of the rate at the known minimum, while ‖∇f‖ goes to zero. ‖∇f‖
-    counts as zero if it falls a hundredfold over the latter half, or is rounding. It also counts if f − f* is larger than
-    ‖∇f‖²/2μ, its bound near the known minimiser, allows. A minimum that is as low as the known one is recognised by its position,
-    if that is known.
+    The f − f* of such a run does not show the rate at the known minimum. A run counts as settled elsewhere if f − f* is above
+    rounding and no longer changes, and one of two conditions holds:
+
+    * ‖∇f‖ falls a hundredfold over the latter half of the run, or is rounding;
+    * f − f* is much larger than ‖∇f‖²/2μ, which bounds it near the known minimiser.
+
+    Another minimum that is as low as the known one is recognised by its distance from the known minimiser, if that is known.
 
     Args:
         run: the run.
         series: its trajectory.
-        minimiser: the known minimiser, at which the run's curvature is taken, `(dimension,)`.
+        minimiser: the known minimiser, to which the curvature of the run's objective belongs, `(dimension,)`.
     """
     last = len(series.value) - 1
     if run.minimum_value is None or last < 1:
@@ -122,7 +129,8 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
     settled = arrived or run.outcome in (Outcome.CONVERGED, Outcome.STALLED)
     curvature = 0.0 if run.curvature is None else run.curvature[0]
     if settled and curvature > 0.0 and minimiser is not None and series.x is not None:
-        # Another minimum may be as low. Its f and ‖∇f‖ are smaller than they could be so far from the known minimiser.
+        # Another minimum may be as low. There, f − f* and ‖∇f‖ are far below their lower bounds μd²/2 and μd, which hold around
+        # the known minimiser at the distance d.
         distance = float(np.linalg.norm(series.x[last] - minimiser))
         same_place = SAME_PLACE * max(1.0, float(np.linalg.norm(minimiser)))
         if distance > max(same_place, SLACK * norms[1] / curvature) and gaps[1] < curvature * distance**2 / (2.0 * SLACK):
@@ -146,8 +154,8 @@ def fitted_rate(curve: Array, floor: float) -> LinearRate | None:
         floor: the rounding level of the error.
 
     Returns:
-        The factor. If the curve falls to the floor too early for a fit, the result is half the mean factor of those steps, with
-        an uncertainty of the same size. None if fewer than four points are left for another reason.
+        The factor. If the curve falls to the floor in fewer than four steps, the result is half the mean factor of these steps,
+        with an uncertainty of the same size. None if fewer than four points are left for another reason.
     """
     sound = np.isfinite(curve) & (curve > floor)
     end = len(curve) if sound.all() else int(np.argmin(sound))

@@ -1,4 +1,4 @@
-"""Selection of a few runs that stand for many."""
+"""Selection of a few runs that represent all runs."""
 
 from __future__ import annotations
 

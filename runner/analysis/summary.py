@@ -1,4 +1,4 @@
-"""Counts of runs: how the runs of each setting ended over its starts, and which setting of each optimizer is the best."""
+"""Summaries of runs: the outcomes of each setting over its starts, and the best setting of each optimizer."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome
 from runner.tables.readable import counted, listed, number
 
 LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
-"""The outcomes of a lost run. Its last value says nothing else, so it counts as +inf."""
+"""The outcomes of a lost run, whose last value has no further meaning and counts as +inf."""
 
 LEARNING_RATE = "optimizer.learning_rate"
 SUMMARY_HEADER = (
@@ -41,6 +41,7 @@ SUMMARY_CAPTION = (
 
 Value = float | int | str | bool | None
 Cells = tuple[tuple[str, ...], list[tuple[str, ...]]]
+"""The header and the rows of a table."""
 
 
 @dataclass(frozen=True)
@@ -54,13 +55,13 @@ class SettingSummary:
         parameters: every parameter of the three, as `kind.name`.
         varied: the keys of `parameters` in which the settings with the same three labels differ.
         runs: its runs, one for each start that is stored.
-        outcomes: the number of runs with each outcome, in the order of `runner.Outcome`; only outcomes that occur.
+        outcomes: the number of runs with each outcome that occurs, in the order of `runner.Outcome`.
         median_steps: the median number of steps of its converged runs; NaN if none converged.
         median_gap: the median over all runs of the last value minus the known minimum, lost runs as +inf; NaN if the minimum is
             unknown.
         median_value: the median over all runs of the last value, lost runs as +inf.
-        shown: the values of `varied` as texts, with enough digits to distinguish them from those of the other settings, and a
-            learning rate from 2/L; empty if the setting was not compared with others.
+        shown: the values of `varied` as texts, with enough digits to distinguish them from those of the other settings, and
+            learning rates also from 2/L; empty if the setting was not compared with others.
     """
 
     objective: str
@@ -112,8 +113,8 @@ class SummaryRow:
         gradient: the gradient backend's label.
         optimizer: the optimizer's label.
         runs: the number of stored runs.
-        outcomes: the number of runs with each outcome, in the order of `runner.Outcome`; only outcomes that occur.
-        behaviours: the number of runs with each behaviour, in the order of `runner.Behaviour`; only behaviours that occur.
+        outcomes: the number of runs with each outcome that occurs, in the order of `runner.Outcome`.
+        behaviours: the number of runs with each behaviour that occurs, in the order of `runner.Behaviour`.
         best: the setting with the smallest `rank`, the first in the grid if several tie; None if every run is lost.
     """
 
@@ -153,22 +154,22 @@ def summarize(runs: Iterable[StoredRun]) -> list[SummaryRow]:
 
 
 def count_outcomes(runs: Iterable[StoredRun]) -> dict[str, int]:
-    """Return the number of runs with each outcome, in the order of `runner.Outcome`; only outcomes that occur."""
+    """Return the number of runs with each outcome that occurs, in the order of `runner.Outcome`."""
     counts = Counter(run.outcome for run in runs)
     known = {str(outcome): counts.pop(outcome) for outcome in OUTCOMES if outcome in counts}
     return known | dict(sorted(counts.items()))
 
 
 def count_behaviours(runs: Iterable[StoredRun]) -> dict[str, int]:
-    """Return the number of runs with each behaviour, in the order of `runner.Behaviour`; only behaviours that occur."""
+    """Return the number of runs with each behaviour that occurs, in the order of `runner.Behaviour`."""
     counts = Counter(run.behaviour for run in runs)
     return {str(behaviour): counts[behaviour] for behaviour in BEHAVIOURS if behaviour in counts}
 
 
 def rounding_level(minimum_value: float | None) -> float:
-    """Return ε · max(1, |f*|), with the machine's ε = 2⁻⁵²: about the rounding error of a gap f − f* where f is of that size.
+    """Return the rounding level of a gap f − f*: ε · max(1, |f*|), with the machine's ε = 2⁻⁵².
 
-    Where f* = 0 and f is computed without cancellation, as in x², smaller gaps than this are more than rounding.
+    If f* = 0 and f is computed without cancellation, as x² is, gaps below this level may still be accurate.
     """
     return float(np.finfo(np.float64).eps) * max(1.0, abs(minimum_value or 0.0))
 
@@ -200,7 +201,7 @@ def summary_table(rows: Sequence[SummaryRow]) -> Cells:
 def settings_table(settings: Sequence[SettingSummary]) -> Cells:
     """Return the header and the cells of the table in the CSV file: one row for each setting, numbers in full.
 
-    A parameter that a setting does not have is the empty string; a missing number is `nan`.
+    The cell of a parameter that a setting does not have is empty; a missing number is `nan`.
     """
     parameters = list(dict.fromkeys(key for setting in settings for key in setting.parameters))
     evaluations = list(dict.fromkeys(key for setting in settings for run in setting.runs for key in run.evaluations))
@@ -237,6 +238,7 @@ def _by_labels(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], list[Sto
 
 
 def _settings(group: Sequence[StoredRun]) -> list[SettingSummary]:
+    """Return the settings of runs with the same three labels."""
     settings: dict[tuple[tuple[str, Value], ...], list[StoredRun]] = {}
     for run in group:
         settings.setdefault(tuple(sorted(run.parameters.items())), []).append(run)

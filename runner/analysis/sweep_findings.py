@@ -60,10 +60,10 @@ def _best_values(sweep: ParameterSweep) -> str:
             continue
         steps = f"{number(best.median_steps)} {'step' if best.median_steps == 1 else 'steps'}"
         steps = steps if best.converged == 1 else f"a median of {steps}"
-        fate = f"{part(best.converged, len(best.runs), 'run')} converged in {steps}"
+        result = f"{part(best.converged, len(best.runs), 'run')} converged in {steps}"
         if best.lost:
-            fate += f" and {best.lost} {'was' if best.lost == 1 else 'were'} lost"
-        text.append(f"{name} did best at {best.label or sweep.name}, where {fate}")
+            result += f" and {best.lost} {'was' if best.lost == 1 else 'were'} lost"
+        text.append(f"{name} did best at {best.label or sweep.name}, where {result}")
     return f"On {sweep.objective}, {'; '.join(text)}."
 
 
@@ -88,17 +88,22 @@ def _outcomes(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:
 
 
 def _unfinished(sweep: ParameterSweep, below: Sequence[StoredRun], limit: float) -> list[str]:
-    """Return a sentence on the runs below the limit that ran out of steps; it names small learning rates if these explain it."""
-    waiting = [run for run in below if run.outcome == Outcome.MAX_STEPS]
-    if not waiting:
+    """Return a sentence on the runs below the limit that ran out of steps; an empty list if there are no such runs.
+
+    The sentence gives small learning rates as the reason if every learning rate that converged is larger.
+    """
+    unfinished = [run for run in below if run.outcome == Outcome.MAX_STEPS]
+    if not unfinished:
         return []
-    rates = [_rate(run) for run in waiting]
+    rates = [_rate(run) for run in unfinished]
     done = [_rate(run) for run in below if run.outcome == Outcome.CONVERGED]
     tried = [limit, *np.unique(sweep.values(sweep.runs)).tolist()]
     low, high = (number(rate, tried) for rate in (min(rates), max(rates)))
     where = f"= {low}" if low == high else f"from {low} to {high}"
-    steps = max(run.steps for run in waiting)
-    text = f"{counted(len(waiting), 'run')} below it, at {sweep.name} {where}, had not converged after {counted(steps, 'step')}"
+    steps = max(run.steps for run in unfinished)
+    text = (
+        f"{counted(len(unfinished), 'run')} below it, at {sweep.name} {where}, had not converged after {counted(steps, 'step')}"
+    )
     slow = bool(done) and max(rates) < min(done)
     return [
         text

@@ -17,12 +17,12 @@ EPSILON = float(np.finfo(np.float64).eps)
 RADII: Array = 2.0 ** np.linspace(-10.0, 6.0, 65)
 CIRCLE_POINTS = 512
 DEGREE = 48
-BEHIND = 2
-"""Number of terms after the last significant one whose noise is still counted."""
+NOISY_TERMS = 2
+"""Number of terms after the last significant term whose noise is added to the error."""
 SMOOTH = 1e-9
-"""Largest size of the last coefficients on a circle or an interval, relative to the largest value, for f to count as analytic."""
+"""f counts as analytic if the last coefficients on a circle or an interval are at most this, relative to the largest value."""
 AGREEING = 1e-8
-"""Largest relative difference between the series and the values at real points, for the series to count as that of f."""
+"""A series counts as that of f if it differs from the values at real points by at most this, relative to its terms."""
 ABOVE_ROUNDING = 1e3
 """A remainder shows its order only if it is at least this number of times its rounding error."""
 
@@ -51,8 +51,8 @@ def coefficients_on_circles(function: Callable[[Any], Any], centre: float, order
 
     With equally spaced points on the circle, the trapezoidal rule is a discrete Fourier transform, and converges geometrically. A
     rounding error δ in f becomes δ/rⁿ in cₙ. Each coefficient is therefore taken from the radius at which its error bound, about
-    ε max|f|/rⁿ, is smallest; then it is nearly as accurate as a formula. A circle that encloses a singularity shows negative
-    powers, which are the second half of the transform. The radii grow until that happens.
+    ε max|f|/rⁿ, is smallest; then it is nearly as accurate as the value of a formula. If a circle encloses a singularity, the
+    second half of the transform, which holds the negative powers, is not zero. The radii grow until that happens.
 
     Source: Lyness and Moler, Numerical differentiation of analytic functions, SIAM J. Numer. Anal. 4 (1967) 202-210; Fornberg,
     Numerical differentiation of analytic functions, ACM TOMS 7 (1981) 512-526; Bornemann, Accuracy and stability of computing
@@ -64,8 +64,8 @@ def coefficients_on_circles(function: Callable[[Any], Any], centre: float, order
         order: N.
 
     Returns:
-        The coefficients. None if f is not analytic on the smallest circle, or if its values at complex numbers do not continue
-        those at real numbers.
+        The coefficients. None if f is not analytic on the smallest circle, or if its values at complex numbers are not the
+        analytic continuation of its values at real numbers.
     """
     circle = np.exp(2j * np.pi * np.arange(CIRCLE_POINTS) / CIRCLE_POINTS)
     found: list[tuple[float, Array, float]] = []
@@ -78,12 +78,12 @@ def coefficients_on_circles(function: Callable[[Any], Any], centre: float, order
         noise = float(np.abs(powers[CIRCLE_POINTS // 2 :]).max())
         if noise > SMOOTH * largest:
             break
-        # The points themselves are rounded by ε|A|, which changes f by that times |f′|.
-        moved = abs(centre) * float(np.abs(powers[: CIRCLE_POINTS // 2] @ np.arange(CIRCLE_POINTS // 2))) / radius
-        found.append((radius, powers.real[: CIRCLE_POINTS // 2], 3.0 * noise + 2.0 * EPSILON * (largest + moved)))
+        # The points themselves have a rounding error of ε|A|, which changes f by ε|A| |f′|.
+        change = abs(centre) * float(np.abs(powers[: CIRCLE_POINTS // 2] @ np.arange(CIRCLE_POINTS // 2))) / radius
+        found.append((radius, powers.real[: CIRCLE_POINTS // 2], 3.0 * noise + 2.0 * EPSILON * (largest + change)))
     if not found:
         return None
-    # The series on the largest circle must give f at real points within it, as it does not for |x|.
+    # The series on the largest circle must agree with f at real points within it. For |x|, it does not.
     radius, terms, _ = found[-1]
     t = radius * np.array([-0.5, -0.25, 0.25, 0.5])
     errors = np.abs(np.asarray(function(centre + t)) - polynomial(terms, t / radius))
@@ -95,9 +95,9 @@ def coefficients_on_circles(function: Callable[[Any], Any], centre: float, order
 def coefficients_on_intervals(function: Callable[[Array], Array], centre: float, order: int) -> Coefficients | None:
     """Return Taylor coefficients from real values: those of the polynomial that interpolates f at Chebyshev points.
 
-    A rounding error δ in f becomes δ Σₖ |tₖₙ|/hⁿ in cₙ. Here tₖₙ are the coefficients of the Chebyshev polynomials that
-    contribute, and h is half the length of the interval. Each coefficient is taken from the interval on which this error is
-    smallest. Some digits are lost with every order, which real values make unavoidable.
+    A rounding error δ in f becomes δ Σₖ |tₖₙ|/hⁿ in cₙ. Here tₖₙ is the coefficient of tⁿ in the Chebyshev polynomial of
+    degree k, and h is half the length of the interval. Each coefficient is taken from the interval on which this error is
+    smallest. With real values alone, each higher order has fewer correct digits.
 
     Source: Trefethen, Approximation Theory and Approximation Practice (2013), chapters 3, 4 and 21.
 
@@ -123,7 +123,7 @@ def coefficients_on_intervals(function: Callable[[Array], Array], centre: float,
         significant = np.flatnonzero(np.abs(terms) > noise)
         terms = terms[: int(significant[-1]) + 1 if len(significant) else 1]
         to_powers = _chebyshev_powers()
-        errors = noise * (1.0 + np.abs(to_powers[: len(terms) + BEHIND]).sum(axis=0))
+        errors = noise * (1.0 + np.abs(to_powers[: len(terms) + NOISY_TERMS]).sum(axis=0))
         found.append((half, terms @ to_powers[: len(terms)], errors))
     return _best_coefficients(found, order) if found else None
 
@@ -157,7 +157,7 @@ def _best_coefficients(found: Sequence[tuple[float, Array, Array]], order: int) 
 
 
 def next_order(coefficients: Coefficients, order: int) -> int | None:
-    """Return the first order after `order` whose coefficient is larger than three times its error; None if no order has one."""
+    """Return the first order after `order` whose coefficient exceeds three times its error; None if there is no such order."""
     significant = np.abs(coefficients.values) > 3.0 * coefficients.errors
     beyond = np.flatnonzero(significant[order + 1 :])
     return order + 1 + int(beyond[0]) if len(beyond) else None
@@ -194,20 +194,20 @@ def polynomial(coefficients: Array, t: Array) -> Array:
 def asymptotic_window(distances: Array, remainders: Array, floor: Array, reach: float) -> NDArray[np.bool_]:
     """Return which distances show the order of a remainder.
 
-    They begin where the remainder is a thousand times its rounding error, and end at five times that distance.
+    The window begins where the remainder is a thousand times its rounding error, and ends at five times that distance. If half of
+    `reach` is smaller than that, the window ends there, but not before twice its beginning.
 
     Args:
         distances: the distances in increasing order, `(points,)`.
         remainders: the remainder at each distance.
         floor: the rounding error at each distance.
-        reach: the radius within which f is known to be analytic; the window ends at half of it, or at twice its beginning if that
-            is larger.
+        reach: the radius within which f is known to be analytic.
 
     Returns:
         True for each distance in the window.
     """
     significant = (remainders > ABOVE_ROUNDING * floor) & np.isfinite(remainders)
-    # The window begins where all further remainders are significant, as far as f is analytic and finite.
+    # From the beginning of the window on, all remainders are significant, as far as f is analytic and finite.
     rounding = np.flatnonzero(~significant & np.isfinite(remainders) & (distances <= reach))
     first = int(rounding[-1]) + 1 if len(rounding) else 0
     if first >= len(distances) or distances[first] > reach:

@@ -10,7 +10,15 @@ from typing import Any, cast
 
 import numpy as np
 
-from runner.analysis.differentiation import EPSILON, SPACINGS, UNIT_ROUNDOFF, Slope, best_place, best_spacing, truncation_slope
+from runner.analysis.differentiation import (
+    EPSILON,
+    SPACINGS,
+    UNIT_ROUNDOFF,
+    Slope,
+    best_spacing,
+    best_spacing_index,
+    truncation_slope,
+)
 from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import GradientBackend
 from runner.contracts.parameters import parameters_of
@@ -120,7 +128,7 @@ def inspect_spacings(inspected: InspectedObjective, place: ChosenPoint) -> Spaci
     schemes = []
     for name in map(str, scheme_parameter.choices if scheme_parameter is not None else ()):
         errors = np.array([_error(inspected, name, float(spacing), x, gradient) for spacing in SPACINGS]) / scale
-        best = best_place(errors)
+        best = best_spacing_index(errors)
         order = ORDERS.get(name)
         schemes.append(
             Scheme(

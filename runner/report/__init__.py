@@ -1,4 +1,4 @@
-"""The report of an experiment: its page and its pictures, and what figures share to draw and to describe them.
+"""The report of an experiment: its page and its pictures, and the functions and colours that figures share.
 
 `__init__.pyi` lists the public names, which are loaded when they are first used.
 """

@@ -1,4 +1,4 @@
-"""Drawing with a figure plugin, and checking what it returns, so that a faulty plugin cannot spoil the page."""
+"""Drawing with a figure plugin, and checks of its result, so that a faulty plugin cannot spoil the page."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from runner.report.style import house_style
 
 
 def draw_checked(figure: Figure, results: Results) -> Drawing | None:
-    """Return what a figure plugin draws in the house style; None if these results hold nothing that it shows.
+    """Return the drawing of a figure plugin, in the house style; None if the figure has nothing to show for these results.
 
     Raises:
         PluginError: the plugin's result breaks the contract.
-        Exception: an exception of the plugin, of any class.
+        Exception: the plugin raised an exception, which may be of any class.
     """
     with house_style():
         drawing: object = figure.draw(results)
@@ -33,7 +33,7 @@ def check_drawing(name: str, drawing: Drawing) -> None:
     """Check the types of the parts of a drawing.
 
     Args:
-        name: the name of the method that returned it, for messages.
+        name: the name of the method that returned the drawing, for messages.
         drawing: the drawing.
 
     Raises:
@@ -57,8 +57,8 @@ def check_drawing(name: str, drawing: Drawing) -> None:
 
 
 def failure_reason(error: Exception) -> str:
-    """Return the reason for a message that a figure could not be drawn.
+    """Return the reason why a figure could not be drawn, for a message.
 
-    An error that reports a broken contract is complete in itself; any other exception is shown with its class.
+    The text of a PluginError is complete; any other exception is shown with its class.
     """
     return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"

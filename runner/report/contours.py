@@ -15,7 +15,7 @@ GRID_POINTS = 141
 LEVELS = 18
 MARGIN = 0.12
 LONGEST = 4.0
-"""Largest ratio of a frame's longer side to its shorter side; a longer frame is widened."""
+"""Largest ratio of a frame's longer side to its shorter side; in a longer frame, the shorter side is widened."""
 
 Frame = tuple[Array, Array]
 """The lowest and the highest coordinates of a region, `(dimension,)` each."""
@@ -42,7 +42,7 @@ def frame_of(points: Sequence[Array], margin: float = MARGIN) -> Frame:
 def draw_height(panel: Axes, objective: Objective, frame: Frame) -> None:
     """Draw an objective over a frame: as a curve for one coordinate, as contours for two.
 
-    The contours are closer together in height where f is low.
+    The levels of the contours are closer together where f is low.
 
     Args:
         panel: the axes to draw into.
@@ -59,7 +59,7 @@ def draw_height(panel: Axes, objective: Objective, frame: Frame) -> None:
             x, y, f = on_grid(ByRows(objective.value), across, up)
             finite = f[np.isfinite(f)]
             if len(finite) and np.ptp(finite) > 0:
-                # The levels are quantiles that crowd towards the lowest value, so that a valley's floor is seen beside its sides.
+                # The levels are quantiles, denser towards the lowest value, so that the floor of a valley is visible too.
                 levels = np.unique(np.quantile(finite, np.linspace(0.0, 1.0, LEVELS) ** 1.5))
                 if len(levels) > 1:
                     panel.contourf(x, y, f, levels=levels, cmap="Blues", alpha=0.75, zorder=0.5)

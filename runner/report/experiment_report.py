@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def find_figures(names: Sequence[str], catalogue: Catalogue) -> tuple[list[tuple[str, Figure]], list[tuple[int, PluginError]]]:
     """Return the figure plugins with the given names, and an error for each name that cannot be used.
 
-    The caller decides what an error means: a mistake in an experiment file, or one in a question.
+    The caller decides whether an error is a mistake in an experiment file or in an argument.
 
     Returns:
-        Each name with its plugin, and for each other name its place in `names` with the error.
+        The names that can be used, each with its plugin; and the errors, each with the index of its name in `names`.
     """
     found, errors = [], []
     for place, name in enumerate(names):

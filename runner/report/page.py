@@ -46,14 +46,14 @@ class Table:
 
     @property
     def csv(self) -> bytes:
-        """The table as a CSV file in UTF-8; a line feed ends each line."""
+        """The content of a CSV file with the table, in UTF-8; a line feed ends each line."""
         text = io.StringIO()
         csv.writer(text, lineterminator="\n").writerows([self.header, *self.rows])
         return text.getvalue().encode()
 
     @property
     def numeric(self) -> list[bool]:
-        """For each column, true if every cell is a number or a word for one, so that the page aligns it to the right."""
+        """For each column, true if every cell is a number or stands for a number. The page aligns such a column to the right."""
         return [
             any(column) and all(re.fullmatch(r"|-?[\d.]+(e-?\d+)?|unknown|-?infinite", cell) for cell in column)
             for column in zip(*self.rows, strict=True)
@@ -116,7 +116,7 @@ class Picture:
 
     @property
     def source(self) -> str:
-        """The SVG picture as a data URI: inside an image element no script runs, and identifiers of two pictures do not clash."""
+        """The SVG picture as a data URI. In an image element, no script runs, and identifiers of two pictures do not clash."""
         return "data:image/svg+xml;base64," + base64.b64encode(self.files["svg"]).decode()
 
 
@@ -145,8 +145,8 @@ def write_report(
 ) -> WrittenReport:
     """Draw every figure, and write the page, the pictures and the tables into a folder.
 
-    The same results give the same bytes. If a figure cannot be drawn, the page shows the reason in its place, and the rest of the
-    page is not affected.
+    The same results give the same bytes. If a figure cannot be drawn, the page shows the reason in place of the picture, and the
+    rest of the page is not affected.
 
     Args:
         folder: the folder to write into; it is created if it is missing.
@@ -191,11 +191,11 @@ def draw_picture(name: str, figure: Figure, results: Results) -> Picture:
         except Exception as error:  # a plugin may raise anything, and the other figures must still be drawn
             files, caption, table = {}, f"This figure could not be drawn: {failure_reason(error)}", None
             failures = [f"figure {name!r} could not be drawn: {failure_reason(error)}"]
-    complaints = dict.fromkeys(f"figure {name!r}: {warning.message}" for warning in caught)
+    caught_warnings = dict.fromkeys(f"figure {name!r}: {warning.message}" for warning in caught)
     files |= {} if table is None else {"csv": table.csv}
     title: object = getattr(figure, "title", None)
     title = title if isinstance(title, str) and title else name
-    return Picture(name, title, caption, files, (*failures, *complaints), table)
+    return Picture(name, title, caption, files, (*failures, *caught_warnings), table)
 
 
 def render_page(
@@ -203,7 +203,7 @@ def render_page(
 ) -> str:
     """Return the page as HTML.
 
-    Every text is escaped, and characters that cannot be printed are shown as escape sequences.
+    Every text is escaped, and unprintable characters are shown as escape sequences.
 
     Args:
         results: the experiment as the database holds it.

@@ -97,7 +97,7 @@ class _Wrapper(textwrap.TextWrapper):
 
 @contextmanager
 def house_style() -> Iterator[None]:
-    """Set Matplotlib's built-in defaults and this style for the body, whatever the user has configured."""
+    """Use Matplotlib's built-in defaults and this style within the body, whatever the user has configured."""
     with mpl.rc_context():
         mpl.rcdefaults()
         mpl.rcParams.update(dict(SETTINGS))
@@ -151,7 +151,7 @@ def legend_below(panel: Axes, handlelength: float | None = None) -> None:
 def wrapped(text: str, width: int = 40, lines: int = 2) -> str:
     """Return a text for Matplotlib to draw: wrapped, cut with an ellipsis, and with dollar signs escaped.
 
-    Matplotlib would read the text between two dollar signs as a formula, and raise an exception if it cannot parse the formula.
+    Matplotlib reads text between two dollar signs as a formula, and raises an exception if it cannot parse the formula.
 
     Args:
         text: the text.

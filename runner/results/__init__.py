@@ -1,1 +1,1 @@
-"""Everything that people ask of stored results: `runner.open`, drawing, comparison, export and replay."""
+"""The use of stored results: `runner.open`, drawing, comparison, export and replay."""

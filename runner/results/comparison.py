@@ -1,4 +1,4 @@
-"""Comparison of two sets of runs: which runs of one belong to which of the other, and how each pair ended."""
+"""Comparison of two sets of runs: the pairs of runs with the same settings, and the results of each pair."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ RESULT_COLUMNS = {
     *(column.name for column in RUN_COLUMNS if column.is_result),
     *(f"{column.name}_class" for column in RUN_COLUMNS if column.is_classed),
 }
-"""The columns that describe a run's result or name the run. Runs are matched by all other columns."""
+"""The columns that hold a run's result or identify the run. Runs are matched by all other columns."""
 
 
 @dataclass(frozen=True, repr=False)
@@ -32,7 +32,7 @@ class Comparison:
             and `final_value` of both runs, with the suffix `_a` or `_b`; and `difference`, the final value of B minus that of A.
         only_a: the runs of A without a partner in B.
         only_b: the runs of B without a partner in A.
-        several: the number of combinations of values that several runs of one side share, so that no pair can be formed.
+        several: the number of combinations of values that several runs of A or several runs of B share. They form no pairs.
     """
 
     differ: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]]
@@ -90,7 +90,7 @@ def compare(a: Frame, b: Frame) -> Comparison:
             found = next(column for column in frame.columns if column.name == name)
             columns.append(Column(f"{name}_{side}", found.kind, found.values))
     finals = zip(_listed(left, "final_value"), _listed(right, "final_value"), strict=True)
-    # Equal infinities have the difference 0, since neither is lower.
+    # The difference of equal infinities is 0, because neither value is lower.
     columns.append(
         Column("difference", "number", [0.0 if final_a == final_b else final_b - final_a for final_a, final_b in finals])
     )
@@ -104,7 +104,7 @@ def compare(a: Frame, b: Frame) -> Comparison:
 
 
 def _listed(frame: Frame, name: str) -> list[Any]:
-    """Return the values of a column; a column that the table does not have holds None in every row."""
+    """Return the values of a column; if the table lacks the column, None for every row."""
     column = next((column for column in frame.columns if column.name == name), None)
     return [None] * len(frame) if column is None else column.listed()
 

@@ -27,7 +27,7 @@ SUFFIXES = (".svg", ".png", ".pdf")
 
 
 def stored_results(database: Database, experiment: int | str, where: Filter | None, catalogue: Catalogue) -> StoredResults:
-    """Return an experiment, or those of its runs that satisfy a filter.
+    """Return the results of an experiment: all its runs, or the runs that satisfy a filter.
 
     Raises:
         QueryError: the experiment does not exist, the filter is wrong, or no run satisfies it.
@@ -59,7 +59,7 @@ def plot(path: Path, results: StoredResults, name: str, catalogue: Catalogue) ->
     """Draw one figure into a file; return its caption, followed by the warnings that the drawing raised.
 
     Raises:
-        QueryError: no figure has this name, it shows nothing of these results, or the file's suffix is not in `SUFFIXES`.
+        QueryError: no figure has this name, the results hold nothing that it shows, or the suffix is not in `SUFFIXES`.
         ReportError: the figure cannot be drawn, or the file cannot be written.
     """
     suffix = path.suffix
@@ -80,7 +80,7 @@ def draw_report(folder: Path, results: StoredResults, names: Sequence[str] | Non
     Args:
         folder: the folder to write into.
         results: the experiment.
-        names: the figures' names; if None, those in the experiment's file, or the default figures if it names none.
+        names: the names of the figures; if None, those in the experiment's file, or the default figures if it has no names.
         catalogue: the plugins among which the figures are looked up.
 
     Raises:
@@ -117,7 +117,7 @@ def _figures(names: Sequence[str], catalogue: Catalogue) -> list[tuple[str, Figu
 
 @contextmanager
 def _failures_reported(name: str) -> Iterator[None]:
-    """Raise a ReportError that names the figure in place of an exception from its plugin."""
+    """Turn an exception from a figure plugin into a ReportError that names the figure."""
     try:
         yield
     except (Interrupted, StoreError):

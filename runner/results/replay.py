@@ -1,4 +1,4 @@
-"""Replay: computing stored runs again, to see whether the results still have the same bits."""
+"""Replay: stored runs are computed again, to check that the results still have the same bits."""
 
 from __future__ import annotations
 
@@ -43,9 +43,10 @@ class Replay:
     Attributes:
         run: the run's row number.
         verdict: `same` if all bits agree; `different` if they do not, although code and environment are unchanged;
-            `other circumstances` if they do not and code or environment has changed; `impossible` if the run cannot be computed
-            here.
-        words: the first difference and the changed circumstances, or the reason; empty if the verdict is `same`.
+            `other circumstances` if they do not, and code or environment has changed; `impossible` if the run cannot be
+            computed here.
+        words: the first difference and the changed circumstances, or the reason why the run cannot be computed; empty if the
+            verdict is `same`.
     """
 
     run: int
@@ -54,7 +55,9 @@ class Replay:
 
 
 def replay(database: Database, catalogue: Catalogue, count: int, seed: int | None) -> Iterator[Replay]:
-    """Compute randomly chosen runs again; superseded runs, failed runs and runs that reached their time limit are left out.
+    """Compute randomly chosen runs again, and yield the result for each.
+
+    Superseded runs, failed runs and runs that reached their time limit are left out.
 
     Args:
         database: the database that holds the runs.
@@ -73,7 +76,7 @@ def replay(database: Database, catalogue: Catalogue, count: int, seed: int | Non
 
 def _replay_one(record: RunRecord, database: Database, catalogue: Catalogue) -> Replay:
     try:
-        settings = {axis: _remade(axis, cast(SettingRecord, getattr(record, axis)), catalogue) for axis in AXES}
+        settings = {axis: _restored(axis, cast(SettingRecord, getattr(record, axis)), catalogue) for axis in AXES}
         rules = _rules(record.rules.canonical)
     except PluginError as error:
         return Replay(record.id, "impossible", str(error))
@@ -101,16 +104,17 @@ def _replay_one(record: RunRecord, database: Database, catalogue: Catalogue) -> 
     return Replay(record.id, "other circumstances", f"{difference}; {', '.join(changes)}")
 
 
-def _remade(axis: Axis, record: SettingRecord, catalogue: Catalogue) -> Setting:
+def _restored(axis: Axis, record: SettingRecord, catalogue: Catalogue) -> Setting:
+    # The paths of files are among the texts. The canonical text holds only hashes of the files.
     texts = [value for value in record.parameters.values() if isinstance(value, str)]
     return restore_setting(axis, record.canonical, catalogue, texts)
 
 
 def _rules(canonical: str) -> Rules:
-    """Make the stopping and recording rules again from their canonical JSON.
+    """Restore the stopping and recording rules from their canonical JSON.
 
     Raises:
-        PluginError: another version of this package wrote the rules, and this version does not know them.
+        PluginError: the rules were written by another version of this package, and this version does not know them.
     """
     stored = json.loads(canonical)
     known = {field.name for field in fields(StoppingRules)}
@@ -142,7 +146,7 @@ def _first_difference(stored: Series, computed: Series) -> int | None:
 
 
 def _changed_circumstances(record: RunRecord, settings: Mapping[Axis, Setting]) -> list[str]:
-    """Return a phrase for each part of the code and the environment that has changed since a run was computed."""
+    """Return a phrase for each part of the code and of the environment that has changed since a run was computed."""
     changed = [
         f"the code of {axis} {setting.name} has changed since"
         for axis, setting in settings.items()

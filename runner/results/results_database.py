@@ -1,4 +1,4 @@
-"""The results database as Python code uses it: ask for runs and trajectories, draw, export, and maintain."""
+"""The results database for Python code: query runs and trajectories, draw, export, and maintain."""
 
 from __future__ import annotations
 
@@ -40,13 +40,13 @@ if TYPE_CHECKING:
     from runner.store.verifying.verify import Check
 
 RUNS_AT_ONCE = 1000
-"""Number of runs in each part of a table that is given in parts."""
+"""Largest number of runs in each part of a table that is returned in parts."""
 MOST_NUMBERS = 50_000_000
 """Largest number of cells in a table of iterates: 400 MB, and the same again while the table is built."""
 
 
 class ResultsDatabase:
-    """An existing results database, opened to be asked.
+    """An existing results database, open for queries.
 
     Use it in a `with` statement, or call `close`. Only `delete`, `upgrade` and `vacuum` write to the database.
 
@@ -73,7 +73,7 @@ class ResultsDatabase:
         """Return the connection to the database.
 
         Raises:
-            StoreError: `close` was called. A closed `Database` would open its file again without a word.
+            StoreError: `close` was called. Without this check, a closed `Database` would silently open its file again.
         """
         if self._is_closed:
             raise StoreError(f"database {self.name}: is closed; open it again with runner.open")
@@ -100,10 +100,10 @@ class ResultsDatabase:
         """Return the table of experiments for a notebook; None if the database is closed."""
         return None if self._is_closed else self.experiments()._repr_html_()
 
-    # Asking.
+    # Queries.
 
     def experiments(self) -> Frame:
-        """Return a table of all experiments; the one that was run last is the last row.
+        """Return a table of all experiments; the experiment that was run last is in the last row.
 
         The columns are `id`, `name`, `description`, `created_at`, `last_run_at`, `runs`, and for each outcome the number of runs
         that ended with it.
@@ -122,7 +122,7 @@ class ResultsDatabase:
 
         Args:
             where: a filter, such as `optimizer = "gradient_descent" and learning_rate < 0.1`; all runs if None.
-            sort: columns or parameters, separated by commas; the first counts most. `-` before a name puts the largest first.
+            sort: columns or parameters, separated by commas, the most important first. `-` before a name sorts the largest first.
             columns: the columns and parameters of the table; if None, all of them, the parameters as `kind.name`.
             limit: the largest number of rows; no limit if None.
 
@@ -141,7 +141,7 @@ class ResultsDatabase:
     ) -> Iterator[Frame]:
         """Yield the table that `runs` returns in parts, all with the same columns.
 
-        Memory is bounded by the size of a part, not by the number of runs. The arguments are those of `runs`.
+        Memory depends on the size of a part, not on the number of runs. The arguments are the same as for `runs`.
 
         Raises:
             QueryError: an argument cannot be understood.
@@ -149,7 +149,7 @@ class ResultsDatabase:
         yield from read_run_frames(self._database, parse_question(where, sort, columns, limit), RUNS_AT_ONCE)
 
     def run(self, run: Key) -> RunRecord:
-        """Return everything that is stored of one run, except its trajectory.
+        """Return everything that is stored about one run, except its trajectory.
 
         Args:
             run: its row number, or the beginning of its identity, as in git.
@@ -181,7 +181,7 @@ class ResultsDatabase:
     ) -> Iterator[Frame]:
         """Yield the table that `steps` returns in parts, all with the same columns.
 
-        Memory is bounded by the size of a part, not by the number of iterates. The arguments are those of `steps`.
+        Memory depends on the size of a part, not on the number of iterates. The arguments are the same as for `steps`.
 
         Raises:
             QueryError: a run or series does not exist.
@@ -192,7 +192,7 @@ class ResultsDatabase:
     def _step_frames(
         self, runs: Runs, where: str | None, series: str | Sequence[str] | None, most_numbers: int | None
     ) -> Iterator[Frame]:
-        # Loading NumPy takes longer than answering most questions.
+        # Loading NumPy takes longer than answering most queries.
         from runner.store.reading.steps_table import StepTable, chosen_series
 
         # This module loads NumPy too.
@@ -210,7 +210,7 @@ class ResultsDatabase:
     def trajectories(self, runs: Runs = None, *, where: str | None = None) -> Iterator[tuple[RunOutline, Series]]:
         """Yield each run with its trajectory as arrays, one run after another.
 
-        Memory is bounded, however many runs there are. All trajectories are read as of one instant, even if other programs store
+        Memory is bounded, whatever the number of runs. All trajectories are read as of one instant, even if other programs store
         or delete runs meanwhile.
 
         Args:
@@ -221,7 +221,7 @@ class ResultsDatabase:
             QueryError: a run does not exist.
             StoreError: a trajectory is damaged.
         """
-        # Loading NumPy takes longer than answering most questions.
+        # Loading NumPy takes longer than answering most queries.
         from runner.store.reading.trajectories import trajectories_of
 
         with self._database.reading() as connection:
@@ -236,12 +236,12 @@ class ResultsDatabase:
             seconds: the longest time that the statement may take.
 
         Raises:
-            QueryError: the statement is wrong, takes too long, or would do more than read; or a limit is out of bounds.
+            QueryError: the statement is wrong, takes too long, or does more than read; or a limit is out of bounds.
         """
-        # Few programs ask in SQL.
-        from runner.store.reading.user_sql import ask_sql
+        # Few programs use SQL.
+        from runner.store.reading.user_sql import answer_sql
 
-        return ask_sql(self._database, query, checked_limit(limit, 1), seconds)
+        return answer_sql(self._database, query, checked_limit(limit, 1), seconds)
 
     def compare(self, a: Key, b: Key) -> Comparison:
         """Compare two experiments, or the runs of two filters, run by run.
@@ -258,7 +258,7 @@ class ResultsDatabase:
     def _runs_to_compare(self, key: Key) -> Frame:
         """Return the runs of an experiment or a filter.
 
-        A text that is no experiment's name counts as a filter if it holds a space or a sign of comparison.
+        A text that is not the name of an experiment counts as a filter if it contains a space or a comparison sign.
         """
         side = checked_key(key, "experiment")
         where = str(side)
@@ -280,7 +280,7 @@ class ResultsDatabase:
 
         Args:
             name: the figure's name, as `runner plugins` lists it.
-            experiment: an experiment's row number, or its name; of several with one name, the one that was run last.
+            experiment: an experiment's row number, or its name; if several have the name, the one that was run last.
             where: a filter; all runs of the experiment if None.
             plugins: paths of files with plugins to load first.
 
@@ -288,7 +288,7 @@ class ResultsDatabase:
             QueryError: the figure or the experiment does not exist, or the figure has nothing to show.
             ReportError: the figure cannot be drawn.
         """
-        # Loading Matplotlib takes longer than answering most questions.
+        # Loading Matplotlib takes longer than answering most queries.
         from runner.results.drawing import draw
 
         catalogue = _catalogue_with(plugins)
@@ -308,7 +308,7 @@ class ResultsDatabase:
         Args:
             path: the file; its suffix .svg, .png or .pdf is the format.
             name: the figure's name, as `runner plugins` lists it.
-            experiment: an experiment's row number, or its name; of several with one name, the one that was run last.
+            experiment: an experiment's row number, or its name; if several have the name, the one that was run last.
             where: a filter; all runs of the experiment if None.
             plugins: paths of files with plugins to load first.
 
@@ -319,7 +319,7 @@ class ResultsDatabase:
             QueryError: the figure or the experiment does not exist, or the figure has nothing to show.
             ReportError: the figure cannot be drawn, or the file cannot be written.
         """
-        # Loading Matplotlib takes longer than answering most questions.
+        # Loading Matplotlib takes longer than answering most queries.
         from runner.results.drawing import plot
 
         catalogue = _catalogue_with(plugins)
@@ -338,7 +338,7 @@ class ResultsDatabase:
 
         Args:
             folder: the folder to write into; it is created if it is missing.
-            experiment: an experiment's row number, or its name; of several with one name, the one that was run last.
+            experiment: an experiment's row number, or its name; if several have the name, the one that was run last.
             where: a filter; all runs of the experiment if None.
             figures: the names of the figures; if None, those that the experiment's file names.
             plugins: paths of files with plugins to load first.
@@ -347,27 +347,27 @@ class ResultsDatabase:
             QueryError: a figure or the experiment does not exist.
             ReportError: the folder cannot be written.
         """
-        # Loading Matplotlib takes longer than answering most questions.
+        # Loading Matplotlib takes longer than answering most queries.
         from runner.results.drawing import draw_report
 
         catalogue = _catalogue_with(plugins)
         return draw_report(Path(folder), self._results(experiment, where, catalogue), figures, catalogue)
 
     def _results(self, experiment: Key, where: str | None, catalogue: Catalogue) -> StoredResults:
-        # Loading Matplotlib takes longer than answering most questions.
+        # Loading Matplotlib takes longer than answering most queries.
         from runner.results.drawing import stored_results
 
         return stored_results(
             self._database, checked_key(experiment, "experiment"), None if where is None else read_filter(where), catalogue
         )
 
-    # Exporting.
+    # Export.
 
     def export_runs(self, path: str | Path, *, where: str | None = None, columns: str | Sequence[str] | None = None) -> int:
         """Write a table of runs into a file; return the number of rows.
 
         Args:
-            path: the file; its suffix .parquet, .csv, .jsonl or .npz is the format. It appears only once it is whole.
+            path: the file; its suffix .parquet, .csv, .jsonl or .npz is the format. The file appears only once it is complete.
             where: a filter; all runs if None.
             columns: the columns and parameters; if None, all of them, the parameters as `kind.name`.
 
@@ -375,7 +375,7 @@ class ResultsDatabase:
             QueryError: the filter is wrong, or the format is unknown.
             ReportError: the file cannot be written.
         """
-        # Loading NumPy takes longer than answering most questions.
+        # Loading NumPy takes longer than answering most queries.
         from runner.results.export import checked_suffix, export_frames
 
         checked_suffix(Path(path))
@@ -386,11 +386,11 @@ class ResultsDatabase:
     ) -> int:
         """Write trajectories into a file; return the number of iterates.
 
-        Memory is bounded, however many runs there are. An NPZ archive holds an array for each run and series, such as `12/value`
+        Memory is bounded, whatever the number of runs. An NPZ archive holds an array for each run and series, such as `12/value`
         and `12/x`.
 
         Args:
-            path: the file; its suffix .parquet, .csv, .jsonl or .npz is the format. It appears only once it is whole.
+            path: the file; its suffix .parquet, .csv, .jsonl or .npz is the format. The file appears only once it is complete.
             runs: a run, several runs, or a table of runs with their `id`; if None, the runs that satisfy `where`.
             where: a filter, in place of `runs`; all runs if both are None.
             series: the series to write, of `value`, `gradient_norm`, `x`, `gradient`; all if None.
@@ -400,7 +400,7 @@ class ResultsDatabase:
             ReportError: the file cannot be written.
             StoreError: a trajectory is damaged.
         """
-        # Loading NumPy takes longer than answering most questions.
+        # Loading NumPy takes longer than answering most queries.
         from runner.results.export import checked_suffix, export_frames, export_trajectories
 
         # This module loads NumPy too.
@@ -410,7 +410,7 @@ class ResultsDatabase:
             return export_trajectories(Path(path), self.trajectories(runs, where=where), chosen_series(series))
         return export_frames(Path(path), self.step_frames(runs, where=where, series=series))
 
-    # Maintaining.
+    # Maintenance.
 
     def facts(self) -> Facts:
         """Return the database's kind, schema, size, contents, and the programs that compute for it now.
@@ -424,12 +424,12 @@ class ResultsDatabase:
         return facts(self._database)
 
     def verify(self) -> Iterator[Check]:
-        """Check that everything that is stored is intact; yield the result for each kind of thing.
+        """Check that the whole database is intact; yield the result for each part of it.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        # Loading NumPy takes longer than answering most questions.
+        # Loading NumPy takes longer than answering most queries.
         from runner.store.verifying.verify import verify
 
         return verify(self._database)
@@ -464,15 +464,15 @@ class ResultsDatabase:
         experiment: Key | Sequence[Key] | None = None,
         superseded: bool = False,
     ) -> Deletion:
-        """Return what `delete` would delete: the runs that are named, and the runs that these have superseded.
+        """Return the deletion that `delete` carries out: the runs that are named, and the runs that these have superseded.
 
         Give exactly one argument.
 
         Args:
             runs: a run, several runs, or a table of runs with their `id`.
             where: a filter; the runs that satisfy it.
-            experiment: one or several experiments, each by its row number, or by its name for the one that was run last. They are
-                deleted together with the runs that belong to no other experiment.
+            experiment: the row number or the name of an experiment, or several of them. Each is deleted together with the runs
+                that belong to no other experiment.
             superseded: true to name every superseded run.
 
         Raises:
@@ -498,7 +498,7 @@ class ResultsDatabase:
         return plan_deletion(self._database, numbers, [checked_key(key, "experiment") for key in keys], superseded)
 
     def delete(self, deletion: Deletion) -> None:
-        """Delete what `plan_deletion` returned. This cannot be undone.
+        """Carry out a deletion that `plan_deletion` returned. It cannot be undone.
 
         Raises:
             StoreError: the database cannot be written; nothing is deleted.
@@ -586,7 +586,7 @@ def _catalogue_with(plugins: Sequence[str | Path]) -> Catalogue:
     Raises:
         PluginError: a file cannot be loaded.
     """
-    # To find plugins takes longer than to answer most questions.
+    # Finding plugins takes longer than answering most queries.
     from runner.registry.registry import Registry
 
     catalogue = Registry()

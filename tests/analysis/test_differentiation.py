@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.analysis.differentiation import SPACINGS, best_place, best_spacing, fitted_slope, truncation_slope
+from runner.analysis.differentiation import SPACINGS, best_spacing, best_spacing_index, fitted_slope, truncation_slope
 
 
 @given(st.floats(0.3, 5), st.floats(-6, 6))
@@ -28,7 +28,7 @@ def test_the_best_spacing_minimises_the_sum(order: int, truncation: float, round
     assert best is not None
     assert t * best**order + r / best <= total.min() * (1 + 1e-12)
     if 1e-14 < best < 1e-2:
-        assert abs(math.log10(SPACINGS[best_place(total)] / best)) <= 0.5
+        assert abs(math.log10(SPACINGS[best_spacing_index(total)] / best)) <= 0.5
         slope = truncation_slope(SPACINGS, total, r / SPACINGS)
         if best < 1e-4:
             assert slope.value == pytest.approx(order, abs=0.02)
@@ -37,4 +37,4 @@ def test_the_best_spacing_minimises_the_sum(order: int, truncation: float, round
 def test_no_fit_from_few_points():
     assert fitted_slope(np.array([1.0, 2.0, 3.0]), np.array([1.0, 2.0, 3.0])) is None
     assert fitted_slope(np.arange(1.0, 9.0), np.zeros(8)) is None
-    assert best_place(np.full(57, np.nan)) is None
+    assert best_spacing_index(np.full(57, np.nan)) is None

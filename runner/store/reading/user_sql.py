@@ -1,4 +1,4 @@
-"""SQL statements that users write: they can only read, within limits of time, rows and bytes."""
+"""SQL statements that users write. They can only read, within limits of time, rows and bytes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from runner.tables.frame import Column, ColumnKind, Frame, html_with_notes, shor
 MOST_SECONDS = 1_000_000
 """The longest time limit, in seconds. PostgreSQL counts no further than 2³¹ milliseconds."""
 GRACE_SECONDS = 0.5
-"""The time, in seconds, that a query has to notice that its time is up."""
+"""The grace period, in seconds, for a query to notice that its time is up."""
 LARGEST_ANSWER = 2**28
 """The largest number of bytes of all texts and blobs of an answer."""
 LARGEST_VALUE = 2**24
@@ -32,7 +32,7 @@ LONGEST_PATTERN = 1000
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000
 """The number of SQLite's instructions after which it checks whether the time is up."""
 ROWS_AT_ONCE = 100
-"""The number of rows that a server is asked for at a time. Rows on their way arrive even if they are no longer needed."""
+"""The number of rows that are requested from a server at a time. Requested rows arrive even if they are no longer needed."""
 READING_ACTIONS = {sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_RECURSIVE}
 READING_PRAGMAS = {"table_info", "table_xinfo", "table_list"}
 REFUSED_FUNCTIONS = {"load_extension"}
@@ -71,10 +71,10 @@ class Answer:
 
 
 class _TimeIsUp(Exception):
-    """SQLite stopped a query whose time is up."""
+    """SQLite stopped a query because its time is up."""
 
 
-def ask_sql(database: Database, text: str, limit: int, seconds: float) -> Answer:
+def answer_sql(database: Database, text: str, limit: int, seconds: float) -> Answer:
     """Return the answer to a query.
 
     Args:
@@ -84,23 +84,23 @@ def ask_sql(database: Database, text: str, limit: int, seconds: float) -> Answer
         seconds: the largest number of seconds, at most `MOST_SECONDS`.
 
     Raises:
-        QueryError: the query is wrong, takes too long, or would do more than read; or the number of seconds is out of bounds.
+        QueryError: the query is wrong, takes too long, or does more than read; or the number of seconds is out of bounds.
         StoreError: the database cannot be read.
     """
     if not 0 < seconds <= MOST_SECONDS:
         raise QueryError(f"seconds: must be a number > 0 and <= {MOST_SECONDS:,}, not {seconds!r}")
     if database.path is None:
         with database.reading() as connection:
-            names, rows = _ask_postgresql(connection, text, limit, seconds)
+            names, rows = _answer_from_postgresql(connection, text, limit, seconds)
     else:
         end = time.monotonic() + seconds
 
-        def ask(is_abandoned: Callable[[], bool]) -> Rows:
+        def answer(is_abandoned: Callable[[], bool]) -> Rows:
             with database.reading() as connection:
-                return _ask_sqlite(connection, text, limit, lambda: is_abandoned() or time.monotonic() > end)
+                return _answer_from_sqlite(connection, text, limit, lambda: is_abandoned() or time.monotonic() > end)
 
         try:
-            names, rows = _within_time(ask, seconds)
+            names, rows = _within_time(answer, seconds)
         except (TimeoutError, _TimeIsUp) as error:
             raise _timeout_error(seconds) from error
     if not names:
@@ -108,37 +108,37 @@ def ask_sql(database: Database, text: str, limit: int, seconds: float) -> Answer
     return Answer(_frame(names, rows[:limit]), len(rows) > limit)
 
 
-def _within_time(ask: Callable[[Callable[[], bool]], T], seconds: float) -> T:
-    """Call a function in a thread, and return its result or abandon it when its time is up.
+def _within_time(function: Callable[[Callable[[], bool]], T], seconds: float) -> T:
+    """Call a function in a thread, and return its result, or abandon the call when its time is up.
 
-    SQLite checks no clock within one call of a function such as `instr`, however long the call takes. Ctrl-C interrupts the
-    waiting at once.
+    A thread is needed because SQLite checks no clock within one call of a function such as `instr`, however long the call takes.
+    Ctrl-C interrupts the waiting at once.
 
     Args:
-        ask: the function. Its argument is a function that returns True once the call has been abandoned.
+        function: the function. Its argument is a function that returns True once the call has been abandoned.
         seconds: the number of seconds to wait.
 
     Raises:
         TimeoutError: the call took longer.
     """
     abandoned = threading.Event()
-    answer: Future[T] = Future()
+    result: Future[T] = Future()
 
     def work() -> None:
         try:
-            answer.set_result(ask(abandoned.is_set))
+            result.set_result(function(abandoned.is_set))
         except BaseException as error:
-            answer.set_exception(error)
+            result.set_exception(error)
 
     # A daemon thread does not keep the program from ending.
     threading.Thread(target=work, name="SQL", daemon=True).start()
     try:
-        return answer.result(seconds + GRACE_SECONDS)
+        return result.result(seconds + GRACE_SECONDS)
     finally:
         abandoned.set()
 
 
-def _ask_sqlite(connection: Connection, text: str, limit: int, is_over: Callable[[], bool]) -> Rows:
+def _answer_from_sqlite(connection: Connection, text: str, limit: int, is_over: Callable[[], bool]) -> Rows:
     raw = cast(sqlite3.Connection, connection.connection.driver_connection)
     raw.set_authorizer(_authorize)
     raw.set_progress_handler(is_over, INSTRUCTIONS_BETWEEN_CHECKS)
@@ -163,7 +163,7 @@ def _ask_sqlite(connection: Connection, text: str, limit: int, is_over: Callable
 
 
 def _authorize(action: int, first: str | None, second: str | None, schema: str | None, inside: str | None) -> int:
-    """Return whether SQLite may do an action of a statement; it asks before it runs the statement."""
+    """Return whether an action of a statement is allowed. SQLite calls this before it runs the statement."""
     if action == sqlite3.SQLITE_FUNCTION:
         return sqlite3.SQLITE_DENY if second in REFUSED_FUNCTIONS else sqlite3.SQLITE_OK
     if action == sqlite3.SQLITE_PRAGMA:
@@ -171,16 +171,16 @@ def _authorize(action: int, first: str | None, second: str | None, schema: str |
     return sqlite3.SQLITE_OK if action in READING_ACTIONS else sqlite3.SQLITE_DENY
 
 
-def _ask_postgresql(connection: Connection, text: str, limit: int, seconds: float) -> Rows:
-    """Declare a cursor for the query in the read-only transaction: PostgreSQL declares cursors only for queries that read."""
+def _answer_from_postgresql(connection: Connection, text: str, limit: int, seconds: float) -> Rows:
+    """Answer a query through a cursor in a read-only transaction. PostgreSQL declares cursors only for queries that read."""
     raw: Any = connection.connection.driver_connection
     end = time.monotonic() + seconds
     try:
         with raw.cursor() as cursor:
             cursor.execute(_time_limit(end, seconds))
             # PostgreSQL prepares one statement only.
-            cursor.execute(f"DECLARE asked NO SCROLL CURSOR FOR {text}".encode(), prepare=True)
-            cursor.execute("FETCH 0 FROM asked")
+            cursor.execute(f"DECLARE answer NO SCROLL CURSOR FOR {text}".encode(), prepare=True)
+            cursor.execute("FETCH 0 FROM answer")
             names = [column.name for column in cursor.description or ()]
             with closing(_postgresql_rows(cursor, limit, end, seconds)) as rows:
                 return names, _fetched(rows, limit)
@@ -196,12 +196,12 @@ def _ask_postgresql(connection: Connection, text: str, limit: int, seconds: floa
 
 
 def _postgresql_rows(cursor: Any, limit: int, end: float, seconds: float) -> Generator[Any, None, None]:
-    """Give the rows of the cursor, one more than the limit if there are more, without holding many of them in memory."""
+    """Yield the rows of the cursor, at most one more than the limit, without holding many of them in memory."""
     for first in range(0, limit + 1, ROWS_AT_ONCE):
         cursor.execute(_time_limit(end, seconds))
         requested = min(ROWS_AT_ONCE, limit + 1 - first)
         received = 0
-        with closing(cursor.stream(f"FETCH {requested} FROM asked")) as rows:
+        with closing(cursor.stream(f"FETCH {requested} FROM answer")) as rows:
             for row in rows:
                 received += 1
                 yield row
@@ -226,7 +226,7 @@ def _timeout_error(seconds: float) -> QueryError:
 
 
 def _fetched(rows: Iterable[Any], limit: int) -> list[Any]:
-    """Return rows, one more than the limit if there are more.
+    """Return rows, at most one more than the limit.
 
     Raises:
         QueryError: their texts and blobs have more than `LARGEST_ANSWER` bytes.
@@ -244,7 +244,7 @@ def _fetched(rows: Iterable[Any], limit: int) -> list[Any]:
 def _frame(names: Sequence[str], rows: Sequence[Sequence[Any]]) -> Frame:
     """Return rows as a table whose columns have the narrowest kinds that hold their values.
 
-    A column gets a number behind its name if another column has the name already.
+    If an earlier column has the same name, a number is appended to the name.
     """
     kinds: list[tuple[set[type], ColumnKind]] = [({bool}, "truth"), ({int}, "integer"), ({int, float}, "number")]
     columns: dict[str, Column] = {}
