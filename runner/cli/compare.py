@@ -7,30 +7,37 @@ from collections.abc import Iterator
 
 import click
 
-from runner.cli.terminal.database_option import db_option
-from runner.cli.terminal.option_types import WholeNumber
-from runner.cli.terminal.output_options import format_option, write
+from runner.cli.terminal.options import WholeNumber, db_option, format_option
+from runner.cli.terminal.quantities import counted
+from runner.cli.terminal.tables import write_frame
 from runner.results.comparison import Comparison
 from runner.results.results_database import ResultsDatabase
-from runner.tables.frame import MOST_ROWS, Frame, text_of
+from runner.tables.frame import MOST_ROWS, text_of
 
-SHOWN = 20
-VALUES = 4
+MOST_PAIRS = 20
+MOST_VALUES = 4
+"""Largest number of values of a column that the summary lists for one side."""
 
 
-@click.command(short_help="Set two experiments or filters side by side.")
+@click.command()
 @click.argument("a")
 @click.argument("b")
 @db_option
 @click.option(
-    "--limit", type=WholeNumber(0, MOST_ROWS), default=SHOWN, show_default=True, metavar="N", help="How many pairs as a table."
+    "--limit",
+    type=WholeNumber(0, MOST_ROWS),
+    default=MOST_PAIRS,
+    show_default=True,
+    metavar="N",
+    help="Largest number of pairs in a table.",
 )
 @format_option
 def compare(a: str, b: str, db: str, limit: int, form: str) -> None:
-    """Set two experiments, or the runs of two filters, side by side: which runs belong together, and what became of each.
+    """Compare two experiments, or the runs that two filters select.
 
-    A and B are an experiment's name or number, or a filter. Runs belong together that are the same in everything but in what no
-    run of A has in common with any of B: the optimizer, say. The other formats write all pairs.
+    A and B are each the name or number of an experiment, or a filter. The command first finds the columns in which A and B have
+    no value in common, such as the optimizer. It pairs each run of A with the run of B that is the same in all other columns, and
+    compares their outcomes and final values. A table shows the pairs that differ most; the other formats have all pairs.
 
     \b
     Examples:
@@ -39,47 +46,38 @@ def compare(a: str, b: str, db: str, limit: int, form: str) -> None:
     """
     with ResultsDatabase(db) as database:
         comparison = database.compare(a, b)
+    pairs = comparison.matched
     if form != "table":
-        write(comparison.matched, form)
+        write_frame(pairs, form)
         return
     for line in _summary(comparison, a, b):
         click.echo(line)
-    if len(comparison.matched) and limit:
+    if len(pairs) and limit:
+        differences = pairs.columns[-1].listed()
+        # Pairs whose difference is NaN come last.
+        order = sorted(range(len(pairs)), key=lambda place: 1.0 if math.isnan(differences[place]) else -abs(differences[place]))
         click.echo()
-        write(_largest(comparison.matched, limit), form)
+        write_frame(pairs.taken(order[:limit]), form)
 
 
 def _summary(comparison: Comparison, a: str, b: str) -> Iterator[str]:
     yield f"A: {text_of(a)}"
     yield f"B: {text_of(b)}"
-    for name, (left, right) in comparison.differ.items():
+    for name, (values_a, values_b) in comparison.differ.items():
         if name != "start_id":
-            yield f"they differ in {text_of(name)}: {_few(left)} | {_few(right)}"
-    counts = (len(comparison.matched), len(comparison.only_a), len(comparison.only_b))
-    yield f"{_many(counts[0], 'pair')}; {_many(counts[1], 'run')} only in A, {counts[2]:,} only in B"
+            yield f"A and B differ in {text_of(name)}: {_first_values(values_a)} | {_first_values(values_b)}"
+    pairs, only_a, only_b = len(comparison.matched), len(comparison.only_a), len(comparison.only_b)
+    yield f"{counted(pairs, 'pair')}; {counted(only_a, 'run')} only in A, {only_b:,} only in B"
     if comparison.several:
-        have, are = ("has", "is") if comparison.several == 1 else ("have", "are")
-        several = _many(comparison.several, "combination")
-        yield f"{several} {have} several runs on one side, and {are} left out; a filter may tell them apart"
-    if len(comparison.matched):
-        lower_a, lower_b, neither = comparison.lower
-        times = [_many(count, "time") for count in (lower_a, lower_b, neither)]
-        yield f"the final value is lower in A {times[0]}, in B {times[1]}, in neither {times[2]}"
-        for (one, other), count in sorted(comparison.outcomes.items(), key=lambda item: -item[1]):
-            yield f"  {count:>8,}  {text_of(one)}" + (" in both" if one == other else f" in A, {text_of(other)} in B")
+        several = counted(comparison.several, "combination")
+        yield f"not compared: {several} of values with several runs in A or in B; a narrower filter may select one run"
+    if pairs:
+        lower_a, lower_b, neither = (counted(count, "pair") for count in comparison.lower)
+        yield f"the final value is lower in A for {lower_a}, in B for {lower_b}, in neither for {neither}"
+        for (in_a, in_b), count in sorted(comparison.outcomes.items(), key=lambda item: -item[1]):
+            yield f"  {count:>8,}  {text_of(in_a)}" + (" in both" if in_a == in_b else f" in A, {text_of(in_b)} in B")
 
 
-def _many(count: int, what: str) -> str:
-    return f"{count:,} {what}{'' if count == 1 else 's'}"
-
-
-def _few(values: tuple[object, ...]) -> str:
-    shown = ", ".join("none" if each is None else text_of(each) for each in values[:VALUES])
-    return shown + (f", … ({len(values):,})" if len(values) > VALUES else "")
-
-
-def _largest(frame: Frame, limit: int) -> Frame:
-    """Return the pairs with the largest differences."""
-    differences = frame.columns[-1].listed()
-    order = sorted(range(len(frame)), key=lambda place: 1.0 if math.isnan(differences[place]) else -abs(differences[place]))
-    return frame.taken(order[:limit])
+def _first_values(values: tuple[object, ...]) -> str:
+    shown = ", ".join("none" if each is None else text_of(each) for each in values[:MOST_VALUES])
+    return shown + (f", … ({len(values):,} values)" if len(values) > MOST_VALUES else "")

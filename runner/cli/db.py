@@ -1,4 +1,4 @@
-"""`runner db`: looking after a database."""
+"""`runner db`: the maintenance of a database."""
 
 from __future__ import annotations
 
@@ -11,18 +11,17 @@ from dataclasses import asdict
 import click
 
 from runner.cli.terminal.command_groups import Group
-from runner.cli.terminal.database_option import db_option, size_in_words
-from runner.cli.terminal.output_options import brief_format_option
-from runner.cli.terminal.progress import many_runs
+from runner.cli.terminal.options import brief_format_option, db_option
+from runner.cli.terminal.quantities import counted, size_text
 from runner.errors import OutdatedDatabase
 from runner.results.results_database import ResultsDatabase
 from runner.store.urls import without_password
 from runner.tables.readable import date
 
 
-@click.group(cls=Group, short_help="Look after a database: info, backup, upgrade, copy, vacuum.")
+@click.group(cls=Group)
 def db() -> None:
-    """Look after a results database.
+    """Maintain a results database.
 
     \b
     Examples:
@@ -32,83 +31,87 @@ def db() -> None:
     """
 
 
-@db.command(short_help="Say what it is, its size and what it holds.")
+@db.command()
 @db_option
 @brief_format_option
 def info(db: str, form: str) -> None:
-    """Say what a database is, how large, what it holds, and who is computing just now.
+    """Show the system, schema, size and content of a database.
+
+    The processes that are computing runs for it are listed too.
 
     \b
     Example:
       runner db info
     """
-    with _quiet(db) as database:
-        found = database.facts()
+    with _open_outdated(db) as database:
+        facts = database.facts()
     if form == "json":
-        click.echo(json.dumps(asdict(found), indent=2))
+        click.echo(json.dumps(asdict(facts), indent=2))
         return
-    free = found.free_bytes
+    first, last = facts.first_run_at, facts.last_run_at
     lines = {
-        "database": found.name,
-        "kept by": found.system,
-        "schema": found.schema,
-        "size": size_in_words(found.bytes) + (f", of which {size_in_words(free)} are free" if free else ""),
-        "experiments": f"{found.experiments:,}",
-        "runs": f"{found.runs:,}" + (f", and {found.superseded:,} superseded" if found.superseded else ""),
-        "iterates": f"{found.iterates:,}",
-        "stored": _span(found.first_run_at, found.last_run_at),
-        "at work": ", ".join(found.at_work) or "nobody",
+        "database": facts.name,
+        "system": facts.system,
+        "schema": facts.schema,
+        "size": size_text(facts.bytes) + (f", of which {size_text(facts.free_bytes)} are free" if facts.free_bytes else ""),
+        "experiments": f"{facts.experiments:,}",
+        "runs": f"{facts.runs:,}" + (f", and {facts.superseded:,} superseded" if facts.superseded else ""),
+        "iterates": f"{facts.iterates:,}",
+        "stored": "no run" if first is None or last is None else f"{date(first)} to {date(last)} UTC",
+        "computing": ", ".join(facts.at_work) or "no process",
     }
     click.echo("\n".join(f"{name:12}  {value}" for name, value in lines.items()))
-    if found.outdated:
-        click.echo(found.outdated)
+    if facts.outdated:
+        click.echo(facts.outdated)
 
 
-@db.command(short_help="Copy the file, while others may be using it.")
+@db.command()
 @click.argument("file", required=False)
 @db_option
 def backup(file: str | None, db: str) -> None:
-    """Copy a database file as of one instant, while others may be using it.
+    """Copy a database file while others may be using it.
 
-    Without a name the copy goes beside the file, with its schema and the date in its name. No file is ever overwritten.
+    The copy has the state of one instant. Without FILE it is written beside the database, with schema and date in its name. No
+    file is overwritten.
 
     \b
     Examples:
       runner db backup
       runner db backup /media/safe/runner.db
     """
-    with _quiet(db) as database:
+    with _open_outdated(db) as database:
         click.echo(f"copied to {database.backup(file)}")
 
 
-@db.command(short_help="Bring an older database to today's schema.")
+@db.command()
 @db_option
 def upgrade(db: str) -> None:
-    """Bring a database that an older version of runner made to today's schema, in one transaction.
+    """Upgrade a database of an older version to the current schema.
 
-    A file is copied first, as `runner db backup` does; a server has backups of its own.
+    The upgrade is one transaction. A file is backed up first, as by `runner db backup`. A server has backups of its own.
 
     \b
     Example:
       runner db upgrade --db results/runner.db
     """
-    with _quiet(db) as database:
+    with _open_outdated(db) as database:
         before = database.facts().schema
         backup = database.upgrade()
         after = database.facts().schema
     if before == after:
-        click.echo(f"{database.name}: has schema {after} already")
+        click.echo(f"{database.name}: already has schema {after}")
     else:
-        click.echo(f"{database.name}: upgraded from schema {before} to {after}" + (f"; before: {backup}" if backup else ""))
+        click.echo(f"{database.name}: upgraded from schema {before} to {after}" + (f"; backup: {backup}" if backup else ""))
 
 
-@db.command(short_help="Copy everything into a new database, a file or on a server.")
+@db.command()
 @click.argument("target", metavar="PATH|URL")
 @db_option
 def copy(target: str, db: str) -> None:
-    """Copy everything into a new or empty database: from file to file, to PostgreSQL, and back.
+    """Copy everything into a new or empty database.
 
-    Every bit of every trajectory is the same there; the copy is verified at the end, and has today's schema.
+    Source and target are each a file or a PostgreSQL database. Every bit of every trajectory is copied. The copy has the current
+    schema, and is verified at the end.
 
     \b
     Examples:
@@ -116,15 +119,17 @@ def copy(target: str, db: str) -> None:
       runner db copy postgresql+psycopg://user@host/name
       runner db copy --db postgresql+psycopg://user@host/name results/runner.db
     """
-    with _quiet(db) as database:
+    with _open_outdated(db) as database:
         rows = database.copy(target)
-    click.echo(f"{without_password(target)}: {many_runs(rows['run'])} copied, and verified")
+    click.echo(f"{without_password(target)}: {counted(rows['run'], 'run')} copied and verified")
 
 
-@db.command(short_help="Give the room of what was deleted back to the disk.")
+@db.command()
 @db_option
 def vacuum(db: str) -> None:
-    """Give the room of what was deleted back to the disk. It needs as much room again while it lasts.
+    """Return the disk space of deleted runs to the system.
+
+    In the meantime, the command needs as much free space as the database takes.
 
     \b
     Example:
@@ -132,18 +137,14 @@ def vacuum(db: str) -> None:
     """
     with ResultsDatabase(db) as database:
         before, after = database.vacuum()
-    click.echo(f"{database.name}: {size_in_words(before)} before, {size_in_words(after)} now")
+    click.echo(f"{database.name}: {size_text(before)} before, {size_text(after)} now")
 
 
 @contextmanager
-def _quiet(name: str) -> Iterator[ResultsDatabase]:
-    """Open a database, and say nothing of its being old: who looks after it knows, or is about to mend it."""
+def _open_outdated(name: str) -> Iterator[ResultsDatabase]:
+    """Open a database without the warning that it is outdated, since these commands report or change its schema."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutdatedDatabase)
         database = ResultsDatabase(name)
     with database:
         yield database
-
-
-def _span(first: float | None, last: float | None) -> str:
-    return "nothing" if first is None or last is None else f"{date(first)} to {date(last)} UTC"

@@ -6,36 +6,38 @@ from pathlib import Path
 
 import click
 
-from runner.cli.terminal.database_option import db_option
-from runner.cli.terminal.option_types import OneOf
-from runner.cli.terminal.output_options import where_option
+from runner.cli.terminal.options import OneOf, db_option, where_option
+from runner.cli.terminal.quantities import counted
 from runner.errors import QueryError
 from runner.results.results_database import ResultsDatabase
 
 
-@click.command(short_help="Write runs or their steps into a file.")
+@click.command()
 @click.argument("what", type=OneOf(["runs", "steps"]), metavar="runs|steps")
 @click.argument("file", type=click.Path(path_type=Path))
 @db_option
 @where_option
-@click.option("--columns", metavar="NAMES", help="Of runs: which columns and parameters, e.g. id,learning_rate,outcome.")
-@click.option("--series", metavar="NAMES", help="Of steps: which of value,gradient_norm,x,gradient.")
+@click.option("--columns", metavar="NAMES", help="For runs: write these columns and parameters, e.g. id,learning_rate,outcome.")
+@click.option("--series", metavar="NAMES", help="For steps: write some of value,gradient_norm,x,gradient.")
 def export(what: str, file: Path, db: str, where: str | None, columns: str | None, series: str | None) -> None:
-    """Write runs, or their steps, into a file that ends in .parquet, .csv, .jsonl (JSON lines) or .npz (NumPy arrays).
+    """Write runs or their steps into a file. Its name ends in .parquet, .csv, .jsonl (JSON lines) or .npz (NumPy arrays).
 
-    Every number is exact, NaN and infinities too; JSON has none, and says "NaN" and "Infinity". The file is there whole or not at
-    all, and memory stays bounded. Parquet needs python -m pip install 'gradient-runner[parquet]'.
+    Every number is exact. JSON has no NaN and no infinities, so JSON lines contain the texts "NaN" and "Infinity". The file
+    appears only when it is complete, and the memory in use is bounded. Parquet needs
+    `python -m pip install 'gradient-runner[parquet]'`.
 
     \b
     Examples:
       runner export runs runs.parquet
       runner export steps steps.npz --where 'experiment = "lr_sweep" and outcome = "converged"'
     """
-    if (series if what == "runs" else columns) is not None:
-        raise QueryError(f"--{'series' if what == 'runs' else 'columns'}: is not for {what}")
+    if what == "runs" and series is not None:
+        raise QueryError("--series: allowed only for `export steps`")
+    if what == "steps" and columns is not None:
+        raise QueryError("--columns: allowed only for `export runs`")
     with ResultsDatabase(db) as database:
         if what == "runs":
-            count, noun = database.export_runs(file, where=where, columns=columns), "run"
+            written = counted(database.export_runs(file, where=where, columns=columns), "run")
         else:
-            count, noun = database.export_steps(file, where=where, series=series), "iterate"
-    click.echo(f"wrote {count:,} {noun}{'' if count == 1 else 's'} to {file}")
+            written = counted(database.export_steps(file, where=where, series=series), "iterate")
+    click.echo(f"wrote {written} to {file}")

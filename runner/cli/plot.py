@@ -6,30 +6,29 @@ from pathlib import Path
 
 import click
 
-from runner.cli.terminal.database_option import db_option
-from runner.cli.terminal.output_options import plugin_option, where_option
+from runner.cli.terminal.options import db_option, plugin_option, where_option
 from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import printable, printable_lines
 
 
-@click.command(short_help="Draw a figure of an experiment from the database.")
+@click.command()
 @click.argument("experiment")
-@click.option("--figure", required=True, metavar="NAME", help="Which figure; `runner plugins` lists them.")
+@click.option("--figure", required=True, metavar="NAME", help="Draw this figure; `runner plugins` lists them.")
 @click.option(
     "-o",
     "--output",
     type=click.Path(path_type=Path),
     metavar="FILE",
-    help="Where to write: .svg, .png or .pdf.  [default: EXPERIMENT-FIGURE.svg]",
+    help="Write to this file: .svg, .png or .pdf.  [default: EXPERIMENT-FIGURE.svg]",
 )
 @db_option
 @where_option
 @plugin_option
 def plot(experiment: str, figure: str, output: Path | None, db: str, where: str | None, plugins: tuple[Path, ...]) -> None:
-    """Draw a figure of an experiment from the database alone, and print its caption.
+    """Draw a figure of an experiment from the database, and print its caption.
 
-    EXPERIMENT is a name, for the one of that name that was run last, or a number, as `runner list` shows it. The same database
-    and versions give the same bytes.
+    EXPERIMENT is a name or a number; `runner list` shows both. A name stands for the experiment of that name that was run last.
+    The same database and the same versions of the software give the same bytes.
 
     \b
     Examples:
@@ -38,8 +37,8 @@ def plot(experiment: str, figure: str, output: Path | None, db: str, where: str 
     """
     path = output or Path(f"{experiment}-{figure}.svg")
     with ResultsDatabase(db) as database:
-        caption, *complaints = database.plot(path, figure, experiment, where=where, plugins=plugins)
-    for complaint in complaints:
-        click.echo(f"warning: {printable(complaint)}", err=True)
+        caption, *problems = database.plot(path, figure, experiment, where=where, plugins=plugins)
+    for problem in problems:
+        click.echo(f"warning: {printable(problem)}", err=True)
     click.echo(printable_lines(caption))
     click.echo(f"wrote {path}")

@@ -6,19 +6,26 @@ from pathlib import Path
 
 import click
 
-from runner.cli.terminal.database_option import RESULTS, db_option
-from runner.cli.terminal.output_options import plugin_option, where_option
+from runner.cli.terminal.options import RESULTS_FOLDER, db_option, plugin_option, where_option
 from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import printable
 
 
-@click.command(short_help="Write an experiment's report again, from the database.")
+@click.command()
 @click.argument("experiment")
 @click.option(
-    "-o", "--output", type=click.Path(path_type=Path), metavar="FOLDER", help="Where to write.  [default: results/EXPERIMENT]"
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    metavar="FOLDER",
+    help="Write to this folder.  [default: results/EXPERIMENT]",
 )
 @click.option(
-    "--figure", "figures", multiple=True, metavar="NAME", help="Which figure; may be repeated.  [default: as in its file]"
+    "--figure",
+    "figures",
+    multiple=True,
+    metavar="NAME",
+    help="Draw this figure; may be repeated.  [default: the figures of the experiment file]",
 )
 @db_option
 @where_option
@@ -31,10 +38,10 @@ def report(
     where: str | None,
     plugins: tuple[Path, ...],
 ) -> None:
-    """Write an experiment's report again, from the database alone: the page, its pictures and tables.
+    """Write an experiment's report again, from the database: the page, its pictures and its tables.
 
-    EXPERIMENT is a name, for the one of that name that was run last, or a number, as `runner list` shows it. The same database
-    and versions give the same bytes.
+    EXPERIMENT is a name or a number; `runner list` shows both. A name stands for the experiment of that name that was run last.
+    The same database and the same versions of the software give the same bytes.
 
     \b
     Examples:
@@ -42,9 +49,8 @@ def report(
       runner report 3 --where 'outcome = "converged"' -o converged
     """
     with ResultsDatabase(db) as database:
-        written = database.report(
-            output or RESULTS / experiment, experiment, where=where, figures=figures or None, plugins=plugins
-        )
+        folder = output or RESULTS_FOLDER / experiment
+        written = database.report(folder, experiment, where=where, figures=figures or None, plugins=plugins)
     for warning in written.warnings:
         click.echo(f"warning: {printable(warning)}", err=True)
     click.echo(f"report: {written.page}")

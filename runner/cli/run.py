@@ -1,23 +1,23 @@
-"""`runner run`."""
+"""`runner run`, and the plan and the summary that it prints."""
 
 from __future__ import annotations
 
 import json
+import math
 import shlex
+from collections.abc import Sequence
 from contextlib import closing
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.analysis.learning_rates import rate_sweeps
-from runner.analysis.summary import count_outcomes, summarize
-from runner.cli.terminal.database_option import RESULTS, db_option
-from runner.cli.terminal.option_types import WholeNumber
-from runner.cli.terminal.output_options import brief_format_option
-from runner.cli.terminal.progress import QuietProgress, many_runs, progress_observer
-from runner.cli.terminal.run_summary import as_dict, changed_lines, more_rows, plan_lines, rates_as_dict, row_as_dict, table_lines
+from runner.analysis.learning_rates import rate_sweeps, rates_row
+from runner.analysis.summary import SummaryRow, count_outcomes, summarize, summary_table
+from runner.cli.terminal.options import RESULTS_FOLDER, WholeNumber, brief_format_option, db_option
+from runner.cli.terminal.progress import QuietProgress, progress_observer
+from runner.cli.terminal.quantities import counted
+from runner.cli.terminal.tables import NarrowLayout, table_lines
 from runner.contracts.figure import Results
 from runner.contracts.outcomes import Outcome
 from runner.errors import ExperimentError
@@ -27,23 +27,17 @@ from runner.registry.registry import Registry
 from runner.report.experiment_report import find_figures, report
 from runner.store.reading.stored_results import read_results
 from runner.store.writing.recording import Store
+from runner.tables.text_formats import json_value
 
 if TYPE_CHECKING:
     from runner.report.page import WrittenReport
 
 
 SOME_FAILED = 1
-
-
-@dataclass(frozen=True)
-class _Told:
-    """How much is said, and how."""
-
-    quiet: bool
-    as_json: bool
-
-    def observer(self) -> QuietProgress:
-        return QuietProgress() if self.quiet or self.as_json else progress_observer()
+MOST_SUMMARY_ROWS = 24
+"""Number of rows of the summary that leave the lines below it on the screen."""
+HIDE_FIRST = ("behaviour", "median value", "outcomes", "runs", "median gap")
+NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 
 
 @click.command()
@@ -53,19 +47,19 @@ class _Told:
     "--results",
     type=click.Path(path_type=Path),
     metavar="FOLDER",
-    default=RESULTS,
+    default=RESULTS_FOLDER,
     show_default=True,
-    help="The reports' folder.",
+    help="The folder for the reports.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Report what would be computed, and compute no run. Plugin files are executed.")
-@click.option("--executor", metavar="NAME", help="Where to compute, instead of where [execution] says; e.g. processes.")
-@click.option("--jobs", type=WholeNumber(), metavar="N", help="How many worker processes; for an executor with that parameter.")
-@click.option("--rerun", is_flag=True, help="Compute every run again; the old ones are kept as superseded.")
+@click.option("--dry-run", is_flag=True, help="Print the plan and compute no run. Plugin files are executed.")
+@click.option("--executor", metavar="NAME", help="Compute with this executor, e.g. processes, instead of the file's.")
+@click.option("--jobs", type=WholeNumber(), metavar="N", help="Number of worker processes, for an executor with that parameter.")
+@click.option("--rerun", is_flag=True, help="Compute every run again; the old runs are kept as superseded.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed and timed-out runs again.")
 @click.option("--fail-fast", is_flag=True, help="Stop after the first batch with a failed run.")
 @click.option("--no-report", is_flag=True, help="Write no report.")
-@click.option("--quiet", "-q", is_flag=True, help="Say nothing but warnings and errors.")
+@click.option("--quiet", "-q", is_flag=True, help="Print only warnings and errors.")
 @brief_format_option
 def run(
     file: Path,
@@ -82,9 +76,9 @@ def run(
     quiet: bool,
     form: str,
 ) -> int:
-    """Run an experiment: compute what is missing, store every step, write the report.
+    """Run an experiment: compute the missing runs, store every step, write the report.
 
-    The same command again computes only what is not stored yet, so it also goes on after an interruption.
+    The same command again computes only what is not stored yet. After an interruption it computes the rest.
 
     \b
     Examples:
@@ -93,74 +87,147 @@ def run(
       runner run experiments/lr_sweep.toml --executor processes --jobs 4
       runner run experiments/lr_sweep.toml --set optimizer.gradient_descent.learning_rate=0.1,0.2
     """
-    told = _Told(quiet, form == "json")
     choices = Choices(overrides, rerun, retry_failed, fail_fast, executor, jobs)
-    catalogue = Registry()
+    registry = Registry()
+    as_json = form == "json"
+    as_text = not as_json and not quiet
     with closing(Store(db)) as store:
-        plan = make_plan(read(file, catalogue, choices), store, choices)
-        figures, errors = find_figures(() if no_report else plan.experiment.figures, catalogue)
+        database = store.database.name
+        plan = make_plan(read(file, registry, choices), store, choices)
+        figures, errors = find_figures(() if no_report else plan.experiment.figures, registry)
         if errors:
             raise ExperimentError(str(plan.experiment.path), [f"report.figures[{place}]: {error}" for place, error in errors])
         if dry_run:
-            _say_plan(plan, store.database.name, told)
+            if as_json:
+                click.echo(json.dumps(_summary(plan, None, database), indent=2))
+            elif as_text:
+                click.echo("\n".join(_plan_lines(plan, database)))
             return 0
-        _say_changes(plan, told)
-        with told.observer() as observer:
-            finished = execute(plan, store, catalogue, choices, observer)
-        stored = read_results(store.database, finished.experiment, catalogue)
-        folder = results / plan.experiment.name
-        written = None if no_report else report(stored, figures, folder, _command(file, overrides))
-        _say_results(plan, finished, stored, written, store.database.name, told)
+        if as_text:
+            for line in _changed_lines(plan):
+                click.echo(line, err=True)
+        with progress_observer() if as_text else QuietProgress() as observer:
+            finished = execute(plan, store, registry, choices, observer)
+        stored = read_results(store.database, finished.experiment, registry)
+        written = None
+        if not no_report:
+            settings = [word for override in overrides for word in ("--set", override)]
+            command = shlex.join(["runner", "run", str(file), *settings])
+            written = report(stored, figures, results / plan.experiment.name, command)
+            for warning in written.warnings:
+                click.echo(f"warning: {warning}", err=True)
+        if as_json:
+            click.echo(json.dumps(_summary(plan, finished, database, stored, written), indent=2))
+        elif as_text:
+            click.echo("\n".join(_result_lines(plan, finished, database, stored, written)))
         return SOME_FAILED if any(each.outcome == Outcome.FAILED for each in stored.runs) else 0
 
 
-def _command(file: Path, overrides: tuple[str, ...]) -> str:
-    return shlex.join(["runner", "run", str(file), *(word for each in overrides for word in ("--set", each))])
+def _plan_lines(plan: Plan, database: str) -> list[str]:
+    """Return the plan for people: the size of the grid, and the number of runs that are stored, to compute and skipped."""
+    experiment = plan.experiment
+    axes = (
+        (len(experiment.objectives), "objective"),
+        (len(experiment.gradients), "gradient backend"),
+        (len(experiment.optimizers), "optimizer setting"),
+        (len(experiment.starts[0]), "start"),
+    )
+    lines = [
+        f"{experiment.name}: {counted(len(plan.runs), 'run')} ({' × '.join(counted(*axis) for axis in axes)})",
+        f"  stored      {len(plan.stored):,} in {database}",
+        f"  to compute  {len(plan.todo):,}",
+    ]
+    if plan.repeated:
+        lines.append(f"  repeated    {plan.repeated:,} grid points are the same as others")
+    lines += [f"  skipped     {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
+    return lines + [f"  {line}" for line in _changed_lines(plan)]
 
 
-def _say_changes(plan: Plan, told: _Told) -> None:
-    if not told.as_json and not told.quiet:
-        for line in changed_lines(plan):
-            click.echo(line, err=True)
+def _changed_lines(plan: Plan) -> list[str]:
+    """Return a line for each plugin whose code has changed since runs of the grid were stored."""
+    return [
+        f"the code of {plugin} has changed: {counted(count, 'stored run')} will be computed again and superseded"
+        for plugin, count in plan.changed.items()
+    ]
 
 
-def _say_plan(plan: Plan, database: str, told: _Told) -> None:
-    if told.as_json:
-        click.echo(json.dumps(as_dict(plan, None, database), indent=2))
-    elif not told.quiet:
-        click.echo("\n".join(plan_lines(plan, database)))
-
-
-def _say_results(
-    plan: Plan, finished: Finished, stored: Results, written: WrittenReport | None, database: str, told: _Told
-) -> None:
-    rows = summarize(stored.runs)
-    complaints = written.warnings if written else ()
-    for warning in complaints:
-        click.echo(f"warning: {warning}", err=True)
-    if told.as_json:
-        page = str(written.page) if written else None
-        summary = {**as_dict(plan, finished, database), "summary": [row_as_dict(row) for row in rows], "report": page}
-        summary["rates"] = [rates_as_dict(sweep) for sweep in rate_sweeps(stored)]
-        summary["warnings"] = [*finished.warnings, *complaints]
-        click.echo(json.dumps(summary, indent=2))
-    elif not told.quiet:
-        more = more_rows(rows, written.page if written else None)
-        click.echo("\n".join([*table_lines(rows), *more, *_closing_lines(plan, finished, stored, written, database)]))
-
-
-def _closing_lines(plan: Plan, finished: Finished, stored: Results, written: WrittenReport | None, database: str) -> list[str]:
-    computed = finished.outcomes.total()
-    outcomes = ", ".join(f"{count:,} {outcome}" for outcome, count in count_outcomes(stored.runs).items())
-    lines = ["", f"{many_runs(len(stored.runs))}: {outcomes}"]
-    lines += [f"{many_runs(computed)} computed, {len(stored.runs) - computed:,} stored already; database: {database}"]
+def _result_lines(plan: Plan, finished: Finished, database: str, stored: Results, written: WrittenReport | None) -> list[str]:
+    """Return the results for people: a table of the best settings, and the counts of runs."""
+    lines = summary_lines(summarize(stored.runs), "--format json" if written is None else "the report")
+    computed, outcomes = finished.outcomes.total(), count_outcomes(stored.runs)
+    lines += ["", f"{counted(len(stored.runs), 'run')}: {', '.join(f'{count:,} {name}' for name, count in outcomes.items())}"]
+    lines.append(f"{counted(computed, 'run')} computed, {len(stored.runs) - computed:,} already stored; database: {database}")
     lines += [f"skipped {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
-    left = len(plan.runs) - len(stored.runs)
-    if left > 0:
-        lines.append(f"{many_runs(left)} still to compute; the same command again does")
-    failed = count_outcomes(stored.runs).get(Outcome.FAILED, 0)
+    missing = len(plan.runs) - len(stored.runs)
+    if missing > 0:
+        lines.append(f"{counted(missing, 'run')} still to compute; to compute the rest, repeat the command")
+    failed = outcomes.get(Outcome.FAILED, 0)
     if failed:
-        lines.append(f"{many_runs(failed)} failed; the errors are stored, and --retry-failed computes again")
-    if written:
-        lines.append(f"report: {written.page}")
-    return lines
+        lines.append(f"{counted(failed, 'run')} failed; the errors are stored; to compute these runs again, use --retry-failed")
+    return [*lines, f"report: {written.page}"] if written else lines
+
+
+def summary_lines(rows: Sequence[SummaryRow], place_of_rest: str) -> list[str]:
+    """Return the table of the best settings, with a row for each objective, gradient backend and optimizer.
+
+    A terminal that is too narrow gets fewer columns. Only the first `MOST_SUMMARY_ROWS` rows are shown.
+
+    Args:
+        rows: the rows.
+        place_of_rest: where the other rows can be seen.
+    """
+    header, cells = summary_table(rows[:MOST_SUMMARY_ROWS])
+    # The column of gradient backends is informative only if there are several.
+    shown = [place for place, name in enumerate(header) if name != "gradient" or len({row.gradient for row in rows}) > 1]
+    table = [[row[place] for place in shown] for row in (header, *cells)]
+    lines = table_lines(table, NarrowLayout(HIDE_FIRST), [name in NUMBERS for name in table[0]])
+    more = len(rows) - MOST_SUMMARY_ROWS
+    return [*lines, f"… and {counted(more, 'more row')}; {place_of_rest} shows all"] if more > 0 else lines
+
+
+def _summary(
+    plan: Plan, finished: Finished | None, database: str, stored: Results | None = None, written: WrittenReport | None = None
+) -> dict[str, object]:
+    """Return the plan for programs, and with the results of a finished sweep also these. Missing numbers are null."""
+    computed = finished.outcomes if finished else {}
+    summary: dict[str, object] = {
+        "experiment": plan.experiment.name,
+        "database": database,
+        "runs": len(plan.runs),
+        "stored_before": len(plan.stored),
+        "to_compute": len(plan.todo),
+        "repeated": plan.repeated,
+        "skipped": [{"combination": each.combination, "reason": each.reason, "runs": each.runs} for each in plan.skipped],
+        "changed": dict(plan.changed),
+        "computed": {outcome.value: count for outcome, count in computed.items()},
+        "warnings": [*(finished.warnings if finished else ()), *(written.warnings if written else ())],
+    }
+    if stored is not None:
+        summary["summary"] = [_summary_row(row) for row in summarize(stored.runs)]
+        summary["report"] = str(written.page) if written else None
+        summary["rates"] = [{key: _finite(value) for key, value in rates_row(sweep).items()} for sweep in rate_sweeps(stored)]
+    return summary
+
+
+def _summary_row(row: SummaryRow) -> dict[str, object]:
+    best = row.best
+    return {
+        "objective": row.objective,
+        "gradient": row.gradient,
+        "optimizer": row.optimizer,
+        "runs": row.runs,
+        "outcomes": dict(row.outcomes),
+        "behaviours": dict(row.behaviours),
+        "best": best
+        and {
+            "setting": {key: json_value(best.parameters[key]) for key in best.varied},
+            "converged": best.converged,
+            "median_steps": _finite(best.median_steps),
+            "median_gap": _finite(best.median_gap),
+            "median_value": _finite(best.median_value),
+        },
+    }
+
+
+def _finite(value: str | float) -> str | float | None:
+    return value if isinstance(value, str) or math.isfinite(value) else None

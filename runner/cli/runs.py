@@ -5,38 +5,38 @@ from __future__ import annotations
 import math
 import re
 from collections import Counter
-from collections.abc import Mapping
 from dataclasses import replace
 
 import click
 
-from runner.cli.terminal.database_option import db_option
-from runner.cli.terminal.option_types import WholeNumber
-from runner.cli.terminal.output_options import EVERYTHING, format_option, where_option, write, write_all
-from runner.cli.terminal.table_layout import Habits
+from runner.cli.terminal.options import WholeNumber, db_option, format_option, where_option
+from runner.cli.terminal.tables import WIDEN_OR_CSV, NarrowLayout, write_frame, write_frames
 from runner.results.results_database import ResultsDatabase
 from runner.store.run_columns import RUN_COLUMNS
 from runner.tables.frame import MOST_ROWS, Column, Frame
 
-SHOWN = 20
+MOST_SHOWN = 20
 ALWAYS = tuple(column.name for column in RUN_COLUMNS if column.shown == "always")
 IF_DIFFERENT = tuple(column.name for column in RUN_COLUMNS if column.shown == "if different")
 LAST = tuple(column.name for column in RUN_COLUMNS if column.is_result and column.name in (*ALWAYS, *IF_DIFFERENT))
 
 
-@click.command(short_help="Show runs as a table.")
+@click.command()
 @db_option
 @where_option
-@click.option("--sort", metavar="NAMES", help="In which order, e.g. final_value,-steps; - puts the largest first.")
-@click.option("--columns", metavar="NAMES", help="Which columns and parameters, e.g. id,learning_rate,outcome.")
+@click.option("--sort", metavar="NAMES", help="Sort by columns, e.g. final_value,-steps; - sorts in descending order.")
+@click.option("--columns", metavar="NAMES", help="Show these columns and parameters, e.g. id,learning_rate,outcome.")
 @click.option(
-    "--limit", type=WholeNumber(0, MOST_ROWS), metavar="N", help=f"How many at most.  [default: {SHOWN} as a table, else all]"
+    "--limit",
+    type=WholeNumber(0, MOST_ROWS),
+    metavar="N",
+    help=f"Largest number of runs.  [default: {MOST_SHOWN} for a table, else all]",
 )
 @format_option
 def runs(db: str, where: str | None, sort: str | None, columns: str | None, limit: int | None, form: str) -> None:
-    """Show runs: all, or those that a filter names.
+    """Show all runs, or those that a filter selects.
 
-    As a table it shows the columns that tell the runs apart; the other formats write all.
+    A table has the results and the columns in which the runs differ. The other formats have all columns.
 
     \b
     Examples:
@@ -46,45 +46,45 @@ def runs(db: str, where: str | None, sort: str | None, columns: str | None, limi
     """
     with ResultsDatabase(db) as database:
         if form != "table":
-            write_all(database.run_frames(where, sort=sort, columns=columns, limit=limit), form)
+            write_frames(database.run_frames(where, sort=sort, columns=columns, limit=limit), form)
             return
-        found = database.runs(where, sort=sort, columns=columns, limit=SHOWN + 1 if limit is None else limit)
-    frame = found.head(SHOWN) if limit is None else found
-    shown = frame if columns is not None else _telling(frame, f"{where or ''} {sort or ''}")
-    write(shown, form, Habits(more=EVERYTHING) if columns is not None else _habits(shown))
+        found = database.runs(where, sort=sort, columns=columns, limit=MOST_SHOWN + 1 if limit is None else limit)
+    frame = found.head(MOST_SHOWN) if limit is None else found
+    if columns is not None:
+        write_frame(frame, form)
+    else:
+        chosen = _informative_columns(frame, {*re.findall(r"[\w.]+", f"{where or ''} {sort or ''}")})
+        (gaps,) = (column.listed() for column in chosen.columns if column.name == "final_gap")
+        has_gap = any(gap is not None and not math.isnan(gap) for gap in gaps)
+        parameters = [name for name in reversed(chosen.names) if name not in (*ALWAYS, *LAST)]
+        hide_later = ("final_value" if has_gap else "final_gap", *parameters)
+        write_frame(chosen, form, NarrowLayout(("identity", "behaviour"), hide_later=hide_later, hint=WIDEN_OR_CSV))
     if not len(frame) and limit != 0:
-        click.echo("there are no such runs" if where else "there are no runs", err=True)
+        click.echo("no run satisfies the filter" if where else "the database has no runs", err=True)
     if len(found) > len(frame):
-        click.echo(f"only the first {SHOWN}; --limit shows more", err=True)
+        click.echo(f"only the first {MOST_SHOWN} are shown; --limit shows more", err=True)
 
 
-def _telling(frame: Frame, asked: str) -> Frame:
-    """Return the columns that tell runs apart: those that differ, those that were asked for, and what came out."""
-    words = set(re.findall(r"[\w.]+", asked))
-    shown = [column for column in frame.columns if column.name in ALWAYS or _tells(column, words)]
-    bare = Counter(column.name.partition(".")[2] or column.name for column in shown)
+def _informative_columns(frame: Frame, mentioned: set[str]) -> Frame:
+    """Return the columns that are always shown, those in which runs differ, and those that the filter or the sorting mentions.
+
+    The results come last. A parameter is named without its plugin if no other shown column has the same name.
+    """
+
+    def is_informative(column: Column) -> bool:
+        kind, _, parameter = column.name.partition(".")
+        if column.name in ALWAYS or mentioned & {column.name, parameter}:
+            return True
+        if kind == "optimizer" and parameter and column.kind in ("integer", "number"):
+            return True
+        return (bool(parameter) or kind in IF_DIFFERENT) and kind != "rules" and len(set(column.listed()) - {None}) > 1
+
+    def short_name(column: Column) -> str:
+        return column.name.partition(".")[2] or column.name
+
+    shown = [column for column in frame.columns if is_informative(column)]
+    uses = Counter(map(short_name, shown))
     last = [column for column in shown if column.name in LAST]
-    return Frame([_short(column, bare) for column in shown if column not in last] + last)
-
-
-def _habits(frame: Frame) -> Habits:
-    """Return which columns can be missed: what stands elsewhere, then parameters, then results."""
-    (gaps,) = (column.listed() for column in frame.columns if column.name == "final_gap")
-    known = any(gap is not None and not math.isnan(gap) for gap in gaps)
-    parameters = [name for name in reversed(frame.names) if name not in (*ALWAYS, *LAST)]
-    return Habits(("identity", "behaviour"), then=("final_value" if known else "final_gap", *parameters), more=EVERYTHING)
-
-
-def _tells(column: Column, words: set[str]) -> bool:
-    kind, _, parameter = column.name.partition(".")
-    if words & {column.name, parameter}:
-        return True
-    if kind == "optimizer" and parameter and column.kind in ("integer", "number"):
-        return True
-    return (bool(parameter) or kind in IF_DIFFERENT) and kind != "rules" and len(set(column.listed()) - {None}) > 1
-
-
-def _short(column: Column, bare: Mapping[str, int]) -> Column:
-    """Return a column with a short heading, if no other has the same."""
-    name = column.name.partition(".")[2] or column.name
-    return replace(column, name=name if bare[name] == 1 else column.name)
+    first = [column for column in shown if column not in last]
+    renamed = [replace(each, name=short_name(each) if uses[short_name(each)] == 1 else each.name) for each in first]
+    return Frame(renamed + last)

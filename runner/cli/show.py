@@ -1,19 +1,17 @@
-"""`runner show`."""
+"""`runner show`: one run, with its trajectory in short."""
 
 from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import click
 
-from runner.cli.terminal.database_option import db_option
-from runner.cli.terminal.output_options import brief_format_option
-from runner.cli.terminal.sparkline import sparkline
-from runner.cli.terminal.table_layout import hanging
+from runner.cli.terminal.options import brief_format_option, db_option
+from runner.cli.terminal.tables import labelled_lines
 from runner.results.results_database import ResultsDatabase
 from runner.store.reading.run_record import SHOWN_COORDINATES, RunRecord, run_facts, title
 from runner.tables.frame import text_of
@@ -24,18 +22,23 @@ if TYPE_CHECKING:
     from runner.contracts.figure import Series
 
 
-WIDTH = 60
-ENDS = 3
+SPARKLINE_WIDTH = 60
+SHOWN_AT_EACH_END = 3
+"""Number of steps that are shown at the start and at the end of a trajectory."""
+BLOCKS = "▁▂▃▄▅▆▇█"
+NOT_FINITE = "×"
+LOG_SCALE_FROM = 100
+"""Positive values whose largest is more than this factor above the smallest are drawn on a logarithmic scale."""
 
 
-@click.command(short_help="Show everything that is known of a run.")
+@click.command()
 @click.argument("run")
 @db_option
 @brief_format_option
 def show(run: str, db: str, form: str) -> None:
-    """Show everything that is known of a run, and its trajectory in short.
+    """Show one run: its setting, its result and its trajectory in short.
 
-    RUN is a row number, or the beginning of an identity, as `runner runs` shows them.
+    RUN is the number of a run or the beginning of its identity; `runner runs` lists both.
 
     \b
     Examples:
@@ -45,39 +48,71 @@ def show(run: str, db: str, form: str) -> None:
     with ResultsDatabase(db) as database:
         record = database.run(run)
         if form == "json":
-            click.echo(json.dumps(_plain(asdict(record)), indent=2, allow_nan=False))
+            click.echo(json.dumps(_to_json(asdict(record)), indent=2, allow_nan=False))
             return
         ((_, series),) = database.trajectories(record.id)
-    for line in [title(record), *hanging([*run_facts(record)], "  "), "", *_trajectory(record, series)]:
+    for line in [title(record), *labelled_lines([*run_facts(record)], "  "), "", *_trajectory_lines(record, series)]:
         click.echo(line)
 
 
-def _plain(value: object) -> object:
+def _to_json(value: object) -> object:
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _to_json(each) for key, each in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_to_json(each) for each in value]
     return json_value(value)
 
 
-def _trajectory(record: RunRecord, series: Series) -> Iterator[str]:
-    """Give the first, the best and the last steps, and a line of all."""
+def _trajectory_lines(record: RunRecord, series: Series) -> Iterator[str]:
+    """Yield a sparkline of f − f* or f, and a table of the first, the best and the last steps."""
     count = len(series.value)
     if count == 0:
         yield "no step is stored"
         return
     values = series.value.tolist()
     name, heights = ("f − f*", [each - record.minimum.value for each in values]) if record.minimum else ("f", values)
-    scale, picture = sparkline(heights, WIDTH)
-    yield f"  {picture}  {name}{scale}"
-    places = sorted({*range(min(ENDS, count)), min(record.best_step, count - 1), *range(max(0, count - ENDS), count)})
+    is_logarithmic, blocks = sparkline(heights, SPARKLINE_WIDTH)
+    yield f"  {blocks}  {name}{' (log)' if is_logarithmic else ''}"
+    last = range(max(0, count - SHOWN_AT_EACH_END), count)
+    steps = sorted({*range(min(SHOWN_AT_EACH_END, count)), min(record.best_step, count - 1), *last})
     yield f"  {'step':>8}  {'f':>13}  {'‖∇f‖':>13}  x"
-    before = -1
-    for place in places:
-        if place > before + 1:
+    previous = -1
+    for step in steps:
+        if step > previous + 1:
             yield f"  {'…':>8}"
-        before = place
-        x = "" if series.x is None else point(series.x[place].tolist(), SHOWN_COORDINATES)
-        best = "  best" if place == record.best_step and not math.isnan(record.best_value) else ""
-        norm = text_of(float(series.gradient_norm[place]))
-        yield f"  {place:>8,}  {text_of(values[place]):>13}  {norm:>13}  {x}{best}".rstrip()
+        previous = step
+        x = "" if series.x is None else point(series.x[step].tolist(), SHOWN_COORDINATES)
+        best = "  best" if step == record.best_step and not math.isnan(record.best_value) else ""
+        norm = text_of(float(series.gradient_norm[step]))
+        yield f"  {step:>8,}  {text_of(values[step]):>13}  {norm:>13}  {x}{best}".rstrip()
+
+
+def sparkline(values: Sequence[float], width: int) -> tuple[bool, str]:
+    """Draw numbers as blocks of different heights on one line; `×` stands for a number that is not finite.
+
+    If there are more numbers than characters, each character shows the last number of its part. Numbers that are not negative
+    and span a large factor are drawn on a logarithmic scale, on which zeros are as high as the smallest positive number.
+
+    Returns:
+        True if the scale is logarithmic, and the line.
+    """
+    shown = [values[(place + 1) * len(values) // width - 1] for place in range(width)] if len(values) > width else list(values)
+    finite = [each for each in shown if math.isfinite(each)]
+    positive = [each for each in finite if each > 0]
+    is_logarithmic = bool(positive) and min(finite) >= 0 and max(positive) > LOG_SCALE_FROM * min(positive)
+    if is_logarithmic:
+        lowest = math.log10(min(positive))
+        shown = [math.log10(each) if each > 0 and math.isfinite(each) else lowest if each == 0 else math.nan for each in shown]
+        finite = [each for each in shown if math.isfinite(each)]
+    low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
+    # The difference of two finite numbers may overflow, that of their halves does not.
+    span = high / 2 - low / 2
+    blocks = ""
+    for each in shown:
+        if not math.isfinite(each):
+            blocks += NOT_FINITE
+        elif span == 0:
+            blocks += BLOCKS[0]
+        else:
+            blocks += BLOCKS[min(len(BLOCKS) - 1, int((each / 2 - low / 2) / span * len(BLOCKS)))]
+    return is_logarithmic, blocks

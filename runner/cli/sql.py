@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import click
 
-from runner.cli.terminal.database_option import db_option
-from runner.cli.terminal.option_types import Seconds, WholeNumber
-from runner.cli.terminal.output_options import format_option, write
+from runner.cli.terminal.options import Seconds, WholeNumber, db_option, format_option
+from runner.cli.terminal.tables import write_frame
 from runner.results.results_database import ResultsDatabase
 from runner.store.reading.user_sql import MOST_SECONDS
 from runner.tables.frame import MOST_ROWS
@@ -15,18 +14,18 @@ ROWS = 1000
 SECONDS = 30.0
 
 
-@click.command(short_help="Ask the database in SQL that only reads.")
+@click.command()
 @click.argument("query")
 @db_option
 @click.option(
-    "--limit", type=WholeNumber(1, MOST_ROWS), default=ROWS, show_default=True, metavar="N", help="How many rows at most."
+    "--limit", type=WholeNumber(1, MOST_ROWS), default=ROWS, show_default=True, metavar="N", help="Largest number of rows."
 )
-@click.option("--seconds", type=Seconds(MOST_SECONDS), default=SECONDS, show_default=True, help="How long it may take.")
+@click.option("--seconds", type=Seconds(MOST_SECONDS), default=SECONDS, show_default=True, help="Time limit of the query.")
 @format_option
 def sql(query: str, db: str, limit: int, seconds: float, form: str) -> None:
-    """Ask the database in SQL: one statement that only reads, over the views runs, steps, parameters and experiments.
+    """Query the database in SQL: one statement that only reads, over the views runs, steps, parameters and experiments.
 
-    It can write nothing and attach nothing, and is stopped when it takes too long.
+    The statement cannot write, and cannot attach another database. It is stopped at the time limit.
 
     \b
     Example:
@@ -34,6 +33,6 @@ def sql(query: str, db: str, limit: int, seconds: float, form: str) -> None:
     """
     with ResultsDatabase(db) as database:
         answer = database.sql(query, limit=limit, seconds=seconds)
-    write(answer.frame, form)
+    write_frame(answer.frame, form)
     if answer.more:
-        click.echo(f"only the first {limit:,} rows; --limit shows more", err=True)
+        click.echo(f"only the first {limit:,} rows are shown; --limit shows more", err=True)

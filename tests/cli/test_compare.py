@@ -12,7 +12,7 @@ def test_compare_two_experiments(ask, stored):
     assert lines[:4] == [
         "A: fifty",
         "B: twenty",
-        "they differ in rules.max_steps: 50 | 20",
+        "A and B differ in rules.max_steps: 50 | 20",
         "12 pairs; 0 runs only in A, 0 only in B",
     ]
     pairs = ask("compare", 1, 2, "--format", "json").json
@@ -28,20 +28,22 @@ def test_compare_two_experiments(ask, stored):
 def test_compare_two_filters(ask):
     done = ask("compare", "experiment = 1 and learning_rate = 0.1", "experiment = 1 and learning_rate > 0.2")
     lines = done.out.splitlines()
-    assert lines[2] == "they differ in optimizer.learning_rate: 0.1 | 0.3, 1.1"
+    assert lines[2] == "A and B differ in optimizer.learning_rate: 0.1 | 0.3, 1.1"
     assert lines[3] == "0 pairs; 0 runs only in A, 0 only in B"
-    assert lines[4] == "4 combinations have several runs on one side, and are left out; a filter may tell them apart"
+    assert lines[4] == (
+        "not compared: 4 combinations of values with several runs in A or in B; a narrower filter may select one run"
+    )
 
 
 def test_compare_uses_the_singular_for_one_run(ask):
     done = ask("compare", "id = 1", "id = 2")
     assert done.out.splitlines()[2:4] == [
         "1 pair; 0 runs only in A, 0 only in B",
-        "the final value is lower in A 1 time, in B 0 times, in neither 0 times",
+        "the final value is lower in A for 1 pair, in B for 0 pairs, in neither for 0 pairs",
     ]
 
 
 def test_comparison_without_runs_is_refused(ask):
     done = ask("runs", "--where", "steps > 1e6")
-    assert (done.code, done.err) == (0, "there are no such runs\n")
+    assert (done.code, done.err) == (0, "no run satisfies the filter\n")
     assert ask("runs", "--where", "steps > 1e6", "--format", "csv").err == ""

@@ -21,11 +21,11 @@ class TestDb:
         told = dict(re.split(r"  +", line, maxsplit=1) for line in done.out.splitlines())
         with opened(kept) as connection:
             (iterates,) = connection.execute("SELECT sum(count) FROM chunk").fetchone()
-        assert told.pop("kept by").startswith("SQLite 3.")
+        assert told.pop("system").startswith("SQLite 3.")
         assert told.pop("stored").count(" to ") == 1
         assert told == {
             "database": "r.db", "schema": "0003", "size": "57.3 kB", "experiments": "2", "runs": "24, and 2 superseded",
-            "iterates": str(iterates), "at work": "nobody",
+            "iterates": str(iterates), "computing": "no process",
         }  # fmt: skip
         assert runner_cli("db", "info", "--format", "json", "--db", "r.db").json["superseded"] == 2
 
@@ -48,7 +48,7 @@ class TestDb:
 
     def test_a_copy_is_verified(self, kept, runner_cli):
         done = runner_cli("db", "copy", "copy.db", "--db", "r.db")
-        assert (done.code, done.out, done.err) == (0, "copy.db: 26 runs copied, and verified\n", "")
+        assert (done.code, done.out, done.err) == (0, "copy.db: 26 runs copied and verified\n", "")
         assert stored_bits(kept.with_name("copy.db")) == stored_bits(kept)
         again = runner_cli("db", "copy", "copy.db", "--db", "r.db")
         assert (again.code, again.out) == (4, "")
@@ -71,7 +71,7 @@ class TestDb:
 
     def test_upgrade_of_a_current_database_does_nothing(self, kept, runner_cli):
         before = kept.read_bytes()
-        assert runner_cli("db", "upgrade", "--db", "r.db").out == "r.db: has schema 0003 already\n"
+        assert runner_cli("db", "upgrade", "--db", "r.db").out == "r.db: already has schema 0003\n"
         assert kept.read_bytes() == before
 
     @pytest.mark.parametrize("command", ["info", "backup", "upgrade", "vacuum", "copy"])
@@ -85,7 +85,7 @@ class TestDb:
 
     def test_copy_from_a_file_to_a_server_and_back(self, kept, runner_cli, server_database):
         url = server_database()
-        assert runner_cli("db", "copy", url, "--db", "r.db").out == f"{url}: 26 runs copied, and verified\n"
+        assert runner_cli("db", "copy", url, "--db", "r.db").out == f"{url}: 26 runs copied and verified\n"
         backup = runner_cli("db", "backup", "--db", url)
         assert (backup.code, backup.out) == (4, "")
         assert backup.err == f"error: database {url}: is on a server; use the server's own tools, or `runner db copy`\n"

@@ -42,7 +42,7 @@ class TestDelete:
     def test_an_experiment_is_deleted_and_the_message_says_so(self, kept, runner_cli):
         done = runner_cli("delete", "--experiment", "kept", "-y", "--db", "r.db")
         assert re.fullmatch(
-            r"deleted 22 runs with [\d.]+ kB of trajectories, and experiment kept \(\d\), but not 2 runs that belong to others too\n",
+            r"deleted 22 runs with [\d.]+ kB of trajectories, and experiment kept \(\d\), but not 2 runs that belong to other experiments too\n",
             done.out,
         ), done.out
         assert damage(kept) == []
@@ -57,7 +57,7 @@ class TestDelete:
 
     def test_name_means_the_experiment_that_was_run_last(self, thrice, runner_cli):
         done = runner_cli("delete", "--experiment", "small", "--dry-run", "--db", "r.db")
-        told = r"4 runs with [\d.]+ kB of trajectories, and experiment small \(3\), but not 4 runs that belong to others too\n"
+        told = r"4 runs with [\d.]+ kB of trajectories, and experiment small \(3\), but not 4 runs that belong to other experiments too\n"
         assert re.fullmatch(f"would delete {told}", done.out), done.out
         assert re.fullmatch(f"deleted {told}", runner_cli("delete", "--experiment", "small", "--yes", "--db", "r.db").out)
         with runner.open(thrice) as database:
@@ -67,7 +67,7 @@ class TestDelete:
 
     def test_several_experiments_are_deleted_by_their_numbers(self, thrice, runner_cli):
         done = runner_cli("delete", "--experiment", "1", "--experiment", "3", "--experiment", "small", "-y", "--db", "r.db")
-        told = r"8 runs with [\d.]+ kB of trajectories, and experiments small \(1\), small \(3\), but not 4 runs that belong to others too\n"
+        told = r"8 runs with [\d.]+ kB of trajectories, and experiments small \(1\), small \(3\), but not 4 runs that belong to other experiments too\n"
         assert re.fullmatch(f"deleted {told}", done.out), done.out
         with runner.open(thrice) as database:
             assert list(database.experiments()["name"]) == ["other"]
@@ -99,7 +99,7 @@ class TestDelete:
         done = runner_cli("delete", "4", "--db", "r.db")
         assert (done.code, done.out) == (2, "")
         assert done.err == (
-            "error: would delete 1 run with 744 bytes of trajectories from r.db; nobody is there to ask, so say --yes\n"
+            "error: would delete 1 run with 744 bytes of trajectories from r.db; standard input is no terminal, so confirm with --yes\n"
             "  see runner delete --help\n"
         )
         assert kept.read_bytes() == before

@@ -12,7 +12,7 @@ import pytest
 
 from runner import __version__
 from runner.cli import COMMANDS, commands
-from runner.cli.terminal.output_options import FORMATS
+from runner.cli.terminal.options import FORMATS
 from runner.contracts.kinds import KINDS
 from tests.support.command_line import Done
 

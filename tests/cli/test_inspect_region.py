@@ -19,22 +19,22 @@ class TestText:
             "sin_quadratic, with each coordinate from -3 to 3: no counterexample found",
             "chords tried: 500 (seed 7)",
         ]
-        assert lines[2].startswith("smallest curvature seen: 1 at x = 1.5708, of ")
+        assert lines[2].startswith("smallest curvature seen: 1 at x = 1.5708, in ")
         assert lines[3:] == [
-            "that is evidence for convexity here, and no proof of it",
-            "by the objective's own formula, for all x: every eigenvalue of ∇²f lies from 1 to 3: f is strongly convex, with μ = 1",
+            "this is evidence for convexity here, but no proof",
+            "by the objective's own formula, for all x, every eigenvalue of ∇²f lies from 1 to 3: f is strongly convex, with μ = 1",
         ]
 
     def test_not_convex(self, call):
         lines = call("inspect", "sin_quadratic", "--set", "a=3", "--region", "-3,3").out.splitlines()
         assert lines[0] == "sin_quadratic, with each coordinate from -3 to 3: not convex"
         assert re.fullmatch(
-            r"  f\(λx₁ \+ \(1 − λ\)x₂\) lies above λf\(x₁\) \+ \(1 − λ\)f\(x₂\) by 0.522; rounding makes at most \d.\d\de-13",
+            r"  f\(λx₁ \+ \(1 − λ\)x₂\) lies above λf\(x₁\) \+ \(1 − λ\)f\(x₂\) by 0.522; rounding accounts for at most \d.\d\de-13",
             lines[4],
         )
         assert (
             lines[-1]
-            == "by the objective's own formula, for all x: every eigenvalue of ∇²f lies from -1 to 5: which does not make it convex"
+            == "by the objective's own formula, for all x, every eigenvalue of ∇²f lies from -1 to 5: this does not make f convex"
         )
         assert not any("evidence" in line for line in lines)
 
@@ -60,7 +60,7 @@ class TestText:
     def test_objective_undefined_on_a_part_of_the_region(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="-np.log(x[..., 0])"), encoding="utf-8")
         out = call("inspect", "mine", "--plugin", "mine.py", "--region", "-1,1").out
-        assert "say nothing, for f is not finite there" in out
+        assert "are inconclusive, because f is not finite there" in out
         assert "no counterexample found" in out
         assert "smallest curvature seen: 1 at x = 1," in out, "not 0, as it is of nothing"
 
@@ -70,13 +70,13 @@ class TestText:
         )
         (tmp_path / "mine.py").write_text(text, encoding="utf-8")
         out = call("inspect", "mine", "--plugin", "mine.py", "--region", "0.1,3").out
-        assert "the smallest curvature seen lies below that by 1.50: the formula is wrong" in out
+        assert "the smallest curvature seen lies below this bound by 1.50: the formula is wrong" in out
 
     def test_jumps_are_treated_as_noise(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.where(x[..., 0] > 0, 1.0, 0.0)"), encoding="utf-8")
         out = call("inspect", "mine", "--plugin", "mine.py", "--region", "-1,1").out
         assert "no counterexample found" in out
-        assert "32 of them lie below f, but by no more than its noise or jumps along them, and do not count" in out
+        assert "32 of them lie below f by no more than its noise or its jumps, and do not count" in out
 
     def test_only_chords_are_tried_in_many_dimensions(self, call):
         out = call("inspect", "quadratic", "--set", "dimension=200", "--region", "-1,1", "--tries", "100").out
@@ -86,7 +86,9 @@ class TestText:
 class TestRefusals:
     @pytest.mark.parametrize("region", ["1", "3,-3", "1,1", "1,2,3"])
     def test_impossible_region(self, call, region: str):
-        error = f"error: quadratic: --region {region}: must be the lowest and the highest value of each coordinate, as in -3,3\n"
+        error = (
+            f"error: quadratic: --region {region}: must be the lowest and the highest value of each coordinate, such as -3,3\n"
+        )
         assert call("inspect", "quadratic", "--region", region) == Done(2, "", error)
 
     def test_wrong_return_value_is_reported(self, call, tmp_path):
@@ -102,10 +104,10 @@ class TestRefusals:
         assert done == Done(2, "", "error: mine: --region -2,-1: f is finite on none of 50 chords; choose another region\n")
 
     @pytest.mark.parametrize(("arguments", "error"), [
-        (("--tries", "5"), "--tries goes with --region"),
-        (("--seed", "5"), "--seed goes with --region"),
-        (("--region", "-1,1", "--at", "1"), "--at does not go with --region, which says where"),
-        (("--region", "-1,1", "--taylor", "2"), "--taylor and --region are different inspections; ask for one at a time"),
+        (("--tries", "5"), "--tries is allowed only with --region"),
+        (("--seed", "5"), "--seed is allowed only with --region"),
+        (("--region", "-1,1", "--at", "1"), "--at is not allowed with --region, which inspects a box"),
+        (("--region", "-1,1", "--taylor", "2"), "--taylor and --region are different inspections; choose one of them"),
     ])  # fmt: skip
     def test_options_that_exclude_each_other(self, call, arguments: tuple[str, ...], error: str):
         assert call("inspect", "quadratic", *arguments) == Done(2, "", f"error: {error}\n  see runner inspect --help\n")

@@ -9,9 +9,9 @@ from tests.support.command_line import Done
 
 class TestOptions:
     @pytest.mark.parametrize(("arguments", "error"), [
-        (("--taylor", "3", "--spacings"), "--spacings and --taylor are different inspections; ask for one at a time"),
-        (("--around", "3"), "--around goes with --taylor"),
-        (("--taylor", "3", "--at", "1"), "--at does not go with --taylor; say where with --around"),
+        (("--taylor", "3", "--spacings"), "--spacings and --taylor are different inspections; choose one of them"),
+        (("--around", "3"), "--around is allowed only with --taylor"),
+        (("--taylor", "3", "--at", "1"), "--at is not allowed with --taylor; give the point with --around"),
         (("--taylor", "0"), "--taylor: must be a whole number from 1 to 20, not '0'"),
     ])  # fmt: skip
     def test_options_that_exclude_each_other(self, call, arguments: tuple[str, ...], error: str):

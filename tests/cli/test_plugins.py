@@ -16,7 +16,7 @@ class TestPlugins:
         done = runner_cli("plugins")
         assert (done.code, done.err) == (0, "")
         heading, *lines = done.out.splitlines()
-        assert re.fullmatch(r"kind +name +.*what it is.*", heading)
+        assert re.fullmatch(r"kind +name +.*summary.*", heading)
         listed = call("plugins", "--format", "json").json["plugins"]
         assert len(lines) == len(listed)
         for line, plugin in zip(lines, listed, strict=True):
@@ -65,4 +65,4 @@ class TestCommandGroup:
 
     def test_only_the_list_takes_a_format(self, call):
         done = call("plugins", "--format", "json", "show", "adam")
-        assert done.err == "error: --format is for the list of plugins, not for show\n  see runner plugins --help\n"
+        assert done.err == "error: --format is allowed only for the list of plugins, not for show\n  see runner plugins --help\n"

@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from runner.cli.plugins.scaffold import new_package
+from runner.cli.plugins.new import new_package
 from runner.contracts.kinds import KINDS
 from runner.registry.catalogue import BrokenEntryPoint
 from tests.support.command_line import Done
@@ -66,18 +66,18 @@ def test_files_go_into_the_named_folder(tmp_path, call):
         (("thing", "x"), "there is no kind 'thing'; allowed: objective, gradient, optimizer, executor, figure"),
         (
             ("optimizer", "HeavyBall"),
-            "'HeavyBall' will not do as a name: lower-case letters and digits, a letter first, words joined by _, 60 at most, and no "
-            "word of Python's own; did you mean heavy_ball?",
+            "'HeavyBall' is not a valid name: use lower-case letters and digits, begin with a letter, join words with _, "
+            "and use at most 60 characters and no keyword of Python; did you mean heavy_ball?",
         ),
         (
             ("optimizer", "../up"),
-            "'../up' will not do as a name: lower-case letters and digits, a letter first, words joined by _, 60 at most, and no "
-            "word of Python's own; did you mean up?",
+            "'../up' is not a valid name: use lower-case letters and digits, begin with a letter, join words with _, "
+            "and use at most 60 characters and no keyword of Python; did you mean up?",
         ),
         (
             ("optimizer", "lambda"),
-            "'lambda' will not do as a name: lower-case letters and digits, a letter first, words joined by _, 60 at most, and no "
-            "word of Python's own",
+            "'lambda' is not a valid name: use lower-case letters and digits, begin with a letter, join words with _, "
+            "and use at most 60 characters and no keyword of Python",
         ),
         (
             ("optimizer", "gradient_descent"),
@@ -227,6 +227,6 @@ def test_documentation_page_can_be_followed(shell):
 
 def test_name_of_a_plugin_that_cannot_be_loaded_is_taken():
     broken = [BrokenEntryPoint("acme:heavy_ball", "heavy_ball", "SyntaxError: invalid syntax")]
-    message = "'heavy_ball' is already the name of acme:heavy_ball, which cannot be loaded; choose another name"
+    message = "the name 'heavy_ball' is already used by acme:heavy_ball, which cannot be loaded; choose another name"
     with pytest.raises(ValueError, match=re.escape(message)):
         new_package("optimizer", "heavy_ball", [], broken)

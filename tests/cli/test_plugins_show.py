@@ -33,7 +33,7 @@ class TestShow:
         assert (done.code, done.err) == (0, "")
         assert lines[:3] == ["optimizer gradient_descent", "", f"  {offer.summary}"]
         assert lines[-9:] == [
-            "parameter      type   default  allowed       what it is",
+            "parameter      type   default  allowed       meaning",
             "learning_rate  float  0.1      a number > 0  step size for a gradient of length 1, γ",
             "",
             "needs       gradient",

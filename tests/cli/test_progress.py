@@ -133,4 +133,4 @@ def test_a_sweep_with_standard_error_closed_is_computed(tmp_path, write):
     command = ["sh", "-c", 'exec "$@" 2>&-', "sh", *COMMAND, "run", "small.toml", "--no-report"]
     done = subprocess.run(command, cwd=tmp_path, stdout=subprocess.PIPE, text=True, check=False)
     assert done.returncode == 0
-    assert "3 runs computed, 0 stored already" in done.stdout
+    assert "3 runs computed, 0 already stored" in done.stdout

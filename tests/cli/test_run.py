@@ -123,7 +123,7 @@ class TestOutput:
         counts, closing = closing.split("\n", 1)
         assert counts == "12 runs: 3 converged, 5 max_steps, 4 diverged"
         assert closing == (
-            f"12 runs computed, 0 stored already; database: {STORED}\nreport: {Path('results', 'small', 'index.html')}\n"
+            f"12 runs computed, 0 already stored; database: {STORED}\nreport: {Path('results', 'small', 'index.html')}\n"
         )
         first, last = done.err.splitlines()
         assert first == "12 runs to compute, 0 already stored"
@@ -135,7 +135,7 @@ class TestOutput:
         again = runner_cli("run", "small.toml", "--no-report")
         assert again.out.split("\n\n") == [
             table,
-            f"{counts}\n0 runs computed, 12 stored already; database: {STORED}\n",
+            f"{counts}\n0 runs computed, 12 already stored; database: {STORED}\n",
         ]
         assert again.err == "0 runs to compute, 12 already stored\n"
         assert rows(tmp_path / STORED) == stored
@@ -237,7 +237,7 @@ class TestRunningAgain:
         ]
 
         write(LOCAL.replace("return 0.5 *", "return 0.8 *"), "my.py")
-        changed = "the code of objective wall changed: 2 stored runs are computed again, the old ones are kept as superseded"
+        changed = "the code of objective wall has changed: 2 stored runs will be computed again and superseded"
         assert call("run", "small.toml", "--dry-run").out.splitlines()[1:] == [
             f"  stored      2 in {STORED}",
             "  to compute  2",
@@ -251,14 +251,14 @@ class TestRunningAgain:
 
 
 class TestFailedRuns:
-    FAILED = "2 runs failed; the errors are stored, and --retry-failed computes again"
+    FAILED = "2 runs failed; the errors are stored; to compute these runs again, use --retry-failed"
 
     def test_failed_runs_are_stored_with_their_error(self, tmp_path, write, call):
         write(LOCAL, "my.py")
         write(WALLED)
         done = call("run", "small.toml", "--no-report")
         assert done.code == 1
-        assert done.out.splitlines()[-2:] == [f"6 runs computed, 0 stored already; database: {STORED}", self.FAILED]
+        assert done.out.splitlines()[-2:] == [f"6 runs computed, 0 already stored; database: {STORED}", self.FAILED]
         (warning,) = [line for line in done.err.splitlines() if line.startswith("warning: ")]
         assert warning.startswith(
             "warning: Wall.value raised ArithmeticError: beyond the wall, also for some runs alone; so its batches were computed one "
@@ -283,9 +283,9 @@ class TestFailedRuns:
         done = call("run", "small.toml", "--no-report", "--fail-fast")
         assert done.code == 1
         assert done.out.splitlines()[-3:] == [
-            f"1 run computed, 0 stored already; database: {STORED}",
-            "5 runs still to compute; the same command again does",
-            "1 run failed; the errors are stored, and --retry-failed computes again",
+            f"1 run computed, 0 already stored; database: {STORED}",
+            "5 runs still to compute; to compute the rest, repeat the command",
+            "1 run failed; the errors are stored; to compute these runs again, use --retry-failed",
         ]
         assert [row[2] for row in rows(tmp_path / STORED)] == ["failed"]
         rest = call("run", "small.toml", "--no-report", "--format", "json")
@@ -359,12 +359,10 @@ def test_terminal_shows_a_progress_bar(tmp_path, write):
     assert re.search(r"12/12 runs [\d,]+ runs/s in 0:00:\d\d 3 converged, 5 max_steps, 4 diverged", text)
     assert "\x1b[?25h" in screen, "the cursor is given back"
     assert "runs to compute" not in text, "the bar takes the place of the lines"
-    assert f"12 runs computed, 0 stored already; database: {STORED}" in text
+    assert f"12 runs computed, 0 already stored; database: {STORED}" in text
 
 
-@pytest.mark.parametrize(
-    ("options", "where"), [((), "the report has them all"), (("--no-report",), "--format json has them all")]
-)
+@pytest.mark.parametrize(("options", "where"), [((), "the report shows all"), (("--no-report",), "--format json shows all")])
 def test_long_table_is_cut_only_on_a_terminal(tmp_path, write, call, options, where):
     """27 rows: the first 24 in the order of the grid."""
     dimensions = ", ".join(str(dimension) for dimension in range(1, 28))

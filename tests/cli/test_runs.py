@@ -43,6 +43,6 @@ def test_every_format_has_the_same_rows(ask, stored):
 def test_table_reports_rows_beyond_the_limit(ask):
     done = ask("runs")
     assert len(done.out.splitlines()) == 21
-    assert done.err == "only the first 20; --limit shows more\n"
+    assert done.err == "only the first 20 are shown; --limit shows more\n"
     assert ask("runs", "--limit", 2).err == ""
     assert len(ask("runs", "--format", "csv").out.splitlines()) == 25

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 
+import pytest
+
 import runner
+from runner.cli.show import sparkline
 from tests.support.databases import opened
 
 
@@ -41,3 +45,23 @@ def test_run_without_steps_is_shown(tmp_path, stored, runner_cli):
     assert (done.code, done.err) == (0, "")
     assert "ZeroDivisionError: x" in done.out
     assert done.out.endswith("no step is stored\n")
+
+
+@pytest.mark.parametrize(
+    ("values", "expected"),
+    [
+        ([0, 1, 2, 3, 4, 5, 6, 7], (False, "▁▂▃▄▅▆▇█")),
+        ([1, 10, 100, 1000], (True, "▁▃▆█")),
+        ([0, 1, 1000], (True, "▁▁█")),
+        ([5, 5], (False, "▁▁")),
+        ([math.nan, -math.inf, 1.0], (False, "××▁")),
+        ([-1.7e308, 1.7e308], (False, "▁█")),
+        ([], (False, "")),
+    ],
+)
+def test_sparklines(values, expected):
+    assert sparkline([float(value) for value in values], 60) == expected
+
+
+def test_a_long_sparkline_ends_with_the_last_value():
+    assert sparkline([float(each) for each in range(1000)], 8)[1] == "▁▂▃▄▅▆▇█"

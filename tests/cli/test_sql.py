@@ -53,9 +53,9 @@ def test_sql(ask):
         (0, "00ff", None, 1),
         (1, "00ff", None, 1),
     ]
-    assert done.err == "only the first 2 rows; --limit shows more\n"
+    assert done.err == "only the first 2 rows are shown; --limit shows more\n"
     counting = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c WHERE x < {}) SELECT x FROM c"
-    for rows, told in ((1000, ""), (1001, "only the first 1,000 rows; --limit shows more\n")):
+    for rows, told in ((1000, ""), (1001, "only the first 1,000 rows are shown; --limit shows more\n")):
         done = ask("sql", counting.format(rows), "--format", "csv")
         assert (done.code, done.out.count("\n"), done.err) == (0, 1001, told)
     forever = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"

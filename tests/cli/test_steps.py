@@ -18,7 +18,7 @@ def test_steps(ask, stored):
         assert all((row.get("x1") == "") == (series.x.shape[1] == 1) for row in mine)
     done = ask("steps", 2)
     assert len(done.out.splitlines()) == 21
-    assert done.err == "only the first 20; --limit shows more\n"
+    assert done.err == "only the first 20 are shown; --limit shows more\n"
     assert len(ask("steps", 2, "--limit", 3, "--series", "value", "--format", "jsonl").out.splitlines()) == 3
     assert ask("steps", "--where", "id < 0", "--format", "json").json == []
 
@@ -26,6 +26,6 @@ def test_steps(ask, stored):
 def test_table_of_all_steps_reports_no_more_rows(call, stored, monkeypatch):
     with runner.open(str(stored)) as database:
         run = database.runs("steps = 20", limit=1)["id"][0]
-    monkeypatch.setattr("runner.cli.steps.SHOWN", 21)
+    monkeypatch.setattr("runner.cli.steps.MOST_SHOWN", 21)
     done = call("steps", run, "--db", stored)
     assert (len(done.out.splitlines()), done.err) == (22, "")

@@ -103,7 +103,7 @@ class TestOneLineAddsACapability:
 def test_a_class_without_the_members_does_not_have_the_capability(file):
     file.write_text(PLUGIN.replace("def laplacian", "def trace"))
     assert not isinstance(bowl(file), HasLaplacian)
-    assert "nothing but values" in CliRunner().invoke(show, [str(file)]).output
+    assert "only values" in CliRunner().invoke(show, [str(file)]).output
 
 
 def test_each_kind_is_in_the_table_with_its_hook():

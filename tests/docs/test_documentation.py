@@ -177,7 +177,7 @@ def test_queries_that_are_shown_are_answered(tmp_path, runner_cli):
         assert (dollar, program) == ("$", "runner")
         done = runner_cli(*arguments)
         assert (done.code, done.out != "") == (0, True), line
-        assert done.err in ("", "only the first 20; --limit shows more\n"), line
+        assert done.err in ("", "only the first 20 are shown; --limit shows more\n"), line
 
 
 def test_every_method_of_a_database_is_in_the_documentation():

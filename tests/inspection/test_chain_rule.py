@@ -26,7 +26,9 @@ class TestTheChain:
     def test_text(self, call):
         out = call("inspect", "neural_network", "--set", "hidden=[4, 3]").out
         lines = out.splitlines()
-        place = lines.index("the chain rule, from the last layer back: what reaches a layer is the product of all above it")
+        place = lines.index(
+            "the chain rule, from the last layer back: the gradient that reaches a layer is a product over all layers above it"
+        )
         assert [line[:8] for line in lines[place + 2 :]] == ["layer 3:", "layer 2:", "layer 1:"]
 
     def test_other_objectives_are_refused(self, call):

@@ -36,11 +36,11 @@ class TestModels:
     def test_text(self, call):
         out = call("inspect", "rosenbrock", "--taylor", "1", "--around", "-1.2,1").out
         assert "along steepest descent, p = (0.925848, 0.377897)" in out
-        assert "what the model of order 1 leaves out: slope 2.000 ± 0.001 against t; theory 2" in out
+        assert "error of the model of order 1: slope 2.000 ± 0.001 against t; theory 2" in out
         assert "Newton" not in out
 
     @pytest.mark.parametrize(("arguments", "error"), [
-        (("rosenbrock", "--taylor", "3"), "rosenbrock: --taylor 3: it has dimension 2, and beyond dimension 1 there are models of the orders 1 and 2"),
+        (("rosenbrock", "--taylor", "3"), "rosenbrock: --taylor 3: must be 1 or 2, because the objective has dimension 2; higher orders need dimension 1"),
         (("rosenbrock", "--taylor", "2", "--around", "1"), "rosenbrock: the gradient is zero or not finite at [1.0, 1.0], so there is no direction of descent; choose another --around"),
         (("rosenbrock", "--taylor", "2", "--around", "1,2,3"), "rosenbrock: --around gives 3 coordinates, but the objective has dimension 2: give 2, or one for all"),
     ])  # fmt: skip

@@ -90,7 +90,7 @@ class TestFacts:
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="-np.log(x[..., 0])"), encoding="utf-8")
         done = call("inspect", "mine", "--plugin", "mine.py", "--at", "1e-6")
         assert (done.code, done.err) == (0, "")
-        assert "it is not finite here, so it has no eigenvalues\n" in done.out
+        assert "the Hessian is not finite here, so it has no eigenvalues\n" in done.out
         assert done.out.endswith("no Newton direction, because the derivatives are not finite here\n")
 
     @pytest.mark.parametrize("scale", ["1e200", "1e-200"])

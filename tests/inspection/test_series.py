@@ -114,12 +114,12 @@ class TestSeries:
         assert out.startswith(
             "sin_quadratic: Maclaurin series around 0, f(x) ≈ Σ cₙ (x − A)ⁿ, by Cauchy's integral on circles in the complex plane\n"
         )
-        assert "behind n = 3 the next coefficient is zero within its error, so the remainder shrinks faster than n + 1" in out
+        assert "after n = 3 the next coefficient is zero within its error, so the remainder shrinks faster than n + 1" in out
         assert "Taylor series around 2" in call("inspect", "sin_quadratic", "--taylor", "3", "--around", "2").out
 
     def test_term_too_small_to_be_measured_is_reported(self, call):
         out = call("inspect", "ackley", "--set", "dimension=1", "--taylor", "2", "--around", "1").out
-        assert "behind n = 2 a later term is the larger one at every distance at which rounding is not" in out
+        assert "after n = 2 a later term is the largest at every distance at which rounding is not" in out
 
 
 class TestOwnObjectives:

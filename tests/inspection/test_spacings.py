@@ -49,7 +49,9 @@ class TestSchemes:
 
     def test_central_differences_are_exact_on_a_parabola(self, call):
         done = call("inspect", "quadratic", "--spacings")
-        assert "central: no slope, because rounding rules at every spacing: the scheme has no truncation error here" in done.out
+        assert (
+            "central: no slope, because rounding dominates at every spacing: the scheme has no truncation error here" in done.out
+        )
         assert (
             "central: no best spacing in theory, because f or its derivative of order 3 is zero here within rounding, or not finite"
             in done.out
@@ -88,7 +90,7 @@ class TestComplexStep:
 
     def test_text(self, call):
         out = call("inspect", "sin_quadratic", "--at", "1", "--spacings").out
-        assert "complex step: error at most 1.75e-16 at every h ≤ 1e-10; nothing cancels, so it stays at rounding" in out
+        assert "complex step: error at most 1.75e-16 at every h ≤ 1e-10; nothing cancels, so only rounding is left" in out
 
 
 class TestSuspiciousObjectives:
@@ -104,7 +106,7 @@ class TestSuspiciousObjectives:
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula=formula), encoding="utf-8")
         out = call("inspect", "mine", "--plugin", "mine.py", "--spacings", "--at", "1").out
         assert "forward: no slope, because its error is finite at no spacing" in out
-        assert "rounding rules" not in out
+        assert "rounding dominates" not in out
 
     def test_a_domain_that_ends_nearby(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.log(x[..., 0])"), encoding="utf-8")

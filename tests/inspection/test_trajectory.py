@@ -88,7 +88,7 @@ class TestAlongARun:
     def test_some_of_many_steps_are_inspected(self, stored, call):
         stored('{ name = "quadratic" }', '{ name = "gradient_descent", learning_rate = 1e-3 }', "[1.0]", steps=1000)
         out = call("inspect", "1").out
-        assert "looked at 200 of 1,000 steps, evenly spread" in out
+        assert "computed at 200 of 1,000 steps, evenly spread" in out
         assert "the second-order model predicts the decrease within 1 % at all 200 steps" in out
         assert len([line for line in out.splitlines() if " bowl " in line]) == 12
 
@@ -142,9 +142,9 @@ class TestRefusals:
         assert call("inspect", "1") == Done(2, "", error)
 
     @pytest.mark.parametrize(("arguments", "error"), [
-        (("1", "--set", "a=1"), "--set: for an objective, and 1 is a run"),
-        (("1", "--spacings", "--at", "1"), "--spacings and --at: for an objective, and 1 is a run"),
-        (("quadratic", "--db", "x.db"), "--db goes with a stored run; 'quadratic' is neither a number nor the beginning of an identity"),
+        (("1", "--set", "a=1"), "--set: allowed only for an objective, and 1 is a run"),
+        (("1", "--spacings", "--at", "1"), "--spacings and --at: allowed only for an objective, and 1 is a run"),
+        (("quadratic", "--db", "x.db"), "--db is allowed only for a stored run, and 'quadratic' is neither a number nor the beginning of an identity"),
     ])  # fmt: skip
     def test_options_that_exclude_each_other(self, call, arguments: tuple[str, ...], error: str):
         assert call("inspect", *arguments) == Done(2, "", f"error: {error}\n  see runner inspect --help\n")

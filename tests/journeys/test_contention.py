@@ -72,7 +72,7 @@ def test_runs_of_another_process_are_waited_for(tmp_path, write):
         out, _ = second.communicate(timeout=60)
         first.communicate(timeout=60)
     assert (first.returncode, second.returncode) == (0, 0)
-    assert out.splitlines()[-1] == "0 runs computed, 4 stored already; database: shared.db"
+    assert out.splitlines()[-1] == "0 runs computed, 4 already stored; database: shared.db"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGKILL")
@@ -210,7 +210,7 @@ def test_hidden_process_of_another_user_is_waited_for_until_it_ends(tmp_path, wr
             other.wait()
             out, told = process.communicate(timeout=60)
     assert process.returncode == 0, told
-    assert out.splitlines()[-1] == "4 runs computed, 0 stored already; database: shared.db"
+    assert out.splitlines()[-1] == "4 runs computed, 0 already stored; database: shared.db"
 
 
 def test_working_process_gives_signs_of_life(tmp_path, write, monkeypatch):

@@ -94,14 +94,14 @@ def test_successful_commands_show_stars_for_the_password(call, write, with_passw
     write()
     shown = with_password.replace(PASSWORD, "***")
     assert call("run", "small.toml", "--quiet", "--no-report", "--db", "r.db").code == 0
-    assert call("db", "copy", with_password, "--db", "r.db").out == f"{shown}: 12 runs copied, and verified\n"
-    assert call("db", "upgrade", "--db", with_password).out == f"{shown}: has schema 0003 already\n"
-    assert call("verify", "--db", with_password).out.endswith(f"{shown}: whole\n")
+    assert call("db", "copy", with_password, "--db", "r.db").out == f"{shown}: 12 runs copied and verified\n"
+    assert call("db", "upgrade", "--db", with_password).out == f"{shown}: already has schema 0003\n"
+    assert call("verify", "--db", with_password).out.endswith(f"{shown}: intact\n")
     assert call("db", "info", "--db", with_password).out.startswith(f"database      {shown}\n")
     done = call("delete", "1", "--db", with_password)
     assert done.code == 2
     assert done.err.endswith(
-        f" of trajectories from {shown}; nobody is there to ask, so say --yes\n  see runner delete --help\n"
+        f" of trajectories from {shown}; standard input is no terminal, so confirm with --yes\n  see runner delete --help\n"
     ), done.err
 
 

@@ -96,7 +96,7 @@ def test_claims_of_a_killed_sweep_are_taken_over_by_a_waiting_one(tmp_path, writ
             process.kill()
             process.communicate()
     assert second.returncode == 0, told
-    assert out.splitlines()[-1].startswith("4 runs computed, 0 stored already; database: ")
+    assert out.splitlines()[-1].startswith("4 runs computed, 0 already stored; database: ")
     run_into(path, tmp_path / "alone.db")
     assert_whole(url, runner_cli, tmp_path / "alone.db")
 

@@ -23,7 +23,7 @@ def database(tmp_path: Path, write: Callable[..., Path]) -> Path:
 def test_runs_are_computed_again_with_the_same_bits(database, runner_cli):
     done = runner_cli("verify", "--db", "r.db", "--replay", "5", "--seed", "1")
     assert done.code == 0
-    assert done.out.splitlines()[-2:] == ["replayed               5  5 runs with the same bits", "r.db: whole"]
+    assert done.out.splitlines()[-2:] == ["replayed               5  5 runs with the same bits", "r.db: intact"]
     every = runner_cli("verify", "--db", "r.db", "--replay", "100")
     assert every.out.splitlines()[-2] == "replayed              12  12 runs with the same bits"
 
@@ -69,7 +69,7 @@ class TestReplay:
             "replayed              12  11 runs with the same bits, 1 run with other bits under other circumstances",
             f"  run 2: has other bits from step 7 on; computed with cpu an abacus, here {here.cpu}, "
             f"computed with numpy 1.0, here {here.packages['numpy']}",
-            "r.db: whole",
+            "r.db: intact",
         ]
 
 
@@ -88,7 +88,7 @@ def test_runs_without_a_trajectory_are_sound_and_not_replayed(tmp_path, write, r
     run_into(write(ON_CRASH, "crash.toml"), tmp_path / "r.db")
     done = runner_cli("verify", "--db", "r.db", "--replay", "4")
     assert done.code == 0
-    assert done.out.splitlines()[-2] == "replayed               0  there is none to replay"
+    assert done.out.splitlines()[-2] == "replayed               0  no run can be replayed"
 
 
 CRASH = """\

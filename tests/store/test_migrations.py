@@ -172,7 +172,7 @@ def test_every_command_that_reads_reads_an_older_file(old, version, runner_cli, 
         f"warning: database old.db: has the older schema {version}; `runner db upgrade --db old.db` makes a backup and brings it "
         f"to schema {SCHEMA_VERSION}\n"
     )
-    assert done.err.removesuffix("only the first 20; --limit shows more\n") == ("" if arguments[0] == "db" else told)
+    assert done.err.removesuffix("only the first 20 are shown; --limit shows more\n") == ("" if arguments[0] == "db" else told)
     assert old.read_bytes() == before
 
 
@@ -197,12 +197,12 @@ def test_an_upgrade_makes_a_backup_and_overwrites_none(old, version, runner_cli)
     done = runner_cli("db", "upgrade", "--db", "old.db")
     copy = f"old.schema_{version}.{TODAY}.2.db"
     assert (done.code, done.err) == (0, "")
-    assert done.out == f"old.db: upgraded from schema {version} to {SCHEMA_VERSION}; before: {copy}\n"
+    assert done.out == f"old.db: upgraded from schema {version} to {SCHEMA_VERSION}; backup: {copy}\n"
     assert first.read_bytes() == b"precious"
     assert stored_bits(old.with_name(copy)) == stored_bits(old)
     assert sqlite3.connect(old.with_name(copy)).execute("SELECT * FROM runner_schema").fetchall() == [(version,)]
     again = runner_cli("db", "upgrade", "--db", "old.db")
-    assert (again.code, again.out) == (0, f"old.db: has schema {SCHEMA_VERSION} already\n")
+    assert (again.code, again.out) == (0, f"old.db: already has schema {SCHEMA_VERSION}\n")
     assert before != old.read_bytes()
     assert sorted(path.name for path in old.parent.glob("*.db")) == sorted(["old.db", first.name, copy])
 

@@ -71,7 +71,7 @@ def test_sound_database_is_reported_check_by_check(database, runner_cli):
     assert [line.split()[0] for line in lines[:-1]] == KINDS
     assert [line.split()[-1] for line in lines[:-1]] == ["ok"] * len(KINDS)
     assert lines[8].split() == ["runs", "12", "ok"]
-    assert lines[-1] == "r.db: whole"
+    assert lines[-1] == "r.db: intact"
 
 
 def test_change_of_any_byte_of_a_trajectory_is_noticed(tmp_path, write):
@@ -273,7 +273,7 @@ def test_incomplete_experiment_is_reported_and_is_not_damage(database, runner_cl
     assert done.out.splitlines()[-3:] == [
         "memberships           11  ok",
         "  experiment small: incomplete; 11 runs are there, which are not its whole grid",
-        "r.db: whole",
+        "r.db: intact",
     ]
 
 

@@ -1,1 +1,1 @@
-"""The command `runner inspect`: one file for each thing that it inspects."""
+"""The command `runner inspect`. Each kind of inspection has a file of its own."""

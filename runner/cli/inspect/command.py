@@ -1,47 +1,79 @@
-"""`runner inspect`; what each of its modes prints is a file of its own."""
+"""`runner inspect`: its options, and the choice of the inspection."""
 
 from __future__ import annotations
 
 import json
+import math
 import os
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
 import numpy as np
 
-from runner.cli.inspect.point import show_point
-from runner.cli.inspect.region import show_region
-from runner.cli.inspect.run import is_run, show_run
-from runner.cli.inspect.shared import Numbers, Picture, Shown
-from runner.cli.inspect.spacings import show_spacings
-from runner.cli.inspect.taylor import show_taylor
-from runner.cli.terminal.database_option import DEFAULT_DATABASE
-from runner.cli.terminal.option_types import WholeNumber
-from runner.cli.terminal.output_options import brief_format_option, plugin_option
-from runner.inspection.inspected_objective import InspectedObjective, make_inspected_objective
+from runner.cli.inspect.output import Output
+from runner.cli.inspect.point import point_output
+from runner.cli.inspect.region import region_output
+from runner.cli.inspect.run import is_run, run_output
+from runner.cli.inspect.spacings import spacings_output
+from runner.cli.inspect.taylor import taylor_output
+from runner.cli.terminal.options import DEFAULT_DATABASE, WholeNumber, brief_format_option, plugin_option, set_option
+from runner.inspection.inspected_objective import make_inspected_objective
 from runner.registry.registry import Registry
 
 MOST_TERMS = 20
-MODES = {"spacings": "--spacings", "order": "--taylor", "region": "--region"}
-BELONGS = {"around": ("order", "--around"), "tries": ("region", "--tries"), "seed": ("region", "--seed")}
+MODES = {"spacings": "--spacings", "taylor": "--taylor", "region": "--region"}
+"""The options that choose an inspection, by parameter; without them a point is inspected."""
+MODE_OPTIONS = {"around": "taylor", "tries": "region", "seed": "region"}
+"""The options that belong to one inspection, each with the parameter that chooses it."""
 TRIES = 10_000
-"""For each option that only one inspection has, which, and what it is called."""
+PICTURE_SUFFIXES = (".png", ".svg", ".pdf")
+
+
+class Numbers(click.ParamType[tuple[float, ...]]):
+    """Finite numbers with commas between them."""
+
+    name = "numbers"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[float, ...]:
+        """Return the numbers, or fail with the allowed form."""
+        if isinstance(value, tuple):
+            return value
+        try:
+            numbers = tuple(float(word) for word in value.split(","))
+        except ValueError:
+            numbers = (math.nan,)
+        if not all(map(math.isfinite, numbers)):
+            self.fail(f"must be finite numbers with commas between them, such as 0.5 or 1,-2, not {value!r}", param, ctx)
+        return numbers
+
+
+class Picture(click.ParamType[Path]):
+    """The file of a picture, whose name ends in one of `PICTURE_SUFFIXES`."""
+
+    name = "file"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Path:
+        """Return the path, or fail with the allowed suffixes."""
+        path = Path(value)
+        if path.suffix not in PICTURE_SUFFIXES:
+            allowed = f"{', '.join(PICTURE_SUFFIXES[:-1])} or {PICTURE_SUFFIXES[-1]}"
+            self.fail(f"must end in {allowed}, which is the format of the picture, not {str(value)!r}", param, ctx)
+        return path
 
 
 @click.command()
 @click.argument("target", metavar="OBJECTIVE|RUN")
-@click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
+@set_option
 @plugin_option
-@click.option("--at", type=Numbers(), metavar="X", help="Where: 0.5, or 1,-2; without it a point is chosen, and told.")
+@click.option("--at", type=Numbers(), metavar="X", help="Inspect this point, e.g. 0.5 or 1,-2; the default point is reported.")
 @click.option("--spacings", is_flag=True, help="Measure the error of finite differences against their spacing.")
-@click.option("--taylor", "order", type=WholeNumber(1, MOST_TERMS), metavar="N", help="Its Taylor series to order N.")
-@click.option("--around", type=Numbers(), metavar="A", help="Around where.  [default: 0]")
+@click.option("--taylor", type=WholeNumber(1, MOST_TERMS), metavar="N", help="Compute the Taylor series to order N.")
+@click.option("--around", type=Numbers(), metavar="A", help="Expand the series around this point.  [default: 0]")
 @click.option("--region", type=Numbers(), metavar="LOW,HIGH", help="Search a box for counterexamples to convexity.")
-@click.option("--tries", type=WholeNumber(1, 1_000_000), metavar="N", help=f"How many chords to try.  [default: {TRIES:,}]")
+@click.option("--tries", type=WholeNumber(1, 1_000_000), metavar="N", help=f"Number of chords to try.  [default: {TRIES:,}]")
 @click.option("--seed", type=WholeNumber(0), metavar="N", help="Seed of the random chords.  [default: 0]")
-@click.option("--db", metavar="PATH|URL", help=f"Where RUN is stored.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
+@click.option("--db", metavar="PATH|URL", help=f"The database of RUN.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
 @brief_format_option
 def inspect(
@@ -53,10 +85,13 @@ def inspect(
     form: str,
     **mode: Any,
 ) -> None:
-    """Show the calculus of an objective: its derivatives, curvature and Newton's direction at a point.
+    """Show the calculus of an objective: its derivatives, its curvature and Newton's direction at a point.
 
-    Or, with --spacings, how wrong finite differences are; with --taylor, its series; with --region, whether it is convex there.
-    Of a stored RUN, by its number or the beginning of its identity: curvature and models along its trajectory.
+    Other inspections of an objective are the error of finite differences (--spacings), the Taylor series (--taylor), and a search
+    for counterexamples to convexity (--region).
+
+    RUN is the number of a stored run or the beginning of its identity. It is inspected along its trajectory: curvature, and the
+    decrease that models of first and second order predict.
 
     \b
     Examples:
@@ -67,69 +102,55 @@ def inspect(
       runner inspect sin_quadratic --set a=3 --region -3,3
       runner inspect 17 --db results/runner.db
     """
-    _check(mode)
+    given = [option for name, option in MODES.items() if mode[name]]
+    if len(given) > 1:
+        raise click.UsageError(f"{' and '.join(given)} are different inspections; choose one of them")
+    for name, needed in MODE_OPTIONS.items():
+        if mode[name] is not None and not mode[needed]:
+            raise click.UsageError(f"--{name} is allowed only with {MODES[needed]}")
+    if mode["at"] is not None and mode["taylor"]:
+        raise click.UsageError("--at is not allowed with --taylor; give the point with --around")
+    if mode["at"] is not None and mode["region"]:
+        raise click.UsageError("--at is not allowed with --region, which inspects a box")
     registry = Registry()
     for file in plugins:
         registry.load_file(file)
-    # What overflows is told as infinite, and what follows from it as unknown.
+    # Values that overflow are reported as infinite, and values that follow from them as unknown.
     with np.errstate(all="ignore"):
-        _tell(_inspected(target, values, registry, db, mode), output, form == "json")
+        result = _inspect(target, values, registry, db, mode)
+        picture = None
+        if output is not None:
+            # This import loads Matplotlib.
+            from runner.report.files import render, write_file
 
-
-def _inspected(target: str, values: tuple[str, ...], registry: Registry, db: str | None, mode: Mapping[str, Any]) -> Shown:
-    if is_run(target, registry):
-        _check_run(target, values, mode)
-        return show_run(target, db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE, registry)
-    if db is not None:
-        raise click.UsageError(f"--db goes with a stored run; {target!r} is neither a number nor the beginning of an identity")
-    return _shown(make_inspected_objective(target, values, registry), mode)
-
-
-def _check_run(target: str, values: tuple[str, ...], mode: Mapping[str, Any]) -> None:
-    """Refuse options that are for objectives."""
-    options = {**MODES, "at": "--at"}
-    given = [*(["--set"] if values else []), *(option for name, option in options.items() if mode[name])]
-    if given:
-        raise click.UsageError(f"{' and '.join(given)}: for an objective, and {target} is a run")
-
-
-def _check(mode: Mapping[str, Any]) -> None:
-    """Refuse options that do not go together."""
-    given = [option for name, option in MODES.items() if mode[name]]
-    if len(given) > 1:
-        raise click.UsageError(f"{' and '.join(given)} are different inspections; ask for one at a time")
-    for name, (needed, option) in BELONGS.items():
-        if mode[name] is not None and not mode[needed]:
-            raise click.UsageError(f"{option} goes with {MODES[needed]}")
-    if mode["at"] is not None and (mode["order"] or mode["region"]):
-        other = "--taylor; say where with --around" if mode["order"] else "--region, which says where"
-        raise click.UsageError(f"--at does not go with {other}")
-
-
-def _shown(inspected: InspectedObjective, mode: Mapping[str, Any]) -> Shown:
-    if mode["spacings"]:
-        return show_spacings(inspected, mode["at"])
-    if mode["order"]:
-        return show_taylor(inspected, mode["order"], mode["around"] or (0.0,))
-    if mode["region"]:
-        return show_region(inspected, mode["region"], mode["tries"] or TRIES, mode["seed"] or 0)
-    return show_point(inspected, mode["at"])
-
-
-def _tell(shown: Shown, output: Path | None, as_json: bool) -> None:
-    picture = _written(shown, output) if output is not None else None
-    if as_json:
-        click.echo(json.dumps({**shown.data, "picture": picture and str(picture)}, indent=2, allow_nan=False))
+            suffix = output.suffix[1:]
+            picture = write_file(output.parent, output.name, render(result.draw(), [suffix])[suffix])
+    if form == "json":
+        click.echo(json.dumps({**result.data, "picture": picture and str(picture)}, indent=2, allow_nan=False))
         return
-    for line in shown.lines:
+    for line in result.lines:
         click.echo(line)
     if picture is not None:
         click.echo(f"picture: {picture}")
 
 
-def _written(shown: Shown, output: Path) -> Path:
-    # Matplotlib, loaded only where a picture is wanted.
-    from runner.report.files import render, write_file
-
-    suffix = output.suffix[1:]
-    return write_file(output.parent, output.name, render(shown.draw(), [suffix])[suffix])
+def _inspect(target: str, values: tuple[str, ...], registry: Registry, db: str | None, mode: dict[str, Any]) -> Output:
+    """Inspect a stored run, or an objective in the mode that the options choose."""
+    if is_run(target, registry):
+        for_objectives = {"--set": values, **{option: mode[name] for name, option in MODES.items()}, "--at": mode["at"]}
+        given = [option for option, value in for_objectives.items() if value]
+        if given:
+            raise click.UsageError(f"{' and '.join(given)}: allowed only for an objective, and {target} is a run")
+        return run_output(target, db or os.environ.get("RUNNER_DB") or DEFAULT_DATABASE, registry)
+    if db is not None:
+        raise click.UsageError(
+            f"--db is allowed only for a stored run, and {target!r} is neither a number nor the beginning of an identity"
+        )
+    inspected = make_inspected_objective(target, values, registry)
+    if mode["spacings"]:
+        return spacings_output(inspected, mode["at"])
+    if mode["taylor"]:
+        return taylor_output(inspected, mode["taylor"], mode["around"] or (0.0,))
+    if mode["region"]:
+        return region_output(inspected, mode["region"], mode["tries"] or TRIES, mode["seed"] or 0)
+    return point_output(inspected, mode["at"])

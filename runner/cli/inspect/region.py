@@ -1,4 +1,4 @@
-"""`runner inspect OBJECTIVE --region LOW,HIGH`: what is printed."""
+"""`runner inspect OBJECTIVE --region LOW,HIGH`: the search for counterexamples to convexity."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from runner.cli.inspect.shared import Shown, fifteen, plain, six, vector
+from runner.cli.inspect.output import Output, fifteen_digits, six_digits, to_json, vector
 from runner.errors import ExperimentError
 from runner.inspection.inspected_objective import InspectedObjective
 from runner.inspection.region import RegionInspection, inspect_region
@@ -20,84 +20,72 @@ NOT_CONVEX = "not convex"
 NONE_FOUND = "no counterexample found"
 
 
-def show_region(inspected: InspectedObjective, region: tuple[float, ...], tries: int, seed: int) -> Shown:
-    """Search a box, ready to be shown.
+def region_output(inspected: InspectedObjective, region: tuple[float, ...], tries: int, seed: int) -> Output:
+    """Search a box for counterexamples to convexity.
+
+    Args:
+        inspected: the objective.
+        region: the lowest and the highest value of each coordinate.
+        tries: the number of chords to try.
+        seed: of the random chords.
 
     Raises:
-        ExperimentError: the region is none.
+        ExperimentError: the region does not consist of two increasing numbers.
     """
     if len(region) != 2 or not region[0] < region[1]:
         given = ",".join(f"{each:g}" for each in region)
-        text = f"--region {given}: must be the lowest and the highest value of each coordinate, as in -3,3"
+        text = f"--region {given}: must be the lowest and the highest value of each coordinate, such as -3,3"
         raise ExperimentError(inspected.name, [text])
     inspection = inspect_region(inspected, region[0], region[1], tries, seed)
-    data = plain(inspection)
+    data = to_json(inspection)
     if inspection.curvature is not None:
         del data["curvature"]["sampled"]
-    return Shown(list(_lines(inspection)), {"verdict": verdict(inspection), **data}, lambda: _draw(inspected, inspection))
+
+    def draw() -> MatplotlibFigure:
+        # This import loads Matplotlib.
+        from runner.inspection.pictures.region import draw_region
+
+        return draw_region(inspected, inspection)
+
+    return Output(list(_lines(inspection)), {"verdict": verdict(inspection), **data}, draw)
 
 
 def verdict(inspection: RegionInspection) -> str:
-    """Return the verdict in a few words."""
+    """Return the verdict, `NOT_CONVEX` or `NONE_FOUND`."""
     return NONE_FOUND if inspection.counterexample is None else NOT_CONVEX
 
 
-def _draw(inspected: InspectedObjective, inspection: RegionInspection) -> MatplotlibFigure:
-    # Matplotlib, loaded only where a picture is wanted.
-    from runner.inspection.pictures.region import draw_region
-
-    return draw_region(inspected, inspection)
-
-
 def _lines(inspection: RegionInspection) -> Iterator[str]:
-    where = f"with each coordinate from {exact(inspection.low)} to {exact(inspection.high)}"
-    yield f"{inspection.objective}, {where}: {verdict(inspection)}"
-    if inspection.counterexample is not None:
-        yield from _counterexample_lines(inspection)
-    yield from _search_lines(inspection)
-    if inspection.counterexample is None:
-        yield "that is evidence for convexity here, and no proof of it"
-    yield from _stated_lines(inspection)
-
-
-def _counterexample_lines(inspection: RegionInspection) -> Iterator[str]:
-    chord = inspection.counterexample
-    assert chord is not None
-    yield f"  x₁ = {vector(chord.first, fifteen)}"
-    yield f"  x₂ = {vector(chord.second, fifteen)}"
-    yield f"  λ  = {fifteen(chord.weight)}"
-    above = f"{number(chord.excess)}; rounding makes at most {number(chord.rounding)}"
-    yield f"  f(λx₁ + (1 − λ)x₂) lies above λf(x₁) + (1 − λ)f(x₂) by {above}"
-
-
-def _search_lines(inspection: RegionInspection) -> Iterator[str]:
-    chords = inspection.chords
-    yield f"chords tried: {chords.tried:,} (seed {inspection.seed})" + (
-        f", of which {chords.unknown:,} say nothing, for f is not finite there" if chords.unknown else ""
-    )
-    if chords.noisy and inspection.counterexample is None:
-        yield f"{chords.noisy} of them lie below f, but by no more than its noise or jumps along them, and do not count"
-    curvature = inspection.curvature
+    chord, chords, curvature = inspection.counterexample, inspection.chords, inspection.curvature
+    box = f"with each coordinate from {exact(inspection.low)} to {exact(inspection.high)}"
+    yield f"{inspection.objective}, {box}: {verdict(inspection)}"
+    if chord is not None:
+        yield f"  x₁ = {vector(chord.first, fifteen_digits)}"
+        yield f"  x₂ = {vector(chord.second, fifteen_digits)}"
+        yield f"  λ  = {fifteen_digits(chord.weight)}"
+        above = f"{number(chord.excess)}; rounding accounts for at most {number(chord.rounding)}"
+        yield f"  f(λx₁ + (1 − λ)x₂) lies above λf(x₁) + (1 − λ)f(x₂) by {above}"
+    unknown = f", of which {chords.unknown:,} are inconclusive, because f is not finite there" if chords.unknown else ""
+    yield f"chords tried: {chords.tried:,} (seed {inspection.seed}){unknown}"
+    if chords.noisy and chord is None:
+        yield f"{chords.noisy} of them lie below f by no more than its noise or its jumps, and do not count"
     if curvature is None:
         yield f"no smallest curvature, {inspection.without_hessian}"
-        return
-    yield (
-        f"smallest curvature seen: {six(curvature.smallest)} at x = {vector(curvature.place)}, of {curvature.tried:,} Hessians "
-        f"by {inspection.backend}"
-    )
-    if curvature.smallest < 0 and inspection.counterexample is None:
-        yield "it is below zero, yet f lies above no chord there by more than rounding"
-
-
-def _stated_lines(inspection: RegionInspection) -> Iterator[str]:
+    else:
+        place, hessians = vector(curvature.place), f"{curvature.tried:,} Hessians by {inspection.backend}"
+        yield f"smallest curvature seen: {six_digits(curvature.smallest)} at x = {place}, in {hessians}"
+        if curvature.smallest < 0 and chord is None:
+            yield "it is below zero, although f lies above no chord there by more than rounding"
+    if chord is None:
+        yield "this is evidence for convexity here, but no proof"
     stated = inspection.stated
     if stated is None:
         return
-    bounds = f"every eigenvalue of ∇²f lies from {six(stated.low)} to {six(stated.high) if math.isfinite(stated.high) else '∞'}"
+    bounds = f"from {six_digits(stated.low)} to {six_digits(stated.high) if math.isfinite(stated.high) else '∞'}"
     if stated.low > 0:
-        proved = f"f is strongly convex, with μ = {six(stated.low)}"
+        conclusion = f"f is strongly convex, with μ = {six_digits(stated.low)}"
     else:
-        proved = "f is convex" if stated.low == 0 else "which does not make it convex"
-    yield f"by the objective's own formula, for all x: {bounds}: {proved}"
+        conclusion = "f is convex" if stated.low == 0 else "this does not make f convex"
+    yield f"by the objective's own formula, for all x, every eigenvalue of ∇²f lies {bounds}: {conclusion}"
     if inspection.contradiction > 0:
-        yield f"the smallest curvature seen lies below that by {number(inspection.contradiction)}: the formula is wrong"
+        yield f"the smallest curvature seen lies below this bound by {number(inspection.contradiction)}: the formula is wrong"

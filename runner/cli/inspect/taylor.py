@@ -1,4 +1,4 @@
-"""`runner inspect OBJECTIVE --taylor N --around A`: what is printed."""
+"""`runner inspect OBJECTIVE --taylor N --around A`: the Taylor series, or in several dimensions models along directions."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runner.analysis.differentiation import Slope
-from runner.cli.inspect.shared import Shown, fifteen, plain, slope_text, vector
-from runner.cli.terminal.table_layout import fitted
+from runner.cli.inspect.output import Output, fifteen_digits, slope_text, to_json, vector
+from runner.cli.terminal.tables import table_lines
 from runner.errors import ExperimentError
 from runner.inspection.inspected_objective import InspectedObjective
-from runner.inspection.models import Direction, ModelInspection, inspect_models
+from runner.inspection.models import ModelInspection, inspect_models
 from runner.inspection.point import choose_point
-from runner.inspection.series import CIRCLES, Remainder, SeriesInspection, inspect_series
+from runner.inspection.series import CIRCLES, SeriesInspection, inspect_series
 from runner.tables.readable import exact, number, to_error
 
 if TYPE_CHECKING:
@@ -22,40 +22,39 @@ if TYPE_CHECKING:
 
 
 SHOWN_DISTANCES = (0.1, 1.0)
-OFF = 0.2
-"""From here on a measured slope is not that of theory."""
+SLOPE_TOLERANCE = 0.2
+"""Difference from which a measured slope counts as another than that of theory."""
 
 
-def show_taylor(inspected: InspectedObjective, order: int, around: tuple[float, ...]) -> Shown:
-    """Compute the series, or in several dimensions the models, ready to be shown.
+def taylor_output(inspected: InspectedObjective, order: int, around: tuple[float, ...]) -> Output:
+    """Compute the Taylor series in one dimension, or models of the orders 1 and 2 in several dimensions.
 
     Raises:
-        ExperimentError: in several dimensions there are models of the orders 1 and 2 only.
+        ExperimentError: the objective has several dimensions and the order is above 2.
     """
     place = choose_point(inspected, around, "--around")
-    if inspected.dimension == 1:
-        inspection = inspect_series(inspected, float(place.x[0]), order)
-        data = {**plain(inspection), "shown": plain(inspection.shown)}
-        return Shown(list(_series_lines(inspection)), data, lambda: _draw_series(inspected, inspection))
-    if order > 2:
-        raise ExperimentError(inspected.name, [f"--taylor {order}: it has dimension {inspected.dimension}, and beyond dimension "
-                                             "1 there are models of the orders 1 and 2"])  # fmt: skip
-    models = inspect_models(inspected, place, order)
-    return Shown(list(_model_lines(models)), plain(models), lambda: _draw_models(models))
+    if inspected.dimension > 1:
+        if order > 2:
+            problem = f"--taylor {order}: must be 1 or 2, because the objective has dimension {inspected.dimension}"
+            raise ExperimentError(inspected.name, [f"{problem}; higher orders need dimension 1"])
+        models = inspect_models(inspected, place, order)
 
+        def draw_models() -> MatplotlibFigure:
+            # This import loads Matplotlib.
+            from runner.inspection.pictures.taylor import draw_models
 
-def _draw_series(inspected: InspectedObjective, inspection: SeriesInspection) -> MatplotlibFigure:
-    # Matplotlib, loaded only where a picture is wanted.
-    from runner.inspection.pictures.taylor import draw_series
+            return draw_models(models)
 
-    return draw_series(inspected, inspection)
+        return Output(list(_model_lines(models)), to_json(models), draw_models)
+    series = inspect_series(inspected, float(place.x[0]), order)
 
+    def draw_series() -> MatplotlibFigure:
+        # This import loads Matplotlib.
+        from runner.inspection.pictures.taylor import draw_series
 
-def _draw_models(inspection: ModelInspection) -> MatplotlibFigure:
-    # Matplotlib, loaded only where a picture is wanted.
-    from runner.inspection.pictures.taylor import draw_models
+        return draw_series(inspected, series)
 
-    return draw_models(inspection)
+    return Output(list(_series_lines(series)), {**to_json(series), "shown": to_json(series.shown)}, draw_series)
 
 
 def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
@@ -64,60 +63,53 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
     if inspection.method != CIRCLES:
         yield f"not by {CIRCLES}, {inspection.because}"
     yield ""
-    rows = zip(
+    columns = zip(
         inspection.shown.tolist(), inspection.coefficients.errors.tolist(), inspection.coefficients.radii.tolist(), strict=False
     )
-    heading = ("n", "cₙ", "wrong by at most", "radius")
-    yield from fitted([heading, *(_coefficient_row(n, *row) for n, row in enumerate(rows))])
+    coefficients = [
+        (str(n), to_error(value, error), f"{error:.0e}", f"{radius:.3g}") for n, (value, error, radius) in enumerate(columns)
+    ]
+    yield from table_lines([("n", "cₙ", "wrong by at most", "radius"), *coefficients])
     yield ""
-    columns = ("n", *(f"|f − Pₙ| at distance {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
-    yield from fitted([columns, *(_remainder_row(each, inspection) for each in inspection.remainders)])
-    yield from _remarks(inspection)
+    heading = ("n", *(f"|f − Pₙ| at distance {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
+    shown = [int(np.argmin(np.abs(inspection.distances - t))) for t in SHOWN_DISTANCES]
+    rows: list[tuple[str, ...]] = [heading]
+    for each in inspection.remainders:
+        expected = "none: Pₙ is f" if each.vanishes else f"more than {len(inspection.coefficients.values) - 1}"
+        if each.expected is not None:
+            expected = str(each.expected)
+        sizes = [number(float(each.sizes[place])) for place in shown]
+        rows.append((str(each.order), *sizes, _slope(each.slope, each.vanishes), expected))
+    yield from table_lines(rows)
+    faster = [str(each.order) for each in inspection.remainders if each.expected not in (None, each.order + 1)]
+    if faster:
+        orders = ", ".join(faster)
+        yield f"after n = {orders} the next coefficient is zero within its error, so the remainder shrinks faster than n + 1"
+    hidden = [
+        str(each.order)
+        for each in inspection.remainders
+        if each.slope and each.expected is not None and abs(each.slope.value - each.expected) > SLOPE_TOLERANCE
+    ]
+    if hidden:
+        yield f"after n = {', '.join(hidden)} a later term is the largest at every distance at which rounding is not"
 
 
-def _remarks(inspection: SeriesInspection) -> Iterator[str]:
-    skipping = [str(each.order) for each in inspection.remainders if each.expected not in (None, each.order + 1)]
-    if skipping:
-        orders = ", ".join(skipping)
-        yield f"behind n = {orders} the next coefficient is zero within its error, so the remainder shrinks faster than n + 1"
-    ruled = [str(each.order) for each in inspection.remainders
-             if each.slope and each.expected is not None and abs(each.slope.value - each.expected) > OFF]  # fmt: skip
-    if ruled:
-        yield f"behind n = {', '.join(ruled)} a later term is the larger one at every distance at which rounding is not"
-
-
-def _coefficient_row(n: int, value: float, error: float, radius: float) -> tuple[str, str, str, str]:
-    return str(n), to_error(value, error), f"{error:.0e}", f"{radius:.3g}"
-
-
-def _remainder_row(remainder: Remainder, inspection: SeriesInspection) -> tuple[str, ...]:
-    sizes = [remainder.sizes[int(np.argmin(np.abs(inspection.distances - t)))] for t in SHOWN_DISTANCES]
-    known = len(inspection.coefficients.values) - 1
-    beyond = "none: Pₙ is f" if remainder.vanishes else f"more than {known}"
-    expected = beyond if remainder.expected is None else str(remainder.expected)
-    return str(remainder.order), *(number(float(size)) for size in sizes), _slope(remainder.slope, remainder.vanishes), expected
-
-
-def _slope(slope: Slope | None, rounding: bool = True) -> str:
+def _slope(slope: Slope | None, is_rounding: bool = True) -> str:
     if slope is None:
-        return "– (rounding only)" if rounding else "– (too far away)"
+        return "– (rounding only)" if is_rounding else "– (too far away)"
     return slope_text(slope)
 
 
 def _model_lines(inspection: ModelInspection) -> Iterator[str]:
-    yield f"{inspection.objective} around x = {vector(inspection.place.x, exact)}, f = {fifteen(inspection.value)}"
+    yield f"{inspection.objective} around x = {vector(inspection.place.x, exact)}, f = {fifteen_digits(inspection.value)}"
+    orders = {1: "first", 2: "second"}
     for direction in inspection.directions:
         yield ""
-        yield from _direction_lines(inspection, direction)
-
-
-def _direction_lines(inspection: ModelInspection, direction: Direction) -> Iterator[str]:
-    yield f"along {direction.name}, p = {vector(direction.unit)}"
-    words = ("", "predicted by the first-order model", "predicted by the second-order model")
-    heading = ("distance t", *(words[model.order] for model in direction.models), "actual decrease of f")
-    columns = zip(*(model.decreases for model in direction.models), direction.actual, strict=True)
-    rows = [(f"{t:g}", *(number(float(item)) for item in row)) for t, row in zip(inspection.shown, columns, strict=True)]
-    yield from fitted([heading, *rows])
-    for model in direction.models:
-        slope = _slope(model.slope)
-        yield f"what the model of order {model.order} leaves out: slope {slope} against t; theory {model.order + 1}"
+        yield f"along {direction.name}, p = {vector(direction.unit)}"
+        predictions = [f"predicted by the {orders[model.order]}-order model" for model in direction.models]
+        columns = zip(*(model.decreases for model in direction.models), direction.actual, strict=True)
+        rows = [(f"{t:g}", *(number(float(item)) for item in row)) for t, row in zip(inspection.shown, columns, strict=True)]
+        yield from table_lines([("distance t", *predictions, "actual decrease of f"), *rows])
+        for model in direction.models:
+            slope = _slope(model.slope)
+            yield f"error of the model of order {model.order}: slope {slope} against t; theory {model.order + 1}"

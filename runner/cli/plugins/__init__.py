@@ -1,1 +1,1 @@
-"""The command `runner plugins` and its subcommands."""
+"""The command `runner plugins` and its commands."""

@@ -7,8 +7,7 @@ from contextlib import closing
 
 import click
 
-from runner.cli.terminal.option_types import OneOf, Seconds
-from runner.contracts.kinds import KINDS
+from runner.cli.terminal.options import Seconds, kind_option, set_option
 from runner.contracts.plugin import Kind
 from runner.testing.check import FAILED, OK, SKIPPED
 from runner.testing.child_process import CheckedPlugin, CheckRequest, check_in_child_process
@@ -17,16 +16,16 @@ SOME_FAILED = 3
 SECONDS = 60.0
 
 
-@click.command(short_help="Check that a plugin keeps the contract of its kind.")
+@click.command()
 @click.argument("plugin", metavar="NAME|FILE")
-@click.option("--kind", type=OneOf(list(KINDS)), help="What it is, where the name leaves a choice.")
-@click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Give a parameter a value; may be repeated.")
-@click.option("--timeout", type=Seconds(), default=SECONDS, show_default=True, help="Seconds for each check.")
+@kind_option
+@set_option
+@click.option("--timeout", type=Seconds(), default=SECONDS, show_default=True, help="Time limit of each check.")
 def check(plugin: str, kind: Kind | None, values: tuple[str, ...], timeout: float) -> int:
-    """Check that a plugin keeps the contract of its kind, a line for each check.
+    """Check that a plugin keeps the contract of its kind.
 
-    The plugin is one that is installed, by its name, or a file. It runs in a process of its own, so that one that never returns
-    or kills its process is told like any other. Exit code 3 if a check failed.
+    The plugin is the name of an installed plugin, or a plugin file. Each check prints one line. If a check fails, the exit code
+    is 3. The plugin runs in a process of its own. If it never returns or ends its process, this is reported as a failed check.
 
     \b
     Examples:

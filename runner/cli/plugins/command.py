@@ -1,4 +1,4 @@
-"""`runner plugins`; what can be done with plugins beyond listing them are files of their own."""
+"""`runner plugins`: the list of plugins. Each of its commands has a file of its own."""
 
 from __future__ import annotations
 
@@ -10,26 +10,28 @@ from runner.cli.plugins.check import check
 from runner.cli.plugins.new import new
 from runner.cli.plugins.show import show
 from runner.cli.terminal.command_groups import Group
-from runner.cli.terminal.output_options import brief_format_option
-from runner.cli.terminal.table_layout import Habits, fitted
+from runner.cli.terminal.options import brief_format_option
+from runner.cli.terminal.tables import NarrowLayout, table_lines
 from runner.registry.registry import Registry
+
+HEADINGS = ("kind", "name", "from", "version", "summary")
 
 
 @click.group(cls=Group, invoke_without_command=True, subcommand_metavar="[COMMAND] [ARGS]...")
 @brief_format_option
 @click.pass_context
 def plugins(ctx: click.Context, form: str) -> None:
-    """List the installed plugins with a line each, and those that cannot be loaded with the reason.
+    """List the installed plugins, or write, show or check one.
+
+    Without a command, each plugin is listed with a summary. Plugins that cannot be loaded are listed with the reason.
 
     \b
     Example:
       runner plugins
-
-    The commands write a new plugin, show one, and check one.
     """
     if ctx.invoked_subcommand is not None:
         if form != "table":
-            raise click.UsageError(f"--format is for the list of plugins, not for {ctx.invoked_subcommand}", ctx)
+            raise click.UsageError(f"--format is allowed only for the list of plugins, not for {ctx.invoked_subcommand}", ctx)
         return
     registry = Registry()
     offers, broken = registry.offers(), registry.broken()
@@ -40,8 +42,7 @@ def plugins(ctx: click.Context, form: str) -> None:
         click.echo(json.dumps({"plugins": listed, "broken": causes}, indent=2))
         return
     rows = [(offer.kind, offer.name, offer.source.partition(":")[0], offer.version, offer.summary) for offer in offers]
-    headings = ("kind", "name", "from", "version", "what it is")
-    click.echo("\n".join(fitted([headings, *rows], Habits(("version", "from"), ("what it is",)))))
+    click.echo("\n".join(table_lines([HEADINGS, *rows], NarrowLayout(("version", "from"), shorten=("summary",)))))
     for each in broken:
         click.echo(f"cannot be loaded: {each.source}: {each.cause}", err=True)
 

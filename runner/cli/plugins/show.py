@@ -12,8 +12,8 @@ from typing import Any
 
 import click
 
-from runner.cli.terminal.option_types import OneOf
-from runner.cli.terminal.table_layout import Habits, fitted, hanging
+from runner.cli.terminal.options import kind_option
+from runner.cli.terminal.tables import NarrowLayout, labelled_lines, table_lines
 from runner.contracts.kinds import KINDS, capability_for
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.parameters import Parameter
@@ -24,18 +24,22 @@ from runner.registry.registry import Registry
 from runner.testing.check import FAILED, SKIPPED, Finding
 from runner.testing.child_process import CheckRequest, check_in_child_process, find_offers
 
-WIDTH = 100
 SECONDS = 60.0
+"""Time limit of each check of batch safety."""
 BATCH_CHECKS = ("batch", "sweeps")
+EXAMPLES = {"objective": "quadratic", "gradient": "analytic", "optimizer": "gradient_descent"}
+"""A plugin of each kind that can be the parameter of another plugin."""
+HEADINGS = ("parameter", "type", "default", "allowed", "meaning")
 
 
-@click.command(short_help="Show what a plugin is, and how to use it.")
+@click.command()
 @click.argument("plugin", metavar="NAME|FILE")
-@click.option("--kind", type=OneOf(list(KINDS)), help="What it is, where the name leaves a choice.")
+@kind_option
 def show(plugin: str, kind: Kind | None) -> None:
-    """Show what a plugin computes, its parameters, what it offers and needs, and where it comes from.
+    """Show the formula, parameters and capabilities of a plugin.
 
-    Whether it is batch-safe is tried out, in a process of its own.
+    The plugin is the name of an installed plugin, or a plugin file. The output ends with a line for an experiment file. To find
+    out if the plugin is batch-safe, the command runs it in a process of its own.
 
     \b
     Examples:
@@ -53,72 +57,37 @@ def show(plugin: str, kind: Kind | None) -> None:
 def _lines(offer: Offer, request: CheckRequest) -> Iterator[str]:
     yield f"{offer.kind} {offer.name}"
     yield ""
-    yield from _documentation(offer)
+    for line in (inspect.getdoc(offer.cls) or "it has no docstring").splitlines():
+        yield f"  {line}".rstrip()
     yield ""
     if offer.parameters:
-        headings = ("parameter", "type", "default", "allowed", "what it is")
-        yield from fitted([headings, *map(parameter_row, offer.parameters.values())], Habits(then=("type", "default")))
+        rows = map(parameter_row, offer.parameters.values())
+        yield from table_lines([HEADINGS, *rows], NarrowLayout(hide_later=("type", "default")))
         yield ""
-    yield from hanging(list(_facts(offer, request)))
+    facts = []
+    # A class offers a capability if it has the members or declares them as fields; `isinstance` would need an instance.
+    members = {*dir(offer.cls), *offer.parameters}
+    offered = [each.name for each in KINDS[offer.kind].capabilities if members.issuperset(each.members)]
+    if offer.kind == "gradient":
+        facts.append(("offers", ", ".join(["gradient", *offered])))
+    elif offer.kind == "objective":
+        wraps = any(parameter.plugin == "objective" for parameter in offer.parameters.values())
+        least = "values, and what the wrapped objective offers" if wraps else "only values"
+        facts.append(("offers", ", ".join(offered) or least))
+    if issubclass(offer.cls, Optimizer):
+        needed = [capability_for(quantity) for quantity in dict.fromkeys(offer.cls.needs)]
+        facts.append(("needs", ", ".join(["gradient", *(each.name for each in needed if each is not None)])))
+    if offer.kind in ("objective", "gradient", "optimizer"):
+        facts.append(("batch-safe", _batch_safety(offer, request)))
+    source = f"{offer.source.replace(':', f' {offer.version}, entry point ')}" if offer.version else offer.source
+    facts += [("from", source), ("file", str(Path(inspect.getsourcefile(offer.cls) or "").resolve()))]
+    yield from labelled_lines(facts)
     yield ""
     yield from usage(offer, request.file)
 
 
-def _documentation(offer: Offer) -> Iterator[str]:
-    for line in (inspect.getdoc(offer.cls) or "it has no docstring").splitlines():
-        yield f"  {line}".rstrip()
-
-
-def parameter_row(parameter: Parameter) -> tuple[str, ...]:
-    """Return a parameter's name, type, default, allowed values and meaning."""
-    default = "required" if parameter.required else _toml(parameter.default)
-    return parameter.name, _type(parameter), default, parameter.allowed, parameter.doc
-
-
-def _type(parameter: Parameter) -> str:
-    if parameter.item is not None:
-        words = f"tuple[{parameter.item.__name__}, ...]"
-    elif parameter.plugin is not None:
-        words = KINDS[parameter.plugin].plugin_class.__name__
-    else:
-        words = parameter.python_type.__name__
-    return words + (" | None" if parameter.optional else "")
-
-
-def _toml(value: Any) -> str:
-    """Return a value as in TOML; None, which TOML has not, is the absence of the key."""
-    if value is None:
-        return "absent"
-    if isinstance(value, tuple):
-        return f"[{', '.join(map(_toml, value))}]"
-    if isinstance(value, str | Path):
-        return json.dumps(str(value), ensure_ascii=False)
-    return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
-
-
-def _least(offer: Offer) -> str:
-    """Say what an objective offers whose class by itself offers nothing more than it must."""
-    wraps = any(known.plugin == "objective" for known in offer.parameters.values())
-    return "values; what it wraps decides whether more" if wraps else "nothing but values"
-
-
-def _facts(offer: Offer, request: CheckRequest) -> Iterator[tuple[str, str]]:
-    if offer.kind in ("objective", "gradient"):
-        # A member counts as offered where the class has it or declares it as a field; `isinstance` would need an instance.
-        members = {*dir(offer.cls), *offer.parameters}
-        has = [each.name for each in KINDS[offer.kind].capabilities if members.issuperset(each.members)]
-        yield "offers", ", ".join(has) or _least(offer) if offer.kind == "objective" else ", ".join(["gradient", *has])
-    if issubclass(offer.cls, Optimizer):
-        needed = [capability_for(quantity) for quantity in dict.fromkeys(offer.cls.needs)]
-        yield "needs", ", ".join(["gradient", *(each.name for each in needed if each is not None)])
-    if offer.kind in ("objective", "gradient", "optimizer"):
-        yield "batch-safe", _batch_safety(offer, request)
-    yield "from", f"{offer.source.replace(':', f' {offer.version}, entry point ')}" if offer.version else offer.source
-    yield "file", str(Path(inspect.getsourcefile(offer.cls) or "").resolve())
-
-
 def _batch_safety(offer: Offer, request: CheckRequest) -> str:
-    """Run the checks of batches, and say in words what they find."""
+    """Run the checks of batch safety, and return `yes`, or `no` or `not known` with the reason."""
     target = request.target if request.file is not None else offer.name
     try:
         with closing(check_in_child_process(CheckRequest(target, offer.kind, only=BATCH_CHECKS), SECONDS)) as findings:
@@ -129,32 +98,61 @@ def _batch_safety(offer: Offer, request: CheckRequest) -> str:
     unknown = [each.explanation for each in found if each.verdict == SKIPPED and each.check == "batch"]
     if failed:
         return f"no: {failed[0]}"
-    return f"not known, {unknown[0]}; runner plugins check says more" if unknown or not found else "yes"
+    if unknown:
+        return f"not known, {unknown[0]}; for details, use `runner plugins check`"
+    return "yes" if found else "not known; for the reason, use `runner plugins check`"
+
+
+def parameter_row(parameter: Parameter) -> tuple[str, ...]:
+    """Return a parameter's name, type, default, allowed values and meaning."""
+    if parameter.item is not None:
+        type_name = f"tuple[{parameter.item.__name__}, ...]"
+    elif parameter.plugin is not None:
+        type_name = KINDS[parameter.plugin].plugin_class.__name__
+    else:
+        type_name = parameter.python_type.__name__
+    if parameter.optional:
+        type_name += " | None"
+    default = "required" if parameter.required else _toml(parameter.default)
+    return parameter.name, type_name, default, parameter.allowed, parameter.doc
+
+
+def _toml(value: Any) -> str:
+    """Return a value in TOML, or `absent` for None, which TOML lacks."""
+    if value is None:
+        return "absent"
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(_toml, value))}]"
+    if isinstance(value, str | Path):
+        return json.dumps(str(value), ensure_ascii=False)
+    return {True: "true", False: "false"}[value] if isinstance(value, bool) else repr(value)
 
 
 def usage(offer: Offer, file: Path | None) -> list[str]:
-    """Return the lines of an experiment that use a plugin with its defaults."""
+    """Return the lines of an experiment file that use a plugin with its defaults.
+
+    Args:
+        offer: the plugin.
+        file: the plugin file, if the plugin is not installed.
+    """
     lines = [f"plugins = [{_toml(file.name)}]"] if file is not None else []
-    values = {name: _example(known) for name, known in offer.parameters.items()}
-    table = "".join(f", {name} = {value}" for name, value in values.items() if value)
+    name = _toml(offer.name)
+    values = "".join(f", {each.name} = {_example(each)}" for each in offer.parameters.values() if each.default is not None)
     if offer.kind == "figure":
-        return [*lines, f"report = {{ figures = [{_toml(offer.name)}] }}"]
+        return [*lines, f"report = {{ figures = [{name}] }}"]
     if offer.kind == "executor":
-        return [*lines, f"execution = {{ executor = {_toml(offer.name)}{table} }}"]
-    return [*lines, f"{offer.kind} = [{{ name = {_toml(offer.name)}{table} }}]"]
+        return [*lines, f"execution = {{ executor = {name}{values} }}"]
+    return [*lines, f"{offer.kind} = [{{ name = {name}{values} }}]"]
 
 
 def _example(parameter: Parameter) -> str:
-    """Return a value that fits, as in TOML: the default, or one made up; the empty string for absence."""
-    if parameter.default is None:
-        return ""
+    """Return the default of a parameter in TOML, or a value that the parameter allows if it is required."""
     if parameter.default is not MISSING:
         return _toml(parameter.default)
     if parameter.plugin is not None:
-        examples = {"objective": "quadratic", "gradient": "analytic", "optimizer": "gradient_descent"}
-        return f"{{ name = {_toml(examples[parameter.plugin])} }}"
-    made_up: list[Any] = [*parameter.choices, 1, 0.5, 1.5, 2, -1, 10, 100, True, "...", [1, 2]]
-    for value in made_up:
+        return f"{{ name = {_toml(EXAMPLES[parameter.plugin])} }}"
+    candidates: list[Any] = [*parameter.choices, 1, 0.5, 1.5, 2, -1, 10, 100, True, "...", [1, 2]]
+    for value in candidates:
         try:
             return _toml(parameter.convert(value))
         except ValueError:

@@ -1,1 +1,1 @@
-"""The terminal: tables, progress, options and messages that several commands share."""
+"""The options, tables, messages and the progress display that several commands share."""

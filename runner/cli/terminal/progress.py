@@ -15,6 +15,7 @@ from typing import Any, Self, TextIO, cast
 
 import click
 
+from runner.cli.terminal.quantities import counted
 from runner.contracts.outcomes import Outcome
 from runner.engine.trajectories import Trajectory
 from runner.pipeline.plan import Plan
@@ -27,13 +28,8 @@ LONG_BAR, SHORT_BAR = 30, 10
 ERASE_LINE, HIDE_CURSOR, SHOW_CURSOR = "\r\x1b[K", "\x1b[?25l", "\x1b[?25h"
 
 
-def many_runs(count: int) -> str:
-    """Return a count of runs in words: `1 run`, `2,000 runs`."""
-    return f"{count:,} run{'' if count == 1 else 's'}"
-
-
-def outcomes_in_words(outcomes: Counter[Outcome]) -> str:
-    """Return counts as "12 converged, 3 diverged", in the order of the outcomes."""
+def outcome_counts(outcomes: Counter[Outcome]) -> str:
+    """Return counts as `12 converged, 3 diverged`, in the order of the outcomes."""
     return ", ".join(f"{outcomes[outcome]:,} {outcome}" for outcome in Outcome if outcomes[outcome])
 
 
@@ -55,20 +51,20 @@ class QuietProgress:
         """Do nothing."""
 
     def began(self, plan: Plan) -> None:
-        """Take notice that the plan is checked and that computing begins."""
+        """Note that the plan is checked and that computing begins."""
 
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
-        """Take notice that a batch is in the database."""
+        """Note that a batch is in the database."""
 
     def warned(self, warning: str) -> None:
         """Print a warning."""
         click.echo(f"warning: {warning}", err=True)
 
     def stored_elsewhere(self, count: int) -> None:
-        """Take notice that another process stored `count` of the runs that were planned here."""
+        """Note that another process stored `count` of the runs that were planned here."""
 
     def waiting(self, count: int, holder: str) -> None:
-        """Take notice that all remaining runs are being computed by other processes."""
+        """Note that all remaining runs are being computed by other processes."""
 
 
 class CountedProgress(QuietProgress):
@@ -94,7 +90,7 @@ class CountedProgress(QuietProgress):
 
     def waiting(self, count: int, holder: str) -> None:
         """Print the process whose runs are awaited."""
-        click.echo(f"waiting for {many_runs(count)} that {holder} is computing", err=True)
+        click.echo(f"waiting for {counted(count, 'run')} that {holder} is computing", err=True)
 
     def _rate(self, seconds: float) -> float:
         """Return the number of runs per second."""
@@ -108,7 +104,7 @@ class ProgressLines(CountedProgress):
         """Print the number of runs to compute."""
         super().began(plan)
         self._printed = self._begun
-        click.echo(f"{many_runs(self._total)} to compute, {len(plan.runs) - self._total:,} already stored", err=True)
+        click.echo(f"{counted(self._total, 'run')} to compute, {len(plan.runs) - self._total:,} already stored", err=True)
 
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
         """Print the counts, unless a line was printed a moment ago and runs are left."""
@@ -120,7 +116,7 @@ class ProgressLines(CountedProgress):
         rate = self._rate(now - self._begun)
         left = (self._total - done) / rate
         click.echo(
-            f"{done:,}/{self._total:,} runs: {outcomes_in_words(self._outcomes)} ({rate:,.0f} runs/s, {left:.0f} s left)",
+            f"{done:,}/{self._total:,} runs: {outcome_counts(self._outcomes)} ({rate:,.0f} runs/s, {left:.0f} s left)",
             err=True,
         )
 
@@ -227,7 +223,7 @@ class ProgressBar(CountedProgress):
             f"{done:,}/{self._total:,} runs",
             f"{rate:,.0f} runs/s" if done else "",
             clock,
-            outcomes_in_words(self._outcomes),
+            outcome_counts(self._outcomes),
         )
         line = " ".join(filter(None, parts))
         # A character in the last column would move some terminals to the next line.

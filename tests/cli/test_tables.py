@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from runner.analysis.summary import summarize
-from runner.cli.terminal import run_summary as summary
-from runner.cli.terminal.table_layout import Habits, fit
+from runner.cli import run
+from runner.cli.terminal.tables import NarrowLayout, fit_table
 from runner.contracts.figure import StoredRun
 from tests.support.databases import run_into
 from tests.support.experiment_texts import SMALL
@@ -37,10 +37,10 @@ def tables(draw: st.DrawFn) -> tuple[list[list[str]], list[bool]]:
 @given(tables(), st.integers(40, 160))
 def test_every_line_fits_and_hidden_columns_are_named(table, width):
     rows, right = table
-    lines = fit(rows, width, Habits(), right)
+    lines = fit_table(rows, width, NarrowLayout(), right)
     assert max(map(len, lines)) <= width
     text = " ".join(lines)
-    missed = re.search(r"no room for (.*?)(?: and (\d+) more)?; a wider terminal shows more$", text)
+    missed = re.search(r"hidden columns: (.*?)(?: and (\d+) more)?; a wider terminal shows them$", text)
     shown = len(rows[0]) - (len(missed[1].split(", ")) + int(missed[2] or 0) if missed else 0)
     assert shown >= 1
     for row in rows[1:]:
@@ -52,9 +52,9 @@ def test_every_line_fits_and_hidden_columns_are_named(table, width):
 @given(tables())
 def test_table_with_enough_room_is_as_wide_as_its_cells(table):
     rows, right = table
-    lines = fit(rows, None, Habits(), right)
+    lines = fit_table(rows, None, NarrowLayout(), right)
     assert len(lines) == len(rows)
-    assert lines == fit(rows, 10_000, Habits(), right)
+    assert lines == fit_table(rows, 10_000, NarrowLayout(), right)
 
 
 @pytest.mark.parametrize(
@@ -67,14 +67,14 @@ def test_table_with_enough_room_is_as_wide_as_its_cells(table):
 )
 def test_label_is_folded_between_its_parts_and_never_inside_a_number(width, lines):
     table = [["setting", "n"], ["quadratic(condition_number=1000, d=[8, 16])", "1"]]
-    folded = fit(table, width + 3, Habits(), [False, True])
+    folded = fit_table(table, width + 3, NarrowLayout(), [False, True])
     assert [line.removesuffix("  1").rstrip() for line in folded[1:]] == lines
     assert [line.endswith("  1") for line in folded[1:]] == [True, *[False] * (len(lines) - 1)]
 
 
 def test_count_and_noun_stay_on_one_line():
     table = [["id", "outcomes"], ["1", "290 converged, 285 max_steps, 25 diverged"]]
-    assert fit(table, 36, Habits(), [True, False]) == [
+    assert fit_table(table, 36, NarrowLayout(), [True, False]) == [
         "id  outcomes",
         " 1  290 converged, 285 max_steps,",
         "    25 diverged",
@@ -83,7 +83,7 @@ def test_count_and_noun_stay_on_one_line():
 
 def test_headings_are_folded_too_and_end_on_their_last_line():
     table = [["final_value", "|f| at 0.1"], ["0.5", "1"]]
-    assert fit(table, 14, Habits(), [True, True]) == [
+    assert fit_table(table, 14, NarrowLayout(), [True, True]) == [
         "        |f|",
         "final_   at",
         " value  0.1",
@@ -93,12 +93,12 @@ def test_headings_are_folded_too_and_end_on_their_last_line():
 
 def test_texts_that_may_be_cut_are_not_folded():
     table = [["name", "what", "note"], ["a", "five words that are long", "one two three four five six seven eight nine ten"]]
-    assert fit(table, 50, Habits(cut=("note",)), [False] * 3) == [
+    assert fit_table(table, 50, NarrowLayout(shorten=("note",)), [False] * 3) == [
         "name  what             note",
         "a     five words that  one two three four five",
         "      are long         six seven eight nine ten",
     ]  # fmt: skip
-    assert fit(table, 60, Habits(cut=("note",)), [False] * 3) == [
+    assert fit_table(table, 60, NarrowLayout(shorten=("note",)), [False] * 3) == [
         "name  what                      note",
         "a     five words that are long  one two three four five six…",
     ]  # fmt: skip
@@ -106,32 +106,33 @@ def test_texts_that_may_be_cut_are_not_folded():
 
 def test_optional_columns_are_dropped_before_any_text_is_folded():
     table = [["name", "why", "when"], ["a b c d e f g h i j k l m n o", "p q r s t u v w", "yesterday"]]
-    assert fit(table, 45, Habits(least=("why",)), [False] * 3) == [
+    assert fit_table(table, 45, NarrowLayout(hide_first=("why",)), [False] * 3) == [
         "name                           when",
         "a b c d e f g h i j k l m n o  yesterday",
-        "no room for why; a wider terminal shows more",
+        "hidden columns: why; a wider terminal shows",
+        "them",
     ]
-    assert fit(table, 45, Habits(then=("when",)), [False] * 3)[0].split() == ["name", "why", "when"]
+    assert fit_table(table, 45, NarrowLayout(hide_later=("when",)), [False] * 3)[0].split() == ["name", "why", "when"]
 
 
 def test_many_hidden_columns_are_counted():
     headings = [f"column{number}" for number in range(9)]
-    lines = fit([headings, ["1234567"] * 9], 20, Habits(), [True] * 9)
+    lines = fit_table([headings, ["1234567"] * 9], 20, NarrowLayout(), [True] * 9)
     assert lines == [
         "column0  column1",
         "1234567  1234567",
-        "no room for column2,",
-        "column3, column4,",
-        "column5 and 3 more;",
-        "a wider terminal",
-        "shows more",
+        "hidden columns:",
+        "column2, column3,",
+        "column4, column5 and",
+        "3 more; a wider",
+        "terminal shows them",
     ]
 
 
 def test_path_is_never_folded():
     path = f"/home/{'a' * 60}/newton.py"
     facts = [["needs", "gradient, Hessian and much more than that"], ["file", path]]
-    assert fit(facts, 50, Habits(), [False] * 2) == [
+    assert fit_table(facts, 50, NarrowLayout(), [False] * 2) == [
         "needs  gradient, Hessian and much more than that",
         f"file   {path}",
     ]  # fmt: skip
@@ -141,21 +142,21 @@ def test_path_is_never_folded():
     ("width", "missing"), [(300, set()), (80, {"behaviour", "median value", "outcomes", "runs", "median gap"})]
 )
 def test_a_narrow_terminal_gets_a_narrower_summary(monkeypatch, width, missing):
-    run = StoredRun(
+    stored = StoredRun(
         1, "a", "linear_regression", "analytic", "clipped_gradient_descent", {"optimizer.learning_rate": 0.1}, 0, 2, "converged",
         "", 7, 0.5, 0.5, 0.0, {"value": 8}, 0.1, 0.25, None,
     )  # fmt: skip
-    monkeypatch.setattr(summary, "fitted", lambda rows, habits, right: fit(rows, width, habits, right))
-    rows = summarize([run, replace(run, parameters={"optimizer.learning_rate": 0.2}, outcome="diverged")])
-    lines = summary.table_lines(rows)
+    monkeypatch.setattr(run, "table_lines", lambda rows, layout, right: fit_table(rows, width, layout, right))
+    rows = summarize([stored, replace(stored, parameters={"optimizer.learning_rate": 0.2}, outcome="diverged")])
+    lines = run.summary_lines(rows, "the report")
     everything = {
         "objective", "optimizer", "runs", "outcomes", "behaviour", "best setting", "converged", "median steps", "median gap",
         "median value",
     }  # fmt: skip
     heading = " ".join(lines[: 2 if missing else 1])
     assert {name for name in everything if set(name.split()) <= set(heading.split())} == everything - missing
-    told = ["no room for runs, outcomes, behaviour, median gap and 1 more; a wider terminal", "shows more"]
-    assert lines[-2:] == told if missing else len(lines) == 2
+    hint = ["hidden columns: runs, outcomes, behaviour, median gap and 1 more; a wider", "terminal shows them"]
+    assert lines[-2:] == hint if missing else len(lines) == 2
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
@@ -188,7 +189,7 @@ class TestOnATerminal:
         heading, row, *told = see(80, "list")
         assert re.split(r"  +", heading) == ["id", "name", "runs", "outcomes", "last run"]
         assert re.fullmatch(r" 1  small    12  3 converged, 5 max_steps, 4 diverged  20\d\d-\d\d-\d\d \d\d:\d\d", row)
-        assert told == ["no room for first run, description; a wider terminal shows more, and --format", "csv everything"]
+        assert told == ["hidden columns: first run, description; a wider terminal or --format csv shows", "them"]
         assert re.split(r"  +", see(110, "list")[0]) == ["id", "name", "runs", "outcomes", "last run", "description"]
         assert "little" not in "".join(see(110, "list"))
         assert see(200, "list")[1].endswith("  What is seen of it where there is little room for it")
@@ -197,7 +198,7 @@ class TestOnATerminal:
         heading, first, *told = see(60, "runs", "--limit", "1")
         assert heading.split() == ["id", "objective", "learning_rate", "outcome", "steps", "final_gap"]
         assert first.split()[:5] == ["1", "quadratic", "0.1", "max_steps", "50"]
-        assert told == ["no room for identity, final_value; a wider terminal shows", "more, and --format csv everything"]
+        assert told == ["hidden columns: identity, final_value; a wider terminal or", "--format csv shows them"]
 
     def test_facts_of_a_run_are_folded_beside_their_names(self, see):
         lines = see(70, "show", "1")
@@ -208,6 +209,6 @@ class TestOnATerminal:
     def test_plugins(self, see):
         lines = see(80, "plugins")
         assert max(map(len, lines)) == 80
-        assert lines[0].split() == ["kind", "name", "from", "what", "it", "is"]
-        assert len(lines) == len(see(300, "plugins")) + 1, "a line for each, and one for what there is no room for"
-        assert lines[-1] == "no room for version; a wider terminal shows more"
+        assert lines[0].split() == ["kind", "name", "from", "summary"]
+        assert len(lines) == len(see(300, "plugins")) + 1, "one line for each plugin, and one that names the hidden columns"
+        assert lines[-1] == "hidden columns: version; a wider terminal shows them"
