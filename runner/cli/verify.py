@@ -15,7 +15,7 @@ from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import printable
 
 MOST_SHOWN = 20
-"""Largest number of problems, and of notes, that are shown for one check."""
+"""Largest number of problems, and of notes, that are shown for one part."""
 DAMAGED = StoreError.exit_code
 VERDICTS = {
     "same": "with the same bits",
@@ -58,11 +58,11 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
         raise StoreError(f"{error.finding}; too little can be read to say where; use a backup") from error
     with opened as database:
         problems = 0
-        for check in database.verify():
-            found = len(check.problems)
+        for part in database.verify():
+            found = len(part.problems)
             problems += found
-            click.echo(f"{check.name:14}{check.count:>10,}  {f'{found:,} damaged' if found else 'ok'}")
-            for sentences in (check.problems, check.notes):
+            click.echo(f"{part.name:14}{part.count:>10,}  {f'{found:,} damaged' if found else 'ok'}")
+            for sentences in (part.problems, part.notes):
                 for sentence in sentences[:MOST_SHOWN]:
                     click.echo(f"  {printable(sentence)}")
                 if len(sentences) > MOST_SHOWN:

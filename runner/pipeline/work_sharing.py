@@ -11,7 +11,7 @@ from runner.engine.trajectories import Descent
 from runner.experiment.model import Run
 from runner.pipeline.plan import Observer
 from runner.store.reading.current_runs import StoredState
-from runner.store.writing.claims import Division
+from runner.store.writing.claims import ClaimResult
 from runner.store.writing.recording import Recording
 
 FIRST_PAUSE = 0.05
@@ -70,13 +70,13 @@ class Share:
         pause, last_holder = FIRST_PAUSE, ""
         while self._held_elsewhere and not self._claimed and not self._unclaimed:
             parcels, self._held_elsewhere = self._held_elsewhere, []
-            division = self._recording.claim(self._members(parcels), self._replaced)
-            self._sort(parcels, division)
+            result = self._recording.claim(self._members(parcels), self._replaced)
+            self._sort(parcels, result)
             if self._held_elsewhere and not self._claimed:
-                counts = Counter(division.held.values())
+                counts = Counter(result.held_elsewhere.values())
                 holder = min(counts, key=lambda name: (-counts[name], name))
                 if holder != last_holder:
-                    self._observer.waiting(len(division.held), holder)
+                    self._observer.waiting(len(result.held_elsewhere), holder)
                     last_holder = holder
                 time.sleep(pause)
                 pause = min(LONGEST_PAUSE, 1.5 * pause)
@@ -85,14 +85,14 @@ class Share:
     def _members(self, parcels: Sequence[Parcel]) -> list[Run]:
         return [self._runs[identity] for parcel in parcels for identity in parcel.batch.identities]
 
-    def _sort(self, parcels: Sequence[Parcel], division: Division) -> None:
+    def _sort(self, parcels: Sequence[Parcel], result: ClaimResult) -> None:
         """Divide batches into the runs that are claimed, those that are held by other processes, and those that are stored."""
-        claimed = set(division.ours)
+        claimed = set(result.claimed)
         for parcel in parcels:
             self._claimed += _part(parcel, claimed)
-            self._held_elsewhere += _part(parcel, division.held)
-        if division.stored:
-            self._observer.stored_elsewhere(len(division.stored))
+            self._held_elsewhere += _part(parcel, result.held_elsewhere)
+        if result.stored_elsewhere:
+            self._observer.stored_elsewhere(len(result.stored_elsewhere))
 
 
 def _part(parcel: Parcel, identities: Container[str]) -> list[Parcel]:

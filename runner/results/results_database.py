@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from runner.store.maintenance.summary import Facts
     from runner.store.reading.stored_results import StoredResults
     from runner.store.reading.user_sql import Answer
-    from runner.store.verifying.verify import Check
+    from runner.store.verifying.part import VerifiedPart
 
 RUNS_AT_ONCE = 1000
 """Largest number of runs in each part of a table that is returned in parts."""
@@ -423,7 +423,7 @@ class ResultsDatabase:
 
         return facts(self._database)
 
-    def verify(self) -> Iterator[Check]:
+    def verify(self) -> Iterator[VerifiedPart]:
         """Check that the whole database is intact; yield the result for each part of it.
 
         Raises:

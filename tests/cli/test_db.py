@@ -36,7 +36,7 @@ class TestDb:
             assert stored_bits(kept.with_name(name)) == stored_bits(kept)
         named = runner_cli("db", "backup", names[0], "--db", "r.db")
         assert (named.code, named.out) == (4, "")
-        assert named.err == f"error: database r.db: cannot be copied to {names[0]}: there is such a file; name another one\n"
+        assert named.err == f"error: database r.db: cannot be copied to {names[0]}: the file exists; name another one\n"
 
     def test_backup_is_a_snapshot_while_others_write(self, kept, runner_cli):
         with opened(kept) as connection:
@@ -53,7 +53,7 @@ class TestDb:
         again = runner_cli("db", "copy", "copy.db", "--db", "r.db")
         assert (again.code, again.out) == (4, "")
         assert again.err == (
-            "error: database copy.db: holds 26 runs of 2 experiments, and a copy goes only where nothing is; name a new one\n"
+            "error: database copy.db: holds 26 runs of 2 experiments, and a copy needs a new or empty database; name another one\n"
         )
 
     def test_a_copy_into_itself_is_refused(self, kept, runner_cli):

@@ -81,7 +81,9 @@ class TestDelete:
             with pytest.raises(StoreError) as error:
                 database.delete(plan)
             assert len(database.experiments()) == 3
-        assert str(error.value) == (f"database {thrice}: what was to be deleted has changed meanwhile; look at it and try again")
+        assert str(error.value) == (
+            f"database {thrice}: the runs to delete have changed meanwhile, so nothing was deleted; check them and try again"
+        )
 
     def test_an_experiment_without_runs_stays_until_it_is_named(self, thrice, runner_cli):
         assert runner_cli("delete", "--where", 'experiment = "other"', "--yes", "--db", "r.db").code == 0

@@ -214,7 +214,7 @@ def test_hidden_process_of_another_user_is_waited_for_until_it_ends(tmp_path, wr
 
 
 def test_working_process_gives_signs_of_life(tmp_path, write, monkeypatch):
-    monkeypatch.setattr(claims, "SIGN_SECONDS", 0.01)
+    monkeypatch.setattr(claims, "SIGN_OF_LIFE_SECONDS", 0.01)
     store = Store(str(tmp_path / "r.db"))
     plan = make_plan(read(write(), Registry(), Choices()), store, Choices())
     recording = store.begin(plan.experiment, plan.runs, {}, ENVIRONMENT)
@@ -236,7 +236,7 @@ def test_process_wrongly_taken_for_dead_stores_nothing_twice(tmp_path, write):
     first, second = Store(database), Store(database)
     plan = make_plan(read(write(), catalogue, Choices()), first, Choices())
     recording = first.begin(plan.experiment, plan.runs, {}, ENVIRONMENT)
-    assert recording.claim(plan.runs, {}).ours == tuple(run.identity for run in plan.runs)
+    assert recording.claim(plan.runs, {}).claimed == tuple(run.identity for run in plan.runs)
     with opened(tmp_path / "r.db") as found:
         found.execute("UPDATE worker SET host = 'elsewhere', seen_at = 0")
     execute(plan, second, catalogue, Choices(), Watcher())

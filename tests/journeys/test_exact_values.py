@@ -308,15 +308,15 @@ def changed(databases: Callable[[str], str], tmp_path: Path, statement: str) -> 
         ),
         (
             "UPDATE run SET final_value = 5 WHERE id = 1",
-            ["run 1: final_value is compared as 5.0, and is -0.0 in its trajectory"],
+            ["run 1: final_value is 5.0 for filters and sorting, and -0.0 in its trajectory"],
         ),
         (
             "UPDATE run SET final_value = 5 WHERE id = 13",
-            ["run 13: final_value is compared as 5.0, and is inf in its trajectory"],
+            ["run 13: final_value is 5.0 for filters and sorting, and inf in its trajectory"],
         ),
         (
             "UPDATE parameter SET number = 2 WHERE name = 'aside.learning_rate'",
-            ["setting 3 (optimizer pair): its parameter aside.learning_rate is not what its canonical text says"],
+            ["setting 3 (optimizer pair): its parameter aside.learning_rate differs from its canonical text"],
         ),
     ],
 )

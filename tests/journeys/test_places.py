@@ -38,8 +38,8 @@ def test_database_is_not_copied_onto_itself_or_its_companion_files(tmp_path, run
     shutil.copy(KEPT_DATABASE, tmp_path / "r.db")
     beside = "SQLite keeps a part of r.db in r.db-journal; name another file"
     for command, told in {
-        ("backup", "r.db"): "r.db: cannot be copied to r.db: there is such a file; name another one",
-        ("copy", "r.db"): "r.db: holds 26 runs of 2 experiments, and a copy goes only where nothing is; name a new one",
+        ("backup", "r.db"): "r.db: cannot be copied to r.db: the file exists; name another one",
+        ("copy", "r.db"): "r.db: holds 26 runs of 2 experiments, and a copy needs a new or empty database; name another one",
         ("backup", "r.db-journal"): f"r.db: cannot be copied to r.db-journal: {beside}",
         ("copy", "r.db-journal"): f"r.db-journal: cannot be written: {beside}",
     }.items():

@@ -219,7 +219,7 @@ class TestVerifying:
         else:
             change(name, "CREATE TRIGGER away AFTER INSERT ON chunk BEGIN DELETE FROM chunk; END")
         assert problems(name) == [
-            "trigger away is not runner's, and may change chunk whenever it is written",
+            "trigger away is not one of runner's, and may change table chunk when it is written",
             "run 12: belongs to no experiment",
         ]
 

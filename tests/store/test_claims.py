@@ -27,12 +27,12 @@ class TestClaims:
         plan = make_plan(read(write(), catalogue, Choices()), stores[0], Choices())
         first, second = (store.begin(plan.experiment, plan.runs, {}, ENVIRONMENT) for store in stores)
         identities = [run.identity for run in plan.runs]
-        assert first.claim(plan.runs[:8], {}).ours == tuple(identities[:8])
-        division = second.claim(plan.runs, {})
-        assert division.ours == tuple(identities[8:])
-        assert dict(division.held) == dict.fromkeys(identities[:8], f"process {os.getpid()}")
+        assert first.claim(plan.runs[:8], {}).claimed == tuple(identities[:8])
+        result = second.claim(plan.runs, {})
+        assert result.claimed == tuple(identities[8:])
+        assert dict(result.held_elsewhere) == dict.fromkeys(identities[:8], f"process {os.getpid()}")
         first.close()
-        assert second.claim(plan.runs[:8], {}).ours == tuple(identities[:8])
+        assert second.claim(plan.runs[:8], {}).claimed == tuple(identities[:8])
         second.close()
         assert rows(name, "claim", "worker") == {"claim": [], "worker": []}
         for store in stores:

@@ -37,7 +37,7 @@ class TestCopying:
         with closing(Database(name)) as old, closing(Database(target)) as new, pytest.raises(StoreError) as caught:
             copy(old, new)
         assert str(caught.value) == (
-            f"database {target}: holds 4 runs of 1 experiments, and a copy goes only where nothing is; name a new one"
+            f"database {target}: holds 4 runs of 1 experiments, and a copy needs a new or empty database; name another one"
         )
         assert rows(target) == before
 
@@ -57,6 +57,6 @@ class TestCopying:
         with closing(Database(name)) as old, closing(Database(target)) as new, pytest.raises(StoreError) as caught:
             copy(old, new)
         assert str(caught.value) == (
-            f"database {target}: the copy is not whole: run 2: took 3 steps, but 51 iterates are stored; "
-            "see what `runner verify` says of the original"
+            f"database {target}: the copy is damaged: run 2: took 3 steps, but 51 iterates are stored; "
+            "`runner verify` shows whether the original is too"
         )

@@ -136,7 +136,7 @@ class TestDeleting:
             with pytest.raises(StoreError) as caught:
                 filled.delete(plan)
             assert str(caught.value) == (
-                f"database {name}: what was to be deleted has changed meanwhile; look at it and try again"
+                f"database {name}: the runs to delete have changed meanwhile, so nothing was deleted; check them and try again"
             )
         assert rows(name) == before
 

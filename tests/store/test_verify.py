@@ -13,7 +13,8 @@ import runner
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
 from runner.store.connection import Database
 from runner.store.run_columns import NUMBER_CLASSES
-from runner.store.verifying.verify import Check, verify
+from runner.store.verifying.part import VerifiedPart
+from runner.store.verifying.verify import verify
 from tests.support.databases import opened, run_into
 
 KINDS = [
@@ -47,15 +48,15 @@ stop = { max_steps = 1, divergence_limit = inf }
 """
 
 
-def checked(path: Path) -> dict[str, Check]:
+def checked(path: Path) -> dict[str, VerifiedPart]:
     database = Database(str(path))
-    found = {check.name: check for check in verify(database)}
+    found = {part.name: part for part in verify(database)}
     database.close()
     return found
 
 
 def problems(path: Path) -> list[str]:
-    return [problem for check in checked(path).values() for problem in check.problems]
+    return [problem for part in checked(path).values() for problem in part.problems]
 
 
 @pytest.fixture
@@ -123,19 +124,19 @@ DAMAGE = {
     ],
     "UPDATE parameter SET number = x'00' WHERE setting_id = 3": [
         "table parameter, setting_id 3, name 'learning_rate': number is b'\\x00', and must be a number, or null",
-        "setting 3 (optimizer gradient_descent): its parameter learning_rate is not what its canonical text says",
+        "setting 3 (optimizer gradient_descent): its parameter learning_rate differs from its canonical text",
     ],
     "UPDATE experiment_run SET start_number = 'second' WHERE run_id = 2": [
         "table experiment_run, experiment_id 1, run_id 2: start_number is 'second', and must be a whole number from 0 to 2147483647"
     ],
     "UPDATE run SET dimension = 2 WHERE id = 2": [
-        "run 2: has 2 coordinates, and its start 1",
-        "run 2: the chunk at step 0 has 1224 bytes, which is not 51 iterates of 4 numbers",
+        "run 2: its dimension is 2, and that of its start is 1",
+        "run 2: the chunk at step 0 has 1224 bytes, not 51 iterates of 4 numbers",
     ],
     "UPDATE run SET dimension = 'two' WHERE id = 2": [
         "table run, id 2: dimension is 'two', and must be a whole number from 0 to 2147483647",
-        "run 2: has two coordinates, and its start 1",
-        "run 2: makes no sense: unsupported operand type(s) for +: 'int' and 'str'",
+        "run 2: its dimension is two, and that of its start is 1",
+        "run 2: holds invalid content: unsupported operand type(s) for +: 'int' and 'str'",
     ],
     "UPDATE run SET steps = 7 WHERE id = 2": ["run 2: took 7 steps, but 51 iterates are stored"],
     "UPDATE run SET final_value = 0.5 WHERE id = 2": [
@@ -146,8 +147,7 @@ DAMAGE = {
     ],
     "UPDATE run SET final_gradient_norm_class = 'large' WHERE id = 2": [
         f"table run, id 2: final_gradient_norm_class is 'large', and must be one of {', '.join(NUMBER_CLASSES)}",
-        "run 2: makes no sense: the database is damaged: the class of a run's number is 'large', and must be one of "
-        f"{', '.join(NUMBER_CLASSES)}; `runner verify` names the run",
+        "run 2: final_gradient_norm cannot be read: its number is 3.9428565793292754e-05, and its class is 'large'",
     ],
     "UPDATE run SET best_value = 0.5 WHERE id = 2": [
         "run 2: best_value is 0.5 in its row, and 3.8865295012900384e-10 in its trajectory"
@@ -155,62 +155,58 @@ DAMAGE = {
     "UPDATE run SET best_step = 3 WHERE id = 2": ["run 2: best_step is 3 in its row, and 50 in its trajectory"],
     "UPDATE run SET start_id = 2 WHERE id = 1": [
         "run 1: its identity is not that of its plugins, rules and start",
-        "run 1: does not begin at its start",
+        "run 1: its first iterate is not its start",
     ],
     "UPDATE run SET rules_id = 99 WHERE id = 2": [
-        "row 2 of table run refers to a row of setting that is not there",
-        "run 2: refers to a row that is not there: rules",
+        "row 2 of table run refers to a row of table setting that is missing",
+        "run 2: refers to a row that is missing: rules",
     ],
     "UPDATE chunk SET first_step = 1 WHERE run_id = 2": ["run 2: a chunk begins at step 1, where step 0 should follow"],
-    "UPDATE chunk SET count = 0 WHERE run_id = 2": [
-        "run 2: the chunk at step 0 has 1224 bytes, which is not 0 iterates of 3 numbers"
-    ],
+    "UPDATE chunk SET count = 0 WHERE run_id = 2": ["run 2: the chunk at step 0 has 1224 bytes, not 0 iterates of 3 numbers"],
     "UPDATE chunk SET data = substr(data, 9) WHERE run_id = 2": [
-        "run 2: the chunk at step 0 has 1216 bytes, which is not 51 iterates of 3 numbers"
+        "run 2: the chunk at step 0 has 1216 bytes, not 51 iterates of 3 numbers"
     ],
     "UPDATE chunk SET checksum = checksum + 1 WHERE run_id = 2": ["run 2: the chunk at step 0 does not match its checksum"],
     "DELETE FROM chunk WHERE run_id = 2": ["run 2: took 50 steps, but 0 iterates are stored"],
     "UPDATE chunk SET run_id = 99 WHERE run_id = 12": [
-        "row {row} of table chunk refers to a row of run that is not there",
+        "row {row} of table chunk refers to a row of table run that is missing",
         "run 12: took 50 steps, but 0 iterates are stored",
-        "run 99: is not there, but has a trajectory",
+        "run 99: is missing, but has a trajectory",
     ],
     "UPDATE setting SET fingerprint = 'x' WHERE id = 1": ["setting 1 (objective quadratic): does not match its checksum"],
     "UPDATE setting SET name = 'other' WHERE id = 1": [
-        "setting 1 (objective other): is named 'other' in its row, and 'quadratic' in its canonical text"
+        "setting 1 (objective other): its name is 'other' in its row, and 'quadratic' in its canonical text"
     ],
     "UPDATE parameter SET number = 0.2 WHERE setting_id = 3": [
-        "setting 3 (optimizer gradient_descent): its parameter learning_rate is not what its canonical text says"
+        "setting 3 (optimizer gradient_descent): its parameter learning_rate differs from its canonical text"
     ],
     "UPDATE parameter SET number = NULL, text = '0x1.999999999999ap-4' WHERE setting_id = 4": [
-        "setting 4 (optimizer gradient_descent): its parameter learning_rate is not what its canonical text says"
+        "setting 4 (optimizer gradient_descent): its parameter learning_rate differs from its canonical text"
     ],
     "UPDATE parameter SET text = 'false' WHERE name = 'record_x'": [
-        "setting 7 (rules rules): its parameter record_x is not what its canonical text says"
+        "setting 7 (rules rules): its parameter record_x differs from its canonical text"
     ],
     "UPDATE parameter SET name = 'rate' WHERE setting_id = 3": [
-        "setting 3 (optimizer gradient_descent): its parameter learning_rate is not there",
-        "setting 3 (optimizer gradient_descent): its parameter rate is none of its",
+        "setting 3 (optimizer gradient_descent): its parameter learning_rate is missing",
+        "setting 3 (optimizer gradient_descent): its parameter rate is not in its canonical text",
     ],
-    "DELETE FROM parameter WHERE name = 'samples'": [
-        "setting 6 (objective linear_regression): its parameter samples is not there"
-    ],
-    "UPDATE run SET superseded_by = 2 WHERE id = 1": ["run 1: is superseded by run 2, which is not the same one computed again"],
+    "DELETE FROM parameter WHERE name = 'samples'": ["setting 6 (objective linear_regression): its parameter samples is missing"],
+    "UPDATE run SET superseded_by = 2 WHERE id = 1": ["run 1: is superseded by run 2, which has another identity"],
     "UPDATE start SET x = x'00' WHERE id = 2": [
         "table start, id 2: x is b'\\x00', and must be numbers of 8 bytes each",
         "start 2: does not match its checksum",
-        "run 2: makes no sense: buffer size must be a multiple of element size",
-        "run 4: makes no sense: buffer size must be a multiple of element size",
-        "run 6: makes no sense: buffer size must be a multiple of element size",
-        "run 2: does not begin at its start",
-        "run 4: does not begin at its start",
-        "run 6: does not begin at its start",
+        "run 2: holds invalid content: buffer size must be a multiple of element size",
+        "run 4: holds invalid content: buffer size must be a multiple of element size",
+        "run 6: holds invalid content: buffer size must be a multiple of element size",
+        "run 2: its first iterate is not its start",
+        "run 4: its first iterate is not its start",
+        "run 6: its first iterate is not its start",
     ],
     "UPDATE environment SET packages = '{}'": ["environment 1: does not match its checksum"],
-    "UPDATE experiment_run SET position = 1 WHERE run_id = 1": ["experiment small: 2 runs stand at place 1 of its grid"],
+    "UPDATE experiment_run SET position = 1 WHERE run_id = 1": ["experiment small: 2 runs have position 1 of its grid"],
     "UPDATE experiment_run SET run_id = 99 WHERE run_id = 12": [
-        "a row of table experiment_run refers to a row of run that is not there",
-        "experiment 1: run 99 of it is not there",
+        "a row of table experiment_run refers to a row of table run that is missing",
+        "experiment 1: its run 99 is missing",
         "run 12: belongs to no experiment",
     ],
     "DELETE FROM experiment_run WHERE run_id > 10": ["run 11: belongs to no experiment", "run 12: belongs to no experiment"],
@@ -218,7 +214,7 @@ DAMAGE = {
         "table experiment, id 1: digest is 'x', and must be a text in UTF-8 of 64 characters",
     ],
     "CREATE TRIGGER away AFTER UPDATE ON run BEGIN DELETE FROM chunk WHERE run_id = new.id; END": [
-        "trigger away is not runner's, and may change run whenever it is written"
+        "trigger away is not one of runner's, and may change table run when it is written"
     ],
     "DROP INDEX run_current": ["index run_current is missing"],
     "DROP VIEW steps": ["view steps is missing"],
@@ -238,7 +234,7 @@ def test_parameters_of_every_type_are_not_taken_for_damage(tmp_path, write):
     assert problems(tmp_path / "r.db") == []
     with opened(tmp_path / "r.db") as connection:
         connection.execute("UPDATE parameter SET text = '[8, 9]' WHERE name = 'hidden'")
-    assert problems(tmp_path / "r.db") == ["setting 1 (objective l2): its parameter hidden is not what its canonical text says"]
+    assert problems(tmp_path / "r.db") == ["setting 1 (objective l2): its parameter hidden differs from its canonical text"]
 
 
 @pytest.mark.parametrize("command", DAMAGE)
@@ -262,7 +258,7 @@ def test_changed_view_is_named_and_foreign_views_are_ignored(database):
     with opened(database) as connection:
         connection.execute("DROP VIEW experiments")
         connection.execute(query.replace("count(*)", "count(*) + 1"))
-    assert problems(database) == ["view experiments has another query than runner gives it"]
+    assert problems(database) == ["the query of view experiments is not the one that runner gave it"]
 
 
 def test_incomplete_experiment_is_reported_and_is_not_damage(database, runner_cli):
@@ -272,7 +268,7 @@ def test_incomplete_experiment_is_reported_and_is_not_damage(database, runner_cl
     assert (done.code, done.err) == (0, "")
     assert done.out.splitlines()[-3:] == [
         "memberships           11  ok",
-        "  experiment small: incomplete; 11 runs are there, which are not its whole grid",
+        "  experiment small: is incomplete: its 11 stored runs are not the whole grid",
         "r.db: intact",
     ]
 
@@ -291,7 +287,7 @@ def test_damaged_text_cannot_control_the_terminal(database, runner_cli):
         connection.execute("UPDATE experiment_run SET position = 1 WHERE run_id = 1")
     done = runner_cli("verify", "--db", "r.db")
     assert done.code == 4
-    assert done.out.splitlines()[-2] == "  experiment evil\\x07\\u202ename\\r: 2 runs stand at place 1 of its grid"
+    assert done.out.splitlines()[-2] == "  experiment evil\\x07\\u202ename\\r: 2 runs have position 1 of its grid"
 
 
 TOO_DAMAGED = (
@@ -327,7 +323,7 @@ def test_search_ends_at_runs_out_of_order(database, runner_cli):
     done = runner_cli("verify", "--db", "r.db")
     assert (done.code, done.err) == (4, "")
     lines = done.out.splitlines()
-    assert "  run 0 comes after run 3 in the file, so that no more of the runs can be found" in lines
+    assert "  run 0 comes after run 3 in the file, so further runs cannot be checked" in lines
     assert lines[-1] == "r.db: damaged; see above"
 
 

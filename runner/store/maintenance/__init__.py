@@ -1,1 +1,1 @@
-"""Maintenance of a database: backup, copy, delete, upgrade, summary."""
+"""Maintenance of a database: backup, copy, deletion, upgrade and summary."""

@@ -1,11 +1,10 @@
-"""Copies of a database file, made while others may be using it."""
+"""Backups: copies of a database file that are made while other processes use it."""
 
 from __future__ import annotations
 
 import itertools
 import sqlite3
 import time
-from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 
@@ -15,43 +14,42 @@ from runner.store.error_messages import explain
 from runner.store.sqlite_files import create_in_place, open_to_read
 
 PAGES_AT_ONCE = 256
+"""The number of pages that SQLite copies between two looks at its locks."""
 
 
 def back_up(database: Database, path: Path | None = None) -> Path:
-    """Copy a database file as of one instant; writers are not kept waiting.
+    """Copy a database file as of one instant, without keeping writers waiting.
 
     Args:
-        database: what to copy.
-        path: the copy's name; if None, one beside the file with its schema and the date, and a number where that is taken.
+        database: the database to copy.
+        path: the copy's path. If it is None, the copy is placed beside the file; its name has the schema and the date, and a
+            number if that name is taken.
 
     Returns:
-        The copy's name.
+        The copy's path.
 
     Raises:
-        StoreError: it is on a server; there is such a file; or it cannot be copied, and then nothing is left of the copy.
+        StoreError: the database is on a server; a file of the copy's name exists; or the file cannot be copied. Nothing is left
+            of the copy then.
     """
     source = database.path
     if source is None:
         raise StoreError(f"database {database.name}: is on a server; use the server's own tools, or `runner db copy`")
-    for name in _names(source, database.schema) if path is None else [path]:
+
+    def copy(part: Path) -> None:
+        with closing(open_to_read(source)) as old, closing(sqlite3.connect(part)) as new:
+            # The transaction fixes the instant that is copied, whatever other processes write meanwhile.
+            old.execute("BEGIN")
+            old.execute("PRAGMA schema_version")
+            old.backup(new, pages=PAGES_AT_ONCE)
+
+    dated = f"{source.stem}.schema_{database.schema}.{time.strftime('%Y-%m-%d')}"
+    endings = itertools.chain([""], (f".{number}" for number in itertools.count(2)))
+    default_names = (source.with_name(f"{dated}{ending}{source.suffix}") for ending in endings)
+    for name in default_names if path is None else [path]:
         try:
-            if not name.exists() and create_in_place(name, lambda part: _copy(source, part)):
+            if not name.exists() and create_in_place(name, copy):
                 return name
         except (OSError, sqlite3.Error) as error:
             raise StoreError(f"database {database.name}: cannot be copied to {name}: {explain(error)}") from error
-    raise StoreError(f"database {database.name}: cannot be copied to {path}: there is such a file; name another one")
-
-
-def _names(path: Path, schema: str | None) -> Iterator[Path]:
-    dated = f"{path.stem}.schema_{schema}.{time.strftime('%Y-%m-%d')}"
-    yield path.with_name(f"{dated}{path.suffix}")
-    for number in itertools.count(2):
-        yield path.with_name(f"{dated}.{number}{path.suffix}")
-
-
-def _copy(source: Path, target: Path) -> None:
-    with closing(open_to_read(source)) as old, closing(sqlite3.connect(target)) as new:
-        # What is read first is read to the end, whatever others write meanwhile.
-        old.execute("BEGIN")
-        old.execute("PRAGMA schema_version")
-        old.backup(new, pages=PAGES_AT_ONCE)
+    raise StoreError(f"database {database.name}: cannot be copied to {path}: the file exists; name another one")

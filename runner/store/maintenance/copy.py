@@ -1,4 +1,4 @@
-"""Copying a database into another one, a file or on a server, row for row and bit for bit."""
+"""Copies of a database in another file or on a server, row for row and bit for bit."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Table, func, select
+from sqlalchemy import Connection, func, select
 from sqlalchemy.exc import DBAPIError
 
 from runner.errors import StoreError
@@ -16,101 +16,93 @@ from runner.store.connection import Database, create_file
 from runner.store.error_messages import explain
 from runner.store.sqlite_files import create_in_place
 from runner.store.verifying.verify import verify
-from runner.store.writing.shared_rows import insert
+from runner.store.writing.shared_rows import insert_rows
 
 ROWS_AT_ONCE = 1000
 CHUNKS_AT_ONCE = 64
-"""At most 256 KiB each."""
-LEFT_OUT = (schema.schema_version, schema.worker, schema.claim)
+"""The number of rows of table `chunk` that are copied at once; each has at most 256 KiB."""
+TABLES_NOT_COPIED = (schema.schema_version, schema.worker, schema.claim)
 
 
 def copy(source: Database, target: Database) -> dict[str, int]:
-    """Copy everything into a database that is new or empty, and verify what was written. A copy has today's schema.
+    """Copy everything into a new or empty database of the current schema, and verify the copy.
 
-    A copy in a file gets its name when it is whole; on a server it is one transaction.
+    A new file gets its name once it is whole. On a server, the copy is written in one transaction.
 
     Returns:
-        How many rows of each table were copied.
+        The number of copied rows of each table.
 
     Raises:
-        StoreError: the target holds something; or one of them cannot be read or written, and then nothing is left of the copy.
+        StoreError: the target is not empty; one of the databases cannot be read or written, and nothing is left of the copy; or
+            the copy is damaged, because the source is.
     """
-    if target.exists():
-        target.create()
-        _refuse_full(target)
-    elif target.path is not None:
+    if target.path is not None and not target.exists():
         return _copy_into_file(source, target, target.path)
-    else:
-        target.create()
+    target.create()
+    with target.reading() as connection:
+        experiments, runs = (
+            int(connection.execute(select(func.count()).select_from(table)).scalar_one())
+            for table in (schema.experiment, schema.run)
+        )
+    if experiments or runs:
+        raise StoreError(
+            f"database {target.name}: holds {runs:,} runs of {experiments:,} experiments, and a copy needs a new or empty "
+            "database; name another one"
+        )
     with target.writing(defer=False) as connection:
-        counts = _fill(connection, source, target.name)
-    _check(target)
+        counts = _copy_tables(source, connection, target.name)
+    _check_copy(target)
     return counts
 
 
 def _copy_into_file(source: Database, target: Database, path: Path) -> dict[str, int]:
     counts: dict[str, int] = {}
 
-    def make(part: Path) -> None:
-        create_file(part, lambda connection: counts.update(_fill(connection, source, target.name)))
-        with closing(Database(str(part))) as whole:
-            whole.name = target.name
-            _check(whole)
+    def create(part: Path) -> None:
+        create_file(part, lambda connection: counts.update(_copy_tables(source, connection, target.name)))
+        with closing(Database(str(part))) as database:
+            database.name = target.name
+            _check_copy(database)
 
     try:
-        with _writing(target.name):
-            made = create_in_place(path, make)
-        if not made:
-            raise StoreError(f"database {target.name}: somebody made it meanwhile; name a new one")
+        with _target_errors(target.name):
+            is_created = create_in_place(path, create)
+        if not is_created:
+            raise StoreError(f"database {target.name}: another process has created it meanwhile; name a new one")
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"database {target.name}: cannot be written: {explain(error)}") from error
     return counts
 
 
-def _refuse_full(target: Database) -> None:
-    with target.reading() as connection:
-        held = {table.name: _count(connection, table) for table in (schema.experiment, schema.run)}
-    if any(held.values()):
-        raise StoreError(
-            f"database {target.name}: holds {held['run']:,} runs of {held['experiment']:,} experiments, and a copy goes only "
-            "where nothing is; name a new one"
-        )
-
-
-def _count(connection: Connection, table: Table) -> int:
-    return int(connection.execute(select(func.count()).select_from(table)).scalar_one())
-
-
-def _fill(target: Connection, source: Database, name: str) -> dict[str, int]:
-    """Copy every table as of one instant; return how many rows each has."""
+def _copy_tables(source: Database, target: Connection, name: str) -> dict[str, int]:
+    """Copy every table as of one instant; return the number of rows of each."""
+    counts: dict[str, int] = {}
     with source.reading() as connection:
-        tables = [table for table in schema.metadata.sorted_tables if table not in LEFT_OUT]
-        return {table.name: _copy_table(table, connection, target, name) for table in tables}
-
-
-def _copy_table(table: Table, source: Connection, target: Connection, name: str) -> int:
-    copied = 0
-    portion = CHUNKS_AT_ONCE if table is schema.chunk else ROWS_AT_ONCE
-    query = select(table).order_by(*table.primary_key.columns)
-    for rows in source.execute(query, execution_options={"yield_per": portion}).mappings().partitions():
-        with _writing(name):
-            insert(target, table.insert(), [dict(row) for row in rows])
-        copied += len(rows)
-    return copied
+        for table in schema.metadata.sorted_tables:
+            if table in TABLES_NOT_COPIED:
+                continue
+            counts[table.name] = 0
+            portion = CHUNKS_AT_ONCE if table is schema.chunk else ROWS_AT_ONCE
+            query = select(table).order_by(*table.primary_key.columns)
+            for rows in connection.execute(query, execution_options={"yield_per": portion}).mappings().partitions():
+                with _target_errors(name):
+                    insert_rows(target, table.insert(), [dict(row) for row in rows])
+                counts[table.name] += len(rows)
+    return counts
 
 
 @contextmanager
-def _writing(name: str) -> Iterator[None]:
-    """Tell what goes wrong in the target of it, and not of the source that is being read around it."""
+def _target_errors(name: str) -> Iterator[None]:
+    """Attribute a database error to the target, although the source is being read around it."""
     try:
         yield
     except DBAPIError as error:
         raise StoreError(f"database {name}: cannot be written: {explain(error.orig)}") from error
 
 
-def _check(database: Database) -> None:
-    problems = [problem for check in verify(database) for problem in check.problems]
+def _check_copy(database: Database) -> None:
+    problems = [problem for part in verify(database) for problem in part.problems]
     if problems:
         raise StoreError(
-            f"database {database.name}: the copy is not whole: {problems[0]}; see what `runner verify` says of the original"
+            f"database {database.name}: the copy is damaged: {problems[0]}; `runner verify` shows whether the original is too"
         )

@@ -1,4 +1,4 @@
-"""What a database is and holds, in short; and making it smaller."""
+"""A summary of a database, and the release of its unused space."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from sqlalchemy import Connection, func, select, text
 from runner.store import schema
 from runner.store.connection import Database
 from runner.store.schema import check_columns
-from runner.store.writing.workers import described
+from runner.store.writing.workers import worker_names
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What is known of a database without looking into its trajectories.
+    """A summary of a database, made without reading its trajectories.
 
     Attributes:
         name: the path or URL.
         system: SQLite or PostgreSQL, with its version.
         schema: the version of its layout.
-        outdated: what to do about an older one; None where there is nothing to do.
-        bytes: its size on disk, the write-ahead log too.
-        free_bytes: what `vacuum` would give back, at least; None on a server.
-        experiments: how many.
-        runs: how many that are current.
-        superseded: how many that are not.
-        iterates: how many are stored, of both.
-        first_run_at: when the first of them was stored, in seconds since 1970; None if there is none.
-        last_run_at: when the last was.
-        at_work: the processes that are computing, in words.
+        outdated: the warning that its schema is older than the current one; None otherwise.
+        bytes: its size on disk, with the write-ahead log.
+        free_bytes: the least number of bytes that `vacuum` would release; None on a server.
+        experiments: the number of experiments.
+        runs: the number of current runs.
+        superseded: the number of superseded runs.
+        iterates: the number of stored iterates, of current and superseded runs.
+        first_run_at: the time when the first run was stored, in seconds since 1970; None if there are no runs.
+        last_run_at: the time when the last run was stored.
+        at_work: the names of the processes that are computing.
     """
 
     name: str
@@ -49,10 +49,10 @@ class Facts:
 
 
 def facts(database: Database) -> Facts:
-    """Return what a database is and holds.
+    """Return a summary of a database.
 
     Raises:
-        StoreError: it cannot be read.
+        StoreError: the database cannot be read.
     """
     run, chunk = schema.run, schema.chunk
     with database.reading() as connection:
@@ -61,28 +61,29 @@ def facts(database: Database) -> Facts:
         ).one()
         check_columns([(run.c.finished_at, [first, last] if runs else [])])
         size, free = _sizes(database, connection)
+        version = ".".join(map(str, connection.dialect.server_version_info or ()))
         return Facts(
             name=database.name,
-            system=_system(connection),
+            system=f"{'PostgreSQL' if connection.dialect.name == 'postgresql' else 'SQLite'} {version}",
             schema=str(database.schema),
             outdated=database.outdated,
             bytes=size,
             free_bytes=free,
-            experiments=_number(connection, select(func.count()).select_from(schema.experiment)),
+            experiments=_integer(connection, select(func.count()).select_from(schema.experiment)),
             runs=runs - superseded,
             superseded=superseded,
-            iterates=_number(connection, select(func.coalesce(func.sum(chunk.c.count), 0))),
+            iterates=_integer(connection, select(func.coalesce(func.sum(chunk.c.count), 0))),
             first_run_at=first,
             last_run_at=last,
-            at_work=tuple(described(connection)),
+            at_work=tuple(worker_names(connection)),
         )
 
 
 def vacuum(database: Database) -> tuple[int, int]:
-    """Give the room of what was deleted back to the disk; return the size before and after.
+    """Release the space of deleted rows to the disk; return the size in bytes before and after.
 
     Raises:
-        StoreError: the database cannot be written; it is as it was.
+        StoreError: the database cannot be written; it is unchanged then.
     """
     with database.reading() as connection:
         before, _ = _sizes(database, connection)
@@ -99,20 +100,15 @@ def vacuum(database: Database) -> tuple[int, int]:
 
 
 def _sizes(database: Database, connection: Connection) -> tuple[int, int | None]:
-    """Return how many bytes a database takes, and how many of them are free within."""
+    """Return the size of a database in bytes, and the number of unused bytes in it; None for the latter on a server."""
     if database.path is None:
         tables = ", ".join(f"'{table.name}'" for table in schema.metadata.sorted_tables)
         query = f"SELECT coalesce(sum(pg_total_relation_size(c::regclass)), 0) FROM unnest(ARRAY[{tables}]) AS c"
-        return _number(connection, text(query)), None
+        return _integer(connection, text(query)), None
     log = database.path.with_name(f"{database.path.name}-wal")
     size = database.path.stat().st_size + (log.stat().st_size if log.exists() else 0)
-    return size, _number(connection, text("PRAGMA freelist_count")) * _number(connection, text("PRAGMA page_size"))
+    return size, _integer(connection, text("PRAGMA freelist_count")) * _integer(connection, text("PRAGMA page_size"))
 
 
-def _system(connection: Connection) -> str:
-    version = ".".join(map(str, connection.dialect.server_version_info or ()))
-    return f"{'PostgreSQL' if connection.dialect.name == 'postgresql' else 'SQLite'} {version}"
-
-
-def _number(connection: Connection, query: Any) -> int:
+def _integer(connection: Connection, query: Any) -> int:
     return int(connection.execute(query).scalar_one())

@@ -1,4 +1,4 @@
-"""Bringing a database to today's schema, with a backup first."""
+"""The upgrade of a database to the current schema, after a backup."""
 
 from __future__ import annotations
 
@@ -14,24 +14,24 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 
 
 def upgrade(database: Database) -> Path | None:
-    """Bring a database to today's schema in one transaction.
+    """Bring a database to the current schema in one transaction.
 
-    A file is copied first, into one beside it whose name has the old schema and the date. Servers have backups of their own.
+    A file is first copied into another one beside it, whose name has the old schema and the date. A server has its own backups.
 
     Returns:
-        The copy; None where there is none, or nothing to do.
+        The path of the copy; None on a server, or if the database has the current schema already.
 
     Raises:
-        StoreError: it cannot be read, copied or written; it is then as it was.
+        StoreError: the database cannot be read, copied or written; it is unchanged then.
     """
     database.require()
     if database.schema == SCHEMA_VERSION:
         return None
-    # It takes longer to load than most commands to answer.
+    # Alembic takes longer to load than most commands take to answer.
     from alembic import command, config
 
     with database.migrating() as connection:
-        # With all other writers kept out, so that nothing is in the one and not in the other.
+        # The copy is made within the transaction, which keeps other writers out, so that no row is in only one of the two.
         copy = None if database.path is None else back_up(database)
         for name in views(connection.dialect.name):
             connection.execute(text(f"DROP VIEW IF EXISTS {name}"))

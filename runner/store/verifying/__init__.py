@@ -1,1 +1,1 @@
-"""Verification: checks that everything stored is whole."""
+"""Verification: checks that everything stored is undamaged."""

@@ -1,1 +1,1 @@
-"""Writing: one transaction for each batch, and the claims by which several writers share the work."""
+"""Writing: one transaction for each batch, and the claims by which several processes share the work."""

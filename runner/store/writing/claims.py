@@ -1,6 +1,6 @@
-"""Who computes which runs, while several processes work at one database: a run is claimed before it is computed.
+"""Claims, by which several processes divide the runs of one database: a process claims a run before it computes it.
 
-A claim ends in the transaction that stores its run, with the sweep of the process that holds it, or when that process is gone.
+A claim ends in the transaction that stores its run, at the end of the sweep that holds it, or when the process is found dead.
 """
 
 from __future__ import annotations
@@ -16,26 +16,27 @@ from runner.errors import StoreError
 from runner.store import schema
 from runner.store.connection import Database
 from runner.store.reading.current_runs import StoredState, current
-from runner.store.writing.shared_rows import LOOKUP, insert
-from runner.store.writing.workers import SIGN_SECONDS, Worker, words
+from runner.store.reading.parameter_values import KEYS_AT_ONCE
+from runner.store.writing.shared_rows import insert_rows
+from runner.store.writing.workers import SIGN_OF_LIFE_SECONDS, Worker, process_name
 
 SHORT_PATIENCE = 5.0
-"""How many seconds a sign of life, or the last word of a sweep, waits for other writers."""
+"""The seconds that a sign of life, or the end of a sweep, waits for other writers."""
 
 
 @dataclass(frozen=True)
-class Division:
-    """What is whose of some runs, by their identities.
+class ClaimResult:
+    """The answer to a request to claim runs. Each run is in one of the three, by its identity.
 
     Attributes:
-        ours: claimed, and to be computed by this process.
-        stored: what another process has stored since this one looked.
-        held: what another process is computing, with that process in words.
+        claimed: the runs that this process has claimed and is to compute.
+        stored_elsewhere: the runs that another process has stored since this process read the database.
+        held_elsewhere: the runs that another process is computing, with the name of that process.
     """
 
-    ours: tuple[str, ...]
-    stored: Mapping[str, StoredState]
-    held: Mapping[str, str]
+    claimed: tuple[str, ...]
+    stored_elsewhere: Mapping[str, StoredState]
+    held_elsewhere: Mapping[str, str]
 
 
 class Claims:
@@ -43,83 +44,80 @@ class Claims:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        self._worker = Worker.here()
-        self._row: int | None = None
+        self._worker = Worker.of_this_process()
+        self._row_id: int | None = None
         self._held: set[str] = set()
         self._ended = threading.Event()
-        self._signs: threading.Thread | None = None
+        self._signs_of_life: threading.Thread | None = None
 
-    def begin(self, connection: Connection) -> None:
-        """Be known as somebody who is computing."""
-        self._own_row(connection)
+    def register(self, connection: Connection) -> int:
+        """Return the number of this sweep's row, which is written if it is missing; give signs of life from now on.
 
-    def take(self, connection: Connection, identities: Sequence[str], expected: Mapping[str, StoredState]) -> Division:
-        """Claim what is free of some runs.
+        The row is missing at first, and after another process took this one for dead. All claims are lost then.
+        """
+        self._row_id, is_new = self._worker.register(connection)
+        if is_new:
+            self._held.clear()
+        if self._signs_of_life is None:
+            self._signs_of_life = threading.Thread(target=self._give_signs_of_life, name="signs of life", daemon=True)
+            self._signs_of_life.start()
+        return self._row_id
+
+    def claim(self, connection: Connection, identities: Sequence[str], expected: Mapping[str, StoredState]) -> ClaimResult:
+        """Claim those of some runs that no other process holds or has stored.
 
         Args:
-            connection: within a transaction that keeps all other writers out.
-            identities: of the runs.
-            expected: what this process saw stored of them, and wants to replace.
+            connection: a connection within a transaction that keeps all other writers out.
+            identities: the identities of the runs.
+            expected: the stored runs that this process has read and wants to replace.
         """
-        alone = self._worker.remove_gone(connection)
-        worker_id = self._own_row(connection)
-        held = {} if alone else _held_by_others(connection, identities, worker_id)
-        there = current(connection, identities)
-        stored = {identity: state for identity, state in there.items() if state != expected.get(identity)}
-        ours = tuple(identity for identity in identities if identity not in held and identity not in stored)
-        insert(connection, schema.claim.insert(), [{"identity": identity, "worker_id": worker_id} for identity in ours])
-        self._held.update(ours)
-        return Division(ours, stored, {identity: name for identity, name in held.items() if identity not in stored})
+        is_only_worker = self._worker.remove_dead(connection)
+        worker_id = self.register(connection)
+        held: dict[str, str] = {}
+        if not is_only_worker:
+            claim, worker = schema.claim, schema.worker
+            query = select(claim.c.identity, worker.c.host, worker.c.process).join(worker, worker.c.id == claim.c.worker_id)
+            for first in range(0, len(identities), KEYS_AT_ONCE):
+                some = identities[first : first + KEYS_AT_ONCE]
+                rows = connection.execute(query.where(claim.c.identity.in_(some), claim.c.worker_id != worker_id))
+                held.update({identity: process_name(host, process) for identity, host, process in rows})
+        found = current(connection, identities)
+        stored = {identity: state for identity, state in found.items() if state != expected.get(identity)}
+        claimed = tuple(identity for identity in identities if identity not in held and identity not in stored)
+        rows_to_insert = [{"identity": identity, "worker_id": worker_id} for identity in claimed]
+        insert_rows(connection, schema.claim.insert(), rows_to_insert)
+        self._held.update(claimed)
+        return ClaimResult(claimed, stored, {identity: name for identity, name in held.items() if identity not in stored})
 
     def holds(self, connection: Connection, identities: Sequence[str]) -> bool:
-        """Whether these runs have been this sweep's ever since it claimed them, so that nobody else can have stored any."""
+        """Return whether this sweep has held these runs without a break since it claimed them, so that only it can store them."""
         if not self._held.issuperset(identities):
             return False
-        self._own_row(connection)  # which forgets all claims if somebody took this process for gone
+        self.register(connection)  # If another process took this one for dead, this clears all claims.
         return self._held.issuperset(identities)
 
     def release(self, connection: Connection, identities: Sequence[str]) -> None:
         """End the claims on runs that are stored in this transaction."""
         claim = schema.claim
         self._held.difference_update(identities)
-        those = delete(claim).where(claim.c.worker_id == self._row)
+        own_claims = delete(claim).where(claim.c.worker_id == self._row_id)
         if self._held:
-            connection.execute(those.where(claim.c.identity == bindparam("run")), [{"run": identity} for identity in identities])
-        elif self._row is not None:
-            connection.execute(those)
-
-    def _own_row(self, connection: Connection) -> int:
-        """Return the number of this sweep's row; another one than before if somebody has taken this process for gone."""
-        self._row, new = self._worker.put(connection)
-        if new:
-            self._held.clear()
-        if self._signs is None:
-            self._signs = threading.Thread(target=self._give_signs, name="signs of life", daemon=True)
-            self._signs.start()
-        return self._row
+            keys = [{"run": identity} for identity in identities]
+            connection.execute(own_claims.where(claim.c.identity == bindparam("run")), keys)
+        elif self._row_id is not None:
+            connection.execute(own_claims)
 
     def end(self) -> None:
-        """Give back all that is claimed and not stored, so that others may compute it."""
-        if self._signs is None:
+        """Give up the claims on all runs that are not stored, so that other processes may compute them."""
+        if self._signs_of_life is None:
             return
         self._ended.set()
         self._worker.end()
-        # What keeps the database from being written is told by those who write results; a worker that has ended is found out.
+        # If this fails, the writers of results report why, and other processes find that this worker has ended.
         with suppress(StoreError), self._database.writing(patience=SHORT_PATIENCE) as connection:
             self._worker.remove(connection)
 
-    def _give_signs(self) -> None:
-        while not self._ended.wait(SIGN_SECONDS):
+    def _give_signs_of_life(self) -> None:
+        while not self._ended.wait(SIGN_OF_LIFE_SECONDS):
             with suppress(StoreError), self._database.writing(patience=SHORT_PATIENCE) as connection:
-                self._worker.sign(connection)
-
-
-def _held_by_others(connection: Connection, identities: Sequence[str], worker_id: int) -> dict[str, str]:
-    claim, worker = schema.claim, schema.worker
-    query = select(claim.c.identity, worker.c.host, worker.c.process).join(worker, worker.c.id == claim.c.worker_id)
-    found: dict[str, str] = {}
-    for first in range(0, len(identities), LOOKUP):
-        some = identities[first : first + LOOKUP]
-        rows = connection.execute(query.where(claim.c.identity.in_(some), claim.c.worker_id != worker_id))
-        found.update({identity: words(host, process) for identity, host, process in rows})
-    return found
+                self._worker.give_sign_of_life(connection)

@@ -1,4 +1,4 @@
-"""Writing to the results database: one transaction for each batch, one writer at a time."""
+"""The recording of an experiment's runs: one transaction for each batch, one writer at a time."""
 
 from __future__ import annotations
 
@@ -17,26 +17,34 @@ from runner.registry.setting import Setting
 from runner.store import schema
 from runner.store.connection import Database
 from runner.store.reading.current_runs import StoredState, current
-from runner.store.writing.claims import Claims, Division
-from runner.store.writing.run_rows import Numbers, chunk_row, run_row
-from runner.store.writing.shared_rows import SettingRow, insert, next_id, put_environment, put_landmarks, put_settings, put_starts
+from runner.store.writing.claims import ClaimResult, Claims
+from runner.store.writing.run_rows import RowNumbers, chunk_row, run_row
+from runner.store.writing.shared_rows import (
+    SettingRow,
+    insert_rows,
+    next_id,
+    store_environment,
+    store_landmarks,
+    store_settings,
+    store_starts,
+)
 
 
 class Store:
     """The results database, as the pipeline uses it.
 
     Attributes:
-        database: where it is.
+        database: the file or server.
     """
 
     def __init__(self, name: str | os.PathLike[str]) -> None:
         self.database = Database(name)
 
     def find(self, identities: Sequence[str]) -> dict[str, StoredState]:
-        """Return what is stored of these runs; creates nothing.
+        """Return the current stored runs among these, by identity. If there is no database, it is not created.
 
         Raises:
-            StoreError: the database cannot be read, or is not one of ours.
+            StoreError: the database cannot be read, or is not a results database.
         """
         if not self.database.exists():
             return {}
@@ -50,13 +58,13 @@ class Store:
         landmarks: Mapping[Setting, Landmark],
         environment: Environment,
     ) -> Recording:
-        """Note the experiment, its settings and starts, and which of its runs are already there.
+        """Store the experiment with its settings and starts, and make the runs that are already stored its members.
 
         Args:
             experiment: the experiment.
-            runs: its grid.
-            landmarks: what is known of its objectives' minima.
-            environment: where it is computed.
+            runs: all runs of its grid.
+            landmarks: the known minima of its objectives.
+            environment: the machine and the packages that compute the runs.
 
         Raises:
             StoreError: the database cannot be created or written.
@@ -66,35 +74,35 @@ class Store:
         starts = list({run.start.canonical: run.start for run in runs}.values())
         with self.database.writing() as connection:
             rows = [SettingRow.of(setting) for setting in settings] + [SettingRow.of_rules(experiment.rules)]
-            *setting_ids, rules_id = put_settings(connection, rows)
-            numbers = Numbers(
-                experiment=_put_experiment(connection, experiment, runs),
-                environment=put_environment(connection, environment),
+            *setting_ids, rules_id = store_settings(connection, rows)
+            numbers = RowNumbers(
+                experiment=_store_experiment(connection, experiment, runs),
+                environment=store_environment(connection, environment),
                 rules=rules_id,
                 settings=dict(zip(settings, setting_ids, strict=True)),
-                starts=dict(zip((start.canonical for start in starts), put_starts(connection, starts), strict=True)),
+                starts=dict(zip((start.canonical for start in starts), store_starts(connection, starts), strict=True)),
                 positions={run.identity: position for position, run in enumerate(runs)},
             )
-            put_landmarks(connection, {numbers.settings[setting]: mark for setting, mark in landmarks.items()})
-            # Under the write lock, and not as of `find`: somebody may have superseded runs since, or have reordered the grid.
-            there = current(connection, [run.identity for run in runs])
+            store_landmarks(connection, {numbers.settings[setting]: mark for setting, mark in landmarks.items()})
+            # Runs are read again under the write lock, because another process may have changed them since `find`.
+            stored = current(connection, [run.identity for run in runs])
             member = schema.experiment_run
             connection.execute(delete(member).where(member.c.experiment_id == numbers.experiment))
-            _put_members(connection, numbers, [(run, there[run.identity].id) for run in runs if run.identity in there])
+            _add_members(connection, numbers, [(run, stored[run.identity].id) for run in runs if run.identity in stored])
             claims = Claims(self.database)
-            # From here on nobody takes the settings away, though no run may refer to them yet.
-            claims.begin(connection)
+            # While this process is registered, no other process deletes the settings, even if no run refers to them yet.
+            claims.register(connection)
         return Recording(self.database, experiment.rules, numbers, claims)
 
     def close(self) -> None:
-        """Give back the connections."""
+        """Close the connections."""
         self.database.close()
 
 
 class Recording:
-    """The writing of one experiment's runs."""
+    """The recording of one experiment, from its first batch to its last."""
 
-    def __init__(self, database: Database, rules: Rules, numbers: Numbers, claims: Claims) -> None:
+    def __init__(self, database: Database, rules: Rules, numbers: RowNumbers, claims: Claims) -> None:
         self._database = database
         self._rules = rules
         self._numbers = numbers
@@ -105,18 +113,20 @@ class Recording:
         """The experiment's row number."""
         return self._numbers.experiment
 
-    def claim(self, runs: Sequence[Run], replaced: Mapping[str, StoredState]) -> Division:
-        """Claim what is free of some runs, so that no other process computes it too.
+    def claim(self, runs: Sequence[Run], replaced: Mapping[str, StoredState]) -> ClaimResult:
+        """Claim runs, so that no other process computes them too.
+
+        Runs that another process has stored since they were last read become members of the experiment.
 
         Args:
-            runs: the runs, all of them to be computed as far as this process knows.
-            replaced: stored runs that they are to supersede. What another process stored meanwhile is taken into the experiment.
+            runs: the runs that this process wants to compute.
+            replaced: the stored runs that they are to supersede.
 
         Raises:
             StoreError: the database cannot be written.
         """
         with self._database.writing() as connection:
-            return self._divide(connection, runs, replaced)
+            return self._claim(connection, runs, replaced)
 
     def save(
         self,
@@ -124,114 +134,113 @@ class Recording:
         trajectories: Sequence[Trajectory],
         replaced: Mapping[str, StoredState],
         following: Sequence[Run] = (),
-    ) -> Division:
+    ) -> ClaimResult:
         """Store a batch in one transaction.
 
         Args:
             runs: the runs.
-            trajectories: what became of each, in the same order.
-            replaced: stored runs that these supersede. A run that somebody else stored meanwhile is left as it is.
+            trajectories: their trajectories, in the same order.
+            replaced: the stored runs that they supersede. If another process has stored a run meanwhile, its row is kept.
             following: runs to claim in the same transaction.
 
         Raises:
             StoreError: the database cannot be written; nothing of the batch is kept.
         """
         with self._database.writing() as connection:
-            there = self._there(connection, [run.identity for run in runs], replaced)
+            identities = [run.identity for run in runs]
+            # Runs to be replaced are read again: one may have been deleted, and another run may have its number now.
+            is_new = self._claims.holds(connection, identities) and replaced.keys().isdisjoint(identities)
+            stored = {} if is_new else current(connection, identities)
             pairs = [
                 (run, trajectory)
                 for run, trajectory in zip(runs, trajectories, strict=True)
-                if run.identity not in there or there[run.identity] == replaced.get(run.identity)
+                if run.identity not in stored or stored[run.identity] == replaced.get(run.identity)
             ]
             first_id = next_id(connection, schema.run)
             ids = {run.identity: first_id + offset for offset, (run, _) in enumerate(pairs)}
-            replacing = [(there[run.identity], run, ids[run.identity]) for run, _ in pairs if run.identity in there]
-            _supersede(connection, replacing, self._numbers.experiment)
-            rows = [run_row(self._numbers, self._rules, run, outcome, ids[run.identity]) for run, outcome in pairs]
-            insert(connection, schema.run.insert(), rows)
-            insert(connection, schema.chunk.insert(), [
-                chunk_row(ids[run.identity], run.identity, chunk) for run, outcome in pairs for chunk in outcome.chunks
+            superseded = [(stored[run.identity], run, ids[run.identity]) for run, _ in pairs if run.identity in stored]
+            _supersede(connection, superseded, self._numbers.experiment)
+            rows = [run_row(self._numbers, self._rules, run, trajectory, ids[run.identity]) for run, trajectory in pairs]
+            insert_rows(connection, schema.run.insert(), rows)
+            insert_rows(connection, schema.chunk.insert(), [
+                chunk_row(ids[run.identity], run.identity, chunk) for run, trajectory in pairs for chunk in trajectory.chunks
             ])  # fmt: skip
-            _put_members(connection, self._numbers, [(run, ids[run.identity]) for run, _ in pairs])
-            _adopt(connection, self._numbers, [(run, there[run.identity].id) for run in runs if run.identity not in ids])
-            self._claims.release(connection, [run.identity for run in runs])
-            return self._divide(connection, following, replaced)
+            _add_members(connection, self._numbers, [(run, ids[run.identity]) for run, _ in pairs])
+            kept = [(run, stored[run.identity].id) for run in runs if run.identity not in ids]
+            _replace_members(connection, self._numbers, kept)
+            self._claims.release(connection, identities)
+            return self._claim(connection, following, replaced)
 
-    def _there(
-        self, connection: Connection, identities: Sequence[str], replaced: Mapping[str, StoredState]
-    ) -> dict[str, StoredState]:  # fmt: skip
-        # What is to be replaced is looked up again: it may be deleted by now, and its number another run's.
-        if self._claims.holds(connection, identities) and replaced.keys().isdisjoint(identities):
-            return {}
-        return current(connection, identities)
-
-    def _divide(self, connection: Connection, runs: Sequence[Run], replaced: Mapping[str, StoredState]) -> Division:
+    def _claim(self, connection: Connection, runs: Sequence[Run], replaced: Mapping[str, StoredState]) -> ClaimResult:
         if not runs:
-            return Division((), {}, {})
-        division = self._claims.take(connection, [run.identity for run in runs], replaced)
-        members = [(run, division.stored[run.identity].id) for run in runs if run.identity in division.stored]
-        _adopt(connection, self._numbers, members)
-        return division
+            return ClaimResult((), {}, {})
+        result = self._claims.claim(connection, [run.identity for run in runs], replaced)
+        stored = result.stored_elsewhere
+        members = [(run, stored[run.identity].id) for run in runs if run.identity in stored]
+        _replace_members(connection, self._numbers, members)
+        return result
 
     def close(self) -> None:
-        """Give back what is claimed and not stored.
-
-        Raises:
-            StoreError: the database cannot be written; what is claimed is free when this process has ended.
-        """
+        """Give up the claims on all runs that are not stored. If this fails, the claims end with this process."""
         self._claims.end()
 
 
-def _supersede(connection: Connection, replacing: Sequence[tuple[StoredState, Run, int]], experiment: int) -> None:
-    """Mark old runs as superseded, and let the new ones take their places: everywhere if the same code computed both.
+def _supersede(connection: Connection, superseded: Sequence[tuple[StoredState, Run, int]], experiment: int) -> None:
+    """Mark old runs as superseded, and let the new runs take their places in experiments.
 
-    If not, other experiments keep what they have, for a plugin of the same name may be another one there.
+    If the same code computed both, the new run takes the place in every experiment. If not, it does so only in this one, because
+    the plugins of another experiment may be others of the same name.
+
+    Args:
+        connection: a connection within a transaction.
+        superseded: each old run, with the run that supersedes it and the new row number.
+        experiment: this experiment's row number.
     """
-    if not replacing:
+    if not superseded:
         return
     run, member = schema.run, schema.experiment_run
-    marks = [{"old": old.id, "new": new} for old, _, new in replacing]
+    marks = [{"old": old.id, "new": new_id} for old, _, new_id in superseded]
     connection.execute(update(run).where(run.c.id == bindparam("old")).values(superseded_by=bindparam("new")), marks)
     places = update(member).where(member.c.run_id == bindparam("old")).values(run_id=bindparam("new"))
-    everywhere = [mark for mark, (old, new, _) in zip(marks, replacing, strict=True) if old.fingerprints == _fingerprints(new)]
-    here = [mark for mark in marks if mark not in everywhere]
+    everywhere: list[dict[str, int]] = []
+    here: list[dict[str, int]] = []
+    for mark, (old, new, _) in zip(marks, superseded, strict=True):
+        is_same_code = old.fingerprints == (new.objective.fingerprint, new.gradient.fingerprint, new.optimizer.fingerprint)
+        (everywhere if is_same_code else here).append(mark)
     if everywhere:
         connection.execute(places, everywhere)
     if here:
         connection.execute(places.where(member.c.experiment_id == experiment), here)
 
 
-def _fingerprints(run: Run) -> tuple[str, str, str]:
-    return run.objective.fingerprint, run.gradient.fingerprint, run.optimizer.fingerprint
-
-
-def _put_experiment(connection: Connection, experiment: Experiment, runs: Sequence[Run]) -> int:
-    """Write the experiment, or update it if it had the same grid before; return its row number."""
+def _store_experiment(connection: Connection, experiment: Experiment, runs: Sequence[Run]) -> int:
+    """Write the experiment, or update the stored experiment of the same name and grid; return its row number."""
     table = schema.experiment
     digest = hashlib.sha256("\n".join(sorted(run.identity for run in runs)).encode()).hexdigest()
     latest = {"description": experiment.description, "source": experiment.source, "last_run_at": time.time()}
-    same = (table.c.name == experiment.name) & (table.c.digest == digest)
-    number = connection.execute(select(table.c.id).where(same)).scalar_one_or_none()
+    is_same = (table.c.name == experiment.name) & (table.c.digest == digest)
+    number = connection.execute(select(table.c.id).where(is_same)).scalar_one_or_none()
     if number is not None:
-        connection.execute(update(table).where(same).values(**latest))
+        connection.execute(update(table).where(is_same).values(**latest))
         return int(number)
     number = next_id(connection, table)
     created = {"id": number, "name": experiment.name, "digest": digest, "created_at": latest["last_run_at"]}
-    insert(connection, table.insert(), [{**created, **latest}])
+    insert_rows(connection, table.insert(), [{**created, **latest}])
     return number
 
 
-def _adopt(connection: Connection, numbers: Numbers, members: Sequence[tuple[Run, int]]) -> None:
-    """Make runs that another process stored members of the experiment, in place of what stood there."""
+def _replace_members(connection: Connection, numbers: RowNumbers, members: Sequence[tuple[Run, int]]) -> None:
+    """Give runs that another process stored the places of their predecessors in the experiment."""
     member = schema.experiment_run
     places = [{"place": numbers.positions[run.identity]} for run, _ in members]
     if places:
-        there = (member.c.experiment_id == numbers.experiment) & (member.c.position == bindparam("place"))
-        connection.execute(delete(member).where(there), places)
-    _put_members(connection, numbers, members)
+        is_place = (member.c.experiment_id == numbers.experiment) & (member.c.position == bindparam("place"))
+        connection.execute(delete(member).where(is_place), places)
+    _add_members(connection, numbers, members)
 
 
-def _put_members(connection: Connection, numbers: Numbers, members: Sequence[tuple[Run, int]]) -> None:
+def _add_members(connection: Connection, numbers: RowNumbers, members: Sequence[tuple[Run, int]]) -> None:
+    """Make runs members of the experiment, each with its row number."""
     if not members:
         return
     dialect = postgresql if connection.dialect.name == "postgresql" else sqlite
@@ -244,4 +253,4 @@ def _put_members(connection: Connection, numbers: Numbers, members: Sequence[tup
         }
         for run, run_id in members
     ]
-    insert(connection, dialect.insert(schema.experiment_run).on_conflict_do_nothing(), rows)
+    insert_rows(connection, dialect.insert(schema.experiment_run).on_conflict_do_nothing(), rows)

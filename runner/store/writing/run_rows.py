@@ -1,4 +1,4 @@
-"""What the tables hold of one run: its row, and the rows of its trajectory."""
+"""The rows that one run has of its own: a row of table `run`, and the rows of its trajectory in table `chunk`."""
 
 from __future__ import annotations
 
@@ -16,8 +16,17 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Numbers:
-    """Row numbers of what the runs of an experiment share, and their places in it."""
+class RowNumbers:
+    """The numbers of the rows that the runs of an experiment share, and the runs' positions in it.
+
+    Attributes:
+        experiment: the row number of the experiment.
+        environment: the row number of the environment that computes the runs.
+        rules: the row number of the stopping rules, in table `setting`.
+        settings: the row numbers of the plugins' settings.
+        starts: the row numbers of the starts, by their canonical text.
+        positions: the position of each run in the grid, by its identity.
+    """
 
     experiment: int
     environment: int
@@ -27,8 +36,8 @@ class Numbers:
     positions: Mapping[str, int]
 
 
-def run_row(numbers: Numbers, rules: Rules, run: Run, trajectory: Trajectory, run_id: int) -> dict[str, Any]:
-    """Return what the table of runs holds of a run that has just ended."""
+def run_row(numbers: RowNumbers, rules: Rules, run: Run, trajectory: Trajectory, run_id: int) -> dict[str, Any]:
+    """Return the row of table `run` for a run that has just ended."""
     return {
         "id": run_id,
         "identity": run.identity,
@@ -43,16 +52,16 @@ def run_row(numbers: Numbers, rules: Rules, run: Run, trajectory: Trajectory, ru
         "records_gradient": rules.record_gradient,
         "outcome": trajectory.outcome.value,
         "behaviour": trajectory.behaviour and trajectory.behaviour.value,
-        "error": trajectory.error.replace("\0", "\\0"),  # which PostgreSQL has no place for in a text
+        "error": trajectory.error.replace("\0", "\\0"),  # PostgreSQL stores no NUL in a text.
         "steps": trajectory.steps,
         "value_evaluations": trajectory.evaluations.value,
         "gradient_evaluations": trajectory.evaluations.gradient,
         "hessian_evaluations": trajectory.evaluations.hessian,
-        "final_value": run_number(trajectory.final_value),
+        "final_value": sql_number(trajectory.final_value),
         "final_value_class": _number_class(trajectory.final_value),
-        "final_gradient_norm": run_number(trajectory.final_gradient_norm),
+        "final_gradient_norm": sql_number(trajectory.final_gradient_norm),
         "final_gradient_norm_class": _number_class(trajectory.final_gradient_norm),
-        "best_value": run_number(trajectory.best_value),
+        "best_value": sql_number(trajectory.best_value),
         "best_value_class": _number_class(trajectory.best_value),
         "best_step": trajectory.best_step,
         "seconds": trajectory.seconds,
@@ -61,12 +70,12 @@ def run_row(numbers: Numbers, rules: Rules, run: Run, trajectory: Trajectory, ru
 
 
 def chunk_checksum(identity: str, first_step: int, count: int, data: bytes | memoryview) -> int:
-    """Return CRC-32 over a chunk and where it belongs, so that a chunk in the wrong place is noticed too."""
+    """Return the CRC-32 over a chunk and its place, so that a chunk in the wrong place is noticed too."""
     return zlib.crc32(data, zlib.crc32(f"{identity}:{first_step}:{count}".encode()))
 
 
 def chunk_row(run_id: int, identity: str, chunk: Chunk) -> dict[str, Any]:
-    """Return what the table of trajectories holds of a piece of one."""
+    """Return the row of table `chunk` for a part of a trajectory."""
     checksum = chunk_checksum(identity, chunk.first_step, chunk.count, chunk.data)
     return {
         "run_id": run_id,
@@ -77,15 +86,15 @@ def chunk_row(run_id: int, identity: str, chunk: Chunk) -> dict[str, Any]:
     }
 
 
-def run_number(value: float) -> float | None:
-    """Return what a column of numbers holds, by which runs are found and sorted."""
-    # SQLite has no NaN in a column, nor −0.0, and what is stored must not depend on the database.
+def sql_number(value: float) -> float | None:
+    """Return a number as its column holds it, for filters and sorting."""
+    # SQLite stores neither NaN nor −0.0, and the stored value must not depend on the database.
     return None if math.isnan(value) else value + 0.0
 
 
 def _number_class(value: float) -> str:
-    """Return what a number is where its column does not say it; `float` reads all but `finite`."""
+    """Return the class of a number, from which `float` restores what `sql_number` loses; `finite` if nothing is lost."""
     if math.isfinite(value) and (value != 0.0 or math.copysign(1.0, value) > 0):
         return "finite"
-    # The NaN that x86 makes of ∞ − ∞ has a sign.
+    # On x86, ∞ − ∞ is a NaN with a sign.
     return "-nan" if math.isnan(value) and math.copysign(1.0, value) < 0 else str(value)

@@ -1,0 +1,22 @@
+"""The result of checking one part of a database, to which the checks add what they find."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+
+@dataclass
+class VerifiedPart:
+    """One part of a database, such as its runs, and the damage that was found in it.
+
+    Attributes:
+        name: a noun in the plural for what was checked, such as `runs`.
+        count: the number of things that were checked.
+        problems: the damage, one sentence for each.
+        notes: facts that a user may want to know and that are no damage, one sentence for each.
+    """
+
+    name: str
+    count: int = 0
+    problems: list[str] = field(default_factory=list)
+    notes: list[str] = field(default_factory=list)
