@@ -2,9 +2,9 @@
 
     RunnerError                exit code 1
     ├── ExperimentError        exit code 2   the experiment file, a plugin that it names, or an option is wrong
-    ├── QueryError             exit code 2   a filter, a column, a run or SQL that the results database is asked for is wrong
+    ├── QueryError             exit code 2   a filter, a column, a run number or an SQL query is wrong
     ├── PluginError            exit code 3   a plugin cannot be loaded, breaks its contract, or is missing for a stored run
-    │   └── NoSuchPlugin       exit code 2   there is no plugin of the name or in the file that was asked for
+    │   └── NoSuchPlugin       exit code 2   no plugin has the given name, or the given file offers none
     ├── StoreError             exit code 4   the results database cannot be opened, read or written
     ├── ReportError            exit code 5   the report cannot be written
     └── Interrupted            exit code 130 the user pressed Ctrl-C; the finished runs are stored
@@ -39,7 +39,7 @@ class ExperimentError(RunnerError):
 
 
 class QueryError(RunnerError):
-    """A question to the results database cannot be understood, or names a column or a run that does not exist."""
+    """A query of the results database is not well formed, or names a column or a run that does not exist."""
 
     exit_code = 2
 
@@ -51,7 +51,7 @@ class PluginError(RunnerError):
 
 
 class NoSuchPlugin(PluginError):
-    """A name or a file stands for no plugin, or for several."""
+    """No plugin has the given name, the given file offers none, or the name stands for plugins of several kinds."""
 
     exit_code = 2
 
@@ -66,11 +66,11 @@ class DamagedDatabase(StoreError):
     """The results database is damaged.
 
     Attributes:
-        finding: the database and what was found, without the advice that the message ends with.
+        finding: the name of the database and the damage, without the advice at the end of the message.
     """
 
     def __init__(self, finding: str) -> None:
-        super().__init__(f"{finding}; `runner verify` says where; use a backup")
+        super().__init__(f"{finding}; `runner verify` lists the damage; use a backup")
         self.finding = finding
 
 
@@ -85,6 +85,6 @@ class ReportError(RunnerError):
 
 
 class Interrupted(RunnerError):
-    """The user stopped the experiment; the runs that had finished are in the database."""
+    """The user stopped the experiment; the finished runs are stored in the database."""
 
     exit_code = 130

@@ -21,7 +21,7 @@ from runner.cli.terminal.tables import NarrowLayout, table_lines
 from runner.contracts.figure import Results
 from runner.contracts.outcomes import Outcome
 from runner.errors import ExperimentError
-from runner.pipeline.execute import Finished, execute
+from runner.pipeline.execute import ExecutionResult, execute
 from runner.pipeline.plan import Choices, Plan, make_plan, read
 from runner.registry.registry import Registry
 from runner.report.experiment_report import find_figures, report
@@ -151,7 +151,9 @@ def _changed_lines(plan: Plan) -> list[str]:
     ]
 
 
-def _result_lines(plan: Plan, finished: Finished, database: str, stored: Results, written: WrittenReport | None) -> list[str]:
+def _result_lines(
+    plan: Plan, finished: ExecutionResult, database: str, stored: Results, written: WrittenReport | None
+) -> list[str]:
     """Return the results for people: a table of the best settings, and the counts of runs."""
     lines = summary_lines(summarize(stored.runs), "--format json" if written is None else "the report")
     computed, outcomes = finished.outcomes.total(), count_outcomes(stored.runs)
@@ -186,7 +188,11 @@ def summary_lines(rows: Sequence[SummaryRow], place_of_rest: str) -> list[str]:
 
 
 def _summary(
-    plan: Plan, finished: Finished | None, database: str, stored: Results | None = None, written: WrittenReport | None = None
+    plan: Plan,
+    finished: ExecutionResult | None,
+    database: str,
+    stored: Results | None = None,
+    written: WrittenReport | None = None,
 ) -> dict[str, object]:
     """Return the plan for programs, and with the results of a finished sweep also these. Missing numbers are null."""
     computed = finished.outcomes if finished else {}

@@ -10,7 +10,7 @@ from runner.cli.terminal.options import WholeNumber, db_option, format_option, w
 from runner.cli.terminal.tables import write_frame, write_frames
 from runner.errors import QueryError
 from runner.results.results_database import ResultsDatabase
-from runner.tables.frame import MOST_ROWS, Frame, joined
+from runner.tables.frame import MOST_ROWS, Frame, concatenated
 
 MOST_SHOWN = 20
 
@@ -46,7 +46,7 @@ def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None,
         if form != "table":
             write_frames(_first_rows(frames, limit), form)
             return
-        found = joined(_first_rows(frames, MOST_SHOWN + 1 if limit is None else limit))
+        found = concatenated(_first_rows(frames, MOST_SHOWN + 1 if limit is None else limit))
     write_frame(found.head(MOST_SHOWN) if limit is None else found, form)
     if limit is None and len(found) > MOST_SHOWN:
         click.echo(f"only the first {MOST_SHOWN} are shown; --limit shows more", err=True)

@@ -2,11 +2,11 @@
 
 A plugin is a class that derives from the class of its kind, and a hook that offers it under a name. Each kind has a file:
 
-    objective.py         a function f to minimise, and what may be known of it: gradient, Hessian, minimum, data
+    objective.py         a function f to minimise, and its optional members: gradient, Hessian, minimum, data
     gradient_backend.py  a way to differentiate any objective
     optimizer.py         a rule that moves from one iterate to the next, and the point that it sees
     executor.py          the place where batches are computed
-    figure.py            a picture of stored results, and these results
+    figure.py            a picture, and the stored results that it is drawn from
 
 The other files serve all kinds:
 
@@ -23,13 +23,13 @@ Shapes. Many runs advance together, as a batch. The first axis of an array holds
     gradient  (runs, dimension)               hessian   (runs, dimension, dimension)
     residuals (runs, residuals)               jacobian  (runs, residuals, dimension)
 
-All numbers are float64. Write a plugin as for one point, with `...`, `axis=-1` and broadcasting, and it serves thousands of runs.
+All numbers are float64. Write a plugin as if for one point, with `...`, `axis=-1` and broadcasting: it then serves a whole batch.
 
 Parameters. A plugin is a `@dataclass(frozen=True)`, and its fields are its parameters (see `runner.parameter`). A field usually
 holds a number. In a batch whose runs differ in a float parameter, the field holds a column `(runs, 1)` with the number of each
 run. Therefore combine a parameter with arrays of shape `(runs, n)` before you reduce them to `(runs,)`.
 
 Capabilities. A plugin may offer more than the class of its kind requires. It does so by having a method or property, without any
-registration: an objective that knows no Hessian has no `hessian` method. For each capability there is a protocol, and
+registration: an objective without a known Hessian has no `hessian` method. For each capability there is a protocol, and
 `isinstance(objective, HasHessian)` is true if and only if the objective's class has the members of that protocol.
 """

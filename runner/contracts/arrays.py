@@ -15,11 +15,11 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 """A float64 array."""
 BLOCK = 1024
-"""The number of points at which a function of many points is computed at once."""
-LEAST_SQUARE = 2.0**-960
-"""The smallest sum of squares that is exact: below it, single squares may have been rounded to zero."""
-MOST_SQUARE = float(np.finfo(np.float64).max)
-"""The largest sum of squares that is a finite number."""
+"""The number of points that are passed to a function in one call."""
+SMALLEST_EXACT_SUM = 2.0**-960
+"""A sum of squares below this may be inexact, because single squares may have been rounded to zero."""
+LARGEST_FINITE_SUM = float(np.finfo(np.float64).max)
+"""A sum of squares above this is infinite."""
 
 
 def dot(a: Array, b: Array) -> Array:
@@ -36,11 +36,14 @@ def norm(a: Array) -> Array:
         return cast(Array, np.abs(a[..., 0]))
     squares = np.vecdot(a, a)
     result = cast(Array, np.sqrt(squares))
-    # argmin and argmax take a quarter of the time of min and max. Both find a NaN first.
-    if squares.size and not LEAST_SQUARE <= squares.item(squares.argmin()) <= squares.item(squares.argmax()) <= MOST_SQUARE:
-        inexact = np.nonzero(~((squares >= LEAST_SQUARE) & (squares <= MOST_SQUARE)))
+    # argmin and argmax take a quarter of the time of min and max. If there is a NaN, both return its place.
+    if (
+        squares.size
+        and not SMALLEST_EXACT_SUM <= squares.item(squares.argmin()) <= squares.item(squares.argmax()) <= LARGEST_FINITE_SUM
+    ):
+        inexact = np.nonzero(~((squares >= SMALLEST_EXACT_SUM) & (squares <= LARGEST_FINITE_SUM)))
         rows = a[inexact]
-        if rows.any():  # the gradients of runs at rest are zero throughout, and their norm is exact
+        if rows.any():  # a row of zeros, as for a run at rest, has an exact norm
             _, exponents = np.frexp(np.abs(rows).max(axis=-1))
             scaled = np.ldexp(rows, -exponents[..., None])
             result[inexact] = np.ldexp(np.sqrt(np.vecdot(scaled, scaled)), exponents)
@@ -53,13 +56,13 @@ def matvec(matrix: Array, vector: Array) -> Array:
 
 
 class ByRows:
-    """A function of a batch, made safe: it is called with many rows at once only if that gives the same numbers as single rows.
+    """A wrapper that calls a function with many rows at once only if this gives the same numbers as calls with single rows.
 
-    Three rows of the first block are compared, as the engine does with the first steps of a batch.
+    Three rows of the first block are compared, up to rounding.
     """
 
     def __init__(self, function: Callable[[Array], Array]) -> None:
-        """Wrap a function of `(runs, dimension)`, which may be wrong or raise if it is called with more than one row."""
+        """Wrap a function of `(runs, dimension)`, which may fail or return wrong numbers for more than one row."""
         self._function = function
         self._agrees: bool | None = None
 

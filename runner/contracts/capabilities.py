@@ -19,14 +19,14 @@ else:
 Counted = Literal["value", "gradient", "hessian"]
 """The quantities whose evaluations are counted for each run."""
 Shape = tuple[str, ...]
-"""The shape of an array for one run: the names of its sizes, `dimension` or `residuals`."""
+"""The shape of an array for one run: for each axis the name of its length, `dimension` or `residuals`."""
 
 
 class CapabilityMeta(ProtocolMeta):
     """The metaclass of protocols for which `isinstance` looks the members up in the object's class.
 
-    Python before 3.12 looks them up in the object instead. That computes properties, and takes a property that raises
-    AttributeError, because of a misspelt name in its body, for a missing one.
+    Python before 3.12 looks them up in the object instead, which computes properties. If a property raised AttributeError, for
+    example because of a misspelt name in its body, it would count as missing.
     """
 
     def __instancecheck__(self, instance: Any) -> bool:
@@ -41,7 +41,7 @@ class Evaluation:
     Attributes:
         shape: the shape of its result for one run; a method that returns two arrays has a tuple of two shapes.
         counts: what one call of an objective's method adds to the counts of evaluations. Calls of a gradient backend's methods
-            are not counted; the calls of the objective that they make are.
+            are not counted, but the calls of the objective in them are.
     """
 
     shape: Shape | tuple[Shape, Shape]
@@ -54,8 +54,8 @@ class Capability:
 
     Attributes:
         protocol: the protocol. A plugin has the capability if and only if its class has all public members of the protocol.
-        name: the words for it in messages and in `runner plugins show`; they fit behind "offers" and behind "offers no".
-        evaluations: those of its members that are evaluated at x. The other members are handed on uncounted.
+        name: the words for it in messages and in `runner plugins show`; they fit after "offers" and after "offers no".
+        evaluations: those of its members that are evaluated at x. The other members are not counted.
         quantity: the quantity of `Optimizer.needs` that a gradient backend with this capability computes, or None.
     """
 

@@ -48,7 +48,7 @@ class Executor(Plugin, ABC):
 
         Args:
             function: the function to compute. It can be pickled, and so can the items and the results.
-            items: the items to compute it for.
+            items: the arguments of the function, one for each call.
             limit: returns the time in seconds that an item may go without a sign of life, or None. An executor that sets
                 `sign_of_life` and can stop a computation stops it after that time. The whole time of an item is not limited.
 

@@ -31,11 +31,11 @@ class StoredRun:
 
     Attributes:
         id: the number of its row in the database.
-        identity: SHA-256 over everything that decides the run's numbers, in hexadecimal.
+        identity: SHA-256, in hexadecimal, over everything on which the run's numbers depend.
         objective: the label of the objective: its name, and its parameters if the experiment has several of that name.
         gradient: the label of the gradient backend.
         optimizer: the label of the optimizer, without its swept parameters.
-        parameters: every parameter of these three by `kind.name`, e.g. `optimizer.learning_rate`; a list is written as JSON.
+        parameters: the parameters of these three plugins by `kind.name`, e.g. `optimizer.learning_rate`; a list is JSON text.
         start: the number of its starting point within the experiment, from 0.
         dimension: the number of coordinates of x.
         outcome: a `runner.Outcome` value.
@@ -47,10 +47,10 @@ class StoredRun:
         evaluations: the numbers of evaluations of f, ∇f and ∇²f, by `value`, `gradient` and `hessian`.
         seconds: its share of the time that its batch took, in seconds.
         minimum_value: the known smallest value of its objective, or None.
-        curvature: smallest and largest eigenvalue of the Hessian at the known minimiser, or None.
+        curvature: the smallest and the largest eigenvalue of the Hessian at the known minimiser, or None.
         records_x: True if its iterates are stored.
         records_gradient: True if its gradients are stored, component by component.
-        behaviour: a `runner.Behaviour` value, which says how f changed; None if it was not measured.
+        behaviour: a `runner.Behaviour` value for the way in which f changed; None if it was not measured.
     """
 
     id: int
@@ -108,7 +108,7 @@ class Series:
 
 
 class Results(ABC):
-    """The stored results of an experiment: all that a figure may draw from."""
+    """The stored results of an experiment, from which figures are drawn."""
 
     @property
     @abstractmethod
@@ -135,9 +135,9 @@ class Results(ABC):
         """Read the trajectories of some runs, and yield each run with its trajectory, in the order given."""
 
     def objective(self, run: StoredRun) -> Objective | None:
-        """Return the objective of a run, made again from its stored parameters, to draw contours for example.
+        """Return the objective of a run, created again from its stored parameters, for example to draw contours.
 
-        Return None if its plugin is not installed, or if its code has changed since it computed the run.
+        Return None if the plugin is not installed, or if its code has changed since the run was computed.
         """
         return None
 
@@ -176,4 +176,4 @@ class Figure(Plugin, ABC):
 
     @abstractmethod
     def draw(self, results: Results) -> Drawing | None:
-        """Return the picture, or None if it cannot show anything of these results."""
+        """Return the picture, or None if these results contain nothing that it can show."""

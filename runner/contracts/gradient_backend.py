@@ -21,8 +21,8 @@ class GradientBackend(Plugin, ABC):
     def refusal(self, objective: Objective, quantity: Quantity) -> str | None:
         """Return None if this backend can compute `quantity` of `objective`, and the reason if it cannot.
 
-        The reason begins with "because" and names a backend that can, e.g. "because Wall offers no gradient; use gradient backend
-        finite_difference". Runs that need the quantity are skipped with this reason.
+        The reason begins with "because" and names a backend that can compute the quantity, e.g. "because Wall offers no gradient;
+        use gradient backend finite_difference". Runs that need the quantity are skipped with this reason.
         """
         return None
 

@@ -18,7 +18,7 @@ from runner.contracts.optimizer import Optimizer
 PROJECT = "runner"
 hookspec = pluggy.HookspecMarker(PROJECT)
 hookimpl = pluggy.HookimplMarker(PROJECT)
-"""Decorator for the function by which a plugin file offers its plugins."""
+"""The decorator for a function that offers the plugins of a plugin file."""
 
 
 @hookspec

@@ -37,9 +37,9 @@ class PluginKind:
 
     Attributes:
         plugin_class: the class that plugins of this kind derive from.
-        hook: the name of the hook by which a plugin file offers them.
+        hook: the name of the hook with which a plugin file offers plugins of this kind.
         required: those members of `plugin_class` that are evaluated at x.
-        capabilities: what they may offer beyond `plugin_class`.
+        capabilities: the capabilities that a plugin of this kind may offer.
     """
 
     plugin_class: type[Plugin]
@@ -70,8 +70,8 @@ class PluginKind:
 VALUE = Evaluation((), counts=("value",))
 GRADIENT = Evaluation(("dimension",), counts=("gradient",))
 HESSIAN = Evaluation(("dimension", "dimension"), counts=("hessian",))
-BOTH = Evaluation(((), ("dimension",)), counts=("value", "gradient"))
-# Residuals cost what f costs, and their Jacobian what the gradient costs.
+VALUE_AND_GRADIENT = Evaluation(((), ("dimension",)), counts=("value", "gradient"))
+# Residuals count as an evaluation of f, and their Jacobian as an evaluation of the gradient.
 RESIDUALS = Evaluation(("residuals",), counts=("value",))
 JACOBIAN = Evaluation(("residuals", "dimension"), counts=("gradient",))
 
@@ -84,7 +84,7 @@ KINDS: Mapping[Kind, PluginKind] = {
             Capability(HasGradient, "gradient", {"gradient": GRADIENT}),
             Capability(HasHessian, "Hessian", {"hessian": HESSIAN}),
             Capability(HasResiduals, "residuals with their Jacobian", {"residuals": RESIDUALS, "jacobian": JACOBIAN}),
-            Capability(HasValueAndGradient, "shared work for value and gradient", {"value_and_gradient": BOTH}),
+            Capability(HasValueAndGradient, "shared work for value and gradient", {"value_and_gradient": VALUE_AND_GRADIENT}),
             Capability(HasMinimum, "minimum"),
             Capability(HasStartRegion, "start region"),
             Capability(HasCurvatureBounds, "curvature bounds"),
@@ -100,7 +100,9 @@ KINDS: Mapping[Kind, PluginKind] = {
         capabilities=(
             Capability(ComputesHessian, "Hessian", {"hessian": HESSIAN}, quantity="hessian"),
             Capability(ComputesJacobian, "Jacobian of residuals", {"jacobian": JACOBIAN}, quantity="jacobian"),
-            Capability(ComputesValueAndGradient, "shared work for value and gradient", {"value_and_gradient": BOTH}),
+            Capability(
+                ComputesValueAndGradient, "shared work for value and gradient", {"value_and_gradient": VALUE_AND_GRADIENT}
+            ),
         ),
     ),
     "optimizer": PluginKind(Optimizer, hook="runner_optimizers"),
@@ -110,5 +112,5 @@ KINDS: Mapping[Kind, PluginKind] = {
 
 
 def capability_for(quantity: Quantity) -> Capability | None:
-    """Return the capability by which a gradient backend computes a quantity; None for the gradient, which each one computes."""
+    """Return the capability of computing a quantity; None for the gradient, which every gradient backend computes."""
     return next((each for each in KINDS["gradient"].capabilities if each.quantity == quantity), None)

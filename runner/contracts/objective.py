@@ -1,4 +1,4 @@
-"""Objectives: the functions to minimise, and the protocols of what may be known about them."""
+"""Objectives: the functions to minimise, and the protocols of their capabilities."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ class HasMinimum(Protocol, metaclass=CapabilityMeta):
 
 @runtime_checkable
 class HasStartRegion(Protocol, metaclass=CapabilityMeta):
-    """An objective that states a region in which starting points make sense."""
+    """An objective that states a suitable region for starting points."""
 
     @property
     def start_region(self) -> tuple[float, float]:
@@ -103,8 +103,8 @@ class DrawsStarts(Protocol, metaclass=CapabilityMeta):
     def draw_starts(self, generator: np.random.Generator, count: int) -> Array:
         """Return starting points, `(count, dimension)`, that depend on the generator and the parameters alone.
 
-        The method is called with numbers in the fields. Leave parameters that matter for the starts alone batched, so that runs
-        that differ in them advance together.
+        The method is called with numbers in the fields. A parameter that affects only the starts can stay batched (see
+        `runner.parameter`); runs that differ in it then advance together.
         """
 
 
@@ -139,7 +139,7 @@ class HasLayers(Protocol, metaclass=CapabilityMeta):
         """The coordinates of x that are the weights of each layer, by its name, from the first layer to the last."""
 
     def backpropagation(self, x: Array) -> tuple[LayerGradient, ...]:
-        """Return how each layer changes the gradient at x, `(runs, dimension)`, from the first layer to the last."""
+        """Return the norms of the gradient at each layer for x, `(runs, dimension)`, from the first layer to the last."""
 
 
 @runtime_checkable
@@ -200,9 +200,9 @@ def known_minimum(objective: object) -> Minimum | None:
 
 
 def may_know_minimum(objective: object) -> bool:
-    """Return False if an objective states no minimum; True if it states one, or if asking raises an exception.
+    """Return False if an objective states no minimum; True if it states a minimum, or if reading it raises an exception.
 
-    `known_minimum` raises this exception where the minimum is needed.
+    Where the minimum is needed, `known_minimum` raises this exception.
     """
     try:
         return known_minimum(objective) is not None

@@ -20,7 +20,7 @@ Mask = NDArray[np.bool_]
 class Point(ABC):
     """The current iterate, and the objective and its derivatives there.
 
-    Each quantity is computed when it is first read, kept, and counted as one evaluation.
+    Each quantity is computed and counted when it is first read. Then it is kept.
     """
 
     @property
@@ -60,7 +60,7 @@ class Point(ABC):
         Args:
             x: the other place, `(runs, dimension)`.
             where: True for the runs whose values are needed, `(runs,)`; None for all. Only these runs are counted, and the
-                values of the other runs mean nothing.
+                values of the other runs have no meaning.
         """
 
 
@@ -68,8 +68,8 @@ class Optimizer(Plugin, ABC):
     """A rule that moves from one iterate to the next.
 
     Attributes:
-        needs: the derivatives that it reads from a point. Combinations with a gradient backend or an objective that cannot
-            provide one are skipped before anything runs.
+        needs: the derivatives that it reads from a point. Combinations in which the gradient backend or the objective
+            cannot provide all of them are skipped before anything runs.
     """
 
     needs: ClassVar[tuple[Quantity, ...]] = ("gradient",)
@@ -79,7 +79,7 @@ class Optimizer(Plugin, ABC):
 
         Memory is an array with a row for each run, or a tuple, list or dict of such arrays; the rows of finished runs are removed
         from them. A value that is not an array, such as a number of steps, is shared by all runs. An array without a row for each
-        run belongs into the plugin: if the engine finds one in memory, it computes the batch one run at a time.
+        run belongs in the plugin: if the engine finds such an array in memory, it computes the batch one run at a time.
         """
         return ()
 

@@ -50,14 +50,14 @@ def parameter(
     """Declare a plugin's parameter: a dataclass field with bounds.
 
     Args:
-        default: the value for experiments that do not name one; without a default, the parameter is required.
+        default: the value for experiments that give none; without a default, the parameter is required.
         above: the value must be greater than this.
         at_least: the value must be at least this.
         below: the value must be less than this.
         at_most: the value must be at most this.
         finite: False if the value may be infinite. NaN is never allowed.
-        batched: False if runs that differ in this number must not advance together, because the plugin prepares something
-            from it, such as a data set, that cannot have a row for each run. Only `float` parameters are ever batched.
+        batched: False if runs that differ in this number must not advance together. This is so if the plugin prepares a data
+            set, for example, from the number, which cannot have a row for each run. Only `float` parameters are ever batched.
         doc: the meaning of the parameter in a few words, with its unit.
 
     Returns:
@@ -129,7 +129,7 @@ class Parameter:
         """Return `value` as this parameter's type.
 
         Raises:
-            ValueError: the value is not allowed; the message says what is.
+            ValueError: the value is not allowed; the message states the allowed values.
         """
         if value is None and self.optional:
             return None
@@ -187,7 +187,7 @@ def parameters_of(plugin: type) -> Mapping[str, Parameter]:
     Raises:
         PluginError: the class is not a frozen dataclass, or a field has an annotation or a default that is not supported.
     """
-    # A cached function accepts hashable arguments only, and to mypy the class of a dataclass is not hashable.
+    # `functools.cache` needs hashable arguments, and mypy regards the class of a dataclass as not hashable.
     return _parameters_of(plugin)
 
 
@@ -204,7 +204,7 @@ def _parameters_of(plugin: type) -> Mapping[str, Parameter]:
 
 def _check_annotations(plugin: type[Plugin]) -> None:
     """Refuse a value in the class body that was probably meant as a parameter but has no annotation."""
-    # What a contract names, such as an objective's dimension, may be set in the class body without being a parameter.
+    # A member that a contract names, such as an objective's dimension, may be set in the class body without being a parameter.
     kinds = [kind for kind in KINDS.values() if issubclass(plugin, kind.plugin_class)]
     contract = {name for kind in kinds for name in (*kind.members, *inspect.get_annotations(kind.plugin_class))}
     for cls in plugin.__mro__:
@@ -216,8 +216,8 @@ def _check_annotations(plugin: type[Plugin]) -> None:
                 continue
             kind = type(value).__name__
             raise PluginError(
-                f"{plugin.__qualname__}.{name} has no annotation, so it is no parameter; write "
-                f"{name}: {kind} = {value!r}, or {name}: ClassVar[{kind}] = {value!r} if it is to be the same for all"
+                f"{plugin.__qualname__}.{name} has no annotation, so it is not a parameter; write "
+                f"{name}: {kind} = {value!r}, or {name}: ClassVar[{kind}] = {value!r} if it is a constant"
             )
 
 
@@ -225,12 +225,11 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
     optional = False
     if field.default_factory is not dataclasses.MISSING or not field.init:
         raise PluginError(
-            f"{plugin.__qualname__}.{field.name}: a parameter has a plain default, and neither "
-            "default_factory nor init=False; use a tuple for a list, and functools.cached_property for what follows from other "
-            "parameters"
+            f"{plugin.__qualname__}.{field.name}: a parameter must have a plain default, and neither default_factory nor "
+            "init=False; use a tuple in place of a list, and functools.cached_property for a value computed from parameters"
         )
     if field.default is dataclasses.MISSING and isinstance(getattr(plugin, field.name, None), property):
-        # Without a default the dataclass removes the field from the class, so that the read-only property of the base is used.
+        # Without a default, the dataclass removes the field from the class, and the read-only property of the base class is used.
         raise PluginError(f"{plugin.__qualname__}.{field.name}: give this parameter a default")
     if typing.get_origin(hint) in (typing.Union, types.UnionType):
         members = [member for member in typing.get_args(hint) if member is not type(None)]

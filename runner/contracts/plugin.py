@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 Kind = Literal["objective", "gradient", "optimizer", "executor", "figure"]
-"""The kinds of plugins, as experiment files and messages name them."""
+"""The kinds of plugins, with the names that experiment files and messages use."""
 Quantity = Literal["gradient", "hessian", "jacobian"]
 """The derivatives that an optimizer can need: ∇f, ∇²f, and ∂r/∂x of the residuals r of a sum of squares."""
 
@@ -16,7 +16,7 @@ class Plugin:
     def validate(self) -> None:
         """Refuse parameter values that are allowed one by one but not together.
 
-        The method is called once for each grid point, with numbers in the fields, before anything runs.
+        The method is called once for each combination of values, with numbers in the fields, before anything runs.
 
         Raises:
             ValueError: the message names the values and what is allowed.

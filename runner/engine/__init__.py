@@ -1,1 +1,1 @@
-"""The engine: advances a batch of runs, step by step, and determines the outcome of each run."""
+"""The engine, which advances a batch of runs step by step and determines the outcome of each run."""

@@ -49,7 +49,7 @@ class Batch:
         return len(self.identities)
 
     def only(self, rows: Sequence[int]) -> Batch:
-        """Return the batch of the runs with these numbers; plugins of a single run have numbers in place of columns."""
+        """Return a batch of the runs in the given rows; the plugins of a single run have numbers in place of columns."""
         index = np.asarray(rows)
         plugins = (self.objective, self.gradient, self.optimizer)
         objective, gradient, optimizer = (
@@ -66,7 +66,7 @@ class Batch:
 
 
 def take_rows(plugin: PluginT, rows: NDArray[Any]) -> PluginT:
-    """Return the plugin for some of the runs: its columns are cut to `rows` (numbers or a mask), everything else stays."""
+    """Return the plugin for some of the runs: its columns are cut to `rows` (numbers or a mask), and other fields stay."""
     changed: dict[str, Any] = {}
     for field in fields(cast(Any, plugin)):
         value = getattr(plugin, field.name)
@@ -90,7 +90,7 @@ def take_row(plugin: PluginT, row: int) -> PluginT:
 
 
 def _with_fields(plugin: PluginT, changed: Mapping[str, Any]) -> PluginT:
-    """Return a copy with other values in some fields, made without the constructor, which may accept numbers only."""
+    """Return a copy with other values in some fields. The constructor is not called, because it may accept numbers only."""
     copy = object.__new__(type(plugin))
     for field in fields(cast(Any, plugin)):
         object.__setattr__(copy, field.name, changed.get(field.name, getattr(plugin, field.name)))
@@ -98,15 +98,15 @@ def _with_fields(plugin: PluginT, changed: Mapping[str, Any]) -> PluginT:
 
 
 BATCH_BYTES = 2**27
-"""The largest size of the chunks of a batch that are being filled."""
+"""The largest total size, in bytes, of the chunks that a batch fills at the same time."""
 
 
 def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple[Batch, Sequence[Run]]]:
     """Yield batches of at most `max_batch` runs that differ only in numbers, each with its runs in the same order.
 
-    Each batch also fits into `BATCH_BYTES`, unless one run does not.
+    The chunks of each batch also fit into `BATCH_BYTES`, unless those of a single run exceed it.
     """
-    # An objective may know its minimum for some parameters only, and this decides how its runs are stopped.
+    # An objective may know its minimum for some parameters only. The rule `gap` applies only to their runs.
     objectives = {run.objective.canonical: run.objective.plugin for run in runs} if rules.stop.gap is not None else {}
     knows_minimum = {canonical: may_know_minimum(objective) for canonical, objective in objectives.items()}
     groups: dict[tuple[str | bool, ...], list[Run]] = defaultdict(list)
@@ -137,7 +137,7 @@ def _joined(settings: Sequence[Setting]) -> Plugin:
     columns: dict[str, Any] = {}
     for name, known in parameters_of(type(first.plugin)).items():
         values = [] if known.plugin else [setting.parameters[name] for setting in settings]
-        # Compared as text, in which 0.0 and −0.0 differ, as they do in the identities of runs.
+        # The values are compared as text, because 0.0 and −0.0 are different values in the identities of runs.
         if known.batched and isinstance(values[0], float) and len(set(map(repr, values))) > 1:
             columns[name] = np.array(values, dtype=np.float64)[:, None]
     for name, wrapped in first.wrapped.items():

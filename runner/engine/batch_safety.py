@@ -34,7 +34,7 @@ class Rehearsal:
 
     Attributes:
         identities: the identities of the batch's runs.
-        problem: the reason why no run can take a step, in words; None if one can.
+        problem: the reason why no run can take a step, in words; None if at least one run can.
     """
 
     identities: tuple[str, ...]
@@ -83,9 +83,9 @@ class BatchFault:
 
 
 def rehearse(batch: Batch) -> Rehearsal:
-    """Try the first steps of a batch's runs, one run at a time, until one run succeeds.
+    """Try the first step of a batch's runs, one run at a time, until a run succeeds.
 
-    The pipeline refuses an experiment with a broken plugin by this, before anything is written.
+    With this function, the pipeline refuses an experiment with a broken plugin before anything is written.
     """
     first_problem = None
     with np.errstate(all="ignore"):
@@ -101,7 +101,7 @@ def find_batch_fault(batch: Batch) -> BatchFault | None:
     """Compare the first steps of a batch with those of its first, middle and last run alone, bit for bit.
 
     Returns:
-        The first difference, or an exception that was raised; None if all bits are the same.
+        The first difference, or the exception that was raised; None if all bits are equal.
     """
     names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
              f"{type(batch.optimizer).__name__}.step")  # fmt: skip
@@ -114,7 +114,7 @@ def find_batch_fault(batch: Batch) -> BatchFault | None:
                 for name, (all_rows, single) in zip(names, results, strict=True):
                     if all_rows[row].tobytes() != single[0].tobytes():
                         return BatchFault(f"{name} is not batch-safe: a run alone and the same run in a batch differ")
-                # The batch may have as many runs as a constant has entries, so the run alone is examined too.
+                # A constant may have as many entries as the batch has runs. Therefore the run alone is examined too.
                 if any(array_without_rows(step.memory, runs) is not None for step, runs in ((together, len(batch)), (alone, 1))):
                     return BatchFault(f"{names[2]} {CONSTANT_IN_MEMORY}", KEEP_CONSTANTS)
                 if not same_row(together.memory, row, alone.memory):

@@ -1,26 +1,27 @@
-"""The behaviour of a run, from measurements along its way: monotone, oscillating, crawling or diverging.
+"""The behaviour of a run, judged by measurements at its steps: monotone, oscillating, crawling or diverging.
 
 Three properties of the step s from xₖ to xₖ₊₁ are measured, with its direction u = s/‖s‖ and δ = 64 ε:
 
-    move         ‖s‖ > 1e-10 ‖xₖ‖. Shorter steps are left out, since rounding dominates them.
-    overshoot    a move with ∇f(xₖ₊₁)·u > δ (1 + ‖xₖ‖/‖s‖) |∇f(xₖ)·u|: it ends beyond the lowest point along its direction.
+    move         ‖s‖ > 1e-10 ‖xₖ‖. Shorter steps are left out, because rounding dominates them.
+    overshoot    a move with ∇f(xₖ₊₁)·u > δ (1 + ‖xₖ‖/‖s‖) |∇f(xₖ)·u|: it ends beyond the minimum of f along its direction.
     descent      a move with ∇f(xₖ)·u < 0: it begins downhill.
 
 A product with the direction u is finite wherever ∇f is, and so the behaviour depends on the units of neither x nor f. On a
 quadratic, gradient descent overshoots along an eigenvector of eigenvalue λ if and only if γλ > 1; the slope there becomes
 γλ − 1 times as large.
 
-The moves of a window decide. It holds the latest moves: from a half to three quarters of all, and never less than a third. The
-behaviour is the first of:
+Only the moves in a window count. The window holds the latest moves: usually between a half and three quarters of all moves, and
+never fewer than a third. The behaviour is the first of these that applies:
 
-    diverging    The outcome is `diverged`. Or it is `non_finite`, and f was above its start. Or the steps are used up, and f
-                 rose in each step of fewer than 8, or in the latter half of more (see `StoppingState.rises_at_the_end`).
-    oscillating  at least a tenth of the window's moves are overshoots, and at least a tenth are descents. Two overshoots are
+    diverging    The outcome is `diverged`. Or it is `non_finite`, and f was above its value at the start. Or the steps are
+                 used up, and f rose: in every step of a run of fewer than 8 steps, or in the latter half of a longer run
+                 (see `StoppingState.rises_at_the_end`).
+    oscillating  At least a tenth of the window's moves are overshoots, and at least a tenth are descents. Two overshoots are
                  needed, or one if the window has one move.
-    crawling     d is above its goal, and would still be above it after as many steps again. Here d is ‖∇f‖, or f − f* if `gap`
-                 is the only rule for convergence; it is extrapolated at the window's mean rate r = ln(d₁/d₂)/(k₂ − k₁). The
-                 condition is r k₂ < ln(d₂/goal).
-    monotone     none of these
+    crawling     d is above its goal, and would still be above it after twice the number of steps. Here d is ‖∇f‖, or f − f*
+                 if `gap` is the only rule for convergence. It is extrapolated at the window's mean rate r = ln(d₁/d₂)/(k₂ − k₁).
+                 The condition is r k₂ < ln(d₂/goal).
+    monotone     None of the conditions above holds.
 
 The goal is that of the stopping rule, but at least 1e-12 of d at the start. Without such a rule it is 1e-8 of d at the start.
 
@@ -28,8 +29,8 @@ The limit of a tenth comes from a damped oscillation e^(−ak) cos(θk). The sha
 arctan(θ/a)/π. At a tenth, the next peak on the other side has e^(−πa/θ) = 6e-5 of the height, which is hardly visible.
 
 Each of the first 31 steps is measured. From then on about 16 steps are measured between one power of two and the next, and each
-counts for the steps that are left out. The fractional parts of multiples of the golden ratio select the steps, so that they are
-spread evenly and do not coincide with a period of the run.
+also counts for the steps that are left out. The fractional parts of multiples of the golden ratio select the steps, so that they
+are spread evenly and do not coincide with a period of the run.
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ SMALLEST_SLOPE = float(np.finfo(np.float64).tiny)
 LEAST_SHARE = 0.1
 FEWEST_OVERSHOOTS = 2.0
 GROWTH_BETWEEN_MARKS = 1.5
-"""The factor by which the number of moves must have grown before the window begins later, so that it never holds too few."""
+"""The growth of the number of moves that is needed to move the start of the window, so that it never holds too few moves."""
 DEFAULT_GOAL = 1e-8
 LEAST_GOAL = 1e-12
 MEASURED_PER_OCTAVE = 16
@@ -67,7 +68,7 @@ class _Iterate:
     Attributes:
         step: the number of the iterate.
         value: f, `(runs,)`.
-        previous_value: f at the iterate before, `(runs,)`.
+        previous_value: f at the previous iterate, `(runs,)`.
         distance: d, the distance to the goal of convergence, `(runs,)`.
         x: the iterate, `(runs, dimension)`.
         gradient: ∇f, `(runs, dimension)`.
@@ -94,7 +95,7 @@ class BehaviourState:
         """Begin at the starting points.
 
         Args:
-            rules: the stopping rules, for their goals.
+            rules: the stopping rules, which contain the goals.
             minimum: f*, `(runs,)`, or None if no rule needs it.
             value: f, `(runs,)`.
             gradient: ∇f, `(runs, dimension)`.
@@ -113,7 +114,7 @@ class BehaviourState:
         self._older = self._latest.copy()
 
     def observe(self, step: int, value: Array, gradient: Array, gradient_norm: Array, x: Array) -> None:
-        """Measure the step from the iterate before to this one.
+        """Measure the step from the previous iterate to this iterate.
 
         Args:
             step: the number of this iterate, from 1.
@@ -130,7 +131,7 @@ class BehaviourState:
             direction = move / length[:, None]
             slope = _along(now.gradient, direction)
             allowance = SLOPE_ROUNDING * (1.0 + size / length) * np.abs(slope)
-            # Products of numbers near the smallest float underflow to zero, so such steps are left out.
+            # Products of numbers near the smallest float underflow to zero. Steps with such a slope are left out.
             moved = (length > SHORTEST_MOVE * size) & (allowance > SMALLEST_SLOPE)
             self._counts[0] += weight * moved
             self._counts[1] += weight * (moved & (_along(gradient, direction) > allowance))
@@ -139,7 +140,7 @@ class BehaviourState:
             self._rises += value - now.value > ROUNDING * np.abs(now.value)
         self._now = _Iterate(step, value, now.value, self._distance(value, gradient_norm), x, gradient)
         if step & (step - 1) == 0:
-            # At powers of two the window begins at the latest mark, for the runs that have moved enough since then.
+            # At powers of two, the start of the window moves to the latest mark, for the runs that have moved enough since then.
             grown = self._counts[0] > GROWTH_BETWEEN_MARKS * self._latest[2]
             np.copyto(self._older, self._latest, where=grown)
             np.copyto(self._latest, self._mark(), where=grown)
@@ -160,7 +161,7 @@ class BehaviourState:
             rising: True for the runs whose f rises at the end if their steps are used up, `(runs,)`.
         """
         now = self._now
-        # The window ends where a run came to rest.
+        # If a run has not moved since the latest mark, the window ends at this mark.
         moving = (self._counts[0] > self._latest[2]) | (self._counts[0] == 0)
         first_step, first_distance, *first_counts = self._older
         last_step, last_distance, *last_counts = np.where(moving, self._mark(), self._latest)
@@ -209,7 +210,7 @@ def weight_of(step: int) -> float:
 
 def _along(gradient: Array, direction: Array) -> Array:
     """Return ∇f·u of each run, `(runs,)`."""
-    if gradient.shape[-1] == 1:  # three times as fast as inner products of one number each
+    if gradient.shape[-1] == 1:  # this is three times as fast as inner products of vectors of length 1
         product: Array = (gradient * direction)[:, 0]
         return product
     return dot(gradient, direction)

@@ -1,6 +1,6 @@
-"""Batches on their way through an executor, which may be any plugin and may compute in other processes.
+"""The way of batches through an executor, which may be any plugin and may compute in other processes.
 
-Each batch has to come back once, as a result or as `runner.Lost`.
+The executor must return each batch exactly once, as a result or as `runner.Lost`.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ from runner.errors import PluginError, RunnerError
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting
 
-OWN_ERROR = "It was raised by what the executor was given to compute."
-REST = "what was stored is kept, and the same command computes the rest; --executor serial computes it without this executor"
+OWN_ERROR = "The exception was raised by the function that the executor computes, and not by the executor."
+"""The note that distinguishes an exception of this package or of a plugin from an exception of the executor."""
+REMEDY = "the stored runs are kept, and the same command computes the others; --executor serial avoids this executor"
 
 
 class Parcel:
     """A batch and the local plugin files that its plugins come from.
 
     Another process does not know these files. Unpickling a parcel loads them, under the same module names as in this process,
-    before it unpickles the batch. So executors need not know about plugin files.
+    before it unpickles the batch. Therefore executors need not know about plugin files.
 
     Attributes:
         batch: the batch.
@@ -61,7 +62,7 @@ def _load_plugin_file(file: Path) -> None:
 
 
 class BatchResult(Protocol):
-    """The result of a function of a batch."""
+    """The result of a function that takes a batch."""
 
     @property
     def identities(self) -> tuple[str, ...]:
@@ -78,7 +79,7 @@ def dispatch(
     parcels: Iterable[Parcel],
     limit: Callable[[Parcel], float | None],
 ) -> Generator[Result | Lost[Parcel]]:
-    """Compute a function of batches with an executor, and yield what comes back.
+    """Compute a function of batches with an executor, and yield its results and the batches that it lost.
 
     Args:
         executor: the executor.
@@ -119,13 +120,13 @@ def dispatch(
     except (Exception, SystemExit) as error:
         if OWN_ERROR in getattr(error, "__notes__", ()):
             raise
-        raise PluginError(f"{name} raised {type(error).__name__}: {error}; {REST}") from error
+        raise PluginError(f"{name} raised {type(error).__name__}: {error}; {REMEDY}") from error
     if not complete:
-        raise PluginError(f"{name} ended before it had yielded a result, or runner.Lost, for each item; {REST}")
+        raise PluginError(f"{name} ended before it had yielded a result, or runner.Lost, for each item; {REMEDY}")
 
 
 def _identities(answer: object, result_type: type[BatchResult]) -> tuple[str, ...] | None:
-    """Return the identities of the runs that an executor's answer is about; None if it is neither a result nor a lost parcel."""
+    """Return the identities of the runs in an executor's answer; None if it is neither a result nor a lost parcel."""
     if isinstance(answer, result_type):
         return answer.identities
     if isinstance(answer, Lost) and isinstance(answer.item, Parcel) and isinstance(answer.reason, str):
@@ -149,7 +150,7 @@ class _ParcelFunction(Generic[AnyResult]):
 
 @contextmanager
 def own_errors_marked() -> Iterator[None]:
-    """Add a note to exceptions of the body, so that they are not taken for errors of the executor.
+    """Add a note to exceptions of the body, so that they are not mistaken for errors of the executor.
 
     The note stays with an exception that is sent from one process to another.
     """

@@ -1,4 +1,4 @@
-"""The environment of a computation, recorded beside every run. Environment variables are not recorded."""
+"""The environment of a computation, which is recorded with every run. Environment variables are not recorded."""
 
 from __future__ import annotations
 

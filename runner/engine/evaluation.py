@@ -1,4 +1,4 @@
-"""Evaluation of f, ∇f and ∇²f for a batch: the results of plugins are checked, and evaluations are counted for each run."""
+"""The evaluation of f, ∇f and ∇²f for a batch. The results of plugins are checked, and evaluations are counted for each run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from runner.errors import PluginError
 class Counts:
     """The numbers of evaluations of f, ∇f and ∇²f for each run of a batch.
 
-    Evaluations for the whole batch are counted in one number, and those for a part of it run by run.
+    Evaluations for the whole batch share one number; evaluations for some of its runs are counted run by run.
 
     Attributes:
         where: the runs that the next evaluations are for, `(runs,)`; None for all.
@@ -65,7 +65,7 @@ class Evaluator:
         self._objective = objective
         self._backend = backend
         self._counted = _counted(objective, self.counts)
-        # Determined once, because isinstance with a protocol takes as long as a step of a small batch.
+        # This is determined once, because isinstance with a protocol takes as long as a step of a small batch.
         self._shares_work = isinstance(backend, ComputesValueAndGradient)
 
     def keep(self, rows: Mask) -> None:
@@ -113,7 +113,7 @@ class Evaluator:
 
     def _check(self, plugin: object, method: str, result: Array, shape: tuple[int, ...], x: Array) -> Array:
         if type(result) is np.ndarray and result.shape == shape and result.dtype == np.float64:
-            # In row order, because in another layout the same numbers may be added in another order.
+            # Row order is needed, because sums over an array of another layout may be computed in another order.
             return np.ascontiguousarray(result)
         described = f"{type(result).__name__} {result!r:.60}"
         if isinstance(result, np.ndarray):
@@ -123,7 +123,7 @@ class Evaluator:
 
 
 def _counted(objective: Objective, counts: Counts) -> Objective:
-    """Return a stand-in for the objective that counts evaluations. It has exactly the members that the objective has."""
+    """Return a stand-in that counts the evaluations of an objective. It has exactly the members of the objective."""
     return cast(Objective, _counted_class(type(objective))(objective, counts))
 
 
@@ -138,7 +138,7 @@ def _counted_class(cls: type[Objective]) -> Callable[[Objective, Counts], Any]:
 
 
 class _Counted:
-    """The stand-in for an objective: attributes that are no evaluations, such as parameters, are the objective's own."""
+    """The stand-in for an objective: attributes other than evaluations, such as parameters, come from the objective itself."""
 
     def __init__(self, objective: Objective, counts: Counts) -> None:
         self.objective = objective
@@ -157,7 +157,7 @@ def _counted_method(name: str, quantities: tuple[str, ...]) -> Callable[[_Counte
 
 
 class EvaluatedPoint(Point):
-    """A point that computes its quantities by an evaluator when they are first asked for, and keeps them.
+    """A point that computes each quantity with an evaluator when it is first read, and keeps it.
 
     Args:
         evaluator: the evaluator.

@@ -1,6 +1,6 @@
-"""The one loop: evaluate, record, stop, step.
+"""The loop that computes a batch: evaluate, record, check the stopping rules, step.
 
-The runs of a batch advance together as arrays `(runs, dimension)`. A run that has ended leaves the arrays.
+The runs of a batch advance together as arrays `(runs, dimension)`. A run that has ended is removed from the arrays.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ from runner.errors import PluginError
 def descend(batch: Batch) -> Descent:
     """Compute every run of a batch to its end.
 
-    If the plugins are not batch-safe or raise an exception, the runs are computed again one at a time. The exception of one run
-    therefore ends that run alone.
+    If the plugins are not batch-safe or raise an exception, the runs are computed again one at a time. An exception then ends
+    only the run that caused it.
     """
     with np.errstate(all="ignore"):
         if len(batch) == 1:
@@ -129,7 +129,7 @@ class _Loop:
         return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
 
     def _finish_runs(self, codes: OutcomeCodes, step: int, error: str) -> None:
-        """Finish the recording of the runs that end at iterate number `step`, and make their trajectories.
+        """Finish the recording of the runs that end at iterate number `step`, and store their trajectories.
 
         Args:
             codes: for each run that is still going an index into `OUTCOMES`, or `RUNNING`.
@@ -162,7 +162,7 @@ class _Loop:
             )
 
     def _keep(self, rows: Mask) -> None:
-        """Go on with some of the runs.
+        """Continue with some of the runs.
 
         Raises:
             PluginError: the optimizer keeps an array in its memory that cannot be cut, because it has no row for each run.

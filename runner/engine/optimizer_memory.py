@@ -11,7 +11,7 @@ from runner.contracts.optimizer import Mask, Memory
 
 
 def arrays_in(memory: Memory) -> Iterator[Any]:
-    """Yield the arrays of a memory, those in nested containers too; scalars are left out."""
+    """Yield the arrays in a memory and in its nested containers; scalars are left out."""
     if isinstance(memory, np.ndarray) and memory.ndim:
         yield memory
     elif isinstance(memory, tuple | list | dict):
@@ -25,7 +25,7 @@ def array_without_rows(memory: Memory, runs: int) -> Any:
 
 
 def same_row(memory: Memory, row: int, alone: Memory) -> bool:
-    """Return True if the memory of a batch holds for one run what that run remembers alone, bit for bit."""
+    """Return True if a run's part of the memory of its batch equals the memory of the run alone, bit for bit."""
     together, singles = list(arrays_in(memory)), list(arrays_in(alone))
     if len(together) != len(singles):
         return False
@@ -40,7 +40,7 @@ def same_row(memory: Memory, row: int, alone: Memory) -> bool:
 
 
 def take_memory(memory: Memory, rows: Mask, runs: int) -> Memory:
-    """Return the memory for some of the runs: arrays with a row for each run are cut, everything else stays as it is.
+    """Return the memory for some of the runs: arrays with a row for each run are cut, and everything else is unchanged.
 
     Args:
         memory: the memory of the batch.

@@ -1,4 +1,4 @@
-"""Exceptions in words, with the plugin and the method that raised them."""
+"""The description of exceptions, with the plugin and the method that raised them."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from runner.errors import PluginError
 
 
 def describe(error: BaseException) -> str:
-    """Return the class and the text of an exception; of a `PluginError` the text alone, which names the plugin."""
+    """Return the class and the text of an exception, but only the text of a `PluginError`, which names the plugin itself."""
     return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
 
 
 def describe_with_plugin(error: BaseException, otherwise: str) -> str:
     """Return an exception in words, with the plugin that raised it: `Cliff.value raised ValueError: …`.
 
-    The traceback names the innermost plugin, and of this plugin the method that was called from outside.
+    The plugin is the innermost plugin in the traceback, and the method is the first of its methods there.
 
     Args:
         error: the exception, as it was caught.
-        otherwise: the name to use if the traceback leads through no plugin.
+        otherwise: the name to use if the traceback contains no plugin.
     """
     if isinstance(error, PluginError):
         return describe(error)

@@ -55,9 +55,9 @@ class Recorder:
         self._gradient = slice(self._width - dimension, self._width) if rules.record_gradient else None
         self._steps = chunk_steps(self._width, rules.stop.max_steps)
         self._full_bytes = 0
-        # The rest of the latest temporary file, from which the next blocks are taken.
+        # The next blocks are taken from the unused part of the latest temporary file.
         self._slab = np.empty(0, np.uint8)
-        # The numbers of the runs that are still going, and their rows in the block.
+        # These are the numbers of the runs that are still going, and their rows in the block.
         self._runs = np.arange(runs)
         self._places: NDArray[np.intp] | slice = slice(None)
         self._block = self._new_block(0)
@@ -77,7 +77,7 @@ class Recorder:
             gradient: ∇f, `(runs, dimension)`.
 
         Raises:
-            OSError: a temporary file has no room.
+            OSError: the disk has no room for a temporary file.
         """
         if self._staged == len(self._stage) or self._block.filled + self._staged == self._steps:
             self._unload()
@@ -101,7 +101,7 @@ class Recorder:
         self._staged = 0
 
     def end(self, ended: NDArray[np.bool_]) -> None:
-        """Finish the chunks of the runs that have ended, and record them no longer.
+        """Finish the chunks of the runs that have ended, and stop recording these runs.
 
         Args:
             ended: True for the runs that have ended, among those still going.
@@ -128,7 +128,7 @@ class Recorder:
         self.chunks[run].append(Chunk(block.first_step, block.filled, data))
 
     def _finish_block(self) -> None:
-        # This comes first: if there is no room, nothing has changed yet, and each iterate is still recorded once.
+        # The new block comes first. If the disk has no room for it, nothing has changed yet, and each iterate is recorded once.
         following = self._new_block(self._block.first_step + self._steps)
         for run, place in zip(self._runs.tolist(), self._current_places().tolist(), strict=True):
             self._finish_chunk(run, place)
@@ -142,12 +142,12 @@ class Recorder:
         return _Block(first_step, 0, raw, raw.view(">f8").reshape(len(raw), self._width, self._steps))
 
     def _memory_on_disk(self, shape: tuple[int, int]) -> NDArray[np.uint8]:
-        """Return memory that the operating system may move to a temporary file, which is deleted with its last reader.
+        """Return memory that the operating system may move to a temporary file. The file vanishes when it is no longer used.
 
         Several blocks share a file, because a file for each block could exceed the limit of open files.
 
         Raises:
-            OSError: the file has no room.
+            OSError: the disk has no room for the file.
         """
         size = shape[0] * shape[1]
         if len(self._slab) < size:

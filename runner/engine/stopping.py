@@ -1,12 +1,12 @@
-"""The end of a run, and its outcome.
+"""The stopping rules, which determine the end of a run and its outcome.
 
-The rules are checked at each iterate. If several hold, the outcome is the first of these:
+The rules are checked at each iterate. If several conditions hold, the outcome is the first of:
 
     non_finite   f or ‖∇f‖ is NaN or infinite.
     converged    ‖∇f‖ ≤ gradient_norm, or f − f* ≤ gap.
     diverged     |f| > divergence_limit · max(1, |f(x₀)|).
     stalled      The last step moved no further than step_length.
-    max_steps    The steps are used up; `diverged` instead if f has kept growing (see `StoppingState.kept_growing`).
+    max_steps    The steps are used up. If f has kept growing, the outcome is `diverged` (see `StoppingState.kept_growing`).
     timeout      The run's share of the computing time exceeds wall_time.
 """
 
@@ -24,7 +24,7 @@ from runner.experiment.model import StoppingRules
 
 QUARTERS = 4
 FEWEST_STEPS = 8
-"""The number of steps from which the quarters of a run are compared."""
+"""The smallest number of allowed steps for which the quarters of a run are compared."""
 ROUNDING = 1e-12
 """The relative growth of f over a run that may be caused by rounding."""
 
@@ -88,7 +88,7 @@ class StoppingState:
             value: f, `(runs,)`.
             gradient_norm: ‖∇f‖, `(runs,)`.
             x: the iterate, `(runs, dimension)`.
-            previous: the iterate before; None at the start.
+            previous: the previous iterate; None at the start.
             seconds: the computing time of each of these runs so far.
 
         Returns:
@@ -123,11 +123,15 @@ class StoppingState:
         return codes
 
     def rises_at_the_end(self) -> Mask:
-        """Return for each run whether f rose in the latter half of its steps, provided that all steps are used up.
+        """Return, for each run, True if f rose in the latter half of its steps; this is meaningful only if all are used up.
 
-        Three conditions must hold, up to rounding: every value of the third quarter lies above every value of the second; every
-        value of the fourth lies above every value of the third; and the rise did not slow down to half. The answer is False for a
-        run of fewer than `FEWEST_STEPS` steps, which is too short.
+        Three conditions must hold, up to rounding:
+
+        - Every value of the third quarter lies above every value of the second.
+        - Every value of the fourth quarter lies above every value of the third.
+        - The largest value rises to the fourth quarter by at least half as much as to the third.
+
+        The answer is False if fewer than `FEWEST_STEPS` steps are allowed, because the run is then too short.
         """
         with np.errstate(invalid="ignore"):
             rises = np.diff(self.peaks[1:], axis=0)
@@ -136,11 +140,11 @@ class StoppingState:
         return result
 
     def kept_growing(self) -> Mask:
-        """Return for each run whether f has grown to the end, as it does at a learning rate just beyond the stability limit.
+        """Return, for each run, True if f has grown to the end, as at a learning rate just beyond the stability limit.
 
-        The largest and the smallest f of a quarter must have risen from quarter to quarter, by more than rounding. The rise of
-        the largest must not have slowed down to half from one quarter to the next. Geometric growth, however slow, meets these
-        conditions, and a bounded oscillation does not. The answer is False for a run of fewer than `FEWEST_STEPS` steps.
+        The largest and the smallest f of a quarter must have risen from quarter to quarter, by more than rounding. Each rise of
+        the largest f must be at least half as large as the rise before it. Geometric growth, however slow, meets these
+        conditions, and a bounded oscillation does not. The answer is False if fewer than `FEWEST_STEPS` steps are allowed.
         """
         first, _, _, last = self.peaks
         with np.errstate(invalid="ignore"):

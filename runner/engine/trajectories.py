@@ -1,4 +1,4 @@
-"""The results of computing runs: their iterates, in chunks, their outcomes and their costs."""
+"""The results of a computation: the iterates of the runs, in chunks, and their outcomes and costs."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Trajectory:
     Attributes:
         identity: the identity of the run.
         outcome: the outcome.
-        error: the error of a failed run in words, else the empty string.
+        error: the reason why the run failed, in words, else the empty string.
         steps: the number of steps.
         evaluations: the number of evaluations of f, ∇f and ∇²f.
         final_value: f at the last iterate, NaN without iterates.
@@ -98,7 +98,7 @@ class Descent:
 
     Attributes:
         trajectories: one for each run, in the order of the batch.
-        warnings: warnings for the user, in sentences.
+        warnings: warnings for the user.
     """
 
     trajectories: tuple[Trajectory, ...]

@@ -1,1 +1,1 @@
-"""The experiment: reads its TOML file and expands it into a grid of runs."""
+"""The experiment: its TOML file, the reader of this file, and the grid of runs that it describes."""

@@ -1,4 +1,4 @@
-"""The grid of an experiment: every combination of its axes with its identity."""
+"""The grid of an experiment: every combination of its objectives, gradient backends, optimizers and starts."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Grid:
     Attributes:
         runs: every grid point once, in the order objective, gradient, optimizer, start.
         skipped: the grid points that are left out, and the reasons.
-        repeated: the number of grid points that are the same as an earlier one.
+        repeated: the number of grid points that are the same as an earlier grid point.
     """
 
     runs: tuple[Run, ...]
@@ -38,7 +38,7 @@ def expand(experiment: Experiment) -> Grid:
     Raises:
         PluginError: a gradient backend cannot say whether it serves an objective.
     """
-    # Each backend is asked once about each objective, and not once for every learning rate.
+    # Each pair of objective and backend is examined once, and not again for every learning rate.
     refusals: dict[tuple[str, str, Quantity], str | None] = {}
     left_out: Counter[tuple[str, str]] = Counter()
     cells: list[tuple[Setting, Setting, Setting, Start]] = []
@@ -66,7 +66,7 @@ def expand(experiment: Experiment) -> Grid:
 
 
 def _needs(optimizer: Setting) -> dict[Quantity, None]:
-    """Return the quantities that an optimizer and the optimizers that it wraps need, each once and the gradient first."""
+    """Return the quantities that an optimizer and its wrapped optimizers need, each once, with the gradient first."""
     own: dict[Quantity, None] = dict.fromkeys(("gradient", *cast(Optimizer, optimizer.plugin).needs))
     wrapped = (setting for setting in optimizer.wrapped.values() if setting.kind == "optimizer")
     return own | dict.fromkeys(quantity for setting in wrapped for quantity in _needs(setting))

@@ -14,9 +14,9 @@ class Labels:
     """The labels of the settings of one axis.
 
     Attributes:
-        labels: for each setting the name of its plugin, followed in brackets by the parameters in which settings of this name
-            differ.
-        swept: for each label, the numeric parameters in which its settings differ and that are not in the label.
+        labels: the label of each setting: the name of its plugin and, in brackets, the parameters in which settings of this
+            plugin differ.
+        swept: for each label, the numeric parameters in which its settings differ and which the label leaves out.
     """
 
     labels: tuple[str, ...]
@@ -28,7 +28,7 @@ def label(settings: Sequence[tuple[str, Mapping[str, Scalar]]], numbers: bool) -
 
     Args:
         settings: the name of each setting's plugin, and its parameters.
-        numbers: True if numeric parameters go into the label; otherwise they are reported as swept.
+        numbers: True to write numeric parameters into the label; otherwise they are reported as swept.
     """
     groups: dict[str, list[Mapping[str, Scalar]]] = defaultdict(list)
     for name, parameters in settings:
@@ -52,7 +52,7 @@ def _is_number(value: Scalar) -> bool:
 
 
 def _texts(values: Sequence[Scalar]) -> dict[Scalar, str]:
-    """Return a text for each value: short if the texts of all values differ, else with all digits and quotation marks."""
+    """Return a text for each value: a short text if these differ for all values, else all digits and quotation marks."""
     short = {value: f"{value:.6g}" if isinstance(value, float) else str(value) for value in values}
     full = {value: repr(value) for value in values}
     texts = short if len(set(short.values())) == len(short) else full

@@ -1,4 +1,4 @@
-"""An experiment and its runs as frozen values, which are independent of computing and storing."""
+"""The classes of an experiment and its runs. They hold data only, and know nothing of computing or storing."""
 
 from __future__ import annotations
 
@@ -45,11 +45,11 @@ class StoppingRules:
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules of every run of an experiment: when it stops, and what is recorded.
+    """The rules that all runs of an experiment share, for stopping and for recording.
 
     Attributes:
         stop: the stopping rules.
-        record_x: True if the iterates are recorded beside f and ‖∇f‖.
+        record_x: True if the iterates are recorded in addition to f and ‖∇f‖.
         record_gradient: True if the gradients are recorded too, component by component.
     """
 
@@ -60,7 +60,7 @@ class Rules:
     @property
     def canonical(self) -> str:
         """JSON of the rules; part of a run's identity."""
-        # The key is left out at its default, so that runs keep the identity that they had before the key existed.
+        # The key is left out if it has its default value, so that runs keep the identity from before the key existed.
         gradient = {"gradient": True} if self.record_gradient else {}
         return canonical_json({"stop": asdict(self.stop), "record": {"x": self.record_x, **gradient}})
 
@@ -74,7 +74,7 @@ class Run:
     """One point of an experiment's grid.
 
     Attributes:
-        identity: SHA-256, in hexadecimal, over everything that decides its numbers.
+        identity: SHA-256, in hexadecimal, over everything on which its numbers depend.
         objective: the objective.
         gradient: the gradient backend.
         optimizer: the optimizer.
@@ -117,7 +117,7 @@ class Exclusion:
     """One `[[exclude]]` table, which drops the combinations that match all of its conditions.
 
     Attributes:
-        conditions: by kind, the allowed plugin names under `name`, and the allowed parameter values under their names.
+        conditions: by kind, the plugin names that match, under `name`, and the values that match, under their parameter.
     """
 
     conditions: Mapping[Kind, Mapping[str, tuple[Any, ...]]]
@@ -143,8 +143,8 @@ class Experiment:
         objectives: the first axis of the grid.
         gradients: the second axis.
         optimizers: the third axis.
-        starts: the fourth axis, for each of the objectives.
-        rules: stopping and recording.
+        starts: the fourth axis: the starting points for each objective.
+        rules: the rules for stopping and recording.
         exclude: combinations that the file drops.
         executor: the executor that computes the batches.
         figures: names of the figures in the report.
@@ -172,8 +172,8 @@ class Landmark:
 
     Attributes:
         value: the smallest value.
-        x: the point where it is taken, `(dimension,)`.
-        curvature: smallest and largest eigenvalue of the Hessian there, or None.
+        x: the point at which f has this value, `(dimension,)`.
+        curvature: the smallest and the largest eigenvalue of the Hessian there; None if they were not computed.
     """
 
     value: float

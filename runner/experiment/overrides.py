@@ -14,15 +14,16 @@ def apply_overrides(raw: dict[str, Any], assignments: Sequence[str]) -> None:
 
     An assignment has the form `path=value`. The path is one of:
 
-    - `AXIS.NAME.parameter`, where AXIS is `objective`, `gradient` or `optimizer`. The name stands for every table that has it; a
-      number stands for one table, counted from 0. Further keys lead into a wrapped plugin's table.
+    - `AXIS.NAME.parameter`, where AXIS is `objective`, `gradient` or `optimizer`. The path stands for every table of that axis
+      with this name. A number in place of the name stands for one table, counted from 0. Further keys lead into the table of a
+      wrapped plugin.
     - the keys of any other table, as in `stop.max_steps`.
 
-    A value is written as in TOML, and a bare word is a string. Several values with commas between them are a sweep of a plugin's
+    A value is written as in TOML; a bare word is a string. Several values, separated by commas, form a sweep of a plugin's
     parameter, and a list in any other table.
 
     Raises:
-        ValueError: an assignment has no value, or its path leads nowhere.
+        ValueError: an assignment has no value, or its path does not lead to a table.
     """
     for assignment in assignments:
         keys, values = _parsed(assignment, "path.to.key=value")
@@ -48,7 +49,7 @@ def set_parameter(table: dict[str, Any], assignment: str) -> None:
     """Change one plugin's table in place by an assignment `parameter=value`.
 
     Raises:
-        ValueError: the assignment has no value, or its path leads nowhere.
+        ValueError: the assignment has no value, or its path does not lead to a table.
     """
     keys, values = _parsed(assignment, "parameter=value")
     _put(table, keys, _value_or_sweep(values), assignment)

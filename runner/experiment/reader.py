@@ -1,4 +1,4 @@
-"""The reader: turns the TOML text of an experiment into a validated `Experiment`, and reports every problem with its path."""
+"""The reader of experiment files, which validates the TOML text and reports every problem with its path."""
 
 from __future__ import annotations
 
@@ -23,8 +23,9 @@ from runner.registry.setting import Setting, make_setting
 TableT = TypeVar("TableT")
 KINDS = cast(tuple[Kind, ...], AXES)
 KEYS = ("name", "description", "plugins", *AXES, "start", "stop", "record", "exclude", "execution", "report")
-MAX_BATCH = 2048
+DEFAULT_MAX_BATCH = 2048
 LONGEST_NAME = 200
+"""The largest number of bytes of an experiment's name."""
 DEFAULT_FIGURES = ["convergence", "learning_rate", "outcomes"]
 MOST_AT_A_PATH = 5
 """The number of problems that are reported for one path."""
@@ -34,16 +35,16 @@ MOST_AT_A_PATH = 5
 class RecordTable:
     """The `[record]` table of an experiment."""
 
-    x: bool = parameter(True, doc="whether the iterates are recorded beside f and ‖∇f‖")
-    gradient: bool = parameter(False, doc="whether the gradients are recorded too, component by component")
+    x: bool = parameter(True, doc="true to record the iterates in addition to f and ‖∇f‖")
+    gradient: bool = parameter(False, doc="true to record the gradients too, component by component")
 
 
 @dataclass
 class Problems:
     """The problems that a reader has found: pairs of path and text, each once.
 
-    The path of a key leads from the first level of the file, as in `optimizer[0].learning_rate`. It is None for a table that is
-    read alone.
+    A path begins at the first level of the file, as in `optimizer[0].learning_rate`. The path is None for a table that does not
+    come from a file.
     """
 
     found: dict[tuple[str | None, str], None] = field(default_factory=dict)
@@ -65,7 +66,7 @@ class Problems:
     def messages(self, prefix: str = "") -> list[str]:
         """Return the problems as `path: text`, with a prefix before each path.
 
-        A sweep can have thousands of problems at one path, so only the first of them are listed and the others are counted.
+        A sweep can have thousands of problems at one path. Only the first of them are listed, and the others are counted.
         """
         texts: dict[str | None, list[str]] = {}
         for path, text in self.found:
@@ -115,11 +116,11 @@ def read_plugin(kind: Kind, table: Mapping[str, Any], catalogue: Catalogue) -> S
 
     Args:
         kind: the plugin's kind.
-        table: its name under `name`, and its parameters.
+        table: the plugin's name under `name`, and its parameters.
         catalogue: the plugins.
 
     Raises:
-        ExperimentError: the table has problems; the error lists all of them, each parameter as `--set PARAMETER`.
+        ExperimentError: the table has problems; the error lists all of them, with parameters as `--set PARAMETER`.
     """
     problems = Problems()
     settings = _Reader(Path(), catalogue, problems).settings(kind, None, table)
@@ -132,7 +133,7 @@ def read_plugin(kind: Kind, table: Mapping[str, Any], catalogue: Catalogue) -> S
 
 @dataclass
 class _Reader:
-    """Reads one file. It goes on after a problem, so that one pass finds all of them."""
+    """The reader of one file. It continues after a problem, so that one pass finds all problems."""
 
     path: Path
     catalogue: Catalogue
@@ -184,9 +185,9 @@ class _Reader:
         )
 
     def settings(self, kind: Kind, path: str | None, table: Mapping[str, Any]) -> list[Setting]:
-        """Make the plugins that one table stands for: several, where it sweeps a parameter."""
+        """Make the plugins that one table describes; a table with a sweep describes several."""
         name = table.get("name")
-        name_path = _below(path, "executor" if kind == "executor" else "name")
+        name_path = _key_path(path, "executor" if kind == "executor" else "name")
         if not isinstance(name, str):
             self.problems.add(name_path, f"must be the name of a plugin, not {as_toml(name)}" if name else "is missing")
             return []
@@ -215,15 +216,15 @@ class _Reader:
     def _swept_values(
         self, path: str | None, offer: Offer, table: Mapping[str, Any]
     ) -> dict[str, list[ParameterValue | Setting]]:
-        """Return for each parameter in a plugin's table the values that it takes; a wrapped plugin's are its settings."""
+        """Return the values of each parameter in a plugin's table; the values of a wrapped plugin are its settings."""
         values: dict[str, list[ParameterValue | Setting]] = {}
         for key, value in table.items():
             if key in RESERVED[offer.kind]:
                 continue
-            with self.problems.at(_below(path, key)):
+            with self.problems.at(_key_path(path, key)):
                 known = offer.parameters.get(key)
                 if known is not None and known.plugin and isinstance(value, dict):
-                    values[key] = list(self.settings(known.plugin, _below(path, key), value))
+                    values[key] = list(self.settings(known.plugin, _key_path(path, key), value))
                     continue
                 if isinstance(value, list) and known is not None and known.item is None:
                     raise ValueError(f"must be {known.allowed}, not {as_toml(value)}; a sweep is written {{ values = [...] }}")
@@ -236,18 +237,18 @@ class _Reader:
     def _converted(
         self, path: str | None, owner: str, noun: str, known: Mapping[str, Parameter], table: Mapping[str, Any]
     ) -> dict[str, ParameterValue]:
-        """Return the values of a table as the types of its parameters, without those that are unknown or do not fit."""
+        """Return the values of a table, converted to the types of its parameters; wrong keys and values are reported."""
         converted: dict[str, ParameterValue] = {}
         for key, value in table.items():
             if key not in known:
-                self.problems.add(_below(path, key), f"{owner} has no such {noun}; {suggestion(key, list(known))}")
+                self.problems.add(_key_path(path, key), f"{owner} has no such {noun}; {suggestion(key, list(known))}")
                 continue
-            with self.problems.at(_below(path, key)):
+            with self.problems.at(_key_path(path, key)):
                 converted[key] = known[key].convert(value)
         return converted
 
     def _located(self, value: ParameterValue) -> ParameterValue:
-        """Return a value as it is, but the path of a file as seen from the experiment's folder."""
+        """Return a value unchanged, except that the path of a file is taken relative to the experiment's folder."""
         return self.path.parent / value if isinstance(value, Path) else value
 
     def _starts(self, raw: dict[str, Any], objectives: Sequence[Setting]) -> tuple[tuple[Start, ...], ...]:
@@ -303,12 +304,12 @@ class _Reader:
         return values
 
     def _execution(self, raw: dict[str, Any]) -> tuple[Setting | None, int]:
-        """Return the executor, None if it has problems, and the largest batch."""
+        """Return the executor, or None if it has problems, and the largest size of a batch."""
         table = dict(self._table(raw, "execution"))
         if "name" in table:
             self.problems.add("execution.name", "there is no such key; did you mean executor?")
         name = table.pop("executor", "serial")
-        max_batch = table.pop("max_batch", MAX_BATCH)
+        max_batch = table.pop("max_batch", DEFAULT_MAX_BATCH)
         if not isinstance(max_batch, int) or isinstance(max_batch, bool) or max_batch < 1:
             self.problems.add("execution.max_batch", f"must be a whole number >= 1, not {as_toml(max_batch)}")
         settings = self.settings("executor", "execution", {**table, "name": name})
@@ -350,10 +351,10 @@ class _Reader:
         return [(f"{key}[{number}]", table) for number, table in enumerate(tables)]
 
     def _fields(self, raw: dict[str, Any], key: str, cls: type[TableT]) -> TableT:
-        """Return a table whose keys are the fields of a dataclass."""
+        """Return a table as an instance of a dataclass, whose fields are the keys of the table."""
         return cls(**self._converted(key, f"[{key}]", "key", parameters_of(cls), self._table(raw, key)))
 
 
-def _below(path: str | None, key: str) -> str:
-    """Return the path of a key in the table at a path."""
+def _key_path(path: str | None, key: str) -> str:
+    """Return the path of a key, given the path of its table."""
     return key if path is None else f"{path}.{key}"

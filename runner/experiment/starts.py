@@ -37,10 +37,10 @@ def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tupl
 
     Args:
         table: the `[start]` table. It holds exactly one of these keys:
-            `points`: lists of coordinates; a single number stands for all coordinates of its point.
+            `points`: a list of points. A point is a list of coordinates, or one number for all of its coordinates.
             `uniform`: `low` and `high` may be left out where the objective has a `start_region`.
-            `normal`: `mean` and `std` are 0 and 1 unless given.
-            `initialisation`: for an objective that draws starts itself.
+            `normal`: `mean` and `std` are 0 and 1 by default.
+            `initialisation`: only for an objective that draws starts itself.
         name: the objective's name.
         objective: the objective.
 
@@ -116,7 +116,7 @@ def _initialisation(table: object, name: str, objective: Objective) -> Array:
 
 
 def _drawn(path: str, draw: Callable[..., Array], options: Mapping[str, Any], dimension: int) -> Array:
-    """Call `draw(generator, (count, dimension))` with a generator of the seed in `options`."""
+    """Call `draw(generator, (count, dimension))` with the count in `options`, and a generator with the seed in `options`."""
     generator = np.random.Generator(np.random.PCG64(options["seed"]))
     try:
         return draw(generator, (options["count"], dimension))

@@ -11,11 +11,13 @@ from runner.contracts.parameters import as_toml
 
 FORMS = "{ values = [...] }, { linspace = [a, b], num = n } or { logspace = [a, b], num = n }"
 DIGITS = 12
+"""The number of significant digits of the values between the ends of a sweep."""
 MOST_VALUES = 1_000_000
+"""The largest number of values of a sweep."""
 
 
 def sweep_values(table: Mapping[str, Any]) -> list[Any]:
-    """Return the values that a sweep table stands for.
+    """Return the values that a sweep table describes.
 
     `linspace` and `logspace` include both ends; the ends of `logspace` are values, not exponents. The values between the ends are
     rounded to 12 significant digits, so that every machine has the same grid.
@@ -64,15 +66,15 @@ def is_finite_number(value: object) -> bool:
 
 
 def combine(values: Mapping[str, Sequence[Any]], groups: object) -> list[dict[str, Any]]:
-    """Return every combination of the parameters' values; the parameters of a zip group move together.
+    """Return every combination of the parameters' values; the parameters of a zip group change together.
 
     Args:
         values: each parameter's values.
-        groups: the value of the key `zip`: a list of lists of parameters that move together, each parameter in one list at most.
+        groups: the value of `zip`: a list of lists of parameters that change together, each parameter in one list at most.
 
     Raises:
-        ValueError: the groups are not a list of lists of names; or a name is unknown or occurs twice; or the parameters of a
-            group differ in their number of values.
+        ValueError: the groups are not a list of lists of names, a name is unknown or occurs twice, or the parameters of a group
+            differ in their number of values.
     """
     lists = isinstance(groups, list) and all(isinstance(group, list) for group in groups)
     if not lists or not all(isinstance(name, str) for group in cast(list[list[object]], groups) for name in group):

@@ -1,4 +1,4 @@
-"""Numerical parts that plugins share: line searches, clipping, the layers of a network, data sets.
+"""Numerical functions that plugins share: line searches, clipping, the layers of a network, data sets.
 
 `__init__.pyi` lists the public names, which are loaded when they are first used.
 """

@@ -1,6 +1,6 @@
 """Activations: the functions that the units of a network apply to their sums, and their derivatives.
 
-All of them work in place, and on complex numbers too.
+All functions work in place, also on complex numbers.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Backpropagation: how each layer of a chain changes the gradient that is carried back through it."""
+"""Backpropagation: the change that each layer of a chain makes to the gradient that is carried back through it."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ Linear = Callable[[Array], Array]
 
 
 def layer_gradients(layers: Layers, x: Array, tape: Tape, slope: Array) -> tuple[LayerGradient, ...]:
-    """Carry ∂f/∂outputs back through the layers, and return the norms of the gradient and of the Jacobian of each layer.
+    """Carry ∂f/∂outputs back through the layers, and return the norms of each layer's gradient and Jacobian.
 
     Args:
         layers: the chain.
         x: the parameters of the chain, `(runs, dimension)`.
-        tape: the tape after `layers.outputs`; its arrays are overwritten.
+        tape: the tape that `layers.outputs` has filled in; its arrays are overwritten.
         slope: ∂f/∂outputs, `(runs, outputs, samples)`; overwritten.
 
     Returns:

@@ -23,7 +23,7 @@ def clip(gradient: Array, max_norm: float | Array | None, max_value: float | Arr
         max_value: v, a number or `(runs, 1)`; None or infinite for no bound of the coordinates.
 
     Returns:
-        The bounded gradient, `(runs, dimension)`: no row is longer than c, and no coordinate is larger than v in size.
+        The bounded gradient, `(runs, dimension)`: no row is longer than c, and no coordinate exceeds v in absolute value.
     """
     if max_value is not None:
         gradient = np.clip(gradient, -np.asarray(max_value), max_value)

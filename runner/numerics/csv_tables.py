@@ -1,4 +1,4 @@
-"""Tables of numbers in CSV files, read with messages that name the file and the line."""
+"""The reader of numbers in CSV files, whose messages name the file and the line."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def read_table(path: Path) -> Array:
 
 @functools.lru_cache(maxsize=4)
 def _parsed(path: Path, content: bytes) -> Array:
-    """Return the table; it is cached, because every plugin of a sweep is made from the same file."""
+    """Return the table; it is cached, because all plugins of a sweep read the same file."""
     try:
         reader = csv.reader(io.StringIO(content.decode("utf-8-sig"), newline=""))
         lines = [(reader.line_num, cells) for cells in reader if cells]

@@ -40,7 +40,7 @@ class DataSet:
     Attributes:
         features: the features, `(features, samples)`, each with mean 0 and variance 1 over the samples. A feature that has the
             same value for all samples is 0.
-        targets: y with mean 0 and variance 1, `(1, samples)`. For classes, 1 for the class of a sample and 0 for the other
+        targets: y with mean 0 and variance 1, `(1, samples)`. If y is a class, 1 for the class of a sample and 0 for the other
             classes, `(classes, samples)`.
     """
 
@@ -53,8 +53,8 @@ def made_up_data(name: str, samples: int, noise: float, seed: int) -> DataSet:
     """Return a data set that is drawn from NumPy's `Generator(PCG64(seed))`.
 
     - `sine`: y = sin(2πX) + noise N(0, 1), with X uniform on (−1, 1).
-    - `moons`: two half circles of radius 1 that reach into each other.
-    - `spirals`: two spirals of 1½ turns around each other.
+    - `moons`: two interlocking half circles of radius 1.
+    - `spirals`: two intertwined spirals of 1½ turns.
 
     Moons and spirals have noise N(0, 1) added to each coordinate, and their samples belong to class 0 and class 1 in turn.
 
@@ -82,7 +82,7 @@ def made_up_data(name: str, samples: int, noise: float, seed: int) -> DataSet:
 
 
 def csv_data(path: Path, classes: bool) -> DataSet:
-    """Return the samples in a CSV file, which has features and, in the last column, y.
+    """Return the samples in a CSV file with features and, in the last column, y.
 
     Args:
         path: the file.
@@ -102,7 +102,7 @@ def csv_data(path: Path, classes: bool) -> DataSet:
             f"not {y[wrong[0]]:g} (sample {wrong[0] + 1})"
         )
     if y.max() == 0:
-        raise ValueError(f"{path}: every y is 0, and one class alone leaves nothing to tell apart")
+        raise ValueError(f"{path}: every y is 0, but there must be at least two classes")
     return _standardised(table[:, :-1], _targets_of_classes(y))
 
 

@@ -1,7 +1,7 @@
 """A chain of dense layers: its outputs, and the gradient of a function of them with respect to its parameters.
 
 Arrays have the shape `(runs, units, samples)`. Each product is then one matrix product for each run, with the same bits for a run
-alone and in a batch. Each elementwise operation goes through memory in order. Arrays that are needed again and again are
+alone and in a batch. Each elementwise operation goes through memory in order. Arrays that are needed repeatedly are
 allocated once, in a `Tape`. All operations accept complex numbers.
 """
 
@@ -24,11 +24,11 @@ Initialisation = Literal["xavier", "he", "normal"]
 """The ways to draw the weights of a network."""
 
 VARIANCE_FLOOR = 1e-5
-"""ε of batch normalisation. It is added to the variance, which is zero for a unit with the same value for all samples."""
+"""ε of batch normalisation, which is added to the variance. A unit with the same value for all samples has variance 0."""
 ONE_THREAD = 2**18
 """The number of multiplications in a matrix product up to which BLAS uses one thread."""
 ONE_THREAD_VECTOR = 9000
-"""The same number for the product of a matrix and a vector."""
+"""The corresponding number of multiplications for the product of a matrix and a vector."""
 
 
 @dataclass(frozen=True)
@@ -66,16 +66,16 @@ class Layer:
 
 
 class Tape:
-    """The arrays that the forward pass fills in for the backward pass; they are used for one group of runs after another.
+    """The arrays that the forward pass fills in for the backward pass. They are used again for the next group of runs.
 
     Attributes:
         outputs: the outputs of each layer, `(runs, units, samples)`.
-        inputs: the inputs of each layer, `(runs, inputs, samples)`. Without batch normalisation they end with a row of ones, by
-            which one matrix product adds the biases too.
-        turned: the inputs with the last two axes exchanged, `(runs, samples, inputs)`.
+        inputs: the inputs of each layer, `(runs, inputs, samples)`. Without batch normalisation they end with a row of ones, so
+            that one matrix product also adds the biases.
+        transposed: the inputs with the last two axes exchanged, `(runs, samples, inputs)`.
         normals: x̂ of each layer with batch normalisation, `(runs, units, samples)`; without units for the other layers.
         factors: 1/√(σ² + ε) of each layer with batch normalisation, `(runs, units, 1)`; without units for the other layers.
-        rooms: two arrays for slopes that do not fit into the outputs of a layer, `(runs, units, samples)`.
+        spare: two arrays for slopes that do not fit into the outputs of a layer, `(runs, units, samples)`.
     """
 
     def __init__(self, layers: Layers, features: Array, runs: int, dtype: Any) -> None:
@@ -99,8 +99,8 @@ class Tape:
         normalised = [layer.units if layer.normalised else 0 for layer in layers.layers]
         self.normals = [np.empty((runs, units, samples), dtype) for units in normalised]
         self.factors = [np.empty((runs, units, 1), dtype) for units in normalised]
-        self.rooms = [np.empty((runs, max(layers.sizes), samples), dtype) for _ in range(2)]
-        self.turned = [each.swapaxes(-1, -2) for each in self.inputs]
+        self.spare = [np.empty((runs, max(layers.sizes), samples), dtype) for _ in range(2)]
+        self.transposed = [each.swapaxes(-1, -2) for each in self.inputs]
 
     def only(self, runs: int) -> Tape:
         """Return a tape for the first `runs` runs, in the same memory."""
@@ -109,8 +109,8 @@ class Tape:
         part = object.__new__(Tape)
         # The inputs of the first layer are the same for all runs.
         part.inputs = [self.inputs[0], *(each[:runs] for each in self.inputs[1:])]
-        part.turned = [each.swapaxes(-1, -2) for each in part.inputs]
-        for name in ("outputs", "normals", "factors", "rooms"):
+        part.transposed = [each.swapaxes(-1, -2) for each in part.inputs]
+        for name in ("outputs", "normals", "factors", "spare"):
             setattr(part, name, [each[:runs] for each in getattr(self, name)])
         return part
 
@@ -160,12 +160,12 @@ class Layers:
         for place, layer in enumerate(self.layers):
             here, weights = tape.outputs[place], layer.matrix(x)
             if layer.normalised:
-                _times(weights, tape.inputs[place], here)
+                _matrix_product(weights, tape.inputs[place], here)
                 _normalise(here, tape.normals[place], tape.factors[place])
                 np.multiply(tape.normals[place], x[:, layer.scales, None], out=here)
                 here += x[:, layer.biases, None]
             else:
-                _times(np.concatenate([weights, x[:, layer.biases, None]], axis=-1), tape.inputs[place], here)
+                _matrix_product(np.concatenate([weights, x[:, layer.biases, None]], axis=-1), tape.inputs[place], here)
             ACTIVATIONS[layer.activation](here)
         return tape.outputs[-1]
 
@@ -174,12 +174,12 @@ class Layers:
 
         Args:
             x: the parameters, `(runs, dimension)`.
-            tape: the tape after `outputs`; its arrays are overwritten.
+            tape: the tape that `outputs` has filled in; its arrays are overwritten.
             slope: ∂f/∂outputs, `(runs, outputs, samples)`; overwritten.
             gradient: the array for ∂f/∂x, `(runs, dimension)`.
 
         Yields:
-            Each layer l with ∂f/∂aₗ, `(runs, units, samples)`, which is overwritten when the next layer is asked for.
+            Each layer l with ∂f/∂aₗ, `(runs, units, samples)`, which is overwritten when the next layer is requested.
         """
         for place in reversed(range(len(self.layers))):
             layer, here = self.layers[place], tape.outputs[place]
@@ -189,16 +189,16 @@ class Layers:
                 scales = gradient[:, layer.scales] = _row_sums(slope, tape.normals[place])
                 biases = gradient[:, layer.biases] = slope.sum(axis=-1)
                 stretch = x[:, layer.scales, None] * tape.factors[place]
-                _through_normalisation(slope, tape.normals[place], stretch, scales, biases, here)
-                products = _summed_products(slope, tape.turned[place])
+                _carry_through_normalisation(slope, tape.normals[place], stretch, scales, biases, here)
+                products = _summed_products(slope, tape.transposed[place])
             else:
-                products = _summed_products(slope, tape.turned[place])
+                products = _summed_products(slope, tape.transposed[place])
                 gradient[:, layer.biases] = products[..., -1]
             gradient[:, layer.weights] = products[..., : layer.inputs].reshape(len(x), -1)
             if place:
-                # The outputs of this layer are not needed any more, so their memory is free for the slopes.
-                room = here if layer.inputs <= layer.units else tape.rooms[place % 2]
-                slope = _times(layer.matrix(x).swapaxes(-1, -2), slope, room[:, : layer.inputs])
+                # The outputs of this layer are no longer needed, so their memory can hold the slopes.
+                room = here if layer.inputs <= layer.units else tape.spare[place % 2]
+                slope = _matrix_product(layer.matrix(x).swapaxes(-1, -2), slope, room[:, : layer.inputs])
 
     def draw(self, generator: np.random.Generator, count: int, initialisation: Initialisation, gain: float) -> Array:
         """Return starting points, `(count, dimension)`. A larger count begins with the same points.
@@ -221,7 +221,7 @@ class Layers:
         return x
 
 
-def _times(matrix: Array, columns: Array, out: Array) -> Array:
+def _matrix_product(matrix: Array, columns: Array, out: Array) -> Array:
     """Return `matrix` times `columns`, in `out`; NumPy is faster than BLAS at the product of a column and a row."""
     if columns.shape[-2] == 1:
         return cast(Array, np.multiply(matrix, columns, out=out))
@@ -233,20 +233,20 @@ def _times(matrix: Array, columns: Array, out: Array) -> Array:
     return out
 
 
-def _summed_products(slope: Array, turned: Array) -> Array:
+def _summed_products(slope: Array, transposed: Array) -> Array:
     """Return Σ slope inputsᵀ over the samples, `(runs, units, inputs)`."""
-    blocks = _blocks(slope.shape[-2], turned.shape[-1], slope.shape[-1])
+    blocks = _blocks(slope.shape[-2], transposed.shape[-1], slope.shape[-1])
     if len(blocks) == 1:
-        return cast(Array, np.matmul(slope, turned))
-    total: Array = np.matmul(slope[..., blocks[0]], turned[..., blocks[0], :])
+        return cast(Array, np.matmul(slope, transposed))
+    total: Array = np.matmul(slope[..., blocks[0]], transposed[..., blocks[0], :])
     for block in blocks[1:]:
-        total += np.matmul(slope[..., block], turned[..., block, :])
+        total += np.matmul(slope[..., block], transposed[..., block, :])
     return total
 
 
 @functools.lru_cache(maxsize=256)
 def _blocks(rows: int, columns: int, samples: int) -> tuple[slice, ...]:
-    """Return blocks of samples so small that BLAS does not split their product among threads, which would change last bits.
+    """Return blocks of samples that are too small for BLAS to split among threads, which would change the last bits.
 
     OpenBLAS splits products of matrices from 2¹⁸ multiplications on, and products with a vector from 9216.
     """
@@ -267,10 +267,10 @@ def _normalise(u: Array, normal: Array, factor: Array) -> None:
     normal *= factor
 
 
-def _through_normalisation(slope: Array, normal: Array, stretch: Array, scales: Array, biases: Array, room: Array) -> None:
+def _carry_through_normalisation(slope: Array, normal: Array, stretch: Array, scales: Array, biases: Array, room: Array) -> None:
     """Change ∂f/∂(γ x̂ + β) into ∂f/∂u = γ/√(σ² + ε) (slope − mean slope − x̂ mean(slope x̂)), in place.
 
-    Source: Ioffe and Szegedy, Batch normalization (ICML 2015), section 3; the three steps of its chain rule are joined.
+    Source: Ioffe and Szegedy, Batch normalization (ICML 2015), section 3; the three steps of the chain rule there are combined.
     """
     samples = slope.shape[-1]
     np.multiply(normal, scales[..., None] / samples, out=room)

@@ -1,7 +1,7 @@
-"""Line searches: each run finds the step size along its own descent direction.
+"""Line searches, which find a step size for each run along its own descent direction.
 
-Only the runs that are still searching are counted. A value of NaN never decreases enough, so a search backs away from places
-where f is not defined. A run whose next trial point equals its current one stops searching.
+Evaluations are counted only for runs that are still searching. NaN never counts as a decrease, so a search backs away from
+places where f is not defined. A run whose next trial point equals its current one stops searching.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ from runner.store.writing.recording import Store
 
 
 @dataclass
-class Finished:
+class ExecutionResult:
     """The result of executing a plan.
 
     Attributes:
@@ -40,12 +40,12 @@ class Finished:
     warnings: list[str] = field(default_factory=list)
 
 
-def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, observer: Observer) -> Finished:
+def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, observer: Observer) -> ExecutionResult:
     """Compute the runs that a plan lists, and store them batch by batch.
 
     Raises:
-        PluginError: a plugin cannot take a first step anywhere, and nothing has been written; or the executor fails, and all
-            batches that were saved before are kept.
+        PluginError: no run of a combination of plugins can take a step, and nothing has been written; or the executor fails,
+            and all batches that were saved before are kept.
         StoreError: the database cannot be written.
         Interrupted: the user pressed Ctrl-C; all batches that were saved before are kept.
     """
@@ -64,7 +64,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     here = environment(experiment.path.parent, distributions)
     store.database.report_wait = observer.warned
     recording = store.begin(experiment, plan.runs, landmarks(plan.runs, experiment.gradients), here)
-    finished = Finished(recording.experiment)
+    finished = ExecutionResult(recording.experiment)
     share = Share(recording, parcels, todo, plan.stored, observer)
     observer.began(plan)
     try:
@@ -82,7 +82,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     except KeyboardInterrupt as error:
         if choices.rerun:
             done = f"{finished.outcomes.total():,} of {len(plan.todo):,} runs were computed again and stored"
-            raise Interrupted(f"interrupted: {done}; the same command begins anew") from error
+            raise Interrupted(f"interrupted: {done}; the same command computes all runs again") from error
         # The number comes from the database, because a batch may have been stored and not yet counted.
         stored = len(store.find([run.identity for run in plan.runs]))
         done = f"{stored:,} of {len(plan.runs):,} runs are stored"
@@ -91,7 +91,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
 
 
 def _with_wrapped(settings: Iterable[Setting]) -> Iterator[Setting]:
-    """Yield settings, each followed by those of the plugins that it wraps."""
+    """Yield settings, each followed by the settings of its wrapped plugins."""
     for setting in settings:
         yield setting
         yield from _with_wrapped(setting.wrapped.values())
@@ -100,8 +100,8 @@ def _with_wrapped(settings: Iterable[Setting]) -> Iterator[Setting]:
 def _largest_batch(experiment: Experiment, runs: int) -> int:
     """Return the largest number of runs that may advance together, such that each of several workers has a batch.
 
-    Batches are not made smaller than that. A step may cost as much for few runs as for many, and with these batches no worker
-    takes more steps than a single worker would.
+    Smaller batches would take longer, because a step may take as long for few runs as for many. With batches of this size, no
+    worker takes more steps than a single worker would.
 
     Raises:
         PluginError: the executor cannot say how many workers it has.

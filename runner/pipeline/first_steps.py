@@ -1,4 +1,4 @@
-"""The first steps of every combination of plugins, which are tried before anything is written."""
+"""The trial of the first steps of every combination of plugins, before anything is written."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Combination = tuple[str, str, str]
 def try_first_steps(executor: Setting, parcels: Sequence[Parcel], todo: Mapping[str, Run], known: Collection[Run] = ()) -> None:
     """Refuse the experiment if no run of some combination of plugins can take a step.
 
-    If the executor loses a batch, its combination passes: the computation will show which run is at fault.
+    If the executor loses a batch, its combination is accepted: the computation will show which run is at fault.
 
     Args:
         executor: the executor that computes the first steps.
         parcels: the batches.
         todo: the runs of the batches, by identity.
-        known: runs that are stored already; their combinations have worked before, and pass.
+        known: runs that are stored already; their combinations have worked before, and are accepted.
 
     Raises:
         PluginError: no run of a combination can take a step, or the executor fails.

@@ -1,4 +1,4 @@
-"""The known minima of the objectives of a grid, with the curvature there; the report reads them from the database."""
+"""The known minima of a grid's objectives, with the curvature there. They are stored, and the report reads them."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting
 
     Args:
         runs: the runs.
-        gradients: gradient backends; the first that can compute the Hessian of an objective does so.
+        gradients: the gradient backends; the first backend that can compute the Hessian of an objective is used.
 
     Raises:
         PluginError: an objective's minimum is not as the contract requires.

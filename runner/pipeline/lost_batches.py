@@ -15,33 +15,37 @@ from runner.pipeline.work_sharing import Share
 from runner.registry.setting import Setting
 
 PARTS = 4
-"""The number of parts of a lost batch: quarters need half as many time-outs as halves, and no more runs are computed again."""
+"""The number of parts into which a lost batch is divided.
+
+To find the run at fault, quarters need half as many time-outs as halves, and no more runs are computed again.
+"""
 SECONDS_OF_GRACE = 2.0
+"""The time, in seconds, by which the limit of silence exceeds twice `wall_time`."""
 
 
 def silence_limit(parcel: Parcel) -> float | None:
-    """Return the seconds that a batch may go without an iterate before it is stopped from outside, whatever its size.
+    """Return the seconds that a batch of any size may go without an iterate before the executor stops it.
 
-    A batch ends by itself at the first iterate after its time is up, so only an iterate that does not end needs the limit. The
-    time of a whole batch says nothing, since it grows with the number of runs. If one step of many runs exceeds the limit, a part
-    of them needs less time.
+    A batch ends by itself at the first iterate after its time is up, so the limit is needed only for an iterate that does not
+    end. The time of a whole batch is no criterion, because it grows with the number of runs. If one step of many runs exceeds the
+    limit, the parts into which the batch is then divided need less time.
     """
     wall_time = parcel.batch.rules.stop.wall_time
     return None if wall_time is None else 2 * wall_time + SECONDS_OF_GRACE
 
 
 def compute_all(executor: Setting, share: Share) -> Generator[Descent]:
-    """Compute the batches of this process's share, and yield what comes back.
+    """Compute the batches of this process's share, and yield their results.
 
-    A lost batch is divided and its parts are computed, until the run that was lost stands alone; this run has then failed, or has
-    timed out if it was stopped from outside.
+    A lost batch is divided and its parts are computed, until the run at fault is a batch of its own. The outcome of this run is
+    `timeout` if the executor stopped it for its silence, and `failed` otherwise.
 
     Raises:
         PluginError: the executor fails.
     """
     parts: list[Parcel] = []
-    # This process has claimed the parts already. It must not wait for other processes meanwhile, which may be waiting for them.
-    while parts or share.more():
+    # This process has claimed the parts already. It must not wait for other processes, because these may wait for the parts.
+    while parts or share.wait_for_batches():
         work, parts = itertools.chain(parts, share.parcels()), []
         for descent in dispatch(executor, descend, Descent, work, silence_limit):
             if not isinstance(descent, Lost):

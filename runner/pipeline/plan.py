@@ -1,4 +1,4 @@
-"""The plan of an experiment: its grid, the runs of it that are stored, and the runs that remain to be computed."""
+"""The plan of an experiment: its grid, the runs that are stored, and the runs that remain to be computed."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Choices:
         rerun: True to compute everything again.
         retry_failed: True to compute failed and timed-out runs again.
         fail_fast: True to stop after the first batch with a failed run.
-        executor: the name of the executor, in place of the one in the file; None for that one.
+        executor: the name of the executor; None to use the executor in the file.
         jobs: the value of the executor's parameter `jobs`; None to leave it as it is.
     """
 
@@ -49,10 +49,10 @@ class Plan:
         experiment: the experiment.
         runs: its grid.
         skipped: the grid points that are left out, and the reasons.
-        repeated: the number of grid points that are the same as others.
-        stored: the state of the runs of the grid that the database holds, by identity.
+        repeated: the number of grid points that are the same as an earlier grid point.
+        stored: the state of the grid's runs that are in the database, by identity.
         todo: the runs to compute, in the order of the grid.
-        changed: for each plugin whose code has changed, the number of stored runs that this makes stale.
+        changed: for each plugin whose code has changed, the number of stored runs that are stale for this reason.
     """
 
     experiment: Experiment
@@ -102,7 +102,7 @@ def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:
     """Expand an experiment, and look up its runs in the database. Nothing is written.
 
     Raises:
-        ExperimentError: nothing is left of the grid.
+        ExperimentError: all grid points are excluded or impossible.
         PluginError: a gradient backend cannot say whether it serves an objective.
         StoreError: the database cannot be read.
     """

@@ -16,6 +16,7 @@ from runner.store.writing.recording import Recording
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
+"""The first and the longest pause, in seconds, between two looks at the batches that other processes hold."""
 
 
 class Share:
@@ -32,10 +33,10 @@ class Share:
         """Begin without claims.
 
         Args:
-            recording: the writing end of the database.
+            recording: the recording of the experiment in the database.
             parcels: the batches of the whole plan.
             runs: the runs of the plan, by identity.
-            replaced: the stored runs that they replace, by identity.
+            replaced: the stored runs that are computed again and replaced, by identity.
             observer: the receiver of the other processes' progress.
         """
         self._recording = recording
@@ -47,31 +48,31 @@ class Share:
         self._held_elsewhere: list[Parcel] = []
 
     def parcels(self) -> Iterator[Parcel]:
-        """Yield batches that this process has claimed, until all others are held by other processes."""
+        """Claim and yield batches, until all remaining batches are held by other processes."""
         while self._claimed or self._unclaimed:
             if self._claimed:
                 yield self._claimed.popleft()
             else:
                 parcel = self._unclaimed.popleft()
-                self._sort([parcel], self._recording.claim(self._members([parcel]), self._replaced))
+                self._assign([parcel], self._recording.claim(self._members([parcel]), self._replaced))
 
     def save(self, descent: Descent) -> None:
         """Store a batch, and claim another in the same transaction if no claimed batch is left."""
         trajectories = descent.trajectories
         runs = [self._runs[trajectory.identity] for trajectory in trajectories]
         following = [self._unclaimed.popleft()] if self._unclaimed and not self._claimed else []
-        self._sort(following, self._recording.save(runs, trajectories, self._replaced, self._members(following)))
+        self._assign(following, self._recording.save(runs, trajectories, self._replaced, self._members(following)))
 
-    def more(self) -> bool:
+    def wait_for_batches(self) -> bool:
         """Return True if a batch is left to compute, and False at the end of the plan.
 
-        While other processes compute all that is left, this waits until they have stored it or have given it up.
+        While other processes compute all remaining batches, wait until they have stored them or given them up.
         """
         pause, last_holder = FIRST_PAUSE, ""
         while self._held_elsewhere and not self._claimed and not self._unclaimed:
             parcels, self._held_elsewhere = self._held_elsewhere, []
             result = self._recording.claim(self._members(parcels), self._replaced)
-            self._sort(parcels, result)
+            self._assign(parcels, result)
             if self._held_elsewhere and not self._claimed:
                 counts = Counter(result.held_elsewhere.values())
                 holder = min(counts, key=lambda name: (-counts[name], name))
@@ -85,8 +86,8 @@ class Share:
     def _members(self, parcels: Sequence[Parcel]) -> list[Run]:
         return [self._runs[identity] for parcel in parcels for identity in parcel.batch.identities]
 
-    def _sort(self, parcels: Sequence[Parcel], result: ClaimResult) -> None:
-        """Divide batches into the runs that are claimed, those that are held by other processes, and those that are stored."""
+    def _assign(self, parcels: Sequence[Parcel], result: ClaimResult) -> None:
+        """Assign the runs of batches to those that this process claimed, those that others hold, and those that are stored."""
         claimed = set(result.claimed)
         for parcel in parcels:
             self._claimed += _part(parcel, claimed)

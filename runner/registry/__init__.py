@@ -1,5 +1,9 @@
-"""The registry: finds plugins, checks their classes, and makes plugins with their parameters.
+"""The registry, which finds plugins, checks their classes, and creates plugins with their parameters.
 
-`registry.py` finds them, `class_checks.py` checks them, `setting.py` makes them, `code_fingerprint.py` and `identity.py` say
-when a stored run still counts, and `catalogue.py` holds the description of a plugin.
+registry.py           finds plugins
+class_checks.py       checks their classes
+catalogue.py          describes a plugin that was found
+setting.py            creates a plugin with its parameters
+code_fingerprint.py   the hash of a plugin's code, which shows if a stored run is out of date
+identity.py           the hash of a run's settings, under which a run is stored
 """

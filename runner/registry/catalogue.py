@@ -1,4 +1,4 @@
-"""The description of a plugin that the registry returns, and the interface by which other packages look plugins up."""
+"""The description of a plugin, and the interface through which other packages look plugins up."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ class Offer:
 
     @cached_property
     def fingerprint(self) -> str:
-        """The fingerprint of its code, which changes when the plugin may compute something else."""
+        """The fingerprint of its code, which changes whenever the plugin may compute other numbers."""
         return fingerprint(self.cls)
 
 
@@ -67,7 +67,7 @@ class BrokenEntryPoint:
     Attributes:
         source: the distribution and entry point, `distribution:entry_point`.
         name: the entry point's name.
-        cause: the reason, in a sentence.
+        cause: the reason in words, with a remedy if one is known.
     """
 
     source: str
@@ -96,7 +96,7 @@ class Catalogue(Protocol):
 
 
 def suggestion(name: str, names: Sequence[str]) -> str:
-    """Return the end of a message about an unknown name: "did you mean x?" if a name is similar, else the names allowed."""
+    """Return the end of a message about an unknown name: "did you mean x?", or the allowed names if none is similar."""
     close = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
     if close:
         return f"did you mean {close[0]}?"

@@ -18,10 +18,10 @@ from runner.registry.catalogue import RESERVED, suggestion
 
 
 def check_hooks(module: ModuleType) -> None:
-    """Check that a module implements hooks, and only hooks that exist: pluggy ignores a misspelt one.
+    """Check that a module implements hooks, and only hooks that exist, because pluggy ignores a misspelt hook.
 
     Raises:
-        PluginError: it implements no hook, a hook that does not exist, or one that takes arguments.
+        PluginError: the module implements no hook, a hook that does not exist, or a hook that takes arguments.
     """
     hooks = [kind.hook for kind in KINDS.values()]
     marked = [name for name in vars(module) if getattr(vars(module)[name], f"{hookspecs.PROJECT}_impl", None)]
@@ -66,7 +66,7 @@ def check_class(kind: Kind, name: Any, cls: Any) -> Mapping[str, Parameter]:
 
 
 def _check_members(kind: Kind, name: str, cls: type[Plugin]) -> None:
-    """Refuse a method that cannot be called with the arguments of its contract, and a method in place of a property."""
+    """Refuse a method that does not accept the arguments in its contract, and a method in place of a property."""
     for contract in KINDS[kind].contracts:
         for member, expected in vars(contract).items():
             found = inspect.getattr_static(cls, member, None)
@@ -91,7 +91,7 @@ def _check_members(kind: Kind, name: str, cls: type[Plugin]) -> None:
 
 
 def _definition(function: Any, name: str = "") -> str:
-    """Return the line that defines a function, without annotations: `def value(self, x)`."""
+    """Return the line with which a function is defined, without annotations: `def value(self, x)`."""
     signature = inspect.signature(function, follow_wrapped=False)
     bare = [each.replace(annotation=inspect.Parameter.empty) for each in signature.parameters.values()]
     return f"def {name or function.__name__}{inspect.Signature(bare)}"

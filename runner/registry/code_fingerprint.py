@@ -1,4 +1,4 @@
-"""The fingerprint of a plugin's code, which changes when the code may mean something else, but not with comments or layout."""
+"""The fingerprint of a plugin's code, which changes if the meaning of the code may change, but not with comments or layout."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def fingerprint(plugin: type) -> str:
 
 
 def _words(node: ast.AST) -> Iterator[str]:
-    """Yield the words that spell a syntax tree.
+    """Yield a syntax tree as words: the types of its nodes, and the names and values of their fields.
 
     Absent and empty fields are left out, because they differ between versions of Python. Docstrings and `doc=` are left out,
     because they are documentation.

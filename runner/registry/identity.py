@@ -1,4 +1,4 @@
-"""The identity of a run: SHA-256 over canonical JSON of everything that decides its numbers."""
+"""The identity of a run: SHA-256 over canonical JSON of everything on which its numbers depend."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 IDENTITY_VERSION = "runner/1"
-"""Part of every run's identity. Raise it when the engine itself would compute other numbers from the same settings."""
+"""Part of every run's identity. Increase it when a change of the engine leads to other numbers from the same settings."""
 
 
 def canonical_json(value: object) -> str:

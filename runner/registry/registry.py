@@ -1,7 +1,8 @@
-"""The registry: finds plugins by kind and name, through entry points and plugin files.
+"""The registry, which finds plugins by kind and name, in installed distributions and in plugin files.
 
-An entry point of the group `runner` is loaded when an experiment asks for its name. If no entry point has the name, all are
-loaded, since one file may offer several plugins. An entry point that fails to load stops only those who ask for its plugins.
+An entry point of the group `runner` is loaded when a plugin with its name is needed. If no entry point has that name, all are
+loaded, because one file may offer several plugins. An entry point that fails to load affects only experiments that need its
+plugins.
 """
 
 from __future__ import annotations
@@ -106,7 +107,7 @@ class Registry:
         module = importlib.util.module_from_spec(cast(ModuleSpec, importlib.util.spec_from_loader(name, loader)))
         sys.modules[name] = module
         try:
-            # Compile the source itself: cached bytecode would also be taken for an edit of the same length within one second.
+            # The source itself is compiled. Cached bytecode would hide an edit of the same length within one second.
             code = loader.source_to_code(loader.get_data(str(path)), str(path))
         except FileNotFoundError as error:
             raise NoSuchPlugin(f"{path}: cannot be read: {error.strerror}") from error
@@ -137,7 +138,7 @@ class Registry:
                 self._broken.append(BrokenEntryPoint(source, entry_point.name, _cause(error)))
 
     def _register(self, module: ModuleType, source: str, version: str) -> None:
-        """Add all plugins of a module, or none of them if one breaks its contract."""
+        """Add all plugins of a module, or none if any of them breaks its contract."""
         check_hooks(module)
         try:
             self._manager.register(module, name=source)
@@ -162,13 +163,13 @@ def _source(entry_point: EntryPoint) -> str:
 
 
 def _cause(error: BaseException) -> str:
-    """Return the reason why a module cannot be loaded, with a remedy where one is known."""
+    """Return the reason why a module cannot be loaded, with a remedy if one is known."""
     if isinstance(error, PluginError):
         return str(error)
     remedy = ""
     if isinstance(error, ModuleNotFoundError):
         missing = (error.name or "").partition(".")[0]
-        # If the package itself is there, one of its parts is misspelt, and installing it is no remedy.
+        # If the package is installed, the name of one of its modules is wrong, and installing the package is no remedy.
         if missing and importlib.util.find_spec(missing) is None:
             remedy = f"; install the distribution that contains it, perhaps with python -m pip install {missing}"
     elif isinstance(error, ValueError):

@@ -1,7 +1,7 @@
-"""Settings: plugins made with their parameters.
+"""Settings: plugins with a value for each of their parameters.
 
-`make_setting` makes every plugin. It is called with the values of an experiment by the reader of experiment files, with the
-choice of the command line by `choose_executor`, and with stored parameters by `restore_setting`.
+`make_setting` creates every plugin. It has three callers: the reader of experiment files, `choose_executor` for the options of
+the command line, and `restore_setting` for parameters from the database.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ from runner.registry.identity import canonical_json
 
 @dataclass(frozen=True, eq=False)
 class Setting:
-    """One plugin with one value for each of its parameters.
+    """A plugin with a value for each of its parameters.
 
     Attributes:
         kind: the kind of plugin.
         name: the plugin's name.
-        plugin: the plugin itself, made with these parameters.
-        parameters: every parameter by name, defaults and the parameters of wrapped plugins included.
+        plugin: the plugin object with these parameters.
+        parameters: every parameter by name, including defaults and the parameters of wrapped plugins.
         canonical: JSON of name and parameters; part of a run's identity.
         structure: the same JSON without the float parameters in which the runs of one batch may differ.
-        fingerprint: the fingerprint of the plugin's code and of the code of the plugins that it wraps.
+        fingerprint: the fingerprint of the plugin's code, together with that of its wrapped plugins.
         wrapped: the settings of the plugins that it wraps, by the parameter that holds them.
     """
 
@@ -49,10 +49,11 @@ class Setting:
 
     @classmethod
     def of(cls, kind: Kind, name: str, plugin: Plugin, fingerprint: str, wrapped: Mapping[str, Setting] | None = None) -> Setting:
-        """Describe a plugin that was made with numbers.
+        """Return the setting of a plugin whose fields hold numbers, not columns.
 
-        The parameters of a wrapped plugin count as the plugin's own, and the parameter that holds it has its name as value. Where
-        both have a parameter of the same name, the wrapped plugin's is called `holder.name`, after the parameter that holds it.
+        The parameters of a wrapped plugin are included. The parameter that holds the wrapped plugin has the plugin's name as its
+        value. If both plugins have a parameter of the same name, the parameter of the wrapped plugin is called `holder.name`,
+        where `holder` is the parameter that holds the wrapped plugin.
 
         Args:
             kind: the kind of plugin.
@@ -90,16 +91,16 @@ class Setting:
 
 
 def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Mapping[str, Setting] | None = None) -> Setting:
-    """Make a plugin with one value for each of its parameters.
+    """Create a plugin with a value for each of its parameters.
 
     Args:
         offer: the plugin.
-        values: its parameters; a missing one has its default, converted to the parameter's type: 1 becomes 1.0 for a float.
+        values: its parameters. A missing parameter has its default, converted to its type: 1 becomes 1.0 for a float.
         wrapped: the plugins that it wraps, by the parameter that holds them.
 
     Raises:
         ValueError: the plugin refuses the values, or a file that they name cannot be read.
-        PluginError: the plugin raised it, or the source of its code is missing.
+        PluginError: the plugin raised this exception, or the source of its code is missing.
     """
     wrapped = wrapped or {}
     arguments: dict[str, Any] = {**values, **{key: setting.plugin for key, setting in wrapped.items()}}
@@ -113,7 +114,7 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
         plugin = offer.cls(**arguments)
         plugin.validate()
         if isinstance(plugin, Objective):
-            # The grid is made from these two. An exception that they raise is the plugin's refusal of the values, too.
+            # The grid depends on these two members. An exception that they raise is also a refusal of the values.
             _check_dimension(plugin)
             _check_start_region(plugin)
     except (ValueError, PluginError):
@@ -143,7 +144,7 @@ def choose_executor(written: Setting, catalogue: Catalogue, name: str | None, jo
 
     Args:
         written: the executor in the experiment file.
-        catalogue: where another one is looked up.
+        catalogue: the catalogue in which another executor is looked up.
         name: the name given to `--executor`, or None.
         jobs: the number given to `--jobs`, or None.
 
@@ -174,15 +175,15 @@ def choose_executor(written: Setting, catalogue: Catalogue, name: str | None, jo
 
 
 def restore_setting(kind: Kind, canonical: str, catalogue: Catalogue, texts: Collection[str] = ()) -> Setting:
-    """Make a plugin again from its stored parameters.
+    """Create a plugin again from its stored parameters.
 
     The code of the plugin may have changed since; compare the fingerprint of the result with the stored one.
 
     Args:
         kind: the kind of plugin.
         canonical: JSON of its name and parameters, with floats in hexadecimal and files as the hash of their content.
-        catalogue: where the plugin is looked up.
-        texts: the stored parameters that are texts; the paths of the files are among them.
+        catalogue: the catalogue in which the plugin is looked up.
+        texts: the stored parameters that are texts, which include the paths of files.
 
     Raises:
         PluginError: the plugin is not installed, its parameters have changed, or a file is missing or has changed.
@@ -198,7 +199,7 @@ def restore_setting(kind: Kind, canonical: str, catalogue: Catalogue, texts: Col
 
 
 def _restored(kind: Kind, stored: Mapping[str, Any], catalogue: Catalogue, texts: Collection[str]) -> Setting:
-    """Make a plugin, and first those that it wraps, from the parsed JSON."""
+    """Create a plugin from parsed JSON, after the plugins that it wraps."""
     name = stored["name"]
     offer = catalogue.find(kind, name)
     wrapped: dict[str, Setting] = {}
@@ -215,12 +216,12 @@ def _restored(kind: Kind, stored: Mapping[str, Any], catalogue: Catalogue, texts
         return make_setting(offer, values, wrapped)
     except PluginError:
         raise
-    except Exception as error:  # the JSON is a stranger's, and may hold anything
+    except Exception as error:  # the JSON comes from a database file, and may hold anything
         raise PluginError(f"{kind} {name}: cannot be made again from its stored parameters: {error}") from error
 
 
 def _written_value(known: Parameter, value: object, texts: Collection[str]) -> object:
-    """Return the value that an experiment file would have for a parameter, from the value in canonical JSON."""
+    """Return a parameter's value as in an experiment file, given its value in canonical JSON."""
     if isinstance(value, dict):
         for text in texts:
             path = Path(text)

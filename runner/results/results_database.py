@@ -26,7 +26,7 @@ from runner.store.reading.question import (
 )
 from runner.store.reading.run_record import RunOutline, RunRecord
 from runner.store.reading.runs_table import read_run_frames, read_runs
-from runner.tables.frame import Frame, joined
+from runner.tables.frame import Frame, concatenated
 
 if TYPE_CHECKING:
     from runner.contracts.figure import Drawing, Series
@@ -174,7 +174,7 @@ class ResultsDatabase:
             QueryError: a run or series does not exist, or the table would have more than 50 million numbers.
             StoreError: a trajectory is damaged.
         """
-        return joined(self._step_frames(runs, where, series, MOST_NUMBERS))
+        return concatenated(self._step_frames(runs, where, series, MOST_NUMBERS))
 
     def step_frames(
         self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None

@@ -1,1 +1,1 @@
-"""Tables: named, typed columns in memory, the files that hold them, and values as text for people."""
+"""Tables: typed columns with names, the files that hold them, and the formatting of values for people."""

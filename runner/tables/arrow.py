@@ -16,11 +16,17 @@ if TYPE_CHECKING:
 ROW_GROUP_VALUES = 2**21
 """The number of values that are collected in memory and written as one row group."""
 FEWEST_ROWS = 1000
-"""The least number of rows in a row group: each row group has an entry for each column, kept until the file is complete."""
+"""The smallest number of rows in a row group.
+
+Each row group has an entry for each column, and all entries stay in memory until the file is complete.
+"""
 MOST_VALUES = 2**24
 """The largest number of values in a row group, even if it has fewer than `FEWEST_ROWS` rows."""
 WIDE = 200
-"""The number of columns from which their compressors and dictionaries, one for each column, need more memory than the values."""
+"""The number of columns from which a table is written with a light compression and without dictionaries.
+
+Each column has a compressor and a dictionary of its own. In a wide table, these would need more memory than the values.
+"""
 
 _TYPES = {"integer": "int64", "number": "float64", "text": "string", "truth": "bool"}
 
@@ -32,7 +38,7 @@ def to_table(columns: Sequence[Column]) -> Table:
         ReportError: arro3-core is not installed.
     """
     try:
-        # An optional library of 11 MB.
+        # This library is optional, because it takes 11 MB.
         from arro3.core import Array, DataType, Table
     except ImportError as error:
         install = "python -m pip install 'gradient-runner[arrow]'"
@@ -50,17 +56,17 @@ def to_table(columns: Sequence[Column]) -> Table:
 
 
 def write_parquet(path: Path, tables: Iterable[Sequence[Column]]) -> None:
-    """Write one or more tables with the same columns as one Parquet file, of which one part is in memory at a time.
+    """Write one or more tables with the same columns into one Parquet file; only a part of it is in memory at a time.
 
     Raises:
         ReportError: the libraries that write Parquet are not installed.
         OSError: the file cannot be written.
     """
     try:
-        # An optional library of 11 MB.
+        # This library is optional, because it takes 11 MB.
         from arro3.core import RecordBatchReader
 
-        # An optional library of 23 MB.
+        # This library is optional, because it takes 23 MB.
         from arro3.io import write_parquet as write
     except ImportError as error:
         install = "python -m pip install 'gradient-runner[parquet]'"

@@ -18,12 +18,14 @@ if TYPE_CHECKING:
 ColumnKind = Literal["integer", "number", "text", "truth"]
 SHOWN_ROWS = 20
 """The number of rows that a notebook or a prompt shows."""
-IDENTITY, SHORT = 64, 10
-"""The number of characters of an identity, and the number of them that are shown, as in git."""
+IDENTITY_LENGTH = 64
+"""The number of characters of a run's identity."""
+SHOWN_IDENTITY_LENGTH = 10
+"""The number of characters of an identity that are shown, as git shortens its hashes."""
 MOST_ROWS = 10**9
-"""The largest limit for the number of rows of a question; to get all rows, pass no limit."""
+"""The largest limit that a user can set for the number of rows; to get all rows, pass no limit."""
 ROWS_AT_ONCE = 10_000
-"""The number of rows that are converted from arrays to Python objects, which take several times the memory, at a time."""
+"""The number of rows that are converted to Python objects at a time, because these need several times the memory of arrays."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,9 +33,9 @@ class Column:
     """One column.
 
     Attributes:
-        name: its heading.
-        kind: the type of its values.
-        values: a list, in which None stands for a missing value, or an array.
+        name: the heading.
+        kind: the type of the values.
+        values: an array, or a list in which None stands for a missing value.
         missing: for an array, True where a value is missing; None if no value is missing.
     """
 
@@ -43,7 +45,7 @@ class Column:
     missing: NDArray[np.bool_] | None = None
 
     def part(self, first: int, end: int) -> Column:
-        """Return the values from `first` up to but without `end`, as a column."""
+        """Return a column with the values from place `first` on, up to the place before `end`."""
         missing = None if self.missing is None else self.missing[first:end]
         return Column(self.name, self.kind, self.values[first:end], missing)
 
@@ -87,8 +89,10 @@ class Frame:
     def __getitem__(self, name: str) -> NDArray[Any]:
         """Return a column as an array.
 
-        Numbers are float64, with NaN for a missing one, and so are integers of which some are missing. If no value is missing,
-        integers are int64 and truth values are bool. Everything else is an array of objects.
+        - Numbers are float64, with NaN for a missing value.
+        - Integers are int64, or float64 with NaN if a value is missing.
+        - Truth values are bool, or objects with None if a value is missing.
+        - Texts are objects.
         """
         # The command line prints tables without NumPy: loading it takes longer than answering most questions.
         import numpy as np
@@ -135,7 +139,7 @@ class Frame:
         return Frame([Column(each.name, each.kind, [values[place] for place in places]) for each, values in columns])
 
     def lines(self) -> list[str]:
-        """Return the lines of the table as text, numbers with six digits, without characters that a terminal would obey."""
+        """Return the lines of the table as text. Numbers have six digits, and control characters are written as escapes."""
         return aligned(self.texts(), self.numeric)
 
     def texts(self) -> list[list[str]]:
@@ -160,19 +164,21 @@ class Frame:
         return f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>{more}"
 
     def _cells(self) -> Iterator[list[str]]:
-        """Yield the rows as text; an identity is shortened to the characters that name a run."""
-        shortened = [name == "identity" for name in self.names]
+        """Yield the rows as text; an identity is shortened to its first characters, which suffice to name a run."""
+        is_identity = [name == "identity" for name in self.names]
         for row in self.rows():
             yield [
-                text_of(value[:SHORT] if short and isinstance(value, str) and len(value) == IDENTITY else value)
-                for value, short in zip(row, shortened, strict=True)
+                text_of(
+                    value[:SHOWN_IDENTITY_LENGTH] if short and isinstance(value, str) and len(value) == IDENTITY_LENGTH else value
+                )
+                for value, short in zip(row, is_identity, strict=True)
             ]
 
     def _more(self) -> list[str]:
         return [f"… {len(self):,} rows"] if len(self) > SHOWN_ROWS else []
 
 
-def joined(frames: Iterable[Frame]) -> Frame:
+def concatenated(frames: Iterable[Frame]) -> Frame:
     """Return one table with the rows of one or more tables that have the same columns."""
     first, *others = frames
     if not others:
@@ -208,7 +214,7 @@ def aligned(rows: Sequence[Sequence[str]], right: Sequence[bool]) -> list[str]:
 
 
 def text_of(value: object) -> str:
-    """Return a value as text for people, on one line, without characters that a terminal would obey instead of show."""
+    """Return a value as text for people, on one line; control characters are written as escapes."""
     if value is None:
         return ""
     if isinstance(value, float):
@@ -219,7 +225,7 @@ def text_of(value: object) -> str:
 
 
 def shortened(text: str, most: int = 60) -> str:
-    """Return a text for a message, cut to `most` characters, the last of which is then `…`."""
+    """Return a text for a message; a longer text is cut to `most` characters, and ends in `…`."""
     return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
@@ -231,5 +237,5 @@ def printable(text: str) -> str:
 
 
 def printable_lines(text: str) -> str:
-    """Return a text like `printable`, but with its line breaks."""
+    """Return a text with escapes as in `printable`, except that line breaks are kept."""
     return "\n".join(map(printable, text.split("\n")))

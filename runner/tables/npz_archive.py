@@ -32,10 +32,10 @@ def write_arrays(path: Path, arrays: Iterable[tuple[str, NDArray[np.float64]]]) 
 
 
 def write_columns(path: Path, frames: Iterable[Frame]) -> None:
-    """Write the columns of one or more tables with the same columns, each column as one array; texts have a fixed width.
+    """Write one or more tables with the same columns, each column as one array; texts are stored with a fixed width.
 
-    The tables hold some rows each, and the archive holds whole columns. Therefore all values are first written into a temporary
-    file in the folder of the archive.
+    Each table holds some of the rows, while the archive stores whole columns. Therefore all values are first written into a
+    temporary file in the folder of the archive.
 
     Raises:
         OSError: one of the files cannot be written.
@@ -46,7 +46,7 @@ def write_columns(path: Path, frames: Iterable[Frame]) -> None:
             for name in frame.names:
                 array = frame[name]
                 if array.dtype == object:
-                    # NumPy would have to pickle objects.
+                    # NumPy can store objects only as pickles.
                     array = np.array([_as_text(value) for value in array], np.str_)
                 columns.setdefault(name, []).append(_Part(buffer, array))
         for name, parts in columns.items():
@@ -63,7 +63,7 @@ def write_columns(path: Path, frames: Iterable[Frame]) -> None:
 
 
 class _Part:
-    """A part of a column, written into a file, and its place there."""
+    """A part of a column that has been written into a file, with its place in that file."""
 
     def __init__(self, file: IO[bytes], array: NDArray[Any]) -> None:
         self.dtype, self.length, self._place = array.dtype, len(array), file.tell()

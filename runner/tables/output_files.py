@@ -33,7 +33,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file as a whole: a reader finds the old content or the new content, never a part of it.
 
     The body writes to a temporary file in the same folder, whose path it receives. The temporary file is renamed to `path` at the
-    end of the body, and removed if the body raises. Missing folders are created.
+    end of the body, and removed if the body raises an exception. Missing folders are created.
 
     Raises:
         OSError: the file cannot be written; the message gives the reason.
@@ -50,7 +50,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 @contextmanager
 def parent_folders(path: Path) -> Iterator[None]:
-    """Create the missing folders above a file. If the body raises, remove those of them that are still empty.
+    """Create the missing folders above a file. If the body raises an exception, remove the new folders that are empty.
 
     Raises:
         OSError: a folder cannot be created; the message gives the reason.

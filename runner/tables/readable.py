@@ -7,13 +7,13 @@ import time
 from collections.abc import Iterable, Sequence
 
 MILLION = 1e6
-"""Whole numbers below are written with all their digits."""
+"""Whole numbers below this are written with all their digits."""
 MOST_DIGITS = 17
 """The number of significant digits that distinguishes any two floats."""
 
 
 def exact(value: float) -> str:
-    """Return a number with all digits that distinguish it from other floats, and no more: `3`, `0.1`, `1e12`, `1e-8`."""
+    """Return a number with the fewest digits that distinguish it from all other floats: `3`, `0.1`, `1e12`, `1e-8`."""
     text = _short_exponent(repr(value).removesuffix(".0"))
     if not abs(value) >= MILLION or not text.lstrip("-").isdecimal():
         return text
@@ -33,8 +33,8 @@ def number(value: float, beside: Iterable[float] = ()) -> str:
 
     Args:
         value: the number.
-        beside: numbers that stand near it in the text. It gets as many digits as distinguish it from all of them: beside 1, the
-            number 1.0023 is written `1.002`. Numbers that equal it, or differ from it by rounding alone, do not matter.
+        beside: numbers that stand near it in the text. The result has enough digits to differ from all of them: beside 1, the
+            number 1.0023 is written `1.002`. Numbers that are equal to `value`, up to rounding, are ignored.
     """
     others = [other for other in beside if math.isfinite(other) and not math.isclose(other, value, rel_tol=1e-12)]
     text = _with_digits(value, 3)
@@ -46,11 +46,11 @@ def number(value: float, beside: Iterable[float] = ()) -> str:
 
 
 def to_error(value: float, error: float) -> str:
-    """Return a number with the digits that its error leaves: the certain ones, and one uncertain digit.
+    """Return a number with the digits that are certain, given its error, and one uncertain digit.
 
     Args:
         value: the number.
-        error: the size of its error. For 0, all digits are written that distinguish the number from other floats.
+        error: the size of its error. If this is 0, the result has all digits that distinguish the number from other floats.
     """
     if not math.isfinite(value) or not error > 0:
         return repr(value + 0.0) if math.isfinite(value) else _with_digits(value, 3)
@@ -94,7 +94,7 @@ def listed(items: Sequence[str], conjunction: str = "and") -> str:
 
 
 def _with_digits(value: float, digits: int) -> str:
-    """Return a number with that many significant digits, final zeros included if digits were rounded away."""
+    """Return a number with `digits` significant digits; final zeros are kept if digits were rounded away."""
     if math.isnan(value):
         return "unknown"
     if math.isinf(value):

@@ -1,7 +1,7 @@
 """Tables as text for programs: CSV, JSON lines and JSON.
 
-A float is written with the digits that give the same float when they are read. JSON has no NaN and no infinities; the strings
-"NaN", "Infinity" and "-Infinity" stand for them, which `float` reads.
+A float is written with enough digits to give the same float when it is read back. JSON has no NaN and no infinities. They are
+written as the strings "NaN", "Infinity" and "-Infinity", which Python's `float` accepts.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from typing import Any
 
 from runner.tables.frame import Frame
 
-PIECE = 2**16
-"""The number of characters after which a piece of text is yielded."""
+PIECE_LENGTH = 2**16
+"""The number of characters from which on a piece of text is yielded."""
 
 
 def csv_pieces(frames: Iterable[Frame], header: bool = True) -> Iterator[str]:
@@ -33,7 +33,7 @@ def csv_pieces(frames: Iterable[Frame], header: bool = True) -> Iterator[str]:
             for place in truths:
                 cells[place] = None if row[place] is None else str(row[place]).lower()
             writer.writerow(cells)
-            if text.tell() > PIECE:
+            if text.tell() > PIECE_LENGTH:
                 yield text.getvalue()
                 text.seek(0)
                 text.truncate()
@@ -49,7 +49,7 @@ def json_lines(frames: Iterable[Frame]) -> Iterator[str]:
 
 
 def json_pieces(frames: Iterable[Frame]) -> Iterator[str]:
-    """Yield the text of one JSON list for tables, with an object for each row, in pieces."""
+    """Yield the text of one JSON list, with an object for each row of the tables, in pieces."""
     between = "[\n"
     for line in json_lines(frames):
         yield between + line.rstrip("\n")

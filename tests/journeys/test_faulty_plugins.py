@@ -71,8 +71,8 @@ start = { points = [1.0, 2.0, 3.0] }
 stop = { max_steps = 20 }
 execution = { executor = "faulty", max_batch = 1 }
 """
-REST = "; what was stored is kept, and the same command computes the rest; --executor serial computes it without this executor"
-UNFINISHED = f"ended before it had yielded a result, or runner.Lost, for each item{REST}"
+REMEDY = "; the stored runs are kept, and the same command computes the others; --executor serial avoids this executor"
+UNFINISHED = f"ended before it had yielded a result, or runner.Lost, for each item{REMEDY}"
 OWED = "it must yield function(item), or runner.Lost, for each item"
 FAULTS = {
     "drops": ("list(waiting)", UNFINISHED),
@@ -85,8 +85,8 @@ FAULTS = {
         "yield runner.Lost(next(waiting), None, False)",
         f"yielded Lost(item=Parcel of 1 run, reason=None, timed_out=False); {OWED}",
     ),
-    "raises": ("raise RuntimeError('cluster away')", f"raised RuntimeError: cluster away{REST}"),
-    "exits": ("raise SystemExit(2)", f"raised SystemExit: 2{REST}"),
+    "raises": ("raise RuntimeError('cluster away')", f"raised RuntimeError: cluster away{REMEDY}"),
+    "exits": ("raise SystemExit(2)", f"raised SystemExit: 2{REMEDY}"),
 }
 
 

@@ -161,5 +161,5 @@ def test_invalid_utf8_is_reported(tmp_path, monkeypatch, capsys):
     assert (done.code, done.out) == (4, "")
     assert done.err == (
         "error: database r.db: is damaged: a text in column behaviour is not valid UTF-8; "
-        "`runner verify` says where; use a backup\n"
+        "`runner verify` lists the damage; use a backup\n"
     )

@@ -191,9 +191,9 @@ def test_a_file_that_is_removed_or_replaced_meanwhile_is_reported(tmp_path, writ
         assert database.read_bytes() == KEPT_DATABASE.read_bytes()
 
 
-DAMAGED = "error: database r.db: is damaged: database disk image is malformed; `runner verify` says where; use a backup\n"
+DAMAGED = "error: database r.db: is damaged: database disk image is malformed; `runner verify` lists the damage; use a backup\n"
 TOO_DAMAGED = DAMAGED.replace(
-    "; `runner verify` says where; use a backup",
+    "; `runner verify` lists the damage; use a backup",
     "; too little can be read to say where; use a backup",
 )
 

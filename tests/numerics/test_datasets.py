@@ -60,7 +60,7 @@ def test_data_sets_of_scikit_learn_without_scikit_learn(monkeypatch):
     [
         ("1,0\n2,0.5\n", "cross_entropy", "y, in the last column, must be the number of a class, 0, 1, 2 and so on, where loss is 'cross_entropy', not 0.5 (sample 2)"),
         ("1,0\n2,-1\n", "cross_entropy", "y, in the last column, must be the number of a class, 0, 1, 2 and so on, where loss is 'cross_entropy', not -1 (sample 2)"),
-        ("1,0\n2,0\n", "cross_entropy", "every y is 0, and one class alone leaves nothing to tell apart"),
+        ("1,0\n2,0\n", "cross_entropy", "every y is 0, but there must be at least two classes"),
     ],
 )  # fmt: skip
 def test_csv_files_that_cannot_be_used(tmp_path: Path, text: str, loss: Any, message: str):

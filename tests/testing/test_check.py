@@ -112,8 +112,8 @@ class TestBrokenPlugins:
             ),
             (
                 ("dimension = 2", "dimension = 2\n    weight = 0.5"),
-                "bowl.py: Bowl.weight has no annotation, so it is no parameter; write weight: float = 0.5, or weight: ClassVar[float] = "
-                "0.5 if it is to be the same for all",
+                "bowl.py: Bowl.weight has no annotation, so it is not a parameter; write weight: float = 0.5, or "
+                "weight: ClassVar[float] = 0.5 if it is a constant",
             ),
             (
                 ("dimension = 2", "dimension = 2\n    weights: list = []"),
@@ -123,8 +123,8 @@ class TestBrokenPlugins:
             (
                 ("import dataclass", "import dataclass, field", "dimension = 2",
                  "dimension = 2\n    weights: tuple[float, ...] = field(default_factory=tuple)"),
-                "bowl.py: Bowl.weights: a parameter has a plain default, and neither default_factory nor init=False; use a tuple for a "
-                "list, and functools.cached_property for what follows from other parameters",
+                "bowl.py: Bowl.weights: a parameter must have a plain default, and neither default_factory nor init=False; use a "
+                "tuple in place of a list, and functools.cached_property for a value computed from parameters",
             ),
             (
                 ("(runner.Objective)", "(runner.Optimizer)"),
