@@ -48,7 +48,7 @@ EXIT_CODES = """\b
 Exit codes:
   0    success
   1    success, but some runs failed; their errors are stored
-  2    the experiment file, a plugin that it names, a filter, an option or an argument is wrong or does not exist
+  2    the experiment file, a plugin that it names, a filter, an option or an argument is wrong, or names something missing
   3    a plugin cannot be loaded, breaks its contract, or is missing for a stored run
   4    the results database cannot be opened, read or written, or is damaged
   5    the report cannot be written

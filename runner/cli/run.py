@@ -53,7 +53,7 @@ NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 )
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and compute no run. Plugin files are executed.")
-@click.option("--executor", metavar="NAME", help="Compute with this executor, e.g. processes, instead of the file's.")
+@click.option("--executor", metavar="NAME", help="Use this executor, e.g. processes, instead of the one in the file.")
 @click.option("--jobs", type=WholeNumber(), metavar="N", help="Number of worker processes, for an executor with that parameter.")
 @click.option("--rerun", is_flag=True, help="Compute every run again; the old runs are kept as superseded.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed and timed-out runs again.")
@@ -99,7 +99,7 @@ def run(
             raise ExperimentError(str(plan.experiment.path), [f"report.figures[{place}]: {error}" for place, error in errors])
         if dry_run:
             if as_json:
-                click.echo(json.dumps(_summary(plan, None, database), indent=2))
+                click.echo(json.dumps(_to_json(plan, None, database), indent=2))
             elif as_text:
                 click.echo("\n".join(_plan_lines(plan, database)))
             return 0
@@ -117,7 +117,7 @@ def run(
             for warning in written.warnings:
                 click.echo(f"warning: {warning}", err=True)
         if as_json:
-            click.echo(json.dumps(_summary(plan, finished, database, stored, written), indent=2))
+            click.echo(json.dumps(_to_json(plan, finished, database, stored, written), indent=2))
         elif as_text:
             click.echo("\n".join(_result_lines(plan, finished, database, stored, written)))
         return SOME_FAILED if any(each.outcome == Outcome.FAILED for each in stored.runs) else 0
@@ -187,7 +187,7 @@ def summary_lines(rows: Sequence[SummaryRow], place_of_rest: str) -> list[str]:
     return [*lines, f"… and {counted(more, 'more row')}; {place_of_rest} shows all"] if more > 0 else lines
 
 
-def _summary(
+def _to_json(
     plan: Plan,
     finished: ExecutionResult | None,
     database: str,
@@ -209,30 +209,28 @@ def _summary(
         "warnings": [*(finished.warnings if finished else ()), *(written.warnings if written else ())],
     }
     if stored is not None:
-        summary["summary"] = [_summary_row(row) for row in summarize(stored.runs)]
+        summary["summary"] = [
+            {
+                "objective": row.objective,
+                "gradient": row.gradient,
+                "optimizer": row.optimizer,
+                "runs": row.runs,
+                "outcomes": dict(row.outcomes),
+                "behaviours": dict(row.behaviours),
+                "best": row.best
+                and {
+                    "setting": {key: json_value(row.best.parameters[key]) for key in row.best.varied},
+                    "converged": row.best.converged,
+                    "median_steps": _finite(row.best.median_steps),
+                    "median_gap": _finite(row.best.median_gap),
+                    "median_value": _finite(row.best.median_value),
+                },
+            }
+            for row in summarize(stored.runs)
+        ]
         summary["report"] = str(written.page) if written else None
         summary["rates"] = [{key: _finite(value) for key, value in rates_row(sweep).items()} for sweep in rate_sweeps(stored)]
     return summary
-
-
-def _summary_row(row: SummaryRow) -> dict[str, object]:
-    best = row.best
-    return {
-        "objective": row.objective,
-        "gradient": row.gradient,
-        "optimizer": row.optimizer,
-        "runs": row.runs,
-        "outcomes": dict(row.outcomes),
-        "behaviours": dict(row.behaviours),
-        "best": best
-        and {
-            "setting": {key: json_value(best.parameters[key]) for key in best.varied},
-            "converged": best.converged,
-            "median_steps": _finite(best.median_steps),
-            "median_gap": _finite(best.median_gap),
-            "median_value": _finite(best.median_value),
-        },
-    }
 
 
 def _finite(value: str | float) -> str | float | None:

@@ -62,3 +62,11 @@ def json_value(value: Any) -> Any:
     if isinstance(value, float) and not math.isfinite(value):
         return "NaN" if math.isnan(value) else "Infinity" if value > 0 else "-Infinity"
     return value
+
+
+TEXT_FORMATS: dict[str, Callable[[Iterable[Frame]], Iterator[str]]] = {
+    "json": json_pieces,
+    "jsonl": json_lines,
+    "csv": csv_pieces,
+}
+"""The text formats of the command line, each with the function that writes it."""

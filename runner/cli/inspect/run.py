@@ -79,51 +79,45 @@ def _lines(inspection: TrajectoryInspection) -> Iterator[str]:
     hessian = f"∇²f by {backend}" if backend else "no ∇²f: no backend computes it, or it is too large"
     yield f"∇f by {inspection.gradient_backend}, {hessian}"
     yield ""
-    count = len(inspection.visits)
-    shown = np.unique(np.linspace(0, count - 1, min(count, MOST_ROWS)).round().astype(int)).tolist()
-    yield from table_lines([HEADING, *(_row(inspection.visits[place]) for place in shown)], LAYOUT)
+    steps = inspection.visits
+    shown = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), MOST_ROWS)).round().astype(int)).tolist()
+    yield from table_lines([HEADING, *(_row(steps[place]) for place in shown)], LAYOUT)
     yield ""
-    yield from _conclusions(inspection)
+    if len(steps) < inspection.steps:
+        yield f"computed at {len(steps)} of {inspection.steps:,} steps, evenly spread"
+    known = [step for step in steps if not math.isnan(step.largest)]
+    if known:
+        low, high = min(step.smallest for step in known), max(step.largest for step in known)
+        yield f"curvature along the run: from {six_digits(low)} to {six_digits(high)}"
+        if inspection.learning_rate is not None:
+            products = [inspection.learning_rate * step.largest for step in known]
+            span = f"from {six_digits(min(products))} to {six_digits(max(products))}"
+            yield f"learning rate times largest curvature: {span}; near a minimum, gradient descent is stable below 2"
+        with_newton = [step for step in known if step.newton_descends is not None]
+        if with_newton:
+            descending = sum(step.newton_descends is True for step in with_newton)
+            yield f"Newton's direction descends at {part(descending, len(with_newton), 'iterate')} where it is defined"
+        else:
+            yield "Newton's direction is defined at no iterate"
+    for order, predicted in (
+        ("first", [step.first_order for step in steps]),
+        ("second", [step.second_order for step in steps]),
+    ):
+        pairs = zip(predicted, (step.actual for step in steps), strict=True)
+        comparable = [(guess, actual) for guess, actual in pairs if math.isfinite(guess - actual) and actual != 0]
+        if comparable:
+            close = sum(abs(guess - actual) <= CLOSE * abs(actual) for guess, actual in comparable)
+            yield f"the {order}-order model predicts the decrease within 1 % at {part(close, len(comparable), 'step')}"
 
 
-def _row(visit: InspectedStep) -> tuple[str, ...]:
-    newton = {True: "descends", False: "climbs", None: "–"}[visit.newton_descends]
-    numbers = (visit.first_order, visit.second_order, visit.actual)
+def _row(step: InspectedStep) -> tuple[str, ...]:
+    newton = {True: "descends", False: "climbs", None: "–"}[step.newton_descends]
+    numbers = (step.first_order, step.second_order, step.actual)
     return (
-        str(visit.step), number(visit.value), _known(visit.smallest), _known(visit.largest), visit.shape or "–",
-        number(visit.step_size), *map(_known, numbers), newton,
+        str(step.step), number(step.value), _known(step.smallest), _known(step.largest), step.shape or "–",
+        number(step.step_size), *map(_known, numbers), newton,
     )  # fmt: skip
 
 
 def _known(value: float) -> str:
     return "–" if math.isnan(value) else number(value)
-
-
-def _conclusions(inspection: TrajectoryInspection) -> Iterator[str]:
-    """Yield the range of the curvature, the part of the steps at which Newton's direction descends, and the models' accuracy."""
-    visits = inspection.visits
-    if len(visits) < inspection.steps:
-        yield f"computed at {len(visits)} of {inspection.steps:,} steps, evenly spread"
-    known = [visit for visit in visits if not math.isnan(visit.largest)]
-    if known:
-        low, high = min(visit.smallest for visit in known), max(visit.largest for visit in known)
-        yield f"curvature along the run: from {six_digits(low)} to {six_digits(high)}"
-        if inspection.learning_rate is not None:
-            products = [inspection.learning_rate * visit.largest for visit in known]
-            span = f"from {six_digits(min(products))} to {six_digits(max(products))}"
-            yield f"learning rate times largest curvature: {span}; near a minimum, gradient descent is stable below 2"
-        with_newton = [visit for visit in known if visit.newton_descends is not None]
-        if with_newton:
-            descending = sum(visit.newton_descends is True for visit in with_newton)
-            yield f"Newton's direction descends at {part(descending, len(with_newton), 'iterate')} where it is defined"
-        else:
-            yield "Newton's direction is defined at no iterate"
-    for order, predicted in (
-        ("first", [visit.first_order for visit in visits]),
-        ("second", [visit.second_order for visit in visits]),
-    ):
-        pairs = zip(predicted, (visit.actual for visit in visits), strict=True)
-        comparable = [(guess, actual) for guess, actual in pairs if math.isfinite(guess - actual) and actual != 0]
-        if comparable:
-            close = sum(abs(guess - actual) <= CLOSE * abs(actual) for guess, actual in comparable)
-            yield f"the {order}-order model predicts the decrease within 1 % at {part(close, len(comparable), 'step')}"

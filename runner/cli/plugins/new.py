@@ -27,7 +27,9 @@ LONGEST_NAME = 60
 @click.argument("name", metavar="NAME")
 @click.option("--folder", type=click.Path(path_type=Path), metavar="FOLDER", help="Write to this folder.  [default: runner-NAME]")
 def new(kind: str, name: str, folder: Path | None) -> None:
-    """Write a new plugin: a package that can be installed, passes its tests, and runs an experiment.
+    """Write a new plugin as a small package.
+
+    The package can be installed, passes its tests, and has an experiment that runs.
 
     KIND is objective, gradient, optimizer, executor or figure. NAME is the name of the plugin in experiment files.
 

@@ -11,11 +11,12 @@ import click
 
 from runner.contracts.kinds import KINDS
 from runner.tables.frame import shortened
+from runner.tables.text_formats import TEXT_FORMATS
 
 FunctionT = TypeVar("FunctionT", bound=Callable[..., object])
 RESULTS_FOLDER = Path("results")
 DEFAULT_DATABASE = str(RESULTS_FOLDER / "runner.db")
-FORMATS = ("table", "json", "jsonl", "csv")
+FORMATS = ("table", *TEXT_FORMATS)
 
 
 class WholeNumber(click.ParamType[int]):

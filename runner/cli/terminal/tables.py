@@ -5,15 +5,14 @@ from __future__ import annotations
 import re
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import click
 
 from runner.tables.frame import Frame, aligned, printable_lines
-from runner.tables.text_formats import csv_pieces, json_lines, json_pieces
+from runner.tables.text_formats import TEXT_FORMATS
 
-WRITERS: dict[str, Callable[[Iterable[Frame]], Iterable[str]]] = {"json": json_pieces, "jsonl": json_lines, "csv": csv_pieces}
 GAP = 2
 """Number of blanks between two columns."""
 MIN_TEXT_WIDTH = 16
@@ -61,7 +60,7 @@ def write_frame(frame: Frame, form: str, layout: NarrowLayout | None = None) -> 
 
 def write_frames(frames: Iterable[Frame], form: str) -> None:
     """Write tables with the same columns as one table, in a format for programs."""
-    for piece in WRITERS[form](frames):
+    for piece in TEXT_FORMATS[form](frames):
         # JSON escapes control characters itself. CSV must contain them in a file, but a terminal would obey them.
         escape = form == "csv" and sys.stdout.isatty()
         click.echo(printable_lines(piece) if escape else piece, nl=False)
