@@ -63,7 +63,7 @@ def write_file(folder: Path, name: str, content: bytes) -> Path:
         ReportError: the folder or the file cannot be written, or `name` has characters that a file name must not have.
     """
     if not re.fullmatch(r"[\w-][\w.-]*", name):
-        raise ReportError(f"{name!r} is no name for a file: letters, digits, '_', '-' and '.' are allowed")
+        raise ReportError(f"{name!r} is not a file name: only letters, digits, '_', '-' and '.' are allowed")
     path = folder / name
     try:
         with atomic_write(path) as part:

@@ -43,9 +43,9 @@ from runner.store.urls import create_server_engine, database_location, read_url,
 ADVISORY_LOCK = 5_717_340_216
 """The number of the PostgreSQL advisory lock that a writer holds; no other program is likely to use it."""
 SECONDS_BETWEEN_TRIES = 0.05
-"""The pause between two attempts to get the lock of a server. For a file, SQLite itself waits."""
+"""The pause, in seconds, between two attempts to get the lock of a server. For a file, SQLite itself waits."""
 BUSY_SECONDS = 60.0
-"""The time after which a writer that waits for another writer gives up, or reports that it waits."""
+"""The time, in seconds, after which a writer that waits for another writer gives up, or reports that it waits."""
 # Without a handler, SQLAlchemy prints a traceback for a connection that an interruption closed halfway.
 logging.getLogger("sqlalchemy.pool").addHandler(logging.NullHandler())
 
@@ -102,7 +102,7 @@ class Database:
         return engine
 
     def _wait_until(self, connection: Connection, is_only_writer: Callable[[Connection], bool]) -> None:
-        """Try until there is no other writer, and look for Ctrl-C between two tries.
+        """Try to begin writing until no other program writes, and check for Ctrl-C between two attempts.
 
         Raises:
             StoreError: another program has kept the database locked for too long.
@@ -122,7 +122,7 @@ class Database:
                 self.report_wait(f"database {self.name}: {busy_message(now - began)}; waiting until it ends")
 
     def exists(self) -> bool:
-        """Return whether there is a results database to read.
+        """Return whether the results database exists.
 
         Raises:
             StoreError: the file or server holds something else, or a database of a newer version.
@@ -208,7 +208,7 @@ class Database:
 
         Args:
             patience: the seconds to wait for another writer; None for the default.
-            defer: whether Ctrl-C takes effect only at the end of the body.
+            defer: whether to defer Ctrl-C to the end of the body.
 
         Raises:
             StoreError: the database reported an error, or is of an older schema; nothing that the body wrote is kept.
@@ -260,7 +260,7 @@ class Database:
 
     def close(self) -> None:
         """Close all connections."""
-        # The last connection to close removes the write-ahead log, and a reader cannot remove it.
+        # The reader is closed first, because the last connection removes the write-ahead log, and a reader cannot remove it.
         self._reader.dispose()
         if "_writer" in vars(self):
             if self._opened_file is not None and not self._opened_file.is_in_place():
@@ -270,7 +270,7 @@ class Database:
 
     @contextmanager
     def _errors_explained(self) -> Iterator[None]:
-        """Turn each error of the database into a StoreError that says what it means."""
+        """Turn each error of the database into a StoreError that explains it."""
         try:
             yield
         except (SQLAlchemyError, sqlite3.Error, UnicodeDecodeError) as error:
@@ -283,7 +283,7 @@ class Database:
 
     def _read_version(self, connection: Connection) -> str | None:
         if self._is_sqlite:
-            # Every connection asks this first, and SQLAlchemy's inspection takes longer than SQLite's answer.
+            # Each connection starts with this query, and SQLAlchemy's inspection takes longer.
             query = "SELECT name FROM sqlite_master WHERE type = 'table'"
             tables = set(connection.exec_driver_sql(query).scalars())
         else:
@@ -340,8 +340,9 @@ def create_file(path: Path, fill: Callable[[Connection], object] = lambda connec
     engine = create_engine("sqlite://", creator=lambda: sqlite3.connect(path, isolation_level=None))
     try:
         with engine.connect() as connection:
-            # No other process knows the file yet, and it is removed if this fails. So it needs no journal, and waits for the disk
-            # only at the end. A write-ahead log would take the same space again, and SQLite would not report a full disk.
+            # No other process knows the file yet, and the file is removed if its creation fails. Therefore it needs no journal,
+            # and is flushed to the disk only at the end. A write-ahead log would take the same space again, and SQLite would not
+            # report a full disk.
             for command in (f"PRAGMA page_size = {PAGE_BYTES}", "PRAGMA journal_mode = OFF", "PRAGMA synchronous = OFF", "BEGIN"):
                 connection.exec_driver_sql(command)
             create_tables(connection)

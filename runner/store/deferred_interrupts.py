@@ -1,4 +1,4 @@
-"""Ctrl-C, deferred while something must not be left half done."""
+"""The deferral of Ctrl-C while work must not be left half done."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ class DeferredInterrupt:
         self.is_pending = False
 
     def receive(self, number: int, frame: FrameType | None) -> None:
-        """Remember the signal; a signal handler."""
+        """Remember the signal. This method is a signal handler."""
         self.is_pending = True
 
     def raise_if_pending(self) -> None:
-        """Let Ctrl-C take effect here, if it has been pressed.
+        """Let Ctrl-C take effect now, if it has been pressed.
 
         Raises:
-            KeyboardInterrupt: it has been pressed.
+            KeyboardInterrupt: Ctrl-C has been pressed.
         """
         if self.is_pending:
             self.is_pending = False

@@ -1,4 +1,4 @@
-"""The meaning of a database's errors, and what the user can do about them."""
+"""Explanations of the errors of a database, with remedies."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ INVALID_CONTENT = (
     *(TypeError, ValueError, LookupError, ArithmeticError, AttributeError),
     *(struct.error, RecursionError, NoResultFound),
 )
-"""The exceptions that arise where a stored value, or the row that another row refers to, is not what it must be."""
+"""The exceptions that are raised where a stored value is invalid, or where a row refers to a missing row."""
 DAMAGE = ("SQLITE_CORRUPT", "SQLITE_NOTADB")
-"""The beginnings of SQLite's names for errors that mean damage."""
+"""The beginnings of the names of SQLite errors that mean damage."""
 READ_ONLY = "cannot be written; the file or its folder is read-only"
 MEANINGS = {
     "SQLITE_BUSY": "another program keeps it locked; end that program or wait for it, then try again",
@@ -39,11 +39,11 @@ def busy_message(seconds: float) -> str:
 
 
 def damage(error: object) -> str | None:
-    """Return what is damaged, for an error that means damage; None for other errors."""
+    """Return a phrase for the damage that an error reports; None if the error does not mean damage."""
     if isinstance(error, UnicodeDecodeError):
         return "a text is not valid UTF-8"
     text = _first_line(error)
-    # SQLite reports a text that is not UTF-8 as an error without a name of its own.
+    # For a text that is not UTF-8, SQLite's error has no name that identifies it.
     undecodable = re.match("Could not decode to UTF-8 column '(.*?)'", text)
     if undecodable:
         return f"a text in column {undecodable[1]} is not valid UTF-8"
@@ -51,7 +51,7 @@ def damage(error: object) -> str | None:
 
 
 def explain(error: object) -> str:
-    """Return what an error of the driver or the operating system means, and what to do."""
+    """Return the meaning of an error of the driver or the operating system, and the remedy."""
     if isinstance(error, OSError):
         return error.strerror or str(error)
     damaged = damage(error)
@@ -65,7 +65,7 @@ def explain(error: object) -> str:
 
 
 def describe_invalid_content(error: Exception) -> str:
-    """Return what is invalid, for an error that is among `INVALID_CONTENT`."""
+    """Return a phrase for the invalid content that an error of one of the classes `INVALID_CONTENT` reports."""
     if isinstance(error, ImpossibleValue):
         return str(error)
     if isinstance(error, NoResultFound):

@@ -1,4 +1,4 @@
-"""The columns of a stored run: one table, from which the lists of columns elsewhere are derived.
+"""The columns of a stored run, in one table. The lists of columns elsewhere are derived from it.
 
 | derived | in |
 |---|---|
@@ -37,19 +37,20 @@ class RunColumn:
         name: its name.
         type: its SQL type; None for a number that is calculated and not stored.
         description: its meaning, as a phrase.
-        shown: where people see it. The view `runs` and `ResultsDatabase.runs` have all columns but those that are `never` shown.
-            `runner runs` prints the columns that are shown `always`, and those `if different` in which the printed runs differ.
-        is_setting: whether it refers to a setting: the table `run` calls it `NAME_id`, and people see the name of the plugin.
+        shown: the place where users see it. The view `runs` and `ResultsDatabase.runs` have all columns except those that are
+            `never` shown. `runner runs` prints the columns `always`, and those `if different` in which the printed runs differ.
+        is_setting: whether it refers to a setting. Then the table `run` calls it `NAME_id`, and users see the plugin's name.
         is_result: whether it describes the run's result, rather than what was computed.
-        is_classed: whether it is a number that may be infinite, NaN or −0.0, which not every database stores. The column
-            `NAME_class` beside it then holds one of `NUMBER_CLASSES`.
+        is_classed: whether it is a number that may be infinite, NaN or −0.0, which not every database stores. Then the next
+            column, `NAME_class`, holds one of `NUMBER_CLASSES`.
         nullable: whether its value may be missing.
         allowed: the only texts that it may hold; any text if empty.
         least: the smallest number that it may hold; any finite number if None.
-        reference: the column of another table to which it refers, if that is not a setting.
+        reference: the column of another table to which it refers, unless it refers to a setting.
         is_commented: whether the database holds the description as the column's comment.
         default: the value for runs that were stored before the column was added.
-        since: the schema version that added it. The table `run` has its columns in this order, then in that of `RUN_COLUMNS`.
+        since: the schema version that added it. The columns of the table `run` are sorted by this version, and then in the order
+            of `RUN_COLUMNS`.
     """
 
     name: str

@@ -11,10 +11,10 @@ A setting is one plugin with a value for each parameter and one state of its cod
 rates over 5 starts stores 200 optimizer settings, not 1,000 copies of their parameters.
 
 A run is current while `superseded_by` is null; each identity has at most one current run. A trajectory is stored as bytes, bit
-for bit. SQLite turns NaN into NULL and −0.0 into 0, so a number of a run has its class in a column beside it. The views give −0.0
-back and call it finite. A parameter is exact in the canonical text of its setting. Known minima lose the sign of zero.
+for bit. SQLite turns NaN into NULL and −0.0 into 0, so each number of a run has a second column with its class. The views restore
+−0.0, with the class `finite`. A parameter is exact in the canonical text of its setting. Known minima lose the sign of zero.
 
-The tables are internal to the store. People query the views `experiments`, `runs`, `parameters` and `steps`.
+The tables are internal to the store. Users query the views `experiments`, `runs`, `parameters` and `steps`.
 """
 
 from __future__ import annotations
@@ -124,7 +124,7 @@ start = Table(
 
 
 def _run_columns() -> Iterator[Column[Any]]:
-    """Give the columns of the table `run`."""
+    """Yield the columns of the table `run`."""
     for each in sorted(RUN_COLUMNS, key=lambda column: column.since):
         if each.type is None:
             continue
@@ -280,11 +280,11 @@ class AllowedValues:
     Attributes:
         type: their type in Python.
         sqlite_type: the name of that type in SQLite.
-        noun: what one of them is called in messages.
+        noun: the description of such a value in messages.
         nullable: whether a value may be missing.
-        bounds: the smallest and the largest, or None if there is no limit.
-        words: the only ones; empty if there are others.
-        lengths: the smallest and the largest number of characters of a text, or None if there is no limit.
+        bounds: the smallest and the largest value; None if there is no limit.
+        words: the only texts that are allowed; empty if any text is allowed.
+        lengths: the smallest and the largest number of characters of a text; None if there is no limit.
     """
 
     type: type
@@ -306,7 +306,7 @@ class AllowedValues:
         return f"{description}, or null" if self.nullable else description
 
     def include(self, values: Sequence[Any]) -> bool:
-        """Return whether all of some values are allowed."""
+        """Return whether all the given values are allowed."""
         if not set(map(type, values)) <= {self.type, *([type(None)] if self.nullable else ())}:
             return False
         present = [value for value in values if value is not None] if self.nullable else values
@@ -342,10 +342,10 @@ def allowed_values(column: Column[Any]) -> AllowedValues:
 
 
 def check_columns(columns: Iterable[tuple[ColumnElement[Any], Sequence[Any]]]) -> None:
-    """Check the values that were read from some columns. An expression that is not a column of a table is not checked.
+    """Check the values that were read from some columns. Expressions that are not columns of a table are skipped.
 
     Raises:
-        ImpossibleValue: a column may not hold one of its values.
+        ImpossibleValue: a value is not allowed in its column.
     """
     for column, values in columns:
         if not isinstance(column, Column):
@@ -357,10 +357,10 @@ def check_columns(columns: Iterable[tuple[ColumnElement[Any], Sequence[Any]]]) -
 
 
 def checked_rows(columns: Iterable[ColumnElement[Any]], rows: Iterable[RowT]) -> list[RowT]:
-    """Check rows that hold the values of some columns, and return them.
+    """Check rows that hold the values of some columns, and return them as a list.
 
     Raises:
-        ImpossibleValue: a column may not hold one of its values.
+        ImpossibleValue: a value is not allowed in its column.
     """
     listed = list(rows)
     check_columns(zip(columns, zip(*listed, strict=True), strict=bool(listed)))
@@ -371,7 +371,7 @@ def check_row(table: Table, row: Mapping[Any, Any]) -> None:
     """Check a row of a table.
 
     Raises:
-        ImpossibleValue: a column may not hold its value.
+        ImpossibleValue: a value is not allowed in its column.
     """
     check_columns((column, [row[column.name]]) for column in table.columns)
 

@@ -1,4 +1,4 @@
-"""SQLite files: opening them to read or to write, creating them whole, and the files that SQLite keeps beside them."""
+"""SQLite files: opening for reading or writing, creation as a whole, and the files that SQLite keeps next to them."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ READER_WAIT = 60.0
 """The seconds that a reader waits. It waits only while another process opens, closes or replaces the file."""
 PAGE_BYTES = 65536
 LOGS, INDEX = ("-wal", "-journal"), "-shm"
-"""The endings of the files beside a database: the logs, which hold a part of it, and the index of the write-ahead log."""
+"""The endings of the files next to a database: the logs, which hold a part of it, and the index of the write-ahead log."""
 IN_USE_BYTE = 128
 """The byte of the index that every process locks while it has the database open."""
 
@@ -33,8 +33,8 @@ IN_USE_BYTE = 128
 def open_to_write(path: Path, patience: float = WRITER_WAIT) -> sqlite3.Connection:
     """Open an existing file for writing."""
     connection = _open(path, "mode=rw", patience)
-    # A trigger in the file may then call no function that could do harm. Readers cannot have this: the view `steps` needs our
-    # function, and Python has no way to declare it harmless.
+    # With this setting, a trigger in the file cannot call a harmful function. Readers cannot use the setting, because the view
+    # `steps` calls a function of this module, which Python cannot declare harmless.
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
@@ -76,14 +76,14 @@ def _open(path: Path, options: str, patience: float) -> sqlite3.Connection:
 
 
 def is_sqlite_file(path: Path, name: str) -> bool:
-    """Return whether there is a file that is not empty.
+    """Return whether an SQLite file exists and is not empty.
 
     Args:
         path: the file.
-        name: what the user calls it.
+        name: the user's name for the file, for messages.
 
     Raises:
-        StoreError: it cannot be read, or is not an SQLite database.
+        StoreError: the file cannot be read, or is not an SQLite database.
     """
     try:
         if path.exists() and not path.is_file() and not path.is_dir():
@@ -100,18 +100,18 @@ def is_sqlite_file(path: Path, name: str) -> bool:
 
 
 def may_write(path: Path) -> bool:
-    """Return whether this user may write a file and create files beside it, both of which SQLite does."""
+    """Return whether this user may write a file and create files next to it, because SQLite does both."""
     return os.access(path, os.W_OK) and os.access(path.parent, os.W_OK)
 
 
 def create_in_place(path: Path, create: Callable[[Path], None]) -> bool:
     """Create a file under a temporary name, and give it its own name once it is whole.
 
-    No other process sees an incomplete file, and of several that create it at the same time one succeeds.
+    No other process sees an incomplete file. If several processes create it at the same time, one of them succeeds.
 
     Args:
         path: the file's own name.
-        create: creates the file under the name that it is given.
+        create: the function that creates the file under the name that is its argument.
 
     Returns:
         True if the file was created; False if a file of that name exists.
@@ -137,7 +137,7 @@ def create_in_place(path: Path, create: Callable[[Path], None]) -> bool:
 
 
 def _take_name(part: Path, path: Path) -> bool:
-    """Give a file its name, unless a file that is not empty has it."""
+    """Rename a file to its own name, unless another file that is not empty has this name."""
     try:
         os.link(part, path)
         return True
@@ -149,7 +149,7 @@ def _take_name(part: Path, path: Path) -> bool:
     # Of several processes that find an empty file, only the one that holds its lock may replace it.
     with path.open("rb") as empty:
         if sys.platform != "win32":
-            # SQLite's own locks do not serve: SQLite takes the log of an empty file for a remnant and removes it.
+            # SQLite's own locks cannot be used, because SQLite removes the log of an empty file as left over.
             fcntl.flock(empty, fcntl.LOCK_EX)
         status = path.stat()
         if status.st_size or not os.path.samestat(status, os.fstat(empty.fileno())):
@@ -159,13 +159,13 @@ def _take_name(part: Path, path: Path) -> bool:
 
 
 def companions(path: Path, endings: Sequence[str] = (*LOGS, INDEX)) -> list[Path]:
-    """Return the names of the files that SQLite keeps beside a database; for a link, beside the file that it leads to."""
+    """Return the paths of the files that SQLite keeps next to a database; if it is a link, next to the target of the link."""
     path = Path(os.path.realpath(path))
     return [path.with_name(f"{path.name}{ending}") for ending in endings]
 
 
 def is_filled(path: Path) -> bool:
-    """Return whether there is a file that is not empty."""
+    """Return whether a file exists and is not empty."""
     try:
         return path.stat().st_size > 0
     except FileNotFoundError:
@@ -173,21 +173,21 @@ def is_filled(path: Path) -> bool:
 
 
 def filled_logs(path: Path) -> list[Path]:
-    """Return the logs beside a database that are not empty: they hold changes that are not in the file, or undo some that are."""
+    """Return the logs next to a database that are not empty. They hold changes that are not in the file, or undo such changes."""
     return [log for log in companions(path, LOGS) if is_filled(log)]
 
 
 def refuse_remains(path: Path) -> None:
-    """Check that nothing remains of a removed database, which SQLite would take for parts of a new one of the same name.
+    """Check that no files of a removed database are left, which SQLite would use as parts of a new one of the same name.
 
     Raises:
-        FileExistsError: something remains, and it may be all that is left of somebody's results; or `path` is the name of a
-            file that SQLite keeps beside another database.
+        FileExistsError: a file is left, which may hold the last copy of some results; or `path` is the name of a file that
+            SQLite keeps next to another database.
     """
     owner = next((path.with_name(path.name.removesuffix(end)) for end in (*LOGS, INDEX) if path.name.endswith(end)), path)
     if owner != path and is_filled(owner):
         raise FileExistsError(errno.EEXIST, f"SQLite keeps a part of {owner.name} in {path.name}; name another file")
-    # The order matters: if another process is creating the database just now, its index and log appear after its file.
+    # The order of the checks matters: while another process creates the database, its index and log appear after its file.
     is_in_use, logs = _is_in_use(*companions(path, [INDEX])), filled_logs(path)
     if is_filled(path):
         return
@@ -220,10 +220,10 @@ def _is_in_use(index: Path) -> bool:
 
 
 class OpenedFile:
-    """The file that a database's writer has opened, watched for being removed or replaced.
+    """The file that a database's writer has opened, with checks that it has not been removed or replaced.
 
-    A file that is removed while it is open lives on without a name, but its write-ahead log keeps its name. A process that opens
-    another file of that name would take the log for a part of it. So a writer whose file is gone takes the log away.
+    A file that is removed while it is open lives on without a name, but its write-ahead log keeps its name. SQLite would use this
+    log as a part of another file of the same name. Therefore a writer whose file was removed takes the log away.
     """
 
     def __init__(self, name: str, path: Path) -> None:
@@ -241,7 +241,8 @@ class OpenedFile:
         connection = open_to_write(self._path)
         self._file = self._file or _device_and_inode(self._path)
         if not self.is_in_place():
-            connection.close()  # before anything is read, so that it leaves the other file's log alone
+            # Nothing has been read yet, so closing does not change the log of the other file.
+            connection.close()
             raise self._removed_error()
         return connection
 
@@ -253,7 +254,7 @@ class OpenedFile:
         """Check that the file still has its name.
 
         Raises:
-            StoreError: it does not.
+            StoreError: the file was removed or replaced.
         """
         if not self.is_in_place():
             raise self._removed_error()
@@ -262,7 +263,7 @@ class OpenedFile:
         """Check within a transaction that the file still has its name.
 
         Raises:
-            StoreError: it does not; the transaction has been rolled back.
+            StoreError: the file was removed or replaced; the transaction has been rolled back.
         """
         found = {file: _device_and_inode(file) for file in companions(self._path)}
         if not self.is_in_place():
@@ -270,10 +271,10 @@ class OpenedFile:
         self._companions = found
 
     def abandon(self, connection: sqlite3.Connection) -> Path | None:
-        """Take this file's log away from the name that another file has now, and fold it into this file.
+        """Rename this file's log, so that no other file gets it, and fold the log into this file.
 
         Returns:
-            The log's new name, if it could not be folded; otherwise None.
+            The log's new path if it could not be folded; otherwise None.
         """
         connection.rollback()
         aside = self._path.with_name(f"{self._path.name}-wal.removed.{os.getpid()}")

@@ -1,4 +1,4 @@
-"""The name of a database, a path or a URL: how it is read, and how it is shown without its password."""
+"""The names of databases, which are paths or URLs: parsing, and display without passwords."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DRIVER = "psycopg"
 SUPPORTED = (
     f"results are kept in an SQLite file or in PostgreSQL: give a path, or a URL such as postgresql+{DRIVER}://user@host/name"
 )
-# These also match texts that are not valid URLs. The first reaches to the last @, wherever that belongs.
+# These patterns also match texts that are not valid URLs. The first pattern reaches to the last @ of the text.
 _PASSWORD = re.compile(r"(://[^:/?]*:).+@", re.DOTALL)
 _PASSWORD_IN_QUERY = re.compile(r"([?&][^=&]*(?:password|secret|_key)[^=&]*=)[^&]+", re.IGNORECASE)
 

@@ -129,8 +129,8 @@ class TestDelete:
     @pytest.mark.parametrize(
         ("arguments", "code", "message"),
         [
-            (["--experiment", "none"], 2, "error: database r.db: holds no experiment 'none'; `runner list` shows what there is"),
-            (["--experiment", "9"], 2, "error: database r.db: holds no experiment '9'; `runner list` shows what there is"),
+            (["--experiment", "none"], 2, "error: database r.db: holds no experiment 'none'; `runner list` shows all experiments"),
+            (["--experiment", "9"], 2, "error: database r.db: holds no experiment '9'; `runner list` shows all experiments"),
             (["--experiment", "kepd"], 2, "error: database r.db: holds no experiment 'kepd'; did you mean kept?"),
             (["99"], 2, "error: database r.db: holds no run 99; give a row number, or at least 4 characters of an identity, "
                         "as `runner runs` shows them"),

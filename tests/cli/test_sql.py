@@ -27,11 +27,11 @@ ALLOWED = "one SELECT over the views runs, steps, parameters and experiments is 
         ("SELECT load_extension('x')", f"not authorized to use function: load_extension: {ALLOWED}"),
         ("SELECT * FROM nowhere", "no such table: nowhere"),
         ("SELEC 1", 'near "SELEC": syntax error'),
-        ("", f"'' asks for no rows: {ALLOWED}"),
+        ("", f"'' returns no rows: {ALLOWED}"),
         ("SELECT zeroblob(100000000)", "string or blob too big"),
         (
             "SELECT hex(zeroblob(4000000)) FROM runs, runs r, runs s",
-            "answers more than 256 MiB; ask for less, or use `runner export`",
+            "returns more than 256 MiB; query less data, or use `runner export`",
         ),
     ],
 )
@@ -60,7 +60,7 @@ def test_sql(ask):
         assert (done.code, done.out.count("\n"), done.err) == (0, 1001, told)
     forever = "WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) SELECT count(*) FROM c"
     done = ask("sql", forever, "--seconds", 0.2)
-    assert (done.code, done.err) == (2, "error: SQL: takes longer than 0.2 s; ask for less, or allow more time\n")
+    assert (done.code, done.err) == (2, "error: SQL: takes longer than 0.2 s; query less data, or allow more time\n")
 
 
 @pytest.mark.skipif(shutil.which("sqlite3") is None, reason="the sqlite3 shell is not installed")

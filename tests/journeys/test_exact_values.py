@@ -334,7 +334,10 @@ def test_impossible_parameters_are_reported(databases, tmp_path, canonical):
         for ask in (lambda: database.run(1), database.runs, lambda: database.figure("outcomes", "edge")):
             with pytest.raises(StoreError) as error:
                 ask()
-            assert str(error.value) == "the database is damaged: parameters make no sense; `runner verify` says which"
+            assert (
+                str(error.value)
+                == "the database is damaged: the parameters of a setting are inconsistent; `runner verify` names the setting"
+            )
 
 
 def test_runs_without_their_rules_are_shown(databases, tmp_path):

@@ -54,7 +54,11 @@ def call(
 
 def test_one_sql_function_cannot_exceed_the_time_limit(runner_cli, stored):
     done = runner_cli("sql", HOURS, "--seconds", 0.5, "--db", stored)
-    assert (done.code, done.out, done.err) == (2, "", "error: SQL: takes longer than 0.5 s; ask for less, or allow more time\n")
+    assert (done.code, done.out, done.err) == (
+        2,
+        "",
+        "error: SQL: takes longer than 0.5 s; query less data, or allow more time\n",
+    )
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="no SIGINT for one process")

@@ -70,6 +70,6 @@ def test_files_have_the_permissions_of_the_umask(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["../page", "a/b", "", ".hidden", "/etc/passwd", "a\nb"])
 def test_impossible_file_name_is_refused(tmp_path: Path, name: str) -> None:
-    with pytest.raises(ReportError, match="is no name for a file"):
+    with pytest.raises(ReportError, match="is not a file name"):
         write_file(tmp_path, name, b"")
     assert not list(tmp_path.iterdir())

@@ -162,7 +162,7 @@ def test_sql_cannot_write(both, url, query, message):
 def test_sql_keeps_its_time_limit(both):
     with pytest.raises(QueryError) as error:
         both[0].sql("SELECT pg_sleep(20)", seconds=0.2)
-    assert str(error.value) == "SQL: takes longer than 0.2 s; ask for less, or allow more time"
+    assert str(error.value) == "SQL: takes longer than 0.2 s; query less data, or allow more time"
 
 
 @pytest.mark.parametrize("limit", [1, 99, 100, 101, 250, 251, 300])
@@ -176,7 +176,7 @@ def test_sql_rows_come_in_portions_and_are_complete(both, limit):
 def test_sql_keeps_its_time_limit_over_all_portions(both):
     with pytest.raises(QueryError) as error:
         both[0].sql("SELECT pg_sleep(0.001) FROM generate_series(1, 20000)", limit=20000, seconds=2.0)
-    assert str(error.value) == "SQL: takes longer than 2 s; ask for less, or allow more time"
+    assert str(error.value) == "SQL: takes longer than 2 s; query less data, or allow more time"
 
 
 # 4 GB, of which 256 MB are allowed.
@@ -193,7 +193,7 @@ def test_sql_keeps_its_memory_limit(both, url):
     command = [sys.executable, "-c", "from runner.cli import main; main()", "sql", LARGE, "--limit", "4000", "--db", url]
     done = subprocess.run(command, preexec_fn=limit, capture_output=True, text=True, check=False, timeout=120)
     assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr == "error: SQL: answers more than 256 MiB; ask for less, or use `runner export`\n"
+    assert done.stderr == "error: SQL: returns more than 256 MiB; query less data, or use `runner export`\n"
 
 
 def test_commands_take_a_url(both, url, runner_cli: Callable[..., Any], tmp_path: Path):

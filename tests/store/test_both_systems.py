@@ -155,9 +155,7 @@ class TestReading:
             for ask in (lambda: list(results.series(results.runs)), lambda: results.objective(last)):
                 with pytest.raises(StoreError) as caught:
                     ask()
-                assert str(caught.value) == (
-                    f"database {name}: run 12 was deleted after it had been found; do the same again with those left"
-                )
+                assert str(caught.value) == (f"database {name}: run 12 was deleted while it was being used; try again without it")
 
     def test_a_reader_cannot_write(self, name, write):
         run_into(write(), name)

@@ -82,7 +82,7 @@ class TestDeleting:
     def test_missing_runs_are_reported(self, filled, name):
         with pytest.raises(QueryError) as caught:
             filled.plan_deletion(experiment="none")
-        assert str(caught.value) == f"database {name}: holds no experiment 'none'; `runner list` shows what there is"
+        assert str(caught.value) == f"database {name}: holds no experiment 'none'; `runner list` shows all experiments"
         with pytest.raises(QueryError, match="holds no run 99"):
             filled.plan_deletion([99])
 

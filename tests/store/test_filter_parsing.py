@@ -37,7 +37,7 @@ from tests.support.filters import ids
         ("1 = 1", "character 5: a number or a text is compared with a name, such as steps, not with another\n  1 = 1\n      ^"),
         ("error = \x1b[31m", "character 9: this means nothing here\n  error = \\x1b[31m\n          ^"),
         ("id = 1 and\n  steps = ?", "character 22: this means nothing here\n    steps = ?\n            ^"),
-        ("a = '\ud800'", "character 6: this is not a character of any text\n  a = '\\ud800'\n       ^"),
+        ("a = '\ud800'", "character 6: this character is not allowed in a filter\n  a = '\\ud800'\n       ^"),
         (" and ".join(["id = 1"] * (MOST_CONDITIONS + 1)), f"character {11 * MOST_CONDITIONS + 1}: more than 200 conditions; "
          "`in` takes as many values as you like\n  …1 and id = 1 and id = 1 and id = 1 and id = 1 and id = 1\n" + 53 * " " + "^"),
     ],

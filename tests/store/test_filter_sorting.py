@@ -28,13 +28,13 @@ def test_orders(stored):
         ("sort", "steps id", "order: character 7: expected a comma, or the end\n  steps id\n        ^"),
         ("sort", "steps,", "order: character 7: expected a name, with - before it for the largest first\n  steps,\n        ^"),
         ("sort", "stps", "order: character 1: unknown name stps; did you mean steps?\n  stps\n  ^"),
-        ("sort", "id, experiment", "order: character 5: a run may belong to several experiments; ask for one with a filter\n"
+        ("sort", "id, experiment", "order: character 5: a run may belong to several experiments; select one with a filter\n"
          "  id, experiment\n      ^"),
         ("columns", "", "columns: character 1: expected a name\n  \n  ^"),
         ("columns", "id,-steps", "columns: character 5: a minus has no meaning here\n  id,-steps\n      ^"),
         ("columns", "id, id", "columns: character 5: id is named twice\n  id, id\n      ^"),
         ("columns", "identty", "columns: character 1: unknown name identty; did you mean identity?\n  identty\n  ^"),
-        ("columns", "experiment", "columns: character 1: a run may belong to several experiments; ask for one with a filter\n"
+        ("columns", "experiment", "columns: character 1: a run may belong to several experiments; select one with a filter\n"
          "  experiment\n  ^"),
     ],
 )  # fmt: skip

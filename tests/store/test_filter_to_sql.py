@@ -107,11 +107,11 @@ def test_quotes_inside_a_text_are_part_of_it(stored):
          "optimizer.max_value, optimizer.momentum, optimizer.optimizer\n  optimizer.lr = 1\n  ^"),
         ("zzz = 1", "character 1: unknown name zzz; allowed: id, identity, objective, gradient, optimizer, start_id, dimension, outcome, "
          "behaviour, error, steps, value_evaluations, …\n  zzz = 1\n  ^"),
-        ("steps = 'a'", "character 9: steps is a number; compare it with one\n  steps = 'a'\n          ^"),
-        ("steps = true", "character 9: steps is a number; compare it with one\n  steps = true\n          ^"),
+        ("steps = 'a'", "character 9: steps is a number; compare it with a number\n  steps = 'a'\n          ^"),
+        ("steps = true", "character 9: steps is a number; compare it with a number\n  steps = true\n          ^"),
         ("outcome = 1", "character 11: outcome is a text; compare it with a text in quotes\n  outcome = 1\n            ^"),
-        ("steps is nan", "character 1: steps is never stored as NaN; ask whether it is null\n  steps is nan\n  ^"),
-        ("learning_rate is nan", "character 1: learning_rate is never stored as NaN; ask whether it is null\n  learning_rate is nan\n  ^"),
+        ("steps is nan", "character 1: steps is never stored as NaN; test it with `is null`\n  steps is nan\n  ^"),
+        ("learning_rate is nan", "character 1: learning_rate is never stored as NaN; test it with `is null`\n  learning_rate is nan\n  ^"),
         ("experiment is null", "character 1: every run has an experiment; compare it with a name in quotes, or a number\n"
          "  experiment is null\n  ^"),
         ("experiment < 3", "character 14: an experiment is compared with =, !=, in or like only\n  experiment < 3\n               ^"),

@@ -1,1 +1,1 @@
-"""The language of filters, orders and lists of columns: parsers and trees, without any knowledge of databases."""
+"""The language of filters, orders and lists of columns: parsers and trees, which do not depend on the database."""

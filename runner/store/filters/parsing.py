@@ -33,7 +33,7 @@ LONGEST = 20_000
 MOST_CONDITIONS = 200
 """The largest number of tests in a filter."""
 DEEPEST = 40
-"""The largest depth of its tree: more exhausts the stack of SQLite's parser."""
+"""The largest depth of its tree. A deeper tree exhausts the stack of SQLite's parser."""
 LARGEST_INTEGER = 2**63 - 1
 GRAMMAR = r"""
     start: either
@@ -76,7 +76,7 @@ EXPECTATIONS = (
     ({"OPERATOR"}, "expected a comparison: =, !=, <, <=, > or >="),
     ({"LIKE"}, "expected in or like"),
 )
-"""Messages of syntax errors: the first whose tokens the grammar accepts at the place of the error is the right one."""
+"""Messages of syntax errors. The first message is used all of whose tokens the grammar accepts at the place of the error."""
 
 
 def parse_filter(text: str) -> Filter:
@@ -89,7 +89,7 @@ def parse_filter(text: str) -> Filter:
         raise QueryError(f"filter: has {len(text):,} characters, and at most {LONGEST:,} are allowed; use several filters")
     for position, character in enumerate(text):
         if character == "\0" or "\ud800" <= character <= "\udfff":
-            raise text_error("filter", text, position, "this is not a character of any text")
+            raise text_error("filter", text, position, "this character is not allowed in a filter")
     if not text.strip():
         raise QueryError("filter: is empty; write a condition such as steps < 100, or leave the filter out")
     try:
@@ -110,7 +110,7 @@ def parse_filter(text: str) -> Filter:
 
 
 class _Refusal(Exception):
-    """The text fits the grammar, and is not a filter."""
+    """The text fits the grammar, but is not a valid filter."""
 
     def __init__(self, position: int, problem: str) -> None:
         self.position = position
@@ -128,7 +128,7 @@ class _Subtree:
 
 
 class _Builder(Transformer[Token, "_Subtree"]):
-    """Builds the tree while the text is read, from the leaves up, so that no depth of brackets exhausts Python's stack."""
+    """The builder of the tree. It works from the leaves up, so that deep brackets do not exhaust Python's stack."""
 
     def start(self, parts: list[_Subtree]) -> _Subtree:
         return parts[0]
@@ -178,7 +178,7 @@ class _Builder(Transformer[Token, "_Subtree"]):
 
 
 def _joined(kind: type[All[Test]] | type[Either[Test]], parts: Sequence[_Subtree]) -> _Subtree:
-    """Join conditions; those that are joined in the same way already become one."""
+    """Join conditions. Conditions that are already joined in the same way are flattened into one."""
     if len(parts) == 1:
         return parts[0]
     conditions: list[Condition[Test]] = []

@@ -37,7 +37,7 @@ def parse_columns(text: str) -> Columns:
 
 
 def _items(what: str, text: str, expected: str) -> Iterator[tuple[Name, str]]:
-    """Give the names between the commas, each with the sign before it."""
+    """Yield the names between the commas, each with the sign before it."""
     position = 0
     while True:
         found = ITEM.match(text, position)

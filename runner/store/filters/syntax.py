@@ -1,4 +1,4 @@
-"""The trees of filters, orders and lists of columns, and the error that points into their texts."""
+"""The trees of filters, orders and lists of columns, and the error that points at a character of their texts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Experiments as a table, and the experiment of a key."""
+"""The table of experiments, and the lookup of an experiment by its key."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class ExperimentKey:
 
 
 def read_experiments(database: Database) -> Frame:
-    """Return every experiment, the latest last, with the number of its runs and the number of runs with each outcome.
+    """Return all experiments, the latest last, each with the number of its runs and the number of runs with each outcome.
 
     Raises:
         StoreError: the database cannot be read.
@@ -62,7 +62,7 @@ def read_experiments(database: Database) -> Frame:
 
 
 def find_experiment(connection: Connection, key: int | str, database: str) -> ExperimentKey:
-    """Return the experiment with a row number, or the one with a name that was run last.
+    """Return the experiment with a row number, or with a name. If several have the name, the one that was run last is returned.
 
     Raises:
         QueryError: no experiment has the key.
@@ -70,12 +70,13 @@ def find_experiment(connection: Connection, key: int | str, database: str) -> Ex
     table = schema.experiment
     text = str(key)
     query = select(table.c.id, table.c.name).order_by(table.c.last_run_at.desc(), table.c.id.desc()).limit(1)
+    # A text is first looked up as a name, because a name may consist of digits.
     found = None if isinstance(key, int) else connection.execute(query.where(table.c.name == text)).one_or_none()
     if found is None and text.isascii() and text.isdigit() and len(text) < len(str(2**63)):
         found = connection.execute(query.where(table.c.id == int(text))).one_or_none()
     if found is None:
         names = list(connection.execute(select(table.c.name).distinct().order_by(table.c.name)).scalars())
         close = difflib.get_close_matches(text, names, n=1)
-        hint = f"did you mean {close[0]}?" if close else "`runner list` shows what there is"
+        hint = f"did you mean {close[0]}?" if close else "`runner list` shows all experiments"
         raise QueryError(f"database {database}: holds no experiment {shortened(key) if isinstance(key, str) else key!r}; {hint}")
     return ExperimentKey(found.id, found.name)

@@ -1,7 +1,7 @@
-"""The translation of a resolved filter to SQL. Values go in as bound parameters only.
+"""The translation of a resolved filter to SQL. Values become bound parameters.
 
-A test of a value that is missing or NaN does not hold, and `not` holds wherever its condition does not. So each run satisfies
-either a filter or its negation.
+A test of a value that is missing or NaN is false, and `not` is true wherever its condition is false. So each run satisfies either
+a filter or its negation.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def filter_clause(condition: Condition[ResolvedTest], negated: bool = False) -> 
         return filter_clause(condition.condition, not negated)
     if isinstance(condition, All | Either):
         join = and_ if isinstance(condition, All) != negated else or_
-        # SQLite's parser keeps what stands before a bracket on its small stack, so the deepest conditions come first.
+        # SQLite's parser keeps the conditions before a bracket on a small stack, so the deepest condition comes first.
         conditions = sorted(condition.conditions, key=_depth, reverse=True)
         return join(*(filter_clause(each, negated) for each in conditions))
     if isinstance(condition.target, ColumnSQL):
@@ -50,6 +50,7 @@ def filter_clause(condition: Condition[ResolvedTest], negated: bool = False) -> 
 
 
 def _depth(condition: Condition[ResolvedTest]) -> int:
+    """Return the number of nested `and` and `or` around the innermost test of a condition."""
     if isinstance(condition, Not):
         return _depth(condition.condition)
     return 1 + max(map(_depth, condition.conditions)) if isinstance(condition, All | Either) else 0
@@ -79,7 +80,7 @@ def _parameter_clause(parameter: ParameterName, test: ResolvedTest) -> Clause:
 
 
 def _experiment_clause(test: ResolvedTest) -> Clause:
-    """Return the SQL for a run belonging to an experiment: by name, to the one that was run last; by row number, to any."""
+    """Return the SQL condition that a run belongs to an experiment. A name means the latest experiment of that name."""
     table, later, member = schema.experiment, schema.experiment.alias(), schema.experiment_run
     numbers = [_bound(each) for each in test.values if not isinstance(each, str)]
     texts = [_bound(each) for each in test.values if isinstance(each, str)]
@@ -102,7 +103,7 @@ def _compared(expression: ColumnElement[Any], operator_: str, values: Sequence[s
         return expression.in_(bound)
     if operator_ == "like":
         return expression.ilike(bound[0], escape=NO_ESCAPE)
-    # Without a value, the comparison is with NaN.
+    # There is no value if the comparison is with NaN, which `ResolvedTest` leaves out.
     clause: Clause = OPERATORS[operator_](expression, bound[0]) if bound else false()
     return clause
 

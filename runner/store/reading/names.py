@@ -34,9 +34,9 @@ from runner.tables.frame import shortened
 
 EXPERIMENT: OneOf["experiment"] = "experiment"
 LISTED_NAMES = 12
-"""The number of names that a message lists at most."""
-SEVERAL_EXPERIMENTS = "a run may belong to several experiments; ask for one with a filter"
-NEVER_NAN = "is never stored as NaN; ask whether it is null"
+"""The largest number of names in a message."""
+SEVERAL_EXPERIMENTS = "a run may belong to several experiments; select one with a filter"
+NEVER_NAN = "is never stored as NaN; test it with `is null`"
 
 
 @dataclass(frozen=True)
@@ -57,7 +57,7 @@ class ResolvedTest:
     """A test of a filter with its name resolved and its values checked.
 
     Attributes:
-        target: what is tested: a column, a parameter, or the experiment.
+        target: the column, the parameter or the experiment that is tested.
         operator: one of = != < <= > >= in like null nan.
         values: the values on the right, without NaN, which equals nothing.
     """
@@ -129,7 +129,7 @@ def _check_column(column: ColumnSQL, operator: str, literals: Sequence[Literal],
         if column.kind == "text" and not isinstance(each.value, str):
             raise names.error(each, f"{name.text} is a text; compare it with a text in quotes")
         if column.kind != "text" and (isinstance(each.value, bool) or not isinstance(each.value, int | float)):
-            raise names.error(each, f"{name.text} is a number; compare it with one")
+            raise names.error(each, f"{name.text} is a number; compare it with a number")
     if column.allowed and operator in ("=", "!=", "in"):
         names.require_known(literals, name.text, column.allowed)
 
@@ -201,7 +201,7 @@ class _Names:
         return text_error(self._what, self._text, place.position, problem)
 
     def require_known(self, literals: Sequence[Literal], what: str, known: Sequence[str | int]) -> None:
-        """Refuse unknown values: a filter with a misspelt value would match no run, or every run.
+        """Check that values are known. A filter with a misspelt value would match no run, or every run.
 
         Raises:
             QueryError: a value is unknown; the error points at it.
@@ -220,7 +220,7 @@ class _Names:
         return [*dict.fromkeys(row.name for row in rows), *sorted(row.id for row in rows)]
 
     def _is_parameter(self, kind: str, parameter: str) -> bool:
-        """Return whether a setting of a kind has a parameter of a name. The first one found ends the search."""
+        """Return whether any setting of a kind has a parameter with this name."""
         setting, table = schema.setting, schema.parameter
         has = exists().where(table.c.setting_id == setting.c.id, table.c.name == parameter)
         query = select(setting.c.id).where(setting.c.kind == kind, has).limit(1)

@@ -1,4 +1,4 @@
-"""Single runs: the run of a key, its record, and the outlines that reading trajectories needs."""
+"""Single runs: the lookup of a run by its key, its record, and the outlines that are needed to read trajectories."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from runner.store.schema import ImpossibleValue, check_row, checked_rows, short_
 from runner.tables.frame import shortened
 
 SHORTEST_KEY = 4
-"""The smallest number of characters of an identity that name a run."""
+"""The smallest number of characters of an identity by which a run can be looked up."""
 SHOWN_CHARACTERS = 12
 """The number of characters of an identity that messages show."""
 RECORD_FIELDS = frozenset(field.name for field in dataclasses.fields(RunRecord))
@@ -41,7 +41,7 @@ def read_run(database: Database, run: int | str) -> RunRecord:
         run: the run's row number, or the beginning of its identity.
 
     Raises:
-        QueryError: no run has the key, or several have it.
+        QueryError: no run has the key, or several runs have it.
         StoreError: the database cannot be read.
     """
     table = schema.run
@@ -69,7 +69,7 @@ def find_run(connection: Connection, run: int | str, database: str) -> int:
         database: the database's name, for messages.
 
     Raises:
-        QueryError: no run has the key, or the identities of several runs begin so.
+        QueryError: no run has the key, or the identities of several runs begin with it.
     """
     text = str(run).strip().lower()
     table = schema.run
@@ -79,7 +79,7 @@ def find_run(connection: Connection, run: int | str, database: str) -> int:
             return int(number)
     found: Sequence[Any] = ()
     if isinstance(run, str) and re.fullmatch(rf"[0-9a-f]{{{SHORTEST_KEY},64}}", text):
-        # Identities are hexadecimal, so those that begin with the text are smaller than the text with a g behind it.
+        # Identities are hexadecimal, so those that begin with the text are smaller than the text followed by a g.
         begins = (table.c.identity >= text) & (table.c.identity < text + "g") & table.c.superseded_by.is_(None)
         found = connection.execute(select(table.c.id, table.c.identity).where(begins).order_by(table.c.identity).limit(4)).all()
     if len(found) > 1:
@@ -147,11 +147,11 @@ def read_outlines(connection: Connection, chosen: Question | Sequence[int | str]
 
     Args:
         connection: a connection to the database.
-        chosen: a question; or row numbers and beginnings of identities, whose order the outlines follow.
+        chosen: a question, or a list of row numbers and beginnings of identities. The outlines are in the same order.
         database: the database's name, for messages.
 
     Raises:
-        QueryError: no run has one of the keys, or several have it; or the question has an unknown name.
+        QueryError: a key has no run or several runs, or the question has an unknown name.
     """
     if isinstance(chosen, Question):
         numbers = list(connection.execute(run_query(connection, chosen).with_only_columns(schema.run.c.id)).scalars())

@@ -1,4 +1,4 @@
-"""The parameters of settings, with their types and every bit.
+"""The parameters of settings, with their types and all their bits.
 
 The table `parameter` holds values that SQL can compare: floats without the sign of zero, and texts. The canonical text of the
 setting, which is part of each run's identity, holds the exact values and their types.
@@ -32,12 +32,12 @@ KEYS_AT_ONCE = 5000
 PARAMETER_COLUMNS = tuple(schema.parameter.c[name] for name in ("setting_id", "name", "number", "text"))
 SETTING_COLUMNS = tuple(schema.setting.c[name] for name in ("id", "kind", "name", "canonical"))
 INTEGERS = range(-(2**63), 2**63)
-"""The whole numbers that a column of a table holds."""
+"""The whole numbers that a column of a table can hold."""
 
 
 @dataclass(frozen=True)
 class StoredSetting:
-    """A setting as its runs have it.
+    """A setting with the exact values of its parameters.
 
     Attributes:
         kind: objective, gradient, optimizer or rules.
@@ -82,13 +82,15 @@ def parameter_values(kind: str, canonical: str, stored: Mapping[str, ParameterRo
         stored: the rows of its parameters, by name.
 
     Raises:
-        StoreError: the text and the rows do not fit.
+        StoreError: the text and the rows contradict each other.
     """
     try:
         exact = flat_parameters(whole_setting(kind, canonical)["parameters"], stored)
         return {name: _value(exact.get(name), *stored[name]) for name in sorted(stored)}
     except (KeyError, AttributeError, TypeError, ValueError) as error:
-        raise StoreError("the database is damaged: parameters make no sense; `runner verify` says which") from error
+        raise StoreError(
+            "the database is damaged: the parameters of a setting are inconsistent; `runner verify` names the setting"
+        ) from error
 
 
 def _value(exact: Any, number: float | None, text: str | None) -> Value:
@@ -105,7 +107,10 @@ def _value(exact: Any, number: float | None, text: str | None) -> Value:
 
 
 def whole_setting(kind: str, canonical: str) -> dict[str, Any]:
-    """Return the name and the parameters of a setting from its canonical text. Rules get the names of the experiment file."""
+    """Return the name and the parameters of a setting from its canonical text.
+
+    The parameters of rules have the names that the experiment file gives them.
+    """
     whole: dict[str, Any] = json.loads(canonical)
     if kind != "rules":
         return whole
@@ -115,7 +120,7 @@ def whole_setting(kind: str, canonical: str) -> dict[str, Any]:
 
 
 def flat_parameters(parameters: Mapping[str, Any], names: Collection[str]) -> dict[str, Any]:
-    """Return the canonical parameters of a plugin and of the plugins that it wraps, named as `Setting.of` names them.
+    """Return the canonical parameters of a plugin and of the plugins that it wraps, with the names that `Setting.of` gives them.
 
     Args:
         parameters: the parameters of the canonical text, which lacks the order in which wrapped plugins were declared.
@@ -127,19 +132,19 @@ def flat_parameters(parameters: Mapping[str, Any], names: Collection[str]) -> di
 
 
 def _flattened(parameters: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give the parameters for every order in which wrapped plugins may have been declared."""
+    """Yield the parameters for every order in which wrapped plugins may have been declared."""
     wrapped = {key: value["parameters"] for key, value in parameters.items() if isinstance(value, dict) and "parameters" in value}
     for order in itertools.permutations(wrapped):
-        for insides in itertools.product(*(_flattened(wrapped[key]) for key in order)):
+        for inner_parameters in itertools.product(*(_flattened(wrapped[key]) for key in order)):
             flat = {key: value["name"] if key in wrapped else value for key, value in parameters.items()}
-            for key, inside in zip(order, insides, strict=True):
-                for name, value in inside.items():
+            for key, inner in zip(order, inner_parameters, strict=True):
+                for name, value in inner.items():
                     flat[f"{key}.{name}" if name in flat else name] = value
             yield flat
 
 
 def scalars(parameters: Mapping[str, Value]) -> dict[str, Scalar]:
-    """Return parameters as cells of a table: a list as JSON, and a whole number beyond 64 bits as the nearest float."""
+    """Return parameters as cells of a table: lists as JSON, and whole numbers beyond 64 bits as the nearest float."""
     return {name: _scalar(value) for name, value in parameters.items()}
 
 

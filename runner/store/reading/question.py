@@ -1,4 +1,4 @@
-"""Questions about runs, from the texts and values that people give."""
+"""Questions about runs, parsed from the texts and values that users write."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Question:
 
 
 def parse_question(where: str | None, sort: str | None, columns: str | Sequence[str] | None, limit: int | None) -> Question:
-    """Return a question from its texts.
+    """Return the question that some texts describe.
 
     Raises:
         QueryError: a text cannot be understood, or the limit is out of bounds.
@@ -60,7 +60,7 @@ def read_filter(text: str) -> Filter:
     Raises:
         QueryError: the text cannot be understood.
     """
-    # The parser takes longer to load than most questions take to answer.
+    # Loading the parser takes longer than answering most questions.
     from runner.store.filters.parsing import parse_filter
 
     return parse_filter(text)
@@ -96,7 +96,7 @@ def checked_key(key: object, what: str) -> int | str:
 
 
 def chosen_runs(runs: Runs, where: str | None) -> Question | list[int | str]:
-    """Return the choice of runs that two arguments make: a list of keys if runs are given, or else a question with the filter.
+    """Return the runs that two arguments choose: a list of keys if runs are given, otherwise a question with the filter.
 
     Raises:
         QueryError: both arguments are given, or one of them cannot be understood.

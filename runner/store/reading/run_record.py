@@ -1,4 +1,4 @@
-"""The record of a stored run, and the facts of it that `runner show` and notebooks print."""
+"""The record of a stored run, and the facts about it that `runner show` and notebooks print."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class SettingRecord:
         kind: objective, gradient, optimizer or rules.
         name: the plugin's name.
         parameters: every parameter, exact and of its own type; a list as a tuple, a file as its path.
-        canonical: JSON of name and parameters with floats in hexadecimal, from which the plugin can be made again exactly.
+        canonical: JSON of name and parameters with floats in hexadecimal, from which the plugin can be restored exactly.
         fingerprint: the fingerprint of the code that computed the run.
     """
 
@@ -158,17 +158,17 @@ class RunRecord:
 
 
 SHOWN_COORDINATES = 4
-"""The number of coordinates of a point that are shown at most."""
+"""The largest number of coordinates of a point that are shown."""
 
 
 def title(record: RunRecord) -> str:
-    """Return a run's row number and identity, and the run that replaced it."""
+    """Return a run's row number and identity, and the row number of the run that replaced it, as text."""
     superseded = "" if record.superseded_by is None else f", superseded by run {record.superseded_by}"
     return printable(f"run {record.id}  {record.identity}{superseded}")
 
 
 def run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
-    """Give the facts of a run, each with its name, without characters that a terminal would obey."""
+    """Yield the facts about a run, each with its name. The texts contain no control characters."""
     memberships = [f"{each.name} ({each.id}), place {each.position}" for each in record.experiments]
     gap = "" if record.minimum is None else f", {rounded(record.final_gap)} above the minimum {rounded(record.minimum.value)}"
     packages = record.environment["packages"]

@@ -1,4 +1,4 @@
-"""The SQL of the columns of runs, and the values of a run from its row."""
+"""The SQL of the columns of runs, and the conversion of a row into the values of a run."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class ColumnSQL:
     """A column of runs as SQL.
 
     Attributes:
-        name: its name for people, as in the view `runs`.
+        name: its name for users, as in the view `runs`.
         kind: the kind of its values.
         expression: its SQL.
         number_class: for a number that may be infinite, NaN or −0.0, the SQL of its class, which is null where the number is
@@ -50,13 +50,13 @@ def _columns() -> Iterator[ColumnSQL]:
         elif column.is_classed:
             number_class = run.c[f"{name}_class"]
             yield ColumnSQL(name, "number", run.c[name], number_class)
-            # People call −0.0 finite, and NaN has no sign for them.
+            # Users see −0.0 as finite, and −nan as nan.
             shown_class = case((number_class == "-0.0", "finite"), (number_class == "-nan", "nan"), else_=number_class)
             yield ColumnSQL(f"{name}_class", "text", shown_class)
         elif name == "final_gap":
             final_value = case((run.c.final_value_class == "-0.0", literal(-0.0, Double())), else_=run.c.final_value)
             gap = final_value - landmark.c.minimum_value
-            # The gap is missing where f* is unknown, and NaN where f is.
+            # The gap is null where f* is unknown, and NaN where f is NaN.
             gap_class = case((landmark.c.minimum_value.is_(None), null()), (gap.is_(None), "nan"), else_="finite")
             yield ColumnSQL(name, "number", gap, gap_class)
         else:
@@ -69,7 +69,9 @@ COLUMN_SQL: Mapping[str, ColumnSQL] = {column.name: column for column in _column
 PLAIN = tuple(
     column.name for column in RUN_COLUMNS if column.type is not None and not column.is_classed and not column.is_setting
 )
+"""The columns whose values are used as they are stored."""
 CLASSED = tuple(column.name for column in RUN_COLUMNS if column.is_classed)
+"""The columns whose numbers are stored together with a class."""
 
 
 def joined_tables() -> FromClause:
@@ -81,9 +83,13 @@ def joined_tables() -> FromClause:
 
 
 def run_values(row: Mapping[Any, Any], fields: Collection[str]) -> dict[str, Any]:
-    """Return the values of a row of the table `run` that have the names of some fields.
+    """Return the values of a row of the table `run`, by field.
 
-    Numbers are as they were before they were stored. `evaluations` holds the three numbers of evaluations by kind.
+    Numbers are restored, including NaN, infinity and −0.0. `evaluations` holds the three numbers of evaluations by kind.
+
+    Args:
+        row: the row.
+        fields: the names of the fields to return among the plain columns; all other values are always returned.
 
     Raises:
         StoreError: the class of a number is unknown.
@@ -96,7 +102,7 @@ def run_values(row: Mapping[Any, Any], fields: Collection[str]) -> dict[str, Any
 
 
 def restored_number(number: float | None, number_class: str) -> float:
-    """Return a number of a run as it was before it was stored: the database has no NaN and no −0.0.
+    """Return a number of a run as it was before it was stored, because the database has no NaN and no −0.0.
 
     Raises:
         StoreError: the class is unknown.
@@ -113,14 +119,14 @@ def restored_number(number: float | None, number_class: str) -> float:
 
 
 def has_row_number(column: str, numbers: Iterable[int]) -> str:
-    """Return the SQL for a column holding one of some row numbers.
+    """Return the SQL condition that a column holds one of the given row numbers.
 
-    The numbers are part of the text, because binding thousands of parameters takes long.
+    The numbers are part of the text, because binding thousands of parameters takes a long time.
     """
     return f"{column} IN ({','.join(str(int(number)) for number in numbers)})"
 
 
 def driver_rows(connection: Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """Give the rows of a query as the driver returns them: the row objects of SQLAlchemy take longer than the reading itself."""
+    """Return the rows of a query as the driver returns them. SQLAlchemy's row objects would take longer than the reading."""
     cursor: Any = connection.exec_driver_sql(query).cursor
     return iter(cursor)

@@ -1,4 +1,4 @@
-"""Runs as tables: the query for the runs of a question, and the columns of its answer."""
+"""Tables of runs: the query for the runs of a question, and the columns of the table."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ TableColumns = Mapping[str, ColumnSQL | ParameterName]
 
 
 def read_runs(database: Database, question: Question) -> Frame:
-    """Return the runs of a question as one table, a row each.
+    """Return the runs of a question as one table, with one row for each run.
 
     Raises:
         QueryError: the question has an unknown name.
@@ -42,7 +42,7 @@ def read_runs(database: Database, question: Question) -> Frame:
 
 
 def read_run_frames(database: Database, question: Question, portion: int) -> Iterator[Frame]:
-    """Give the runs of a question as tables with the same columns, at least one table.
+    """Yield the runs of a question as tables with the same columns; at least one table.
 
     Args:
         database: the database.
@@ -96,9 +96,9 @@ def run_query(connection: Connection, question: Question) -> Select[Any]:
 
 
 def _kinds_in_query(connection: Connection, query: Select[Any], columns: TableColumns | None) -> dict[ParameterName, ColumnKind]:
-    """Return the kinds of the parameters of all runs of a query, whatever its limit, so that all portions have the same kinds.
+    """Return the kinds of the parameters of all runs of a query, so that all portions have the same kinds.
 
-    If columns are given, only the kinds of settings whose parameters are among them are read.
+    The limit of the query is ignored. If columns are given, only settings whose parameters are among the columns are read.
     """
     setting_ids = [run.c[f"{kind}_id"] for kind in _setting_kinds(columns)]
     if not setting_ids:
@@ -149,7 +149,7 @@ def _setting_ids(values: Mapping[str, Sequence[Any]], columns: TableColumns | No
 
 
 def _expressions(columns: TableColumns) -> Iterator[ColumnElement[Any]]:
-    """Give the SQL of some columns, labelled for `_frame`."""
+    """Yield the SQL of some columns, with the labels that `_frame` expects."""
     for heading, column in columns.items():
         if isinstance(column, ColumnSQL):
             yield column.expression.label(f"column {heading}")
@@ -167,11 +167,11 @@ def _frame(
     values: Mapping[str, Sequence[Any]],
     settings: Mapping[int, StoredSetting],
 ) -> Frame:
-    """Return some runs as a table.
+    """Return the rows of a query as a table.
 
     Args:
-        columns: its columns.
-        kinds: the kinds of the parameters among them.
+        columns: the columns of the table.
+        kinds: the kinds of the parameters among the columns.
         values: the result of the query, by label.
         settings: the settings of the runs, by row number.
 
@@ -181,24 +181,24 @@ def _frame(
     stored = [(heading, each) for heading, each in columns.items() if isinstance(each, ColumnSQL)]
     check_columns([(column.expression, values[f"column {heading}"]) for heading, column in stored])
     cells = {number: scalars(setting.parameters) for number, setting in settings.items()}
-    made: list[Column] = []
+    built: list[Column] = []
     for heading, column in columns.items():
         if isinstance(column, ParameterName):
             # In a damaged database, the setting of a run may be missing.
             found = [cells.get(number, {}).get(column.name) for number in values[f"{column.kind}_id"]]
             kind = kinds.get(column, "number")
-            made.append(Column(heading, kind, [None if value is None else _converted(value, kind) for value in found]))
+            built.append(Column(heading, kind, [None if value is None else _converted(value, kind) for value in found]))
         elif column.number_class is None:
-            made.append(Column(heading, column.kind, list(values[f"column {heading}"])))
+            built.append(Column(heading, column.kind, list(values[f"column {heading}"])))
         else:
             pairs = zip(values[f"column {heading}"], values[f"class of {heading}"], strict=True)
             numbers = [None if number_class is None else restored_number(number, number_class) for number, number_class in pairs]
-            made.append(Column(heading, column.kind, numbers))
-    return Frame(made)
+            built.append(Column(heading, column.kind, numbers))
+    return Frame(built)
 
 
 def _converted(value: Any, kind: ColumnKind) -> Any:
-    """Return a value as a column of a kind holds it, in which other values may be of another type."""
+    """Convert a value to the kind of its column, which depends on the types of all values in the column."""
     if kind == "number":
         return float(value)
     if kind == "text" and not isinstance(value, str):

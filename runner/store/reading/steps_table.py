@@ -16,7 +16,7 @@ SERIES = ("value", "gradient_norm", "x", "gradient")
 
 
 def chosen_series(series: str | Sequence[str] | None) -> tuple[str, ...]:
-    """Return the names of the chosen series, each once; all if None.
+    """Return the names of the chosen series without repetitions; all series if None.
 
     Raises:
         QueryError: a name is unknown.
@@ -31,7 +31,7 @@ def chosen_series(series: str | Sequence[str] | None) -> tuple[str, ...]:
 
 
 class StepTable:
-    """The columns of a table of iterates, which is wide enough for every run in it.
+    """The columns of a table of iterates, with enough columns for the run with the most coordinates.
 
     Args:
         runs: the runs of the table.
@@ -52,10 +52,10 @@ class StepTable:
         return 2 + len(self._numbers) + sum(self._points.values())
 
     def require_at_most(self, numbers: int) -> None:
-        """Refuse to become one table in memory if it has more numbers than a limit.
+        """Check that the whole table has at most a number of cells.
 
         Raises:
-            QueryError: it has more.
+            QueryError: it has more cells.
         """
         if self._rows * self.width > numbers:
             raise QueryError(
@@ -75,14 +75,14 @@ class StepTable:
             points: list[Array | None] = [getattr(series, name) for _, series in trajectories]
             for place in range(width):
                 # A coordinate is missing in runs of a smaller dimension and in runs that do not record it.
-                has = [each is not None and place < each.shape[1] for each in points]
+                present = [each is not None and place < each.shape[1] for each in points]
                 values = _joined(
                     [
-                        each[:, place] if each is not None and there else np.zeros(length)
-                        for each, there, length in zip(points, has, lengths, strict=True)
+                        each[:, place] if each is not None and is_present else np.zeros(length)
+                        for each, is_present, length in zip(points, present, lengths, strict=True)
                     ]
                 )
-                missing = None if all(has) else ~np.repeat(has, lengths)
+                missing = None if all(present) else ~np.repeat(present, lengths)
                 columns.append(Column(f"{name}{place}", "number", values, missing))
         return Frame(columns)
 

@@ -1,4 +1,4 @@
-"""Trajectories as arrays, checked and joined, read with bounded memory."""
+"""Trajectories as arrays: chunks are read with bounded memory, checked, and joined."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ RunT = TypeVar("RunT", RunOutline, RunRecord, StoredRun)
 
 
 def read_series(database: Database, runs: Sequence[RunT]) -> Iterator[tuple[RunT, Series]]:
-    """Give trajectories, in the order of the runs, with bounded memory.
+    """Yield each run with its trajectory, in the order of the runs, with bounded memory.
 
     Raises:
         StoreError: a chunk is damaged or missing, a run was deleted since it was looked up, or the database cannot be read.
@@ -49,12 +49,12 @@ def read_series(database: Database, runs: Sequence[RunT]) -> Iterator[tuple[RunT
 
 
 def deletion_error(run: AnyRun, database: str) -> StoreError:
-    """Return the error for a run that was deleted while it was used."""
-    return StoreError(f"database {database}: run {run.id} was deleted after it had been found; do the same again with those left")
+    """Return the error for a run that was deleted after it had been looked up."""
+    return StoreError(f"database {database}: run {run.id} was deleted while it was being used; try again without it")
 
 
 def trajectories_of(connection: Connection, runs: Sequence[RunT], database: str) -> Iterator[tuple[RunT, Series]]:
-    """Give trajectories, in the order of the runs, with bounded memory.
+    """Yield each run with its trajectory, in the order of the runs, with bounded memory.
 
     Args:
         connection: a connection to the database.
@@ -78,11 +78,12 @@ def trajectories_of(connection: Connection, runs: Sequence[RunT], database: str)
 
 
 def portions(runs: Sequence[RunT], width: int = 0) -> Iterator[Sequence[RunT]]:
-    """Cut runs into portions whose trajectories together take little memory.
+    """Split runs into portions whose trajectories have at most `BYTES_AT_ONCE` bytes together.
 
     Args:
         runs: the runs.
-        width: the smallest number of numbers to count for an iterate, for tables that are as wide as their widest run needs.
+        width: the number of columns of the table for which the runs are read. A run counts with the numbers of its own iterates
+            if these are more.
     """
     first = size = 0
     for place, run in enumerate(runs):
@@ -96,6 +97,7 @@ def portions(runs: Sequence[RunT], width: int = 0) -> Iterator[Sequence[RunT]]:
 
 
 def _series(run: AnyRun, chunks: Iterable[Any], database: str) -> Series:
+    """Check the chunks of a run, and return its trajectory."""
     pieces = []
     step = 0
     for _, first_step, count, checksum, data in chunks:
@@ -112,7 +114,7 @@ def _series(run: AnyRun, chunks: Iterable[Any], database: str) -> Series:
 
 
 def assembled(pieces: Sequence[NDArray[Any]], run: AnyRun) -> Series:
-    """Return the trajectory whose chunks are some pieces, each of shape `(series, iterates)`.
+    """Join the pieces of a trajectory, each of shape `(series, iterates)`.
 
     The series are f, ‖∇f‖, the coordinates of x if they are recorded, and the components of ∇f if they are recorded.
     """

@@ -104,7 +104,7 @@ def answer_sql(database: Database, text: str, limit: int, seconds: float) -> Ans
         except (TimeoutError, _TimeIsUp) as error:
             raise _timeout_error(seconds) from error
     if not names:
-        raise QueryError(f"SQL: {shortened(text)!r} asks for no rows: {ALLOWED}")
+        raise QueryError(f"SQL: {shortened(text)!r} returns no rows: {ALLOWED}")
     return Answer(_frame(names, rows[:limit]), len(rows) > limit)
 
 
@@ -222,7 +222,7 @@ def _time_limit(end: float, seconds: float) -> str:
 
 
 def _timeout_error(seconds: float) -> QueryError:
-    return QueryError(f"SQL: takes longer than {seconds:g} s; ask for less, or allow more time")
+    return QueryError(f"SQL: takes longer than {seconds:g} s; query less data, or allow more time")
 
 
 def _fetched(rows: Iterable[Any], limit: int) -> list[Any]:
@@ -237,7 +237,7 @@ def _fetched(rows: Iterable[Any], limit: int) -> list[Any]:
         fetched.append(row)
         size += sum(len(value) for value in row if isinstance(value, str | bytes))
         if size > LARGEST_ANSWER:
-            raise QueryError(f"SQL: answers more than {LARGEST_ANSWER // 2**20} MiB; ask for less, or use `runner export`")
+            raise QueryError(f"SQL: returns more than {LARGEST_ANSWER // 2**20} MiB; query less data, or use `runner export`")
     return fetched
 
 
