@@ -31,7 +31,7 @@ def delete(
     """Delete runs or experiments permanently. RUN is the number of a run or the beginning of its identity.
 
     The trajectory of a run is deleted with it, and so are the runs that it superseded. An experiment stays, without runs, if its
-    runs are deleted by number or filter; --experiment deletes it, but not other experiments of its name. After the answer no,
+    runs are deleted by number or filter; `--experiment` deletes it, but not other experiments of its name. After the answer no,
     nothing is deleted and the exit code is 0. The file keeps its size until `runner db vacuum`.
 
     \b

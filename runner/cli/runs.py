@@ -24,7 +24,7 @@ LAST = tuple(column.name for column in RUN_COLUMNS if column.is_result and colum
 @click.command()
 @db_option
 @where_option
-@click.option("--sort", metavar="NAMES", help="Sort by columns, e.g. final_value,-steps; - sorts in descending order.")
+@click.option("--sort", metavar="NAMES", help="Sort by columns, e.g. final_value,-steps; a minus sorts in descending order.")
 @click.option("--columns", metavar="NAMES", help="Show these columns and parameters, e.g. id,learning_rate,outcome.")
 @click.option(
     "--limit",

@@ -31,7 +31,7 @@ def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None,
     """Show every step of one or several runs: a row for each iterate, from the start (step 0) to the last.
 
     RUN is the number of a run or the beginning of its identity; `runner runs` lists both. Instead of runs, a filter can be given
-    with --where.
+    with `--where`.
 
     \b
     Examples:
