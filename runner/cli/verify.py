@@ -43,8 +43,8 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
     The checks cover the file, the identity of each run, the checksum of each part of a trajectory, and the sequence of the steps.
     The results of each run must agree with its trajectory. Each problem is reported with its run, and the exit code is then 4.
 
-    With `--replay`, runs are chosen at random and computed again. They must have the same bits if code, packages and processor are
-    the same; otherwise the differences are reported.
+    With `--replay`, runs are chosen at random and computed again. They must have the same bits if code, packages and processor
+    are the same; otherwise the differences are reported.
 
     \b
     Examples:

@@ -87,8 +87,8 @@ def inspect(
 ) -> None:
     """Show the calculus of an objective: its derivatives, its curvature and Newton's direction at a point.
 
-    Other inspections of an objective are the error of finite differences (`--spacings`), the Taylor series (`--taylor`), and a search
-    for counterexamples to convexity (`--region`).
+    Other inspections of an objective are the error of finite differences (`--spacings`), the Taylor series (`--taylor`), and a
+    search for counterexamples to convexity (`--region`).
 
     RUN is the number of a stored run or the beginning of its identity. It is inspected along its trajectory: curvature, and the
     decrease that models of first and second order predict.
