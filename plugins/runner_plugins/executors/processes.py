@@ -58,7 +58,7 @@ class Processes(Executor):
     """Computes batches in worker processes, `jobs` at a time.
 
     A batch that hangs is stopped. If a process dies, only its batch is lost, and a new process replaces it. Each worker uses one
-    thread for linear algebra, unless OMP_NUM_THREADS or a similar variable says otherwise.
+    thread for linear algebra, unless OMP_NUM_THREADS or a similar variable sets another number.
     """
 
     jobs: int | None = parameter(
@@ -252,7 +252,7 @@ def _one_thread_each() -> Iterator[None]:
 
 
 def _received(pipe: Connection, announced: bytes) -> tuple[bytes, list[memoryview]]:
-    """Receive a pickle and its buffers, which `_send` has announced."""
+    """Receive a pickle and its buffers, after the message in which `_send` has announced their sizes."""
     head, *sizes = pickle.loads(announced)
     memory = _room(sum(sizes))
     ends = list(itertools.accumulate(sizes))

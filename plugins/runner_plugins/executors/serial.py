@@ -14,15 +14,15 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Serial(Executor):
-    """Computes one batch after another in this process, which cannot stop a batch from outside.
+    """Computes one batch after another in this process. A batch cannot be stopped from outside.
 
-    A run that takes too long ends at its next iterate; a run that never gets there is not stopped.
+    A run that takes too long ends at its next iterate. A run that never reaches its next iterate is not stopped.
     """
 
     def map(
         self, function: Callable[[Item], Result], items: Iterable[Item], limit: Callable[[Item], float | None]
     ) -> Iterator[Result | Lost[Item]]:
-        """Yield `function(item)` for each item in order, computed when it is asked for; `limit` is not used."""
+        """Yield `function(item)` for each item in order, computed on request; `limit` is not used."""
         return map(function, items)
 
 

@@ -1,4 +1,4 @@
-"""Basins of attraction: the minimum that each start leads to, and how often the global minimum is found."""
+"""Basins of attraction: the minimum that each start leads to, and the number of starts that lead to the global minimum."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Ends:
     Attributes:
         setting: the best setting of the optimizer.
         runs: its runs.
-        objective: the objective; None if it cannot be made again.
+        objective: the objective; None if it cannot be created again.
         starts: the starts of the runs, `(runs, dimension)`.
         minima: the places where the runs ended.
         stationary: True for the places that are not minima, because f curves downwards there, `(minima,)`.
@@ -120,7 +120,7 @@ class Ends:
 
 @dataclass(frozen=True)
 class Basins(Figure):
-    """Every start in the colour of the minimum that it leads to, and how often that is the global one."""
+    """Every start in the colour of the minimum that it leads to, and the number of starts that lead to the global minimum."""
 
     title: ClassVar[str] = "Basins of attraction"
 

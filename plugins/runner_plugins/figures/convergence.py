@@ -158,7 +158,7 @@ def _band(results: Results, setting: SettingSummary) -> Band:
     return quantile_band(
         (_measured(run, series) for run, series in results.series(runs)),
         lost=[run.outcome in LOST_OUTCOMES for run in runs],
-        # Without this, a line with no step in which it could leave the panel would not be seen to leave it.
+        # A lost run counts for one step more than it took, so that its line can leave the panel in that step.
         last_step=max(run.steps + (run.outcome in LOST_OUTCOMES) for run in runs),
     )
 

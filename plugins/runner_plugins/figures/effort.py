@@ -135,7 +135,7 @@ def _course(results: Results, name: str, setting: SettingSummary) -> Course:
             paths += [] if limit is None else [(before_noise(series.x, limit), limit)]
             ends.append(series.x[-1])
     lost = [run.outcome in LOST_OUTCOMES for run in runs]
-    # Without this, a line with no step in which it could leave the panel would not be seen to leave it.
+    # A lost run counts for one step more than it took, so that its line can leave the panel in that step.
     last_step = max(run.steps + gone for run, gone in zip(runs, lost, strict=True))
     band = quantile_band(curves, lost=lost, last_step=last_step)
     downwards = int(curving_downwards(objective, np.array(ends)).sum()) if ends else 0

@@ -68,12 +68,12 @@ class Path:
 
 @dataclass(frozen=True)
 class Landscape(Figure):
-    """Paths over the curve of an objective of one coordinate, or over the contours of one of two."""
+    """Paths over the curve of an objective of one coordinate, or over the contours of an objective of two."""
 
     title: ClassVar[str] = "Paths over the landscape"
 
     def draw(self, results: Results) -> Drawing | None:
-        """Draw a panel for each objective of one or two coordinates; None if no such objective can be made again."""
+        """Draw a panel for each objective of one or two coordinates; None if no such objective can be created again."""
         groups: dict[str, list[StoredRun]] = {}
         for run in results.runs:
             if run.dimension <= 2 and run.records_x and run.steps > 0:
@@ -89,7 +89,7 @@ class Landscape(Figure):
             try:
                 _draw_panel(panel, objective, paths)
             except Exception as error:
-                # The exception is the plugin's, and the other panels are useful without this one.
+                # The plugin raised the exception, and the other panels are useful without this panel.
                 panel.clear()
                 panel.set_title(title)
                 panel.text(0.5, 0.5, wrapped(f"{type(error).__name__}: {error}", 40), transform=panel.transAxes, ha="center")

@@ -81,7 +81,7 @@ class LearningRate(Figure):
 
 
 def _looks(sweeps: Sequence[ParameterSweep]) -> dict[tuple[str, str], tuple[str, str]]:
-    """Return colour and line style by method and combination: a colour for each method, or for each line of the only one."""
+    """Return colour and line style by method and combination: a colour for each method, or for each line of a single method."""
     methods = list(dict.fromkeys(line.method for sweep in sweeps for line in sweep.lines))
     looks = {}
     for line in (line for sweep in sweeps for line in sweep.lines):

@@ -103,14 +103,14 @@ def _fractions(count: int) -> Array:
 
 
 def _problem(function: Function, x: Array) -> str | None:
-    """Return what is wrong with the complex step of a function at x along one direction, or None if it is right."""
-    # The diagonal would not do: along it, the slopes of |x₁| + |x₂| may cancel.
+    """Return the fault of the complex step of a function at x along one direction, in words; None if the step is correct."""
+    # The diagonal is unsuitable, because the slopes of |x₁| + |x₂| may cancel along it.
     direction = 1.0 + _fractions(x.shape[-1])
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             stepped = function(cast(Array, x + 1j * STEP * direction))
-            # Differences count only if those of all spacings agree; otherwise they are too inexact.
+            # Differences are used only if those of all spacings agree; otherwise they are too inexact.
             slopes = np.stack([_slope_along(function, x, direction, spacing * SPACING) for spacing in (1.0, 1.7, 4.3)])
             doubt = np.ptp(slopes, axis=0) + SPACING * (np.abs(slopes[0]) + SPACING * np.abs(stepped))
             lost = np.abs(np.imag(stepped) / STEP - slopes[0]) > 100.0 * doubt

@@ -17,7 +17,8 @@ from runner import Array, LayerGradient, Objective, hookimpl, norm, parameter
 class L2(Objective):
     """f(x) + (λ/2) ‖x‖², for another objective f.
 
-    It offers what f offers, except the known minimum, which the penalty moves: the gradient ∇f + λ x and the Hessian ∇²f + λ I.
+    It has the optional members of f, such as the gradient ∇f + λ x and the Hessian ∇²f + λ I. The penalty moves the minimum,
+    which is therefore not known.
     If f is a sum of squares, its residuals are followed by √(λ/2) x. Every coordinate is penalised, biases included.
 
     Source: Goodfellow, Bengio and Courville, Deep Learning (2016), section 7.1.1; Hoerl and Kennard, Ridge regression,
@@ -28,12 +29,12 @@ class L2(Objective):
     penalty: float = parameter(0.01, at_least=0, doc="strength of the penalty, λ")
 
     def __new__(cls, objective: Objective, penalty: float | Array = 0.01) -> L2:
-        """Make a penalised objective that offers what the objective offers."""
+        """Create a penalised objective with the optional members of the objective."""
         offered = frozenset(name for name in OPTIONAL if hasattr(type(objective), name))
         return object.__new__(_offering(offered))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return how to make it again in another process, where its class is created when it is first needed."""
+        """Return the call that creates it again in another process, where its class is created when it is first needed."""
         return L2, (self.objective, self.penalty)
 
     @property
@@ -84,7 +85,7 @@ def _draw_starts(self: Any, generator: np.random.Generator, count: int) -> Array
 
 
 def _backpropagation(self: Any, x: Array) -> tuple[LayerGradient, ...]:
-    """Return how each layer changes the gradient; the penalty is added to the gradient with respect to the weights."""
+    """Return the norms of the gradient at each layer; the penalty is added to the gradient with respect to the weights."""
     gradient = self.gradient(x)
     return tuple(
         dataclasses.replace(layer, gradient_norm=norm(gradient[:, layer.weights])) for layer in self.objective.backpropagation(x)
@@ -137,7 +138,7 @@ OPTIONAL: Mapping[str, Any] = {
 
 @functools.cache
 def _offering(offered: frozenset[str]) -> type[L2]:
-    """Return the class with these optional members alone: a member that is not offered must not exist."""
+    """Return a class with only these optional members, because the class must lack a member that is not offered."""
     members = {"__doc__": L2.__doc__, "__module__": L2.__module__, **{name: OPTIONAL[name] for name in sorted(offered)}}
     return dataclass(frozen=True)(type("L2", (L2,), members))
 

@@ -186,7 +186,7 @@ class LogisticRegression(Objective):
                 break
             if last:
                 return np.asarray(basis @ (z - step))
-            # Near the minimiser, each change of the margins is the square of the one before. Without one they change by 1.
+            # Near the minimiser, each change of the margins is the square of the change before. Without a minimum, it is 1.
             last = bool(np.abs(self._design @ (basis @ step)).max() <= 1e-6)
             here = height(z)
             for _ in range(HALVINGS):

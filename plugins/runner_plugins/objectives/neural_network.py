@@ -42,8 +42,8 @@ class NeuralNetwork(Objective):
     x holds W₁ row by row, b₁, W₂, b₂ and so on. The loss is `mse`, ‖ŷ − y‖², or `cross_entropy`, log Σₖ exp(ŷₖ) − ŷ_class, which
     is computed from the differences to the largest ŷₖ and so cannot overflow.
 
-    The gradient is the chain rule, read from the last layer to the first. With δ_L = ∂f/∂z_L, which is (2/m)(ŷ − y) or
-    (1/m)(softmax(ŷ) − y):
+    The gradient follows from the chain rule, applied from the last layer to the first. With δ_L = ∂f/∂z_L, which is
+    (2/m)(ŷ − y) or (1/m)(softmax(ŷ) − y):
 
         ∂f/∂Wₗ = Σ δₗ aₗ₋₁ᵀ,   ∂f/∂bₗ = Σ δₗ,   δₗ₋₁ = σ'(zₗ₋₁) ⊙ Wₗᵀ δₗ.
 
@@ -55,7 +55,7 @@ class NeuralNetwork(Objective):
 
         ∂f/∂γ = Σ g x̂,   ∂f/∂β = Σ g,   ∂f/∂u = γ/√(var u + 10⁻⁵) (g − mean g − x̂ mean(g x̂)).
 
-    Features are scaled to mean 0 and variance 1, and so is y if it is a number; a model that always answers the mean then has
+    Features are scaled to mean 0 and variance 1, and so is y if it is a number; a model that always predicts the mean then has
     f = 1. `initialisation` and `gain` are used to draw starts for `[start] initialisation`; f does not depend on them.
 
     Source: Rumelhart, Hinton and Williams, Learning representations by back-propagating errors, Nature 323 (1986) 533-536,
@@ -141,7 +141,7 @@ class NeuralNetwork(Objective):
         return self.value_and_gradient(x)[1]
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
-        """Return f and ∇f, which share the way forward."""
+        """Return f and ∇f, which share the forward pass."""
         value, gradient = np.empty(len(x), x.dtype), np.empty_like(x)
         for rows, tape in self._chunks(x):
             value[rows], slope = self._loss(self.layers.outputs(x[rows], tape))
@@ -150,7 +150,7 @@ class NeuralNetwork(Objective):
         return value, gradient
 
     def backpropagation(self, x: Array) -> tuple[LayerGradient, ...]:
-        """Return how each layer changes the gradient, from the first layer to the last."""
+        """Return the norms of the gradient at each layer, from the first layer to the last."""
         tape = Tape(self.layers, self.examples.features, len(x), x.dtype)
         _, slope = self._loss(self.layers.outputs(x, tape))
         return layer_gradients(self.layers, x, tape, slope)

@@ -103,7 +103,7 @@ class Rosenbrock(LeastSquares):
 
     @cached_property
     def _places(self) -> NDArray[np.intp]:
-        """For each entry of the Hessian, its place in a list of d diagonal entries, d − 1 entries next to them, and a zero."""
+        """The place of each entry of the Hessian in a list of d diagonal entries, d − 1 entries next to them, and a zero."""
         d = self.dimension
         places = np.full((d, d), 2 * d - 1)
         i = np.arange(d)

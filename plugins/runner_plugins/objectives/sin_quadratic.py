@@ -21,9 +21,9 @@ class SinQuadratic(Objective):
     if |a|ω² < 2. In particular sin(x) + x² (a = ω = 1), often called non-convex, is strongly convex: f″(x) = 2 − sin(x) ≥ 1.
     Beyond |a|ω² = 2 there are inflection points, and for large |a|ω² many local minima.
 
-    The global minimiser x* has a sin(ωx*) ≤ 0 and |ωx*| ≤ π/2: any x with |ωx| > π/2 has a larger f than the one of ±π/(2ω) at
-    which a sin(ωx) = −|a|. Between 0 and that point, f″ ≥ 2 and f′ changes sign, so x* is the only stationary point there, for
-    any a and ω.
+    The global minimiser x* has a sin(ωx*) ≤ 0 and |ωx*| ≤ π/2. Let p be the point, π/(2ω) or its negative, at which
+    a sin(ωp) = −|a|: for any x with |ωx| > π/2, f(x) is larger than f(p). Between 0 and p, f″ ≥ 2 and f′ changes sign, so x* is
+    the only stationary point there, for any a and ω.
 
     Source: for convexity by f″, Boyd and Vandenberghe, Convex Optimization (2004), section 3.1.4; the rest is proved here.
     """

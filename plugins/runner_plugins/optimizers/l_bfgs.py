@@ -65,7 +65,7 @@ class LBFGS(Optimizer):
         return History(x, np.zeros_like(x), none, none, np.zeros((runs, self.history)))
 
     def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:
-        """Return x − α H ∇f(x), and the pairs that make H."""
+        """Return x − α H ∇f(x), and the pairs from which H follows."""
         history = remembered(memory, point.x, point.gradient, self.curvature)
         direction = -times_inverse(history, history.gradient)
         return wolfe(point, direction, self.learning_rate, self.c1, self.c2, self.max_trials), history
