@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sqlite3
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,6 +26,7 @@ from runner_plugins.objectives.styblinski_tang import StyblinskiTang
 from runner_plugins.optimizers.gradient_descent import GradientDescent
 from runner_plugins.optimizers.momentum import Momentum
 from runner_plugins.optimizers.newton import Newton
+from tests.support.databases import opened
 
 CRAWLING, MONOTONE, OSCILLATING, DIVERGING = "crawling", "monotone", "oscillating", "diverging"
 FRACTIONS = (
@@ -325,7 +325,7 @@ stop = { max_steps = 200, gradient_norm = 1e-8 }
         assert done.code == 0, done.err
         query = """SELECT p.number, r.behaviour FROM runs r JOIN parameters p ON p.run_id = r.id AND p.name = 'learning_rate'
                    WHERE r.steps > 0 ORDER BY p.number"""
-        with sqlite3.connect(path.parent / "results" / "runner.db") as connection:
+        with opened(path.parent / "results" / "runner.db") as connection:
             rows = connection.execute(query).fetchall()
             resting = connection.execute("SELECT behaviour FROM runs WHERE steps = 0").fetchall()
         assert rows == [(1e-4, CRAWLING), (0.3, MONOTONE), (0.7, OSCILLATING), (1.1, DIVERGING)]

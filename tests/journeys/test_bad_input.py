@@ -6,9 +6,8 @@ Most cases call the command line's `main` in this process, which is the same doo
 
 from __future__ import annotations
 
-import sqlite3
-
 from tests.support.command_line import Done
+from tests.support.databases import opened
 from tests.support.folders import folder_contents
 from tests.support.plugin_texts import PLUGIN, VALUE
 from tests.support.refused_experiments import experiment
@@ -57,9 +56,8 @@ class TestAsAProcess:
 
     def test_a_database_of_another_program(self, tmp_path, write, runner_cli):
         write(experiment())
-        with sqlite3.connect(tmp_path / "notes.db") as connection:
+        with opened(tmp_path / "notes.db") as connection:
             connection.execute("CREATE TABLE notes (text)")
-        connection.close()
         before = folder_contents(tmp_path)
         done = runner_cli("run", "small.toml", "--db", "notes.db")
         message = "error: database notes.db: belongs to another program (its tables: notes); name another file\n"

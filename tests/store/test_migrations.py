@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shlex
 import shutil
-import sqlite3
 import time
 from collections.abc import Iterator
 from contextlib import closing
@@ -200,7 +199,8 @@ def test_an_upgrade_makes_a_backup_and_overwrites_none(old, version, runner_cli)
     assert done.out == f"old.db: upgraded from schema {version} to {SCHEMA_VERSION}; backup: {copy}\n"
     assert first.read_bytes() == b"precious"
     assert stored_bits(old.with_name(copy)) == stored_bits(old)
-    assert sqlite3.connect(old.with_name(copy)).execute("SELECT * FROM runner_schema").fetchall() == [(version,)]
+    with opened(old.with_name(copy)) as connection:
+        assert connection.execute("SELECT * FROM runner_schema").fetchall() == [(version,)]
     again = runner_cli("db", "upgrade", "--db", "old.db")
     assert (again.code, again.out) == (0, f"old.db: already has schema {SCHEMA_VERSION}\n")
     assert before != old.read_bytes()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 
 from runner.contracts.figure import Figure
@@ -28,9 +29,11 @@ class Silent:
 
 def compute(path: Path) -> StoredResults:
     """Run an experiment into a database beside its file, and return what is stored."""
-    catalogue, store, choices = Registry(), Store(str(path.with_suffix(".db"))), Choices()
-    plan = make_plan(read(path, catalogue, choices), store, choices)
-    execute(plan, store, catalogue, choices, Silent())
+    catalogue, choices = Registry(), Choices()
+    with closing(Store(str(path.with_suffix(".db")))) as store:
+        plan = make_plan(read(path, catalogue, choices), store, choices)
+        execute(plan, store, catalogue, choices, Silent())
+    # The results open the file again for each question.
     return read_results(store.database, plan.experiment.name, catalogue=catalogue)
 
 
