@@ -283,7 +283,7 @@ class AllowedValues:
         noun: the description of such a value in messages.
         nullable: whether a value may be missing.
         bounds: the smallest and the largest value; None if there is no limit.
-        words: the only texts that are allowed; empty if any text is allowed.
+        texts: the only texts that are allowed; empty if any text is allowed.
         lengths: the smallest and the largest number of characters of a text; None if there is no limit.
     """
 
@@ -292,13 +292,13 @@ class AllowedValues:
     noun: str
     nullable: bool
     bounds: tuple[int | float, int | float] | None = None
-    words: Sequence[str] = ()
+    texts: Sequence[str] = ()
     lengths: tuple[int, int] | None = None
 
     def __str__(self) -> str:
         description = self.noun
-        if self.words:
-            description = f"one of {', '.join(self.words)}"
+        if self.texts:
+            description = f"one of {', '.join(self.texts)}"
         elif self.bounds is not None:
             description += " from {} to {}".format(*(each if self.type is int else f"{each:.15g}" for each in self.bounds))
         elif self.lengths is not None:
@@ -313,7 +313,7 @@ class AllowedValues:
         if self.bounds is not None and present:
             low, high = self.bounds
             return all(low <= value <= high for value in present)
-        return not self.words or set(present) <= set(self.words)
+        return not self.texts or set(present) <= set(self.texts)
 
 
 @functools.cache
@@ -335,10 +335,10 @@ def allowed_values(column: Column[Any]) -> AllowedValues:
         return AllowedValues(float, "real", "a number", nullable, bounds)
     if isinstance(kind, LargeBinary):
         return AllowedValues(bytes, "blob", "numbers of 8 bytes each", nullable)
-    words = tuple(map(str, column.info.get("allowed", ())))
+    texts = tuple(map(str, column.info.get("allowed", ())))
     longest = kind.length if isinstance(kind, String) else None
     lengths = None if longest is None else (longest if column.name in HASHES else 0, longest)
-    return AllowedValues(str, "text", "a text in UTF-8", nullable, words=words, lengths=lengths)
+    return AllowedValues(str, "text", "a text in UTF-8", nullable, texts=texts, lengths=lengths)
 
 
 def check_columns(columns: Iterable[tuple[ColumnElement[Any], Sequence[Any]]]) -> None:

@@ -14,7 +14,7 @@ from runner.store.error_messages import explain
 from runner.store.sqlite_files import create_in_place, open_to_read
 
 PAGES_AT_ONCE = 256
-"""The number of pages that SQLite copies between two looks at its locks."""
+"""The number of pages that SQLite copies before it releases its lock for a moment."""
 
 
 def back_up(database: Database, path: Path | None = None) -> Path:
@@ -22,15 +22,15 @@ def back_up(database: Database, path: Path | None = None) -> Path:
 
     Args:
         database: the database to copy.
-        path: the copy's path. If it is None, the copy is placed beside the file; its name has the schema and the date, and a
-            number if that name is taken.
+        path: the copy's path. If it is None, the copy is placed next to the file. Its name then has the schema and the date, and
+            a number if that name is taken.
 
     Returns:
         The copy's path.
 
     Raises:
-        StoreError: the database is on a server; a file of the copy's name exists; or the file cannot be copied. Nothing is left
-            of the copy then.
+        StoreError: the database is on a server; a file of the copy's name exists; or the file cannot be copied. No part of the
+            copy is left.
     """
     source = database.path
     if source is None:

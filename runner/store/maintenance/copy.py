@@ -33,7 +33,7 @@ def copy(source: Database, target: Database) -> dict[str, int]:
         The number of copied rows of each table.
 
     Raises:
-        StoreError: the target is not empty; one of the databases cannot be read or written, and nothing is left of the copy; or
+        StoreError: the target is not empty; one of the databases cannot be read or written, and no part of the copy is left; or
             the copy is damaged, because the source is.
     """
     if target.path is not None and not target.exists():
@@ -93,7 +93,7 @@ def _copy_tables(source: Database, target: Connection, name: str) -> dict[str, i
 
 @contextmanager
 def _target_errors(name: str) -> Iterator[None]:
-    """Attribute a database error to the target, although the source is being read around it."""
+    """Report a database error in the body as an error of the target, because the enclosing code reads the source."""
     try:
         yield
     except DBAPIError as error:

@@ -21,9 +21,9 @@ class DeletionRequest:
 
     Attributes:
         runs: row numbers of runs.
-        experiments: experiments, each by its row number, or by its name, which means the one of this name that was run last. An
-            experiment goes with the runs that belong to no other experiment.
-        superseded: whether all superseded runs go too.
+        experiments: experiments, each by its row number or its name; if several have the name, the one that was run last. An
+            experiment is deleted with the runs that belong to no other experiment.
+        superseded: whether all superseded runs are deleted too.
     """
 
     runs: tuple[int, ...]
@@ -37,8 +37,8 @@ class Deletion:
 
     Attributes:
         request: the runs and experiments that the user named.
-        runs: the row numbers of the runs to delete, with the superseded ones, in ascending order.
-        superseded: the number of superseded runs among them.
+        runs: the row numbers of the runs to delete, including superseded runs, in ascending order.
+        superseded: the number of superseded runs among these runs.
         experiments: the experiments to delete.
         kept: the number of runs of these experiments that are kept, because they belong to other experiments too.
         bytes: the size of the runs' trajectories, in bytes.
@@ -57,13 +57,13 @@ class Deletion:
 def plan_deletion(
     database: Database, runs: Sequence[int], experiments: Sequence[int | str] = (), superseded: bool = False
 ) -> Deletion:
-    """Plan a deletion. Every run goes together with the runs that it has superseded.
+    """Plan a deletion. Every run is deleted together with the runs that it has superseded.
 
     Args:
         database: the database.
         runs: row numbers of runs.
-        experiments: experiments, each by its row number, or by its name, which means the one of this name that was run last.
-        superseded: whether all superseded runs go too.
+        experiments: experiments, each by its row number or its name; if several have the name, the one that was run last.
+        superseded: whether all superseded runs are deleted too.
 
     Raises:
         QueryError: an experiment does not exist.

@@ -23,7 +23,7 @@ class Facts:
         schema: the version of its layout.
         outdated: the warning that its schema is older than the current one; None otherwise.
         bytes: its size on disk, with the write-ahead log.
-        free_bytes: the least number of bytes that `vacuum` would release; None on a server.
+        free_bytes: the number of bytes that `vacuum` would release at least; None on a server.
         experiments: the number of experiments.
         runs: the number of current runs.
         superseded: the number of superseded runs.

@@ -16,10 +16,10 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def upgrade(database: Database) -> Path | None:
     """Bring a database to the current schema in one transaction.
 
-    A file is first copied into another one beside it, whose name has the old schema and the date. A server has its own backups.
+    A file is first copied to a file next to it, whose name has the old schema and the date. A server has its own backups.
 
     Returns:
-        The path of the copy; None on a server, or if the database has the current schema already.
+        The path of the copy; None on a server, or if the database already has the current schema.
 
     Raises:
         StoreError: the database cannot be read, copied or written; it is unchanged then.
@@ -31,7 +31,7 @@ def upgrade(database: Database) -> Path | None:
     from alembic import command, config
 
     with database.migrating() as connection:
-        # The copy is made within the transaction, which keeps other writers out, so that no row is in only one of the two.
+        # The copy is made within the transaction, which keeps other writers out. So the copy has the same rows as the database.
         copy = None if database.path is None else back_up(database)
         for name in views(connection.dialect.name):
             connection.execute(text(f"DROP VIEW IF EXISTS {name}"))

@@ -1,4 +1,4 @@
-"""What Alembic runs: the migrations, on the connection and in the transaction of whoever calls it."""
+"""The script that Alembic runs: it applies the migrations on the connection, and within the transaction, of the caller."""
 
 from __future__ import annotations
 

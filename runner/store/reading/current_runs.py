@@ -26,7 +26,7 @@ class StoredState:
     fingerprints: tuple[str, str, str]
 
 
-def current(connection: Connection, identities: Sequence[str]) -> dict[str, StoredState]:
+def find_current_runs(connection: Connection, identities: Sequence[str]) -> dict[str, StoredState]:
     """Return the states of the current runs with some identities, by identity."""
     run = schema.run
     objective, gradient, optimizer = (schema.setting.alias() for _ in range(3))
@@ -45,7 +45,7 @@ def current(connection: Connection, identities: Sequence[str]) -> dict[str, Stor
         .where(run.c.superseded_by.is_(None))
     )
     found: dict[str, StoredState] = {}
-    # To bind thousands of identities would be the longest part of the work on a new database.
+    # On a new database, binding thousands of identities would take most of the time.
     if connection.execute(select(run.c.id).limit(1)).first() is None:
         return found
     for first in range(0, len(identities), KEYS_AT_ONCE):

@@ -152,11 +152,11 @@ def _scalar(value: Value) -> Scalar:
     if isinstance(value, tuple):
         return json.dumps(value)
     if isinstance(value, int) and value not in INTEGERS:
-        return nearest(value)
+        return nearest_float(value)
     return value
 
 
-def nearest(number: float) -> float:
+def nearest_float(number: float) -> float:
     """Return the float nearest to a number, which may be a whole number of any size."""
     try:
         return float(number)

@@ -18,7 +18,7 @@ IDENTITIES_WITH_SEVERAL_RUNS = """
 MISSING_RUNS = """
     SELECT m.experiment_id, m.run_id FROM experiment_run m LEFT JOIN run r ON r.id = m.run_id
     WHERE r.id IS NULL ORDER BY m.experiment_id, m.run_id"""
-# Everything that makes a run current or removes a run from an experiment leaves each current run in at least one experiment.
+# Every command that writes leaves each current run in at least one experiment.
 RUNS_WITHOUT_EXPERIMENT = """
     SELECT r.id FROM run r WHERE r.superseded_by IS NULL
     AND NOT EXISTS (SELECT 1 FROM experiment_run m WHERE m.run_id = r.id) ORDER BY r.id"""

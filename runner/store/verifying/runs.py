@@ -70,7 +70,7 @@ def check_runs(database: Database, runs: VerifiedPart, trajectories: VerifiedPar
                         for problem in problems:
                             part.problems.append(f"run {row.id}: {problem}")
                     except (TypeError, ValueError, OverflowError, MemoryError) as error:
-                        # A damaged row may hold anything, even what cannot be compared.
+                        # A damaged row may hold any value, even one that cannot be compared.
                         part.problems.append(f"run {row.id}: holds invalid content: {error}")
             after = int(rows[-1].id)
     with database.reading() as connection:
@@ -79,7 +79,7 @@ def check_runs(database: Database, runs: VerifiedPart, trajectories: VerifiedPar
 
 
 def _with_chunks(rows: Iterable[Row[Any]], chunks: Iterable[Row[Any]]) -> Iterator[tuple[Row[Any], Iterable[Row[Any]]]]:
-    """Yield each run with its chunks. Both come in the order of run numbers; a run may lack chunks, and chunks may lack a run."""
+    """Yield each run with its chunks. Both are sorted by run number; a run may have no chunks, and chunks may have no run."""
     groups = itertools.groupby(chunks, key=lambda chunk: chunk.run_id)
     run_id, group = next(groups, (None, iter(())))
     for row in rows:

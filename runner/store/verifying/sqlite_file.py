@@ -1,4 +1,4 @@
-"""The checks that SQLite itself makes of a file. A server has no equal of them."""
+"""The checks of a file by SQLite itself. PostgreSQL has no such checks."""
 
 from __future__ import annotations
 

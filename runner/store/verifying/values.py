@@ -59,15 +59,15 @@ def _not_allowed(name: str, allowed: AllowedValues, is_sqlite: bool) -> str:
         conditions.append(f"typeof({name}) NOT IN ({types})")
     if is_sqlite and allowed.type is bool:
         conditions.append(f"{name} NOT IN (0, 1)")
-    if is_sqlite and allowed.type is str and not allowed.words:
+    if is_sqlite and allowed.type is str and not allowed.texts:
         conditions.append(f"NOT is_utf8(CAST({name} AS BLOB))")
     if allowed.type is bytes:
         conditions.append(f"length({name}) % 8 <> 0 OR length({name}) = 0")
     if allowed.bounds is not None:
         conditions.append(f"{name} NOT BETWEEN {allowed.bounds[0]!r} AND {allowed.bounds[1]!r}")
-    if allowed.words:
-        words = ", ".join(f"'{word}'" for word in allowed.words)
-        conditions.append(f"{name} NOT IN ({words})")
+    if allowed.texts:
+        texts = ", ".join(f"'{each}'" for each in allowed.texts)
+        conditions.append(f"{name} NOT IN ({texts})")
     if allowed.lengths is not None:
         conditions.append(f"length({name}) NOT BETWEEN {allowed.lengths[0]} AND {allowed.lengths[1]}")
     return " OR ".join(conditions) or "1 = 0"

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, delete, select
 from runner.errors import StoreError
 from runner.store import schema
 from runner.store.connection import Database
-from runner.store.reading.current_runs import StoredState, current
+from runner.store.reading.current_runs import StoredState, find_current_runs
 from runner.store.reading.parameter_values import KEYS_AT_ONCE
 from runner.store.writing.shared_rows import insert_rows
 from runner.store.writing.workers import SIGN_OF_LIFE_SECONDS, Worker, process_name
@@ -26,7 +26,7 @@ SHORT_PATIENCE = 5.0
 
 @dataclass(frozen=True)
 class ClaimResult:
-    """The answer to a request to claim runs. Each run is in one of the three, by its identity.
+    """The answer to a request to claim runs. The identity of each run is in exactly one of the three attributes.
 
     Attributes:
         claimed: the runs that this process has claimed and is to compute.
@@ -53,7 +53,7 @@ class Claims:
     def register(self, connection: Connection) -> int:
         """Return the number of this sweep's row, which is written if it is missing; give signs of life from now on.
 
-        The row is missing at first, and after another process took this one for dead. All claims are lost then.
+        The row is missing at the first call, and after another process treated this process as dead. All claims are then lost.
         """
         self._row_id, is_new = self._worker.register(connection)
         if is_new:
@@ -64,7 +64,7 @@ class Claims:
         return self._row_id
 
     def claim(self, connection: Connection, identities: Sequence[str], expected: Mapping[str, StoredState]) -> ClaimResult:
-        """Claim those of some runs that no other process holds or has stored.
+        """Claim the given runs, except those that another process holds or has stored.
 
         Args:
             connection: a connection within a transaction that keeps all other writers out.
@@ -81,7 +81,7 @@ class Claims:
                 some = identities[first : first + KEYS_AT_ONCE]
                 rows = connection.execute(query.where(claim.c.identity.in_(some), claim.c.worker_id != worker_id))
                 held.update({identity: process_name(host, process) for identity, host, process in rows})
-        found = current(connection, identities)
+        found = find_current_runs(connection, identities)
         stored = {identity: state for identity, state in found.items() if state != expected.get(identity)}
         claimed = tuple(identity for identity in identities if identity not in held and identity not in stored)
         rows_to_insert = [{"identity": identity, "worker_id": worker_id} for identity in claimed]
@@ -90,10 +90,10 @@ class Claims:
         return ClaimResult(claimed, stored, {identity: name for identity, name in held.items() if identity not in stored})
 
     def holds(self, connection: Connection, identities: Sequence[str]) -> bool:
-        """Return whether this sweep has held these runs without a break since it claimed them, so that only it can store them."""
+        """Return whether this sweep has held these runs ever since it claimed them, so that no other process has stored them."""
         if not self._held.issuperset(identities):
             return False
-        self.register(connection)  # If another process took this one for dead, this clears all claims.
+        self.register(connection)  # This call clears all claims if another process has treated this process as dead.
         return self._held.issuperset(identities)
 
     def release(self, connection: Connection, identities: Sequence[str]) -> None:

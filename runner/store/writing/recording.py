@@ -16,7 +16,7 @@ from runner.experiment.model import Experiment, Landmark, Rules, Run
 from runner.registry.setting import Setting
 from runner.store import schema
 from runner.store.connection import Database
-from runner.store.reading.current_runs import StoredState, current
+from runner.store.reading.current_runs import StoredState, find_current_runs
 from runner.store.writing.claims import ClaimResult, Claims
 from runner.store.writing.run_rows import RowNumbers, chunk_row, run_row
 from runner.store.writing.shared_rows import (
@@ -49,7 +49,7 @@ class Store:
         if not self.database.exists():
             return {}
         with self.database.reading() as connection:
-            return current(connection, identities)
+            return find_current_runs(connection, identities)
 
     def begin(
         self,
@@ -85,7 +85,7 @@ class Store:
             )
             store_landmarks(connection, {numbers.settings[setting]: mark for setting, mark in landmarks.items()})
             # Runs are read again under the write lock, because another process may have changed them since `find`.
-            stored = current(connection, [run.identity for run in runs])
+            stored = find_current_runs(connection, [run.identity for run in runs])
             member = schema.experiment_run
             connection.execute(delete(member).where(member.c.experiment_id == numbers.experiment))
             _add_members(connection, numbers, [(run, stored[run.identity].id) for run in runs if run.identity in stored])
@@ -150,7 +150,7 @@ class Recording:
             identities = [run.identity for run in runs]
             # Runs to be replaced are read again: one may have been deleted, and another run may have its number now.
             is_new = self._claims.holds(connection, identities) and replaced.keys().isdisjoint(identities)
-            stored = {} if is_new else current(connection, identities)
+            stored = {} if is_new else find_current_runs(connection, identities)
             pairs = [
                 (run, trajectory)
                 for run, trajectory in zip(runs, trajectories, strict=True)
@@ -188,8 +188,8 @@ class Recording:
 def _supersede(connection: Connection, superseded: Sequence[tuple[StoredState, Run, int]], experiment: int) -> None:
     """Mark old runs as superseded, and let the new runs take their places in experiments.
 
-    If the same code computed both, the new run takes the place in every experiment. If not, it does so only in this one, because
-    the plugins of another experiment may be others of the same name.
+    If the same code computed both, the new run takes the place in every experiment. If not, it takes the place only in this
+    experiment, because another experiment may use other plugins with the same names.
 
     Args:
         connection: a connection within a transaction.

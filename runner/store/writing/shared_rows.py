@@ -17,7 +17,7 @@ from runner.engine.environment import Environment
 from runner.experiment.model import Landmark, Rules, Start
 from runner.registry.setting import Setting
 from runner.store import schema
-from runner.store.reading.parameter_values import KEYS_AT_ONCE, nearest
+from runner.store.reading.parameter_values import KEYS_AT_ONCE, nearest_float
 
 
 @dataclass(frozen=True)
@@ -87,7 +87,7 @@ def store_settings(connection: Connection, settings: Sequence[SettingRow]) -> li
 
 
 def store_landmarks(connection: Connection, landmarks: Mapping[int, Landmark]) -> None:
-    """Write the known minima of objectives, unless the stored ones say as much.
+    """Write the known minima of objectives, unless equally complete ones are stored.
 
     Args:
         connection: a connection within a transaction.
@@ -149,7 +149,7 @@ def parameter_columns(value: ParameterValue) -> dict[str, float | str | None]:
     if isinstance(value, bool):
         return {"number": None, "text": "true" if value else "false"}
     if isinstance(value, int | float):
-        number = nearest(value) + 0.0
+        number = nearest_float(value) + 0.0
         return {"number": None if math.isnan(number) else number, "text": None}
     if isinstance(value, tuple):
         return {"number": None, "text": json.dumps(value)}

@@ -1,4 +1,4 @@
-"""The processes that are computing runs now, and the recognition of those that have died."""
+"""The processes that are computing runs now, and the recognition of processes that have died."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Worker:
     Attributes:
         token: a random name of the sweep.
         host: the machine's name.
-        boot: identifies the start of the machine's system, and the namespace of its process numbers.
+        boot: a text that identifies the start of the machine, and the namespace of its process numbers.
         process: the process's number.
         started: the seconds from the machine's start to the process's start, which do not change when a clock is set.
     """
@@ -63,8 +63,8 @@ class Worker:
         """Write this worker's row, or refresh its sign of life.
 
         Returns:
-            The row number, and whether the row is new. It is new at the first call, and after another process took this one for
-            dead and removed its row.
+            The row number, and whether the row is new. The row is new at the first call, and after another process has treated
+            this process as dead and removed its row.
         """
         table = schema.worker
         now = _now(connection)

@@ -1,4 +1,4 @@
-"""Behaviours of runs, recorded gradients, and who is computing what."""
+"""Behaviours of runs, recorded gradients, and the claims of processes that compute runs."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Add what 0001 has not; what it has stays as it is, bit for bit."""
+    """Add the new columns and tables; everything that is stored stays unchanged, bit for bit."""
     identifier = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     op.add_column("run", sa.Column("records_gradient", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("run", sa.Column("behaviour", sa.String(16), comment="how it moved; null where nobody measured it"))
-    # Rules say from now on whether gradients are recorded, and so far they were not.
+    # From this version on, rules contain whether gradients are recorded. Before it, gradients were not recorded.
     op.execute(
         "INSERT INTO parameter (setting_id, name, number, text) "
         "SELECT id, 'record_gradient', NULL, 'false' FROM setting WHERE kind = 'rules'"

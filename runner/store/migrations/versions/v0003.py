@@ -1,4 +1,4 @@
-"""The view `runs` gives −0.0 and the sign of NaN back; the tables are those of 0002, and upgrading makes all views anew."""
+"""The view `runs` restores −0.0 and shows −nan as nan. Its tables are those of 0002; each upgrade creates all views again."""
 
 from __future__ import annotations
 
