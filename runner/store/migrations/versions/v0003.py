@@ -1,4 +1,4 @@
-"""The view `runs` restores −0.0 and shows −nan as nan. Its tables are those of 0002; each upgrade creates all views again."""
+"""The view `runs` restores −0.0 and shows −nan as nan. The tables are those of 0002. Each upgrade creates all views again."""
 
 from __future__ import annotations
 
