@@ -270,7 +270,7 @@ def test_rosenbrock_with_unknown_minimum_is_run(write, call):
     assert call("run", "three.toml", "-q") == Done(0, "", "")
     checked = call("plugins", "check", "rosenbrock", "--set", "dimension=3", "--set", "a=2")
     assert (checked.code, checked.err) == (0, "")
-    assert "skipped  minimum: because it knows none for these parameters\n" in checked.out
+    assert "skipped  minimum: because it states no minimum for these parameters\n" in checked.out
 
 
 def test_error_inside_start_region_is_reported(write, call):
