@@ -9,7 +9,7 @@ import numpy as np
 
 from runner.contracts.arrays import Array, norm
 from runner.contracts.objective import LayerGradient
-from runner.numerics.activations import slope_of
+from runner.numerics.activations import derivative
 from runner.numerics.layers import Layer, Layers, Tape
 
 MAX_LANCZOS_STEPS = 100
@@ -52,7 +52,7 @@ def _jacobian_norm(layer: Layer, x: Array, tape: Tape, run: int) -> float:
     """Return the spectral norm of ∂aₗ/∂aₗ₋₁ of one run, over all samples together; x is `(1, dimension)`."""
     weights = layer.matrix(x)[0]
     place = layer.number - 1
-    slopes = slope_of(layer.activation, tape.outputs[place][run])
+    slopes = derivative(layer.activation, tape.outputs[place][run])
     if not (np.isfinite(weights).all() and np.isfinite(slopes).all()):
         return float("nan")
     if not layer.normalised:

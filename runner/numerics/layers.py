@@ -18,7 +18,7 @@ from typing import Any, Literal, cast
 import numpy as np
 
 from runner.contracts.arrays import Array
-from runner.numerics.activations import ACTIVATIONS, DERIVATIVES, Activation
+from runner.numerics.activations import Activation, activate, multiply_by_derivative
 
 Initialisation = Literal["xavier", "he", "normal"]
 """The ways to draw the weights of a network."""
@@ -166,7 +166,7 @@ class Layers:
                 here += x[:, layer.biases, None]
             else:
                 _matrix_product(np.concatenate([weights, x[:, layer.biases, None]], axis=-1), tape.inputs[place], here)
-            ACTIVATIONS[layer.activation](here)
+            activate(layer.activation, here)
         return tape.outputs[-1]
 
     def carried_back(self, x: Array, tape: Tape, slope: Array, gradient: Array) -> Iterator[tuple[Layer, Array]]:
@@ -184,7 +184,7 @@ class Layers:
         for place in reversed(range(len(self.layers))):
             layer, here = self.layers[place], tape.outputs[place]
             yield layer, slope
-            DERIVATIVES[layer.activation](slope, here)
+            multiply_by_derivative(layer.activation, slope, here)
             if layer.normalised:
                 scales = gradient[:, layer.scales] = _row_sums(slope, tape.normals[place])
                 biases = gradient[:, layer.biases] = slope.sum(axis=-1)

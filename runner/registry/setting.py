@@ -115,8 +115,7 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
         plugin.validate()
         if isinstance(plugin, Objective):
             # The grid depends on these two members. An exception that they raise is also a refusal of the values.
-            _check_dimension(plugin)
-            _check_start_region(plugin)
+            _check_objective(plugin)
     except (ValueError, PluginError):
         raise
     except Exception as error:
@@ -127,13 +126,10 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
         raise ValueError(f"{error.filename}: cannot be read: {error.strerror}") from error
 
 
-def _check_dimension(objective: Objective) -> None:
+def _check_objective(objective: Objective) -> None:
     dimension: object = objective.dimension
     if not isinstance(dimension, int | np.integer) or dimension < 1:
         raise ValueError(f"its dimension must be a whole number >= 1, not {as_toml(dimension)}")
-
-
-def _check_start_region(objective: Objective) -> None:
     region: object = objective.start_region if isinstance(objective, HasStartRegion) else (0.0, 0.0)
     if not (isinstance(region, tuple) and len(region) == 2):
         raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {as_toml(region)}")

@@ -7,13 +7,16 @@ from contextlib import closing
 
 import click
 
-from runner.cli.terminal.options import Seconds, kind_option, set_option
+from runner.cli.terminal.options import OneOf, Seconds, set_option
+from runner.contracts.kinds import KINDS
 from runner.contracts.plugin import Kind
 from runner.testing.check import FAILED, OK, SKIPPED
 from runner.testing.child_process import CheckedPlugin, CheckRequest, check_in_child_process
 
 SOME_FAILED = 3
 SECONDS = 60.0
+
+kind_option = click.option("--kind", type=OneOf(list(KINDS)), help="The kind of the plugin, if several have this name.")
 
 
 @click.command()

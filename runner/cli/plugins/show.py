@@ -12,7 +12,7 @@ from typing import Any
 
 import click
 
-from runner.cli.terminal.options import kind_option
+from runner.cli.plugins.check import kind_option
 from runner.cli.terminal.tables import NarrowLayout, labelled_lines, table_lines
 from runner.contracts.kinds import KINDS, capability_for
 from runner.contracts.optimizer import Optimizer

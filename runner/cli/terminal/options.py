@@ -9,7 +9,6 @@ from typing import Any, TypeVar
 
 import click
 
-from runner.contracts.kinds import KINDS
 from runner.tables.frame import shortened
 from runner.tables.text_formats import TEXT_FORMATS
 
@@ -102,7 +101,6 @@ plugin_option = click.option(
     metavar="FILE",
     help="Load a plugin file; may be repeated.",
 )
-kind_option = click.option("--kind", type=OneOf(list(KINDS)), help="The kind of the plugin, if several have this name.")
 set_option = click.option("--set", "values", multiple=True, metavar="PARAMETER=VALUE", help="Set a parameter; may be repeated.")
 
 
