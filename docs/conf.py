@@ -12,14 +12,7 @@ author = project_copyright = "The runner developers"
 version = release = runner.__version__
 language = "en-GB"
 
-extensions = [
-    "myst_parser",
-    "sphinx.ext.autodoc",
-    "sphinx.ext.napoleon",
-    "command_line",
-    "plugins",
-    "public_names",
-]
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "command_line", "plugins", "public_names"]
 exclude_patterns = ["_build", "_extensions"]
 
 # Pages link to each other by file name and heading, as on a code-hosting site.

@@ -31,12 +31,7 @@ from runner.tables.frame import printable
 @where_option
 @plugin_option
 def report(
-    experiment: str,
-    output: Path | None,
-    figures: tuple[str, ...],
-    db: str,
-    where: str | None,
-    plugins: tuple[Path, ...],
+    experiment: str, output: Path | None, figures: tuple[str, ...], db: str, where: str | None, plugins: tuple[Path, ...]
 ) -> None:
     """Write an experiment's report again, from the database: the page, its pictures and its tables.
 

@@ -168,12 +168,7 @@ class EvaluatedPoint(Point):
     """
 
     def __init__(
-        self,
-        evaluator: Evaluator,
-        x: Array,
-        value: Array | None = None,
-        gradient: Array | None = None,
-        where: Mask | None = None,
+        self, evaluator: Evaluator, x: Array, value: Array | None = None, gradient: Array | None = None, where: Mask | None = None
     ) -> None:
         self._evaluator = evaluator
         self._x = x

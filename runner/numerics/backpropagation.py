@@ -37,13 +37,7 @@ def layer_gradients(layers: Layers, x: Array, tape: Tape, slope: Array) -> tuple
     gradient = np.empty_like(x)
     reaching = [norm(arriving.reshape(len(x), -1)) for _, arriving in layers.carried_back(x, tape, slope, gradient)]
     return tuple(
-        LayerGradient(
-            layer.name,
-            layer.weights,
-            jacobian,
-            arrived,
-            norm(gradient[:, layer.weights]),
-        )
+        LayerGradient(layer.name, layer.weights, jacobian, arrived, norm(gradient[:, layer.weights]))
         for layer, jacobian, arrived in zip(layers.layers, jacobians, reversed(reaching), strict=True)
     )
 

@@ -139,12 +139,7 @@ def legend_below(panel: Axes, handlelength: float | None = None) -> None:
     # The distance from the axis is in inches, so that it does not depend on the panel's height.
     below = panel.transAxes + ScaledTranslation(-0.05, -0.48, panel.figure.dpi_scale_trans)
     panel.legend(
-        loc="upper left",
-        bbox_to_anchor=(0, 0),
-        bbox_transform=below,
-        fontsize=8,
-        borderaxespad=0,
-        handlelength=handlelength,
+        loc="upper left", bbox_to_anchor=(0, 0), bbox_transform=below, fontsize=8, borderaxespad=0, handlelength=handlelength
     )
 
 

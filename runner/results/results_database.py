@@ -15,15 +15,7 @@ from runner.results.comparison import Comparison, compare
 from runner.store.connection import Database
 from runner.store.reading.experiments import find_experiment, read_experiments
 from runner.store.reading.one_run import read_outlines, read_run
-from runner.store.reading.question import (
-    Key,
-    Runs,
-    checked_key,
-    checked_limit,
-    chosen_runs,
-    parse_question,
-    read_filter,
-)
+from runner.store.reading.question import Key, Runs, checked_key, checked_limit, chosen_runs, parse_question, read_filter
 from runner.store.reading.run_record import RunOutline, RunRecord
 from runner.store.reading.runs_table import read_run_frames, read_runs
 from runner.tables.frame import Frame, concatenated
@@ -295,13 +287,7 @@ class ResultsDatabase:
         return draw(self._results(experiment, where, catalogue), name, catalogue)
 
     def plot(
-        self,
-        path: str | Path,
-        name: str,
-        experiment: Key,
-        *,
-        where: str | None = None,
-        plugins: Sequence[str | Path] = (),
+        self, path: str | Path, name: str, experiment: Key, *, where: str | None = None, plugins: Sequence[str | Path] = ()
     ) -> tuple[str, ...]:
         """Draw a figure into a file; the same database gives the same bytes.
 

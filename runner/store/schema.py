@@ -81,11 +81,7 @@ setting = Table(
     Column("id", ROW_NUMBER, primary_key=True, autoincrement=False),
     Column("digest", String(64), nullable=False, unique=True, comment="SHA-256 of kind, canonical and fingerprint"),
     Column(
-        "kind",
-        String(16),
-        nullable=False,
-        comment="objective, gradient, optimizer or rules",
-        info={"allowed": SETTING_KINDS},
+        "kind", String(16), nullable=False, comment="objective, gradient, optimizer or rules", info={"allowed": SETTING_KINDS}
     ),
     Column("name", Text, nullable=False),
     Column("canonical", Text, nullable=False, comment="JSON of name and parameters, floats in hexadecimal"),

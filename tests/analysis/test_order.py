@@ -6,14 +6,7 @@ import numpy as np
 import pytest
 
 import runner
-from runner import (
-    Array,
-    before_noise,
-    curving_downwards,
-    curving_upwards,
-    order_of_convergence,
-    polished,
-)
+from runner import Array, before_noise, curving_downwards, curving_upwards, order_of_convergence, polished
 from runner_plugins.objectives.himmelblau import Himmelblau
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.objectives.styblinski_tang import StyblinskiTang

@@ -133,10 +133,7 @@ class TestOutput:
 
         stored = rows(tmp_path / STORED)
         again = runner_cli("run", "small.toml", "--no-report")
-        assert again.out.split("\n\n") == [
-            table,
-            f"{counts}\n0 runs computed, 12 already stored; database: {STORED}\n",
-        ]
+        assert again.out.split("\n\n") == [table, f"{counts}\n0 runs computed, 12 already stored; database: {STORED}\n"]
         assert again.err == "0 runs to compute, 12 already stored\n"
         assert rows(tmp_path / STORED) == stored
 
@@ -231,10 +228,7 @@ class TestRunningAgain:
         assert values() == [0.125, 0.5], "0.5 (1 − 0.5)² and four times that"
 
         write(LOCAL.replace('"""x², but nothing lies beyond the wall."""', '"""Another text."""\n\n    # a remark'), "my.py")
-        assert call("run", "small.toml", "--dry-run").out.splitlines()[1:] == [
-            f"  stored      2 in {STORED}",
-            "  to compute  0",
-        ]
+        assert call("run", "small.toml", "--dry-run").out.splitlines()[1:] == [f"  stored      2 in {STORED}", "  to compute  0"]
 
         write(LOCAL.replace("return 0.5 *", "return 0.8 *"), "my.py")
         changed = "the code of objective wall has changed: 2 stored runs will be computed again and superseded"

@@ -88,10 +88,7 @@ class TestFailures:
 
     def test_writing_to_the_iterate_is_an_error(self):
         (trajectory,) = descend(make_batch(Quadratic(), Forgetful(), [[1.0]])).trajectories
-        assert (trajectory.outcome, trajectory.error) == (
-            Outcome.FAILED,
-            "ValueError: output array is read-only",
-        )
+        assert (trajectory.outcome, trajectory.error) == (Outcome.FAILED, "ValueError: output array is read-only")
 
     def test_a_run_that_fails_at_its_start_has_no_iterates(self):
         (trajectory,) = descend(make_batch(Cliff(), GradientDescent(0.1), [[3.0]])).trajectories

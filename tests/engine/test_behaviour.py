@@ -196,8 +196,7 @@ class TestAnyScale:
     @given(
         st.lists(st.floats(1.0, 100.0), min_size=1, max_size=4).flatmap(
             lambda curvatures: st.tuples(
-                st.just(tuple(curvatures)),
-                st.lists(st.floats(0.1, 10.0), min_size=len(curvatures), max_size=len(curvatures)),
+                st.just(tuple(curvatures)), st.lists(st.floats(0.1, 10.0), min_size=len(curvatures), max_size=len(curvatures))
             )
         ),
         st.lists(st.sampled_from(FRACTIONS), min_size=1, max_size=8),

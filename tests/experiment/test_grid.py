@@ -175,11 +175,7 @@ class TestExpanding:
                 "because gradient backend slope computes no Jacobian of residuals; use finite_difference",
                 2,
             ),
-            (
-                "bowl × finite_difference × residual",
-                "because objective bowl is not a sum of squares: it has no residuals",
-                2,
-            ),
+            ("bowl × finite_difference × residual", "because objective bowl is not a sum of squares: it has no residuals", 2),
         ]
         possible = [("slope", "gradient_descent")] * 4 + [("finite_difference", "gradient_descent")] * 4
         assert Counter((run.gradient.name, run.optimizer.name) for run in grid.runs) == Counter(

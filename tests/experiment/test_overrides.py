@@ -32,10 +32,7 @@ class TestRefusedOverrides:
                 "optimizer.gradient_descent=3",
                 "--set optimizer.gradient_descent=3: must have the form optimizer.NAME.parameter=value",
             ),
-            (
-                "optimizer.0.learning_rate.values=3",
-                f"optimizer[0].learning_rate: {SWEEP} values",
-            ),
+            ("optimizer.0.learning_rate.values=3", f"optimizer[0].learning_rate: {SWEEP} values"),
             (
                 "optimizer.newton.floor=1",
                 "--set optimizer.newton.floor=1: the experiment has no optimizer 'newton'; it has: gradient_descent",

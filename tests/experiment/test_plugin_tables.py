@@ -22,16 +22,12 @@ class TestPluginsOfTheFile:
                 optimizer='name = "gradient_decent"',
             ),
             case(
-                "execution.executor: there is no executor 'serail'; did you mean serial?",
-                end='[execution]\nexecutor = "serail"',
+                "execution.executor: there is no executor 'serail'; did you mean serial?", end='[execution]\nexecutor = "serail"'
             ),
             case("objective[0].name: is missing", objective="dimension = 2"),
             case("objective[0].name: must be the name of a plugin, not 3", objective="name = 3"),
             case("execution.executor: must be the name of a plugin, not 3", end="[execution]\nexecutor = 3"),
-            case(
-                "gradient[0].zz: analytic has no such parameter; none are allowed",
-                gradient='name = "analytic"\nzz = 1',
-            ),
+            case("gradient[0].zz: analytic has no such parameter; none are allowed", gradient='name = "analytic"\nzz = 1'),
             case(
                 "optimizer[0].zz: gradient_descent has no such parameter; allowed: learning_rate",
                 optimizer='name = "gradient_descent"\nzz = 1',
@@ -83,8 +79,7 @@ class TestPluginsOfTheFile:
             rated("{ linspace = [1, 'a'], num = 3 }", "linspace must be a list of two finite numbers, not [1, 'a']"),
             rated("{ linspace = [1, inf], num = 3 }", "linspace must be a list of two finite numbers, not [1, inf]"),
             rated(
-                f"{{ linspace = [1, {HUGE}], num = 3 }}",
-                f"linspace must be a list of two finite numbers, not [1, {HUGE[:53]}...",
+                f"{{ linspace = [1, {HUGE}], num = 3 }}", f"linspace must be a list of two finite numbers, not [1, {HUGE[:53]}..."
             ),
             rated("{ linspace = [1, 2], num = 0 }", "num must be a whole number from 1 to 1,000,000, not 0"),
             rated("{ linspace = [1, 2], num = 2.0 }", "num must be a whole number from 1 to 1,000,000, not 2.0"),

@@ -32,10 +32,7 @@ def unheard(folder: Path, *arguments: str, errors_too: bool = False) -> tuple[in
     return done.returncode, (done.stderr or b"").decode()
 
 
-@pytest.mark.parametrize(
-    "arguments",
-    [("--help",), ("db", "info", "--help"), ("runs", "--format", "csv"), ("verify",)],
-)
+@pytest.mark.parametrize("arguments", [("--help",), ("db", "info", "--help"), ("runs", "--format", "csv"), ("verify",)])
 def test_closed_output_ends_the_command_quietly(stored, arguments):
     wanted = arguments if "--help" in arguments else (*arguments, "--db", "r.db")
     assert unheard(stored.parent, *wanted) == (141, "")

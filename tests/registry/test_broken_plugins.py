@@ -228,11 +228,7 @@ class TestBrokenPlugins:
                 "array of shape (1, 1)",
             ),
             (STEP, "point.x[:] = 0.0; return point.x, memory", "ValueError: assignment destination is read-only"),
-            (
-                "    def step(",
-                "    def init(self, x): raise RuntimeError('no memory')\n    def step(",
-                "RuntimeError: no memory",
-            ),
+            ("    def step(", "    def init(self, x): raise RuntimeError('no memory')\n    def step(", "RuntimeError: no memory"),
         ],
     )
     def test_plugin_that_cannot_take_a_step(self, write, refused, old: str, new: str, problem: str):

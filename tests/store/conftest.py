@@ -8,10 +8,7 @@ from pathlib import Path
 import pytest
 
 import runner
-from tests.support.databases import (
-    opened,
-    stored_in,
-)
+from tests.support.databases import opened, stored_in
 from tests.support.filters import TWO_OPTIMIZERS
 
 

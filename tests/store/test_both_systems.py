@@ -21,12 +21,7 @@ from runner.store.maintenance import copy as copying
 from runner.store.maintenance.copy import copy
 from runner.store.reading.stored_results import read_results
 from tests.support.database_rows import change, counts, problems, rows, run_into
-from tests.support.databases import (
-    SPECIAL,
-    psycopg_connection,
-    store_series,
-    write_bowl_experiment,
-)
+from tests.support.databases import SPECIAL, psycopg_connection, store_series, write_bowl_experiment
 from tests.support.experiment_texts import SMALL
 
 PAYLOADS = [0x7FF0000000000001, 0x7FF8000000000000, 0x7FFFFFFFFFFFFFFF, 0xFFF8DEADBEEF0001, 0xFFF0000000000001]

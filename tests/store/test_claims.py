@@ -13,10 +13,7 @@ from runner.pipeline.plan import Choices, make_plan, read
 from runner.registry.registry import Registry
 from runner.store.writing.recording import Store
 from tests.support.database_rows import problems, rows, run_into
-from tests.support.databases import (
-    ENVIRONMENT,
-    Watcher,
-)
+from tests.support.databases import ENVIRONMENT, Watcher
 from tests.support.experiment_texts import SMALL
 
 

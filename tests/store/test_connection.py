@@ -7,11 +7,7 @@ import pytest
 from runner.errors import StoreError
 from runner.store.connection import Database
 from runner.store.writing.recording import Store
-from tests.support.databases import (
-    SUPPORTED,
-    opened,
-    run_into,
-)
+from tests.support.databases import SUPPORTED, opened, run_into
 
 
 class TestForeignFiles:
@@ -62,10 +58,7 @@ class TestForeignFiles:
     @pytest.mark.parametrize(
         ("name", "message"),
         [
-            (
-                "nonsense://x",
-                f"database nonsense://x: nonsense is not supported; {SUPPORTED}",
-            ),
+            ("nonsense://x", f"database nonsense://x: nonsense is not supported; {SUPPORTED}"),
             ("://", f"database ://: is neither a path nor a database URL; {SUPPORTED}"),
             ("sqlite://", "database sqlite://: results are kept in a file; give its path"),
         ],

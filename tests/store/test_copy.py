@@ -10,9 +10,7 @@ from runner.errors import StoreError
 from runner.store.connection import Database
 from runner.store.maintenance.copy import copy
 from tests.support.database_rows import change, counts, problems, rows, run_into
-from tests.support.databases import (
-    write_bowl_experiment,
-)
+from tests.support.databases import write_bowl_experiment
 
 
 class TestCopying:

@@ -8,11 +8,7 @@ from runner.registry.registry import Registry
 from runner.store.connection import Database
 from runner.store.reading.stored_results import read_results
 from runner.store.writing.recording import Store
-from tests.support.databases import (
-    Watcher,
-    run_into,
-    write_bowl_experiment,
-)
+from tests.support.databases import Watcher, run_into, write_bowl_experiment
 
 
 def test_changed_code_leaves_other_experiments_alone(tmp_path, write):

@@ -14,11 +14,7 @@ from runner.pipeline.plan import Choices, make_plan, read
 from runner.registry.registry import Registry
 from runner.store.writing.recording import Store
 from tests.support.database_rows import counts, problems, rows, run_into
-from tests.support.databases import (
-    ENVIRONMENT,
-    trajectory_of,
-    write_bowl_experiment,
-)
+from tests.support.databases import ENVIRONMENT, trajectory_of, write_bowl_experiment
 
 ONE_WAY = 'name them in one way, such as the filter experiment = "lr_sweep" and outcome = "failed"'
 

@@ -15,15 +15,7 @@ from runner.registry.registry import Registry
 from runner.store.connection import Database
 from runner.store.reading.stored_results import read_results
 from runner.store.writing.recording import Store
-from tests.support.databases import (
-    ENVIRONMENT,
-    Watcher,
-    opened,
-    run_into,
-    stored_bits,
-    trajectory_of,
-    write_bowl_experiment,
-)
+from tests.support.databases import ENVIRONMENT, Watcher, opened, run_into, stored_bits, trajectory_of, write_bowl_experiment
 from tests.support.experiment_texts import SMALL
 
 

@@ -9,11 +9,7 @@ import pytest
 
 from runner.store.connection import Database
 from runner.store.reading.stored_results import read_results
-from tests.support.databases import (
-    opened,
-    run_into,
-    store_series,
-)
+from tests.support.databases import opened, run_into, store_series
 
 
 @pytest.mark.parametrize("final", [math.nan, math.inf, -math.inf, 0.25, -3.0])

@@ -19,13 +19,7 @@ from runner.registry.registry import Registry
 from runner.store.connection import Database
 from runner.store.reading.stored_results import read_results
 from runner.store.writing.recording import Store
-from tests.support.databases import (
-    ENVIRONMENT,
-    SPECIAL,
-    opened,
-    run_into,
-    store_series,
-)
+from tests.support.databases import ENVIRONMENT, SPECIAL, opened, run_into, store_series
 from tests.support.experiment_texts import SMALL
 
 

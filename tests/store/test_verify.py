@@ -210,9 +210,7 @@ DAMAGE = {
         "run 12: belongs to no experiment",
     ],
     "DELETE FROM experiment_run WHERE run_id > 10": ["run 11: belongs to no experiment", "run 12: belongs to no experiment"],
-    "UPDATE experiment SET digest = 'x'": [
-        "table experiment, id 1: digest is 'x', and must be a text in UTF-8 of 64 characters",
-    ],
+    "UPDATE experiment SET digest = 'x'": ["table experiment, id 1: digest is 'x', and must be a text in UTF-8 of 64 characters"],
     "CREATE TRIGGER away AFTER UPDATE ON run BEGIN DELETE FROM chunk WHERE run_id = new.id; END": [
         "trigger away is not one of runner's, and may change table run when it is written"
     ],

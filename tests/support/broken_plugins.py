@@ -8,11 +8,7 @@ from typing import Any
 
 import pytest
 
-from runner import (
-    Array,
-    Objective,
-    parameter,
-)
+from runner import Array, Objective, parameter
 
 
 def broken(check: Callable[..., None], *plugins: Any, **options: Any) -> str:

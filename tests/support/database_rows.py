@@ -15,9 +15,7 @@ from runner.store.connection import Database
 from runner.store.schema import metadata
 from runner.store.verifying.verify import verify
 from runner.store.writing.recording import Store
-from tests.support.databases import (
-    Watcher,
-)
+from tests.support.databases import Watcher
 
 TABLES = [table.name for table in metadata.sorted_tables if table.name not in ("worker", "claim", "runner_schema")]
 

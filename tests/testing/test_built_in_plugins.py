@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from runner import (
-    GradientBackend,
-    Objective,
-    Optimizer,
-)
+from runner import GradientBackend, Objective, Optimizer
 from runner.testing import check_executor, check_gradient_backend, check_objective, check_optimizer
 from runner_plugins.executors.serial import Serial
 from runner_plugins.gradients.analytic import Analytic

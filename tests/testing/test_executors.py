@@ -6,9 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from runner import (
-    Executor,
-)
+from runner import Executor
 from runner.testing import check_executor
 from tests.support.broken_plugins import broken
 

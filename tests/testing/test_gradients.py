@@ -8,11 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runner import (
-    GradientBackend,
-    Objective,
-    Quantity,
-)
+from runner import GradientBackend, Objective, Quantity
 from runner.testing import check_gradient_backend
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.objectives.linear_regression import LinearRegression
@@ -42,10 +38,7 @@ def refuses(self: Any, objective: Objective, quantity: Quantity) -> str | None:
             {"gradient": lambda self, objective, x: objective.gradient(x)[:, :1]},
             "Bad.gradient must return shape (5, 2) for x of shape (5, 2), not (5, 1)",
         ),
-        (
-            {"gradient": lambda self, objective, x: objective.gradient(x) * (1 + len(x))},
-            NOT_BATCH_SAFE.format("Bad.gradient"),
-        ),
+        ({"gradient": lambda self, objective, x: objective.gradient(x) * (1 + len(x))}, NOT_BATCH_SAFE.format("Bad.gradient")),
         (
             {"value_and_gradient": lambda self, objective, x: (objective.value(x) + 1, objective.gradient(x))},
             "Bad.value_and_gradient and Quadratic.value return different values",

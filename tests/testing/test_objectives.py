@@ -10,12 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runner import (
-    Array,
-    LayerGradient,
-    Minimum,
-    Objective,
-)
+from runner import Array, LayerGradient, Minimum, Objective
 from runner.testing import check_objective
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.optimizers.gradient_descent import GradientDescent
@@ -78,10 +73,7 @@ NOT_SWEPT = (
         ({"value": lambda self, x: np.ravel(self.scale) * (x * x).sum(axis=-1) * 1.0}, None),
         ({"value": lambda self, x: np.max(self.scale) * (x * x).sum(axis=-1)}, NOT_SWEPT.format("Bad.value")),
         ({"gradient": lambda self, x: np.max(self.scale) * 2.0 * x}, NOT_SWEPT.format("Bad.gradient")),
-        (
-            {"hessian": lambda self, x: np.tile([[2.0, 1.0], [0.0, 2.0]], (len(x), 1, 1))},
-            "Bad.hessian is not symmetric",
-        ),
+        ({"hessian": lambda self, x: np.tile([[2.0, 1.0], [0.0, 2.0]], (len(x), 1, 1))}, "Bad.hessian is not symmetric"),
         ({"minimum": Minimum(np.zeros((1, 2)), 0.0)}, "Bad.minimum.x must have shape (2,), not (1, 2)"),
         ({"minimum": Minimum(np.zeros(2), 1.0)}, "Bad.minimum.value is 1.0, but f at minimum.x is 0.0"),
         (

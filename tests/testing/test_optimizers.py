@@ -8,13 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runner import (
-    Array,
-    Memory,
-    Optimizer,
-    Point,
-    parameter,
-)
+from runner import Array, Memory, Optimizer, Point, parameter
 from runner.testing import check_optimizer
 from tests.support.broken_plugins import broken
 

@@ -237,12 +237,7 @@ def _label(curve: Curve, curves: Sequence[Curve]) -> str:
 def _caption(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, list[Curve]], log_steps: bool) -> str:
     drawn = [curve for group in curves.values() for curve in group]
     return "\n".join(
-        [
-            " ".join(_reading(drawn, curves, log_steps)),
-            *_choice(settings, curves),
-            *_findings(curves),
-            *_contradictions(settings),
-        ]
+        [" ".join(_reading(drawn, curves, log_steps)), *_choice(settings, curves), *_findings(curves), *_contradictions(settings)]
     )
 
 

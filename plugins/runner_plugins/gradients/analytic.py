@@ -6,16 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import cast
 
-from runner import (
-    Array,
-    GradientBackend,
-    HasGradient,
-    HasHessian,
-    HasResiduals,
-    Objective,
-    Quantity,
-    hookimpl,
-)
+from runner import Array, GradientBackend, HasGradient, HasHessian, HasResiduals, Objective, Quantity, hookimpl
 
 SharedWork = Callable[[Array], tuple[Array, Array]]
 

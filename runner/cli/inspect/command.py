@@ -77,13 +77,7 @@ class Picture(click.ParamType[Path]):
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")
 @brief_format_option
 def inspect(
-    target: str,
-    values: tuple[str, ...],
-    plugins: tuple[Path, ...],
-    db: str | None,
-    output: Path | None,
-    form: str,
-    **mode: Any,
+    target: str, values: tuple[str, ...], plugins: tuple[Path, ...], db: str | None, output: Path | None, form: str, **mode: Any
 ) -> None:
     """Show the calculus of an objective: its derivatives, its curvature and Newton's direction at a point.
 

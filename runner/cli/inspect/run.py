@@ -99,10 +99,7 @@ def _lines(inspection: TrajectoryInspection) -> Iterator[str]:
             yield f"Newton's direction descends at {part(descending, len(with_newton), 'iterate')} where it is defined"
         else:
             yield "Newton's direction is defined at no iterate"
-    for order, predicted in (
-        ("first", [step.first_order for step in steps]),
-        ("second", [step.second_order for step in steps]),
-    ):
+    for order, predicted in (("first", [step.first_order for step in steps]), ("second", [step.second_order for step in steps])):
         pairs = zip(predicted, (step.actual for step in steps), strict=True)
         comparable = [(guess, actual) for guess, actual in pairs if math.isfinite(guess - actual) and actual != 0]
         if comparable:

@@ -116,8 +116,7 @@ class ProgressLines(CountedProgress):
         rate = self._rate(now - self._begun)
         left = (self._total - done) / rate
         click.echo(
-            f"{done:,}/{self._total:,} runs: {outcome_counts(self._outcomes)} ({rate:,.0f} runs/s, {left:.0f} s left)",
-            err=True,
+            f"{done:,}/{self._total:,} runs: {outcome_counts(self._outcomes)} ({rate:,.0f} runs/s, {left:.0f} s left)", err=True
         )
 
 

@@ -31,14 +31,7 @@ def find_current_runs(connection: Connection, identities: Sequence[str]) -> dict
     run = schema.run
     objective, gradient, optimizer = (schema.setting.alias() for _ in range(3))
     query = (
-        select(
-            run.c.identity,
-            run.c.id,
-            run.c.outcome,
-            objective.c.fingerprint,
-            gradient.c.fingerprint,
-            optimizer.c.fingerprint,
-        )
+        select(run.c.identity, run.c.id, run.c.outcome, objective.c.fingerprint, gradient.c.fingerprint, optimizer.c.fingerprint)
         .join(objective, objective.c.id == run.c.objective_id)
         .join(gradient, gradient.c.id == run.c.gradient_id)
         .join(optimizer, optimizer.c.id == run.c.optimizer_id)

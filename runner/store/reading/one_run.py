@@ -111,9 +111,7 @@ def _minimum(connection: Connection, objective: int) -> KnownMinimum | None:
     check_row(table, row)
     curvature = (row["curvature_min"], row["curvature_max"])
     return KnownMinimum(
-        row["minimum_value"],
-        _floats(row["minimiser"]),
-        None if None in curvature else cast(tuple[float, float], curvature),
+        row["minimum_value"], _floats(row["minimiser"]), None if None in curvature else cast(tuple[float, float], curvature)
     )
 
 

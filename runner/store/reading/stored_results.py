@@ -126,10 +126,7 @@ class StoredResults(Results):
 
 
 def read_results(
-    database: Database,
-    key: int | str,
-    catalogue: Catalogue | None = None,
-    where: Filter | None = None,
+    database: Database, key: int | str, catalogue: Catalogue | None = None, where: Filter | None = None
 ) -> StoredResults:
     """Return the stored results of an experiment.
 

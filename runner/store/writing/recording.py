@@ -52,11 +52,7 @@ class Store:
             return find_current_runs(connection, identities)
 
     def begin(
-        self,
-        experiment: Experiment,
-        runs: Sequence[Run],
-        landmarks: Mapping[Setting, Landmark],
-        environment: Environment,
+        self, experiment: Experiment, runs: Sequence[Run], landmarks: Mapping[Setting, Landmark], environment: Environment
     ) -> Recording:
         """Store the experiment with its settings and starts, and make the runs that are already stored its members.
 

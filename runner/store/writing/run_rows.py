@@ -77,13 +77,7 @@ def chunk_checksum(identity: str, first_step: int, count: int, data: bytes | mem
 def chunk_row(run_id: int, identity: str, chunk: Chunk) -> dict[str, Any]:
     """Return the row of table `chunk` for a part of a trajectory."""
     checksum = chunk_checksum(identity, chunk.first_step, chunk.count, chunk.data)
-    return {
-        "run_id": run_id,
-        "first_step": chunk.first_step,
-        "count": chunk.count,
-        "checksum": checksum,
-        "data": chunk.data,
-    }
+    return {"run_id": run_id, "first_step": chunk.first_step, "count": chunk.count, "checksum": checksum, "data": chunk.data}
 
 
 def sql_number(value: float) -> float | None:

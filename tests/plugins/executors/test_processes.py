@@ -305,12 +305,7 @@ def test_wrong_jobs_in_the_file_are_reported(tmp_path, write, jobs):
 
 
 @pytest.mark.parametrize(
-    ("choices", "expected"),
-    [
-        ({}, Processes(5)),
-        ({"jobs": 2}, Processes(2)),
-        ({"executor": "processes"}, Processes(5)),
-    ],
+    ("choices", "expected"), [({}, Processes(5)), ({"jobs": 2}, Processes(2)), ({"executor": "processes"}, Processes(5))]
 )
 def test_command_line_overrides_the_file(tmp_path, write, choices, expected):
     path = write(SMALL + '[execution]\nexecutor = "processes"\njobs = 5\n')

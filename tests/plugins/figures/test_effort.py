@@ -10,11 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from runner import (
-    Outcome,
-    Series,
-    StoredRun,
-)
+from runner import Outcome, Series, StoredRun
 from runner.store.reading.stored_results import StoredResults
 from runner_plugins.figures.effort import HEADER, Effort
 from runner_plugins.objectives.sin_quadratic import SinQuadratic

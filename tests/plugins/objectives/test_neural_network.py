@@ -159,10 +159,7 @@ MIXED = "'moons', 'spirals', 'iris', 'wine', 'breast_cancer', 'digits'"
             {"loss": "cross_entropy"},
             f"loss = 'cross_entropy' needs classes, and y of 'sine' is a number; use {MIXED}, or loss = 'mse'",
         ),
-        (
-            {"hidden": (), "batch_norm": True},
-            "batch_norm = true needs a hidden layer to normalise, and hidden is empty",
-        ),
+        ({"hidden": (), "batch_norm": True}, "batch_norm = true needs a hidden layer to normalise, and hidden is empty"),
         (
             {"data_set": "iris", "samples": 20, "seed": 1},
             "samples and seed cannot be given with data_set = 'iris', which is what it is; allowed with 'sine', 'moons', 'spirals'",
