@@ -130,7 +130,7 @@ class TestReadOnlyDisk:
     def test_a_closed_file_can_be_read_and_not_written(self, tmp_path, runner_cli, write, disk):
         shutil.copy(KEPT_DATABASE, tmp_path / "disk" / "r.db")
         disk("ro")
-        assert runner_cli("verify", "--db", "disk/r.db").out.endswith("disk/r.db: whole\n")
+        assert runner_cli("verify", "--db", "disk/r.db").out.endswith("disk/r.db: intact\n")
         assert runner_cli("runs", "--db", "disk/r.db").code == 0
         write()
         for command in (["delete", "1", "--yes"], ["run", "small.toml", "--no-report", "--quiet"], ["db", "vacuum"]):
