@@ -59,9 +59,9 @@ SECONDS_BETWEEN_INTERRUPTS = 1.0
 
 
 class OutputClosed(BaseException):
-    """The reader of the output closed it.
+    """The exception that replaces a `BrokenPipeError` after the reader of the output has closed it.
 
-    click ends a `BrokenPipeError` with exit code 1, which here means that some runs failed. It does not catch this exception.
+    For a `BrokenPipeError`, click exits with code 1, which here means that some runs failed. click does not catch this exception.
     """
 
 
@@ -166,7 +166,7 @@ def _call() -> int:
 
 
 def _ignore_repeated_interrupts() -> None:
-    """Let Ctrl-C interrupt once a second, so that pressing it twice does not interrupt the cleaning up."""
+    """Let Ctrl-C interrupt at most once a second, so that pressing it twice does not interrupt the clean-up."""
     last = float("-inf")
 
     def interrupt(number: int, frame: FrameType | None) -> None:

@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 SOME_FAILED = 1
 MOST_SUMMARY_ROWS = 24
-"""Number of rows of the summary that leave the lines below it on the screen."""
+"""Largest number of rows of the summary, so that the lines below it stay on the screen."""
 HIDE_FIRST = ("behaviour", "median value", "outcomes", "runs", "median gap")
 NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 
@@ -124,7 +124,7 @@ def run(
 
 
 def _plan_lines(plan: Plan, database: str) -> list[str]:
-    """Return the plan for people: the size of the grid, and the number of runs that are stored, to compute and skipped."""
+    """Return the plan as text: the size of the grid, and the number of runs that are stored, to compute and skipped."""
     experiment = plan.experiment
     axes = (
         (len(experiment.objectives), "objective"),
@@ -154,7 +154,7 @@ def _changed_lines(plan: Plan) -> list[str]:
 def _result_lines(
     plan: Plan, finished: ExecutionResult, database: str, stored: Results, written: WrittenReport | None
 ) -> list[str]:
-    """Return the results for people: a table of the best settings, and the counts of runs."""
+    """Return the results as text: a table of the best settings, and the counts of runs."""
     lines = summary_lines(summarize(stored.runs), "--format json" if written is None else "the report")
     computed, outcomes = finished.outcomes.total(), count_outcomes(stored.runs)
     lines += ["", f"{counted(len(stored.runs), 'run')}: {', '.join(f'{count:,} {name}' for name, count in outcomes.items())}"]
@@ -176,7 +176,7 @@ def summary_lines(rows: Sequence[SummaryRow], place_of_rest: str) -> list[str]:
 
     Args:
         rows: the rows.
-        place_of_rest: where the other rows can be seen.
+        place_of_rest: the place that shows all rows, in words.
     """
     header, cells = summary_table(rows[:MOST_SUMMARY_ROWS])
     # The column of gradient backends is informative only if there are several.
@@ -194,7 +194,7 @@ def _to_json(
     stored: Results | None = None,
     written: WrittenReport | None = None,
 ) -> dict[str, object]:
-    """Return the plan for programs, and with the results of a finished sweep also these. Missing numbers are null."""
+    """Return the plan for JSON, with the results if the sweep has finished. Missing numbers are null."""
     computed = finished.outcomes if finished else {}
     summary: dict[str, object] = {
         "experiment": plan.experiment.name,

@@ -1,4 +1,4 @@
-"""`runner show`: one run, with its trajectory in short."""
+"""`runner show`: one run, with a summary of its trajectory."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ SHOWN_AT_EACH_END = 3
 BLOCKS = "▁▂▃▄▅▆▇█"
 NOT_FINITE = "×"
 LOG_SCALE_FROM = 100
-"""Positive values whose largest is more than this factor above the smallest are drawn on a logarithmic scale."""
+"""Values ≥ 0 are drawn on a logarithmic scale if the largest is more than this many times the smallest positive value."""
 
 
 @click.command()
@@ -105,7 +105,7 @@ def sparkline(values: Sequence[float], width: int) -> tuple[bool, str]:
         shown = [math.log10(each) if each > 0 and math.isfinite(each) else lowest if each == 0 else math.nan for each in shown]
         finite = [each for each in shown if math.isfinite(each)]
     low, high = (min(finite), max(finite)) if finite else (0.0, 0.0)
-    # The difference of two finite numbers may overflow, that of their halves does not.
+    # The difference of two finite numbers may overflow, but the difference of their halves does not.
     span = high / 2 - low / 2
     blocks = ""
     for each in shown:

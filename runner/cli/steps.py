@@ -53,7 +53,7 @@ def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None,
 
 
 def _first_rows(frames: Iterator[Frame], most: int | None) -> Iterator[Frame]:
-    """Yield tables with at most `most` rows in all, and read no table after these."""
+    """Yield tables with at most `most` rows in all, and read no further table."""
     left = most
     for frame in frames:
         part = frame if left is None else frame.head(left)

@@ -74,7 +74,7 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
 
 
 def _replay(database: ResultsDatabase, count: int, seed: int | None, files: tuple[Path, ...]) -> int:
-    """Compute runs again and print the verdicts; return the number of runs that differ without a reason."""
+    """Compute runs again and print the verdicts; return the number of runs that differ without a known reason."""
     # The registry searches all installed packages for plugins, which takes time that only a replay needs.
     from runner.registry.registry import Registry
 

@@ -29,7 +29,7 @@ Parameters. A plugin is a `@dataclass(frozen=True)`, and its fields are its para
 holds a number. In a batch whose runs differ in a float parameter, the field holds a column `(runs, 1)` with the number of each
 run. Therefore combine a parameter with arrays of shape `(runs, n)` before you reduce them to `(runs,)`.
 
-Capabilities. A plugin may offer more than the class of its kind requires. It does so by having a method or property, without any
-registration: an objective without a known Hessian has no `hessian` method. For each capability there is a protocol, and
-`isinstance(objective, HasHessian)` is true if and only if the objective's class has the members of that protocol.
+Capabilities. A plugin may offer more than the class of its kind requires. Its class then has further methods or properties, and
+needs no registration. For example, an objective offers its Hessian if it has a method `hessian`. For each capability there is a
+protocol, and `isinstance(objective, HasHessian)` is true if and only if the objective's class has the members of that protocol.
 """

@@ -58,7 +58,7 @@ def matvec(matrix: Array, vector: Array) -> Array:
 class ByRows:
     """A wrapper that calls a function with many rows at once only if this gives the same numbers as calls with single rows.
 
-    Three rows of the first block are compared, up to rounding.
+    To find out, it compares three rows of the first block with calls for these rows alone, up to rounding.
     """
 
     def __init__(self, function: Callable[[Array], Array]) -> None:

@@ -23,10 +23,10 @@ Shape = tuple[str, ...]
 
 
 class CapabilityMeta(ProtocolMeta):
-    """The metaclass of protocols for which `isinstance` looks the members up in the object's class.
+    """The metaclass of the protocols: with it, `isinstance` looks up the members in the object's class.
 
-    Python before 3.12 looks them up in the object instead, which computes properties. If a property raised AttributeError, for
-    example because of a misspelt name in its body, it would count as missing.
+    Python before 3.12 looks up the members in the object instead, which computes properties. If a property raised AttributeError,
+    for example because of a misspelt name in its body, it would count as missing.
     """
 
     def __instancecheck__(self, instance: Any) -> bool:

@@ -50,10 +50,10 @@ class Executor(Plugin, ABC):
             function: the function to compute. It can be pickled, and so can the items and the results.
             items: the arguments of the function, one for each call.
             limit: returns the time in seconds that an item may go without a sign of life, or None. An executor that sets
-                `sign_of_life` and can stop a computation stops it after that time. The whole time of an item is not limited.
+                `sign_of_life` and can stop a computation stops it after that time. The total time of an item is not limited.
 
         Yields:
-            Each result as soon as it is there, in any order, and `Lost` for an item that ended without a result.
+            Each result as soon as it is available, in any order, and `Lost` for an item that ended without a result.
 
         Raises:
             Exception: an exception that the function raises, unchanged.

@@ -115,7 +115,7 @@ class LayerGradient:
     Attributes:
         name: the name of the layer.
         weights: the coordinates of x that are its weights.
-        jacobian_norm: the spectral norm of the Jacobian of the layer's output with respect to its input, all samples together,
+        jacobian_norm: the spectral norm of the Jacobian of the layer's output for all samples with respect to its input,
             `(runs,)`. It is the largest factor by which the layer can stretch a gradient. Where the output of a sample depends on
             that sample alone, it is the largest norm of the samples' own Jacobians.
         reaching: ‖∂f/∂a‖ over all samples, `(runs,)`, where a is the layer's output: the product of the loss's gradient with the

@@ -55,10 +55,10 @@ class Point(ABC):
 
     @abstractmethod
     def at(self, x: Array, where: Mask | None = None) -> Point:
-        """Return the objective at another place, as a line search needs it.
+        """Return the point at other coordinates, for example for a line search.
 
         Args:
-            x: the other place, `(runs, dimension)`.
+            x: the other coordinates, `(runs, dimension)`.
             where: True for the runs whose values are needed, `(runs,)`; None for all. Only these runs are counted, and the
                 values of the other runs have no meaning.
         """

@@ -8,13 +8,14 @@ from enum import StrEnum
 class Outcome(StrEnum):
     """The way in which a run ended."""
 
-    CONVERGED = "converged"
-    MAX_STEPS = "max_steps"
-    STALLED = "stalled"
-    DIVERGED = "diverged"
-    NON_FINITE = "non_finite"
-    TIMEOUT = "timeout"
-    FAILED = "failed"
+    # The exact conditions are in `runner/engine/stopping.py`.
+    CONVERGED = "converged"  # ‖∇f‖, or the gap to the known minimum, reached its goal.
+    MAX_STEPS = "max_steps"  # The allowed number of steps was used up.
+    STALLED = "stalled"  # The last step was no longer than the rule `step_length` allows.
+    DIVERGED = "diverged"  # |f| exceeded the divergence limit, or f kept growing until the steps were used up.
+    NON_FINITE = "non_finite"  # f or ‖∇f‖ became NaN or infinite.
+    TIMEOUT = "timeout"  # The run took longer than the rule `wall_time` allows.
+    FAILED = "failed"  # The computation of the run failed; the run stores the reason.
 
 
 OUTCOMES = tuple(Outcome)
@@ -23,10 +24,11 @@ OUTCOMES = tuple(Outcome)
 class Behaviour(StrEnum):
     """The way in which f changed along a run."""
 
-    MONOTONE = "monotone"
-    OSCILLATING = "oscillating"
-    CRAWLING = "crawling"
-    DIVERGING = "diverging"
+    # The exact conditions are in `runner/engine/behaviour.py`.
+    MONOTONE = "monotone"  # None of the other three applies.
+    OSCILLATING = "oscillating"  # Many steps ended beyond the minimum of f along their direction.
+    CRAWLING = "crawling"  # Even twice the number of steps would not have reached the goal.
+    DIVERGING = "diverging"  # f grew.
 
 
 BEHAVIOURS = tuple(Behaviour)

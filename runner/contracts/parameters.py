@@ -26,7 +26,7 @@ ParameterValue = float | int | bool | str | Path | tuple[float, ...] | tuple[int
 WRAPPABLE: tuple[Kind, ...] = ("objective", "gradient", "optimizer")
 """The kinds of plugins that another plugin can wrap."""
 _PARAMETER_TYPES = (bool, int, float, str, Path, tuple, list)
-"""The types of class attributes that are taken for parameters without an annotation."""
+"""The types of class attributes without an annotation that were probably meant as parameters."""
 _SCALARS: Mapping[type, str] = {
     float: "a number",
     int: "a whole number",
@@ -56,8 +56,8 @@ def parameter(
         below: the value must be less than this.
         at_most: the value must be at most this.
         finite: False if the value may be infinite. NaN is never allowed.
-        batched: False if runs that differ in this number must not advance together. This is so if the plugin prepares a data
-            set, for example, from the number, which cannot have a row for each run. Only `float` parameters are ever batched.
+        batched: False if runs that differ in this number must not advance together. For example, a data set that the plugin
+            prepares from the number cannot have a row for each run. Only `float` parameters are ever batched.
         doc: the meaning of the parameter in a few words, with its unit.
 
     Returns:

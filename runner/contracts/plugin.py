@@ -14,7 +14,7 @@ class Plugin:
     """A frozen dataclass whose fields are its parameters."""
 
     def validate(self) -> None:
-        """Refuse parameter values that are allowed one by one but not together.
+        """Refuse a combination of parameter values that are allowed individually.
 
         The method is called once for each combination of values, with numbers in the fields, before anything runs.
 

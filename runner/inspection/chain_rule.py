@@ -20,7 +20,7 @@ class ChainLink:
         weights: the number of its weights.
         jacobian_norm: the spectral norm of the layer's own Jacobian.
         reaching: ‖∂f/∂a‖, where a is the layer's output; ∂f/∂a is the product of the Jacobians of all layers above.
-        bound: an upper bound of `reaching`: that of the last layer, times the Jacobian norms of all layers above this one.
+        bound: an upper bound of `reaching`: the last layer's `reaching` times the Jacobian norms of all layers above this one.
         gradient_norm: the norm of the gradient with respect to the layer's weights.
     """
 

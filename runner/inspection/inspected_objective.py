@@ -34,7 +34,7 @@ class BackendResult:
     Attributes:
         backend: the name of the backend.
         result: the derivatives at one point; None if the backend computes none.
-        because: the reason for None, beginning with `because`; empty if there is a result.
+        because: the reason why `result` is None, beginning with `because`; empty if there is a result.
     """
 
     backend: str
@@ -50,7 +50,7 @@ class InspectedObjective:
         name: the name of the objective.
         setting: the objective, made with its parameters.
         backends: the gradient backends by name, the most exact first.
-        unusable: the backends that could not be made, by name, with the reason, beginning with `because`.
+        unusable: for each backend that could not be made, by name, the reason, beginning with `because`.
     """
 
     name: str
@@ -84,7 +84,7 @@ class InspectedObjective:
             return float(Evaluator(self.objective, NoDerivatives(), 1).value(x[None].copy())[0])
 
     def values(self, x: Array) -> Array:
-        """Return f at many points, `(points, dimension) -> (points,)`, with the bits of one evaluation per point.
+        """Return f at many points, `(points, dimension) -> (points,)`, with the same numbers as one evaluation for each point.
 
         Raises:
             PluginError: the objective raises, or its result has another shape or type than values.
@@ -94,13 +94,13 @@ class InspectedObjective:
             return ByRows(self.objective.value)(x)
 
     def hessian_scale(self, backend: str, value: float, gradient: Array | None) -> float:
-        """Return the size of the numbers whose differences give ∇²f by a backend: |f| or ‖∇f‖.
+        """Return the size of the numbers from whose differences a backend computes ∇²f: |f| or ‖∇f‖.
 
         Args:
             backend: the name of the backend. Only `finite_difference`, for an objective without a gradient, takes second
                 differences of f.
             value: f at the point.
-            gradient: ∇f at the point, `(dimension,)`; None, for which the size is 0, if it is not known.
+            gradient: ∇f at the point, `(dimension,)`; None if it is not known, which counts as size 0.
         """
         if backend == FINITE_DIFFERENCE and not isinstance(self.objective, HasGradient):
             return abs(value)
@@ -182,7 +182,7 @@ class NoDerivatives(GradientBackend):
 
 @contextmanager
 def as_plugin_error(plugin: str) -> Iterator[None]:
-    """Turn any exception that a plugin raises in the body into a PluginError, and silence warnings of floating point.
+    """Turn any exception that a plugin raises in the body into a PluginError, and silence floating-point warnings.
 
     Args:
         plugin: the plugin in words, such as `objective rosenbrock`, for the message.
@@ -240,7 +240,7 @@ def with_every_backend(setting: Setting, registry: Registry) -> InspectedObjecti
             backends[offer.name] = cast(GradientBackend, read_plugin("gradient", {"name": offer.name}, registry).plugin)
         except RunnerError as error:
             unusable[offer.name] = f"because it cannot be made: {error}"
-    # Other backends than these three stand between the exact ones and finite differences, by name.
+    # All other backends come between the two exact ones and finite differences, sorted by name.
     order = {ANALYTIC: 0, COMPLEX_STEP: 1, FINITE_DIFFERENCE: 3}
     ordered = dict(sorted(backends.items(), key=lambda item: (order.get(item[0], 2), item[0])))
     return InspectedObjective(setting.name, setting, ordered, unusable)

@@ -25,7 +25,7 @@ class Model:
     Attributes:
         order: 1 or 2.
         sizes: |f − model| at each distance, the geometric mean of both sides.
-        slope: the slope of log |f − model| against log distance; None if the difference is rounding at every distance.
+        slope: the slope of log |f − model| against log distance; None if rounding dominates |f − model| everywhere.
         decreases: the predicted decreases of f at the printed distances.
     """
 

@@ -102,14 +102,14 @@ class PointInspection:
         objective: the name of the objective.
         place: the point.
         value: f at the point.
-        gradients: ∇f by every backend; the first result is the one that the others are compared with.
+        gradients: ∇f by every backend; the others are compared with the first result.
         steepest: the slope along the steepest descent; None if the gradient is not known, zero or not finite.
-        hessians: ∇²f by every backend, likewise.
+        hessians: ∇²f by every backend; the others are compared with the first result.
         kinks: the coordinates along which f appears to have no derivative here. There, the derivatives that backends compute
             mean little.
         curvature: the eigenvalues of the first Hessian; None if no Hessian is known, if it is not finite, or if f has a kink.
         newton: Newton's step; None if it is not defined.
-        without_newton: the reason for None, beginning with `because`; empty if there is a step.
+        without_newton: the reason why `newton` is None, beginning with `because`; empty if there is a step.
         gauss_newton: the Gauss–Newton part; None if f is not a sum of squares, or if no backend computes J.
         chain: the layers of an objective with layers; empty for others.
     """
@@ -139,7 +139,7 @@ class PointInspection:
 
 
 def first_result(results: Sequence[BackendResult]) -> Array | None:
-    """Return the derivatives of the first backend that computed some; None if none did."""
+    """Return the result of the first backend that computed the derivative; None if no backend did."""
     return next((each.result for each in results if each.result is not None), None)
 
 

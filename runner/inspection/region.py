@@ -50,8 +50,8 @@ class RegionInspection:
         curvature: the search for the smallest eigenvalue of the Hessian; None without Hessians.
         counterexample: a chord below f by more than rounding; None if no such chord was found.
         stated: the objective's own bounds of its curvature; None if it states none.
-        contradiction: the distance from the stated lower bound down to a smaller eigenvalue that was found; zero if the
-            eigenvalues found respect the bound within their error.
+        contradiction: the amount by which the smallest eigenvalue found lies below the stated lower bound; zero if it does
+            not, within its error.
     """
 
     objective: str
@@ -136,10 +136,10 @@ def _search_curvature(
 
 
 def hessians(inspected: InspectedObjective, name: str) -> Callable[[Array], Array]:
-    """Return a function that computes ∇²f at many points by one backend.
+    """Return a function that computes ∇²f at many points with one backend.
 
-    It maps `(points, dimension)` to `(points, dimension, dimension)`, with the bits of one evaluation per point, and gives NaN
-    where f is not finite. It raises PluginError if a plugin raises.
+    The function maps `(points, dimension)` to `(points, dimension, dimension)`, with the same numbers as one evaluation for each
+    point. Where f is not finite, the result is NaN. The function raises PluginError if a plugin raises.
     """
     backend = inspected.backends[name]
     by_rows = ByRows(lambda x: Evaluator(inspected.objective, backend, len(x)).hessian(x))

@@ -40,8 +40,8 @@ class Remainder:
         sizes: |f − Pₙ| at each distance, the geometric mean of both sides.
         slope: the slope of log |f − Pₙ| against log distance, fitted where the remainder is far above rounding and the distance
             is small; None if no such distances exist.
-        expected: the order of the next coefficient that is not zero, usually n + 1; None if no computed one is known not to be.
-        vanishes: True if the remainder is rounding at every distance, so that Pₙ equals f as far as can be measured.
+        expected: the order of the next coefficient that is not zero, usually n + 1; None if all that are computed may be zero.
+        vanishes: True if rounding dominates the remainder at every distance, so that Pₙ equals f within rounding.
     """
 
     order: int
@@ -60,8 +60,8 @@ class SeriesInspection:
         around: A, the point of expansion.
         order: N, the last order.
         method: the method that computed the coefficients, `CIRCLES` or `INTERVALS`.
-        because: the reason why the method is not `CIRCLES`, beginning with `because`; empty if it is.
-        coefficients: c₀ … c_N and some more.
+        because: the reason why the method is not `CIRCLES`, beginning with `because`; empty for `CIRCLES`.
+        coefficients: c₀ … c_N, and `EXTRA_COEFFICIENTS` more.
         distances: the distances from A at which remainders are measured.
         remainders: the remainders of the orders 1 … N.
     """
@@ -119,7 +119,7 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
 
 
 def _on_circles(inspected: InspectedObjective, around: float, order: int) -> tuple[Coefficients | None, str]:
-    """Return the coefficients by values at complex numbers, or None and the reason, beginning with `because`."""
+    """Return the coefficients from values at complex numbers, or None and the reason, beginning with `because`."""
     name = type(inspected.objective).__name__
     by_rows = ByRows(inspected.objective.value)
 
@@ -130,7 +130,7 @@ def _on_circles(inspected: InspectedObjective, around: float, order: int) -> tup
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             found = coefficients_on_circles(function, around, order)
-    except Exception as error:  # Any exception that a plugin raises for complex numbers is a reason.
+    except Exception as error:  # Any exception means that f does not accept complex numbers.
         return None, f"because {name}.value does not accept complex numbers ({type(error).__name__}: {error})"
     if found is None:
         return None, f"because {name}.value is not analytic around {around:g}, as computed with complex numbers"

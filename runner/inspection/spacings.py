@@ -45,8 +45,8 @@ class Scheme:
         best: the spacing of the smallest error, up to half a decade; None if no error is finite.
         best_error: the error at that spacing.
         rule: the best spacing by the rule of thumb, ε^(1/(order + 1)).
-        predicted: the best spacing by the sizes of f and of its derivatives at this point; None if the truncation error is zero
-            within rounding, or not finite.
+        predicted: the best spacing in theory, given the sizes of f and of its derivatives at this point; None if the truncation
+            error is zero within rounding, or not finite.
     """
 
     name: str
@@ -67,12 +67,12 @@ class SpacingInspection:
         objective: the name of the objective.
         place: the point.
         reference: the gradient backend whose ∇f is taken as exact.
-        gradient: that ∇f, `(dimension,)`.
+        gradient: ∇f by that backend, `(dimension,)`.
         relative: True if errors are divided by ‖∇f‖; False if ‖∇f‖ is zero and they are absolute.
         spacings: the spacings relative to max(1, |xᵢ|), in decreasing order.
         schemes: the schemes that the gradient backend finite_difference offers.
         complex_step: the error of the complex step at each spacing; None if it cannot be computed.
-        without_complex_step: the reason for None, beginning with `because`; empty if there are errors.
+        without_complex_step: the reason why `complex_step` is None, beginning with `because`; empty if there are errors.
     """
 
     objective: str
@@ -87,7 +87,7 @@ class SpacingInspection:
 
 
 def choose_spacing_point(inspected: InspectedObjective, at: tuple[float, ...] | None) -> ChosenPoint:
-    """Return the point at which errors are measured: the given one, or one at which no derivative is zero by symmetry.
+    """Return the point at which errors are measured: `at`, or a point at which no derivative is likely to vanish by symmetry.
 
     Raises:
         ExperimentError: the number of coordinates is neither 1 nor the dimension.
@@ -169,7 +169,11 @@ def _error(inspected: InspectedObjective, scheme: str, spacing: float, x: Array,
 
 
 def _predicted_spacing(inspected: InspectedObjective, order: int, x: Array, compute: Callable[[Array], Array]) -> float | None:
-    """Return the best spacing by the sizes of f and of its derivatives along each coordinate, relative to max(1, |xᵢ|)."""
+    """Return the best spacing in theory, relative to max(1, |xᵢ|), or None.
+
+    It follows from the sizes of f and of its derivatives along each coordinate. None means that the truncation error is zero
+    within rounding, or not finite.
+    """
     sizes = np.maximum(1.0, np.abs(x))
     spacing = EPSILON ** (1.0 / (2 + order)) * sizes
     derivatives = np.empty_like(x)

@@ -33,7 +33,7 @@ class InspectedStep:
         value: f(x), as stored.
         smallest: the smallest eigenvalue of the Hessian at x; NaN if it is not known.
         largest: the largest eigenvalue; NaN if it is not known.
-        shape: the shape of f by its eigenvalues, such as `bowl`; empty if they are not known.
+        shape: the shape of f that the eigenvalues imply, such as `bowl`; empty if they are not known.
         newton_descends: True if Newton's direction at x is a descent direction; None if it is not defined.
         step_size: ‖s‖.
         first_order: the decrease that the first-order model predicts, −∇f·s.
@@ -67,7 +67,7 @@ class TrajectoryInspection:
         learning_rate: the learning rate γ of plain gradient descent; None for another optimizer, for which 2/γ is no limit.
         gradient_backend: the backend that computed ∇f.
         hessian_backend: the backend that computed ∇²f; None if no backend did.
-        visits: the inspected steps: all, or if they are many some that are evenly spread.
+        visits: the inspected steps: all steps, or `MOST_STEPS` evenly spread steps of a longer run.
         changed: True if the code of the objective has changed since the run.
     """
 

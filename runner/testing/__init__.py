@@ -7,8 +7,9 @@
     def test_contract(check):
         check()
 
-A check that fails raises AssertionError with a sentence that names the problem. Pass a plugin that is made with numbers; the
-checks make the columns of a sweep themselves. `check_objective` and its like run all checks of a kind in one call.
+A check that fails raises AssertionError with a message that names the problem. Pass a plugin whose float parameters are single
+numbers: the checks create the columns of a sweep themselves. `check_objective` and the functions for the other kinds run all
+checks of a kind in one call.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ def checks(plugin: Plugin, *, objective: Objective | None = None, steps: int = S
     """Return the checks for the kind of a plugin, in their order; a check runs when it is called.
 
     Args:
-        plugin: the plugin, made with numbers.
+        plugin: the plugin, whose float parameters are single numbers.
         objective: the objective on which a gradient backend is checked. The default is two objectives: a sum of squares with
             derivatives, and a function that offers values alone.
         steps: the number of steps within which an optimizer must reach the bottom of the bowl.

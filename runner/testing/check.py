@@ -1,4 +1,4 @@
-"""A check: a name and a function, run once, that passes, fails or is skipped, with an explanation."""
+"""Checks: named functions that are run once, and pass, fail or are skipped, with an explanation."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Finding:
     Attributes:
         check: the name of the check.
         verdict: `ok`, `failed` or `skipped`.
-        explanation: the reason for the verdict, in a sentence. For `ok`, it is a remark or empty.
+        explanation: the reason for the verdict. For `ok`, it is a remark or empty.
     """
 
     check: str
@@ -59,7 +59,8 @@ class Finding:
 class Check:
     """A named check.
 
-    A call raises AssertionError if the check fails, and unittest.SkipTest, which pytest reports as skipped, if it does not apply.
+    A call raises AssertionError if the check fails. If the check does not apply, the call raises unittest.SkipTest, which pytest
+    reports as skipped.
 
     Attributes:
         name: the subject of the check, in a word or two.
@@ -132,7 +133,7 @@ def make_checks(*rows: CheckRow, first: Sequence[Check] = ()) -> list[Check]:
 
 
 def require(condition: bool, sentence: str) -> None:
-    """Raise Failure with a sentence if a condition is false.
+    """Raise Failure with a message, given as `sentence`, if a condition is false.
 
     Raises:
         Failure: the condition is false.
@@ -157,7 +158,7 @@ def call_on_batch(name: str, function: Callable[[Array], Any], x: Array) -> Any:
     """Call a function of a batch, `(runs, dimension)`, and explain an exception by calling it with single rows.
 
     Raises:
-        Failure: the function raises. The sentence says whether it also raises for all, some or none of the rows alone.
+        Failure: the function raises. The message says whether it also raises for all, some or none of the rows alone.
     """
     try:
         return function(x.copy())
@@ -198,10 +199,10 @@ def check_array(name: str, result: Any, shape: tuple[Any, ...], x: Array) -> Non
     """Check that a result is a float64 array of a shape.
 
     Args:
-        name: the method that returned the result, for the sentence.
+        name: the method that returned the result, for the message.
         result: the result.
         shape: the shape that it must have; `...` allows any length of an axis.
-        x: the argument of the method, whose shape the sentence states.
+        x: the argument of the method, whose shape the message states.
 
     Raises:
         Failure: the result is not an array, or has another shape or type.

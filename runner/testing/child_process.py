@@ -1,4 +1,4 @@
-"""Checks in a child process, so that a plugin that never returns or ends its process is reported like any other failure.
+"""Checks in a child process, so that a hanging plugin and a plugin that ends its process are reported like other failures.
 
 `check_in_child_process` starts the process and yields what it reports; `run_checks` finds the plugins, makes them and runs the
 checks in the current process.
@@ -36,7 +36,7 @@ SECONDS_TO_START = 120.0
 """The time that the child process may take before its first report."""
 SECONDS_TO_END = 5.0
 WRAPPED_PLUGINS: Mapping[str, Plugin] = {"objective": Bowl(), "gradient": OwnDerivatives(), "optimizer": PlainDescent()}
-"""For each kind, the plugin that is passed to a plugin under check that wraps one."""
+"""For each kind, the plugin that is wrapped if the plugin under check wraps another."""
 
 
 @dataclass(frozen=True)
@@ -112,7 +112,7 @@ def check_in_child_process(request: CheckRequest, seconds: float) -> Generator[C
 
     Yields:
         Each plugin, followed by the findings of its checks, each as soon as it is known. A check that does not return in time, or
-        that ends the process, has failed, and is the last.
+        that ends the process, counts as failed, and no later check is run.
 
     Raises:
         RunnerError: no plugin has the name, or the values do not fit its parameters.
@@ -244,7 +244,7 @@ def find_offers(registry: Registry, target: str, kind: Kind | None, file: Path |
 
 
 def _check_name(offer: Offer) -> None:
-    """Check that no other file offers a plugin of that kind and name; the file of the plugin may also be installed."""
+    """Check that no other file offers a plugin of the same kind and name; the plugin's own file may also be installed."""
     file = _file_of(offer)
     others = [
         other.source

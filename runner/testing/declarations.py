@@ -60,7 +60,7 @@ def check_parameters(cls: type[Plugin]) -> str | None:
 
 
 def _check_validate(plugin: Plugin) -> None:
-    """Check that `validate` accepts the plugin, and refuses other values of its float parameters only by a ValueError."""
+    """Check that `validate` accepts the plugin, and refuses other values of its float parameters only with a ValueError."""
     name = type(plugin).__name__
     try:
         plugin.validate()
@@ -96,7 +96,7 @@ def swept_variants(plugin: PluginT, runs: int) -> Iterator[tuple[str, PluginT, l
     """Yield variants of a plugin in which one float parameter is swept, for each parameter that a sweep may vary.
 
     Args:
-        plugin: the plugin, made with numbers.
+        plugin: the plugin, whose float parameters are single numbers.
         runs: the number of runs of the sweep.
 
     Yields:
@@ -122,7 +122,7 @@ def swept_variants(plugin: PluginT, runs: int) -> Iterator[tuple[str, PluginT, l
 
 
 def not_batch_safe_in_sweep(name: str, key: str) -> str:
-    """Return the sentence about a plugin that computes other numbers with a column of values than with the single values."""
+    """Return the message for a plugin whose results for a column of values differ from those for the single values."""
     return (
         f"{name} is not batch-safe if {key} is swept: {key} is then a column of shape (runs, 1); combine it with arrays of shape "
         "(runs, n) before they are reduced to (runs,)"

@@ -52,7 +52,9 @@ def with_sizes(shape: tuple[Any, ...], sizes: Mapping[str, Any]) -> tuple[Any, .
 
 
 def check_shape(name: str, function: Function, x: Array, shape: tuple[Any, ...]) -> None:
-    """Check that a function of x returns an array of a shape, given for one run, or a tuple of arrays for a tuple of shapes.
+    """Check that a function of x returns an array of the given shape or, for a tuple of shapes, a tuple of arrays.
+
+    The shapes are those for one run.
 
     Raises:
         Failure: the function raises, or its result has another shape or type.
@@ -72,7 +74,7 @@ def check_purity(name: str, function: Function, x: Array) -> None:
     """Check that a function does not change its argument, and returns the same bits for the same argument.
 
     Raises:
-        Failure: the function does either.
+        Failure: the function changes its argument, or returns other bits in a second call.
     """
     argument = x.copy()
     result = function(argument)
@@ -81,7 +83,7 @@ def check_purity(name: str, function: Function, x: Array) -> None:
 
 
 def check_batch(name: str, function: Function, x: Array) -> None:
-    """Check that a function returns for each row alone the bits that it returns for this row in a batch.
+    """Check that a function returns the same bits for a row alone as for this row in a batch.
 
     Raises:
         Failure: the bits differ, or the function raises for a row alone.
@@ -100,10 +102,10 @@ def check_batch(name: str, function: Function, x: Array) -> None:
 
 
 def check_sweep(name: str, key: str, together: Function, alone: list[Function], x: Array) -> None:
-    """Check that a method of a plugin with a column of values returns the bits of the plugins with the single values.
+    """Check that a method returns the same bits for a column of parameter values as for the single values.
 
     Args:
-        name: the method, for the sentence.
+        name: the method, for the message.
         key: the swept parameter.
         together: the method of the plugin with the column.
         alone: the methods of the plugins with the single values, one for each run.
@@ -132,9 +134,9 @@ def check_derivative(
     """Check a derivative against central differences, whose own error is estimated from a second spacing.
 
     Args:
-        name: the method that computed the derivative, for the sentence.
+        name: the method that computed the derivative, for the message.
         derivative: the derivative at x, with the coordinates on the last axis.
-        of: the method that it is the derivative of, for the sentence.
+        of: the method whose derivative it is, for the message.
         function: that method.
         x: the points, `(runs, dimension)`.
         tolerance: the allowed difference, relative to the size of the differences and of the function.

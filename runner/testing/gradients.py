@@ -30,7 +30,10 @@ from runner.testing.samples import Bowl, Hills
 
 
 def checks_of(backend: GradientBackend, objective: Objective | None = None) -> list[Check]:
-    """Return the checks of a gradient backend on an objective; without one, on a bowl and on an objective with values alone."""
+    """Return the checks of a gradient backend on an objective.
+
+    If `objective` is None, the backend is checked on a bowl, and on an objective that offers values alone.
+    """
     suite = _BackendSuite(backend, Bowl() if objective is None else objective, chosen=objective is not None)
     made = make_checks(
         ("refusal", suite.refusal, ("validate",)),

@@ -83,7 +83,7 @@ class _ObjectiveSuite:
         return isinstance(self.objective, protocol)
 
     def offered(self) -> dict[str, tuple[Any, ...]]:
-        """Return the methods of x that it offers, with the shape of the result for one run; `...` allows any length."""
+        """Return the functions of x that it offers, each with the shape of its result for one run; `...` allows any length."""
         sizes = {"dimension": self.objective.dimension, "residuals": ...}
         evaluations = dict(KINDS["objective"].required)
         for capability in KINDS["objective"].capabilities:

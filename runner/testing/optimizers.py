@@ -179,7 +179,7 @@ def _iterates(
     """Yield the iterates of an optimizer on the bowl, `(runs, 2)`, after each step.
 
     Args:
-        name: the name of the optimizer's class, for the sentences.
+        name: the name of the optimizer's class, for the messages.
         optimizer: the optimizer.
         start: the starts of the runs, `(runs, 2)`.
         steps: the number of steps.

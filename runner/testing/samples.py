@@ -27,7 +27,7 @@ class Bowl(LeastSquares):
 
     @property
     def dimension(self) -> int:
-        """Two."""
+        """The number of coordinates, 2."""
         return 2
 
     @property
@@ -55,7 +55,7 @@ class Hills(Objective):
 
     @property
     def dimension(self) -> int:
-        """Three."""
+        """The number of coordinates, 3."""
         return 3
 
     def value(self, x: Array) -> Array:
@@ -134,7 +134,7 @@ OUTCOMES = {0.01: Outcome.MAX_STEPS, 1.1: Outcome.DIVERGED, 3.0: Outcome.NON_FIN
 
 
 def sample_runs() -> list[StoredRun]:
-    """Return a run for each learning rate and start, and one that failed before its first iterate."""
+    """Return a run for each learning rate and start, and a run that failed before its first iterate."""
     grid = [(rate, start) for rate in RATES for start in range(len(STARTS))]
     runs = [_run(number, rate, start) for number, (rate, start) in enumerate(grid, 1)]
     return [*runs, failed_run(len(runs) + 1)]

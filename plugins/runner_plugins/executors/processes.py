@@ -1,7 +1,7 @@
 """Execution of several batches at a time, in worker processes that may be stopped or die without harm to the others.
 
 Each worker has its own pipe, and a thread in this process that communicates with it. Workers share no lock, queue or pipe. A
-worker that is killed, even while it sends its result, therefore leaves no lock closed and no message half-read for the others.
+worker that is killed, even while it sends its result, therefore leaves no lock held and no message half-read for the others.
 
 Workers are forked by a server process with one thread that has imported the modules that they need. This is fast, and safe in
 programs with threads. Windows has no such server; there each worker is a new process.
@@ -41,16 +41,16 @@ if sys.platform == "win32":
 else:
     CONTEXT = multiprocessing.get_context("forkserver")
 AHEAD = 2
-"""How many more items than workers are in flight, so that no worker waits while a result is being saved."""
+"""The number of items in flight beyond one for each worker, so that no worker waits while a result is being saved."""
 LONGEST_LIMIT = 2e6
-"""Seconds (23 days); the operating system cannot wait for much longer, and who may take longer is not stopped."""
+"""The longest time limit that is enforced, in seconds (23 days); the operating system cannot wait for much longer."""
 SECONDS_TO_DIE = 5.0
 SECONDS_BETWEEN_SIGNS = 0.05
 SPILLED_BYTES = 2**26
-"""Results whose arrays are larger are kept in a temporary file, which the operating system may write out."""
+"""Results whose arrays are larger in all are kept in a temporary file, which the operating system may write to disk."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _ONE_AT_A_TIME = threading.Lock()
-"""Starting a process looks after all others too, and two threads that ask how one ended take the answer from each other."""
+"""A lock for starting and joining processes: both collect exit codes, and each exit code can be collected only once."""
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ class _Crew(Generic[Item, Result]):
             thread.start()
 
     def employ(self, worker: _Worker) -> None:
-        """Give a worker one task after another; runs in a thread for each worker."""
+        """Give a worker one task after another. This method runs in a thread of its own for each worker."""
         if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Workers inherit this mask, so Ctrl-C does not reach them.
         while (task := self.tasks.get()) is not None:
@@ -128,7 +128,7 @@ class _Crew(Generic[Item, Result]):
         worker.retire()
 
     def dismiss(self) -> None:
-        """End all workers; busy ones are stopped."""
+        """End all workers, and stop those that are busy."""
         try:
             while True:
                 self.tasks.get_nowait()
@@ -209,7 +209,7 @@ class _Worker:
             ) from None
 
     def end(self, patience: float) -> str:
-        """Wait a short time for the process to end, and return how it ended."""
+        """Wait at most `patience` seconds for the process to end, kill it if necessary, and return the reason for its end."""
         connection.wait([self.process.sentinel], patience)
         self.process.kill()
         with _ONE_AT_A_TIME:
@@ -226,7 +226,7 @@ class _Worker:
             self.end(SECONDS_TO_DIE)
 
     def interrupt(self) -> None:
-        """Stop the process during its work; called from another thread."""
+        """Stop the process during its work. This method is called from another thread."""
         process = self.process
         if self.busy and process is not None:
             process.kill()
@@ -296,7 +296,7 @@ def _serve(pipe: Connection) -> None:
 
 
 class _SignOfLife:
-    """A function that sends an empty message when it is called, but not too often."""
+    """A function that sends an empty message when it is called, unless the last message is very recent."""
 
     def __init__(self, pipe: Connection) -> None:
         self.pipe = pipe

@@ -47,11 +47,11 @@ FEWEST_STARTS = 10
 MOST_PANELS = 18
 GRID_POINTS = 160
 MOST_COLOURS = 12
-"""Where the optimizers reach more minima of an objective, nobody can tell so many colours: each has that of its height."""
+"""If the optimizers reach more minima of an objective than this, each minimum has the colour of its height."""
 MOST_RUNS = 0.95
 HEIGHTS = "plasma"
 STILL = 1e-3
-"""A run has come to rest if the last tenth of its steps lies within this part of the region of starts."""
+"""A run has come to rest if the last tenth of its steps lies within this fraction of the region of starts."""
 NOWHERE = "#BBBBBB"
 HEADER = (
     *("objective", "gradient", "optimizer", "setting", "runs", "came to rest", "minima reached", "places undecided"),
@@ -216,8 +216,8 @@ def _colours(group: Sequence[Ends]) -> tuple[list[list[str]], Normalize | None]:
     """Choose the colours of the places where the runs of an objective came to rest.
 
     Returns:
-        The colour of each place of each optimizer: green for a global minimum, and grey for a place that is not a minimum. If the
-        other places are coloured by their heights, also the scale of the heights.
+        The colour of each place of each optimizer: green for a global minimum, and grey for a place that is not a minimum. The
+        second item is the scale of the heights if the other places are coloured by their heights, else None.
     """
     x, value = (np.concatenate([getattr(each.minima, name) for each in group]) for name in ("x", "value"))
     union = find_minima(x, value, np.ones(len(x), dtype=bool), group[0].span)

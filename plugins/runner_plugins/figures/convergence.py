@@ -38,12 +38,12 @@ from runner import (
 
 MOST_CURVES = 5
 LEGEND_WIDTH = 46
-"""Characters on one line of a legend; more would make the panel narrower."""
+"""Largest number of characters on one line of a legend; more would make the panel narrower."""
 TOLD_OBJECTIVES = 4
 ROUNDING_ERRORS = 1e6
-"""So many rounding levels below the stated minimum, f cannot be there by rounding."""
+"""If f lies more rounding levels than this below the stated minimum, rounding is not the reason."""
 CROWDED = 25.0
-"""How many times longer than the shortest curve the longest may be before the steps get a logarithmic axis."""
+"""The steps have a logarithmic axis if the longest curve is more than this many times longer than the shortest."""
 STYLES: Mapping[str, tuple[str, str]] = {
     "best": (PALETTE[2], "-"),
     "smallest": (PALETTE[4], ":"),

@@ -41,17 +41,17 @@ from runner import (
 LINES = ("-", "--", ":", "-.")
 MOST_ROWS = 6
 WIDTH, HEIGHT = 11.0, 2.9
-"""Inches, of the figure and of a row."""
+"""The width of the figure and the height of a row, in inches."""
 ABOVE, BELOW = 100.0, 0.3
 SHORTEST = 1e-9
-"""Seconds: the least that a step is taken to cost, for zero has no place on a logarithmic axis."""
+"""The smallest cost of a step that is drawn, in seconds, because zero has no place on a logarithmic axis."""
 AXES = ("step", "evaluations", "seconds")
 HEADER = (
     *("objective", "gradient", "optimizer", "setting", "runs", "converged", "at no minimum", "median steps"),
     *("evaluations a step", "milliseconds a step", "order", "uncertainty", "pairs"),
 )
 FINEST = 0.001
-"""Orders are told no finer: the law holds in the limit alone, and this near to it the fit is off by as much."""
+"""The smallest uncertainty of an order that is reported, because the law of the fit holds only in the limit."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -38,13 +38,13 @@ from runner import (
 
 MOST_PANELS = 9
 STARTS = 3
-"""So many starts of each optimizer's best setting are drawn, where there are several optimizers."""
+"""The number of starts from which each optimizer's best setting is drawn, if there are several optimizers."""
 FURTHEST = 2.0
-"""A path that leaves is followed so many times as far from the minimum as the starts are."""
+"""A path is drawn up to this many times the distance from the minimum to the farthest start."""
 ARRIVED = 1e-12
 """A run whose f − f* is at most this, relative to max(1, |f*|), ended at the minimum."""
 MANY_ITERATES = 300
-"""A longer path is stored as pixels in an SVG, because so many dots make it slow to open."""
+"""A path with more iterates is stored as pixels in an SVG, because many dots make the file slow to open."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,7 +183,7 @@ def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives:
 
 
 def _choices(shown: Sequence[tuple[str, Objective, Sequence[Path]]]) -> list[str]:
-    """Return sentences about how the runs were chosen, and for which objectives in which way."""
+    """Return sentences about the way in which the runs of each objective were chosen."""
     alike = "of the runs that moved alike, the one with the middle learning rate is drawn, from the first start"
     best = f"drawn is the best setting of each optimizer, from {STARTS} starts at most"
     moved = [name for name, _, paths in shown if paths[0].by_behaviour]

@@ -38,16 +38,16 @@ from runner import (
 
 LINES = ("-", "--", ":", "-.")
 CONSTANT = 0.01
-"""A loss that ends within this part of where it began has not moved."""
+"""A loss counts as unchanged if it ends within this fraction of its first value."""
 MOST_COLUMNS = 9
 MOST_ROWS = 16
 TOLD = 3
 WIDTH, UPPER = 10.5, 3.9
-"""Inches."""
+"""The width of the figure and the height of its upper part, in inches."""
 RANGE = 1e3
-"""What is so many times the lowest f is as dark as can be."""
+"""The darkest colour stands for this many times the lowest f, and for all larger values."""
 DARK = 0.6
-"""From here on the scale of colours is too dark for black ink."""
+"""The share of the colour scale above which the colours are too dark for black text."""
 
 
 NONE = Survival(0, 0, math.nan)
@@ -189,7 +189,7 @@ Cell = tuple[InitialGradients, str, Survival]
 
 
 def _survival_told(nets: Sequence[InitialGradients], fates: Survivals) -> str:
-    """Return sentences about the settings that survive, that do not move, and that get furthest, for each optimizer."""
+    """Return sentences about the settings that survive, that do not move, and that reach the lowest f, for each optimizer."""
     cells = [(net, method, fate) for net in nets for method, fate in fates[net.variant, net.depth].items()]
     deepest = max(net.depth for net in nets)
     deep = [cell for cell in cells if cell[0].depth == deepest and cell[2].survived]

@@ -42,21 +42,21 @@ MARKERS: Mapping[str, str] = {
     Outcome.TIMEOUT: "D",
     Outcome.FAILED: "v",
 }
-"""The shape of each outcome, where the colours tell the lines apart."""
+"""The shape of each outcome, for panels in which colours distinguish the lines."""
 LINES = ("-", "--", "-.", ":")
 TOLD_PANELS = 4
 MANY_DOTS = 5000
-"""Beyond this the dots of an SVG are stored as pixels, because so many shapes make it slow to open."""
+"""If there are more dots, an SVG stores them as pixels, because many shapes make the file slow to open."""
 MARGIN = 0.04
 STRIP = (0.06, 0.22)
-"""Where the strip of lost runs begins and ends above the highest gap, as a share of the logarithmic range below it."""
+"""The two edges of the strip of lost runs above the highest gap, as shares of the logarithmic range below the strip."""
 DARK = "#222222"
 THEORY = "#6A3D9A"
 
 
 @dataclass(frozen=True)
 class LearningRate(Figure):
-    """The last f − f* of every run against the first swept parameter, beside 2/L where that is a learning rate."""
+    """The last f − f* of every run against the first swept parameter, with the limit 2/L if it is a learning rate."""
 
     title: ClassVar[str] = "Effect of the swept parameter"
 

@@ -27,7 +27,7 @@ from runner import (
 
 WIDTH = 9.0
 BAR = 0.36
-"""Inches of height for one bar."""
+"""The height of one bar, in inches."""
 NARROW = 0.045
 """A segment with a smaller share of its bar has no room for its count, which then stands behind the bar."""
 DARK = frozenset({"#000000", "#0072B2"})

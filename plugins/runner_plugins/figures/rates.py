@@ -34,7 +34,7 @@ THEORY = "#6A3D9A"
 DASHES = {"2/L": (0, (4, 2)), "2/(μ + L)": (0, (1, 2))}
 CURVE_POINTS = 600
 LEAST_BAR = 0.02
-"""A bar shorter than this share of its height would not be seen beside its dot."""
+"""An uncertainty below this share of 1 − q has no bar, because its dot would hide the bar."""
 TOLD_PANELS = 4
 SMALLEST_SHARE = 1e-6
 ROUNDING = 1e-12

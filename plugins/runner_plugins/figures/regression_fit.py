@@ -33,9 +33,9 @@ from runner import (
 MOST_ROWS = 4
 MOST_LINES = 7
 WIDTH, HEIGHT = 9.5, 3.5
-"""Inches, of the figure and of a row."""
+"""The width of the figure and the height of a row, in inches."""
 FURTHEST = 1.6
-"""The contours show so many times the distance from the start to the minimum."""
+"""Half the width of the contours, relative to the distance from the start to the minimum."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -114,7 +114,7 @@ def _problem(function: Function, x: Array) -> str | None:
             slopes = np.stack([_slope_along(function, x, direction, spacing * SPACING) for spacing in (1.0, 1.7, 4.3)])
             doubt = np.ptp(slopes, axis=0) + SPACING * (np.abs(slopes[0]) + SPACING * np.abs(stepped))
             lost = np.abs(np.imag(stepped) / STEP - slopes[0]) > 100.0 * doubt
-    except Exception as error:  # any exception that a plugin raises for complex numbers is a reason
+    except Exception as error:  # any exception means that f does not accept complex numbers
         return f"does not accept complex numbers ({type(error).__name__}: {error})"
     return "loses the imaginary part of complex numbers" if lost.any() else None
 

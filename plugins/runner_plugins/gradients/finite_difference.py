@@ -59,7 +59,7 @@ class FiniteDifference(GradientBackend):
         return 0.5 * (slopes + slopes.swapaxes(-2, -1))
 
     def value_and_gradient(self, objective: Objective, x: Array) -> tuple[Array, Array]:
-        """Return f and its differences; forward ones share f(x)."""
+        """Return f and its differences; forward differences share f(x)."""
         value = objective.value(x)
         return value, self._slopes(objective.value, x, value)
 

@@ -34,7 +34,7 @@ class L2(Objective):
         return object.__new__(_offering(offered))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return the call that creates it again in another process, where its class is created when it is first needed."""
+        """Return the call that creates the objective again in another process, which creates its class on first use."""
         return L2, (self.objective, self.penalty)
 
     @property

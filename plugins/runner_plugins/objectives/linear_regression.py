@@ -139,7 +139,7 @@ class LinearRegression(LeastSquares):
         return _times(self._triangle.r, x) - self._triangle.z
 
     def _squares(self, misfit: Array) -> Array:
-        # vecdot conjugates its first argument; conjugated twice, a complex misfit is squared and f stays analytic.
+        # vecdot conjugates its first argument. This is undone here, so that a complex misfit is squared, and f stays analytic.
         xp = misfit.__array_namespace__()
         squares: Array = xp.vecdot(xp.conj(misfit), misfit) + self._triangle.rho**2
         return squares

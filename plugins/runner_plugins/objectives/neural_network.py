@@ -50,8 +50,8 @@ class NeuralNetwork(Objective):
     So the gradient at layer l contains the product of the Jacobians Jₖ = diag(σ'(zₖ)) Wₖ of the layers above. It vanishes where
     they shrink vectors, and explodes where they stretch vectors. At 0, where relu' does not exist, it is defined as 0.
 
-    With `batch_norm` each layer but the last is σ(γ x̂ + β), x̂ = (u − mean u)/√(var u + 10⁻⁵), u = Wₗ aₗ₋₁, with mean and variance
-    over all samples; x then holds Wₗ, γₗ, βₗ, and with g = ∂f/∂(γ x̂ + β)
+    With `batch_norm`, each layer but the last is σ(γ x̂ + β) with u = Wₗ aₗ₋₁ and x̂ = (u − mean u)/√(var u + 10⁻⁵). Mean and
+    variance are those of all samples. x then holds Wₗ, γₗ and βₗ. With g = ∂f/∂(γ x̂ + β):
 
         ∂f/∂γ = Σ g x̂,   ∂f/∂β = Σ g,   ∂f/∂u = γ/√(var u + 10⁻⁵) (g − mean g − x̂ mean(g x̂)).
 

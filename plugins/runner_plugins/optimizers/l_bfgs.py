@@ -88,7 +88,7 @@ def remembered(history: History, x: Array, gradient: Array, curvature: float | A
 
 
 def appended(rows: Array, latest: Array, kept: Mask) -> Array:
-    """Return the rows of each run; for the runs in `kept`, without the first row and with the latest one at the end."""
+    """Return the rows of each run; for the runs in `kept`, the first row is dropped and the latest row is appended."""
     latest = latest.reshape(len(rows), 1, *rows.shape[2:])
     return np.where(kept, np.concatenate([rows[:, 1:], latest], axis=1), rows)
 

@@ -16,8 +16,8 @@ class Nesterov(Optimizer):
 
     With yₖ = xₖ + γβ vₖ, this is Nesterov's method with constant momentum, yₖ₊₁ = xₖ − γ ∇f(xₖ) and xₖ₊₁ = yₖ₊₁ + β (yₖ₊₁ − yₖ):
     the iterates xₖ are the points ahead at which the gradient is evaluated. On a quadratic whose curvatures lie between μ
-    and L, γ = 1/L and β = (√κ − 1)/(√κ + 1) with κ = L/μ multiply the error by q = 1 − 1/√κ in each step in the long run: after
-    k steps it is of the order k qᵏ. With β = 0 it is gradient descent. The iterates are those of
+    and L, choose γ = 1/L and β = (√κ − 1)/(√κ + 1) with κ = L/μ. In the long run, each step then multiplies the error by
+    q = 1 − 1/√κ: after k steps it is of the order k qᵏ. With β = 0 this is gradient descent. The iterates are those of
     `optax.sgd(γ, momentum=β, nesterov=True)`.
 
     Source: Nesterov, A method for solving the convex programming problem with convergence rate O(1/k²) (1983); Sutskever,

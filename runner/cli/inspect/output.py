@@ -1,4 +1,4 @@
-"""The output of an inspection as text, JSON and picture, and the numbers in its text."""
+"""The output of an inspection as text, JSON and picture, and the formatting of the numbers in its text."""
 
 from __future__ import annotations
 

@@ -26,7 +26,7 @@ MOST_ROWS = 8
 
 
 def point_output(inspected: InspectedObjective, at: Sequence[float] | None) -> Output:
-    """Return the derivatives at a point, which is chosen if `at` is None."""
+    """Return the derivatives at the point `at`, or at a default point if `at` is None."""
     inspection = inspect_point(inspected, choose_point(inspected, at, "--at"))
     data = to_json(inspection)
     if inspection.curvature is not None:
@@ -88,7 +88,7 @@ def _lines(inspection: PointInspection) -> Iterator[str]:
 
 
 def _gradient_lines(inspection: PointInspection) -> Iterator[str]:
-    """Yield the gradient by each backend, and the slope along the steepest descent by two ways."""
+    """Yield the gradient by each backend, and the slope along the steepest descent, computed in two ways."""
     given = _given(inspection.gradients)
     if given:
         first_backend, reference = given[0]

@@ -27,7 +27,7 @@ def region_output(inspected: InspectedObjective, region: tuple[float, ...], trie
         inspected: the objective.
         region: the lowest and the highest value of each coordinate.
         tries: the number of chords to try.
-        seed: of the random chords.
+        seed: the seed of the random chords.
 
     Raises:
         ExperimentError: the region does not consist of two increasing numbers.

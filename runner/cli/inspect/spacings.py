@@ -18,15 +18,15 @@ if TYPE_CHECKING:
 
 
 FLAT_BELOW = 1e-10
-"""Spacing h below which the truncation error h² of the complex step is far below rounding."""
+"""The spacing h up to which the truncation error h² of the complex step is far below rounding."""
 ROUNDING = 1e-12
 """Largest error of the complex step that counts as rounding."""
 SUSPICIOUS = 1e-3
-"""Relative error of the best difference from which the reference gradient may be wrong."""
+"""If the relative error of the best difference exceeds this, the reference gradient may be wrong."""
 
 
 def spacings_output(inspected: InspectedObjective, at: tuple[float, ...] | None) -> Output:
-    """Measure the error of each scheme at spacings from 1e-1 to 1e-15, at a point that is chosen if `at` is None."""
+    """Measure the error of each scheme at spacings from 1e-1 to 1e-15, at `at` or, if that is None, at a default point."""
     inspection = inspect_spacings(inspected, choose_spacing_point(inspected, at))
 
     def draw() -> MatplotlibFigure:

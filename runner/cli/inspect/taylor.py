@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SHOWN_DISTANCES = (0.1, 1.0)
 SLOPE_TOLERANCE = 0.2
-"""Difference from which a measured slope counts as another than that of theory."""
+"""The largest difference from the theoretical slope at which a measured slope counts as equal to it."""
 
 
 def taylor_output(inspected: InspectedObjective, order: int, around: tuple[float, ...]) -> Output:

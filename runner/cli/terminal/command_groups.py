@@ -20,11 +20,11 @@ class Group(click.Group):
         return super().resolve_command(ctx, args)
 
     def invoke(self, ctx: click.Context) -> object:
-        """Call the command, and name it in a usage error that lacks it."""
+        """Call the command, and add it to the context of a usage error that has no context."""
         try:
             return super().invoke(ctx)
         except click.UsageError as error:
-            # click sets no context on an error about an option without its value.
+            # click sets no context on the error for an option without a value.
             name = ctx.invoked_subcommand
             command = None if name is None or error.ctx is not None else self.get_command(ctx, name)
             if command is not None:
@@ -54,7 +54,7 @@ def usage_message(error: click.UsageError) -> str:
 
 
 def _displayed_name(parameter: click.Parameter) -> str:
-    """Return the long name of an option, or the name of an argument in the help."""
+    """Return the long name of an option, or the name that the help shows for an argument."""
     return max(parameter.opts, key=len) if isinstance(parameter, click.Option) else parameter.human_readable_name
 
 

@@ -19,7 +19,7 @@ FORMATS = ("table", *TEXT_FORMATS)
 
 
 class WholeNumber(click.ParamType[int]):
-    """A whole number; the bounds, if given, are included."""
+    """A whole number from `low` to `high`; a missing bound is no limit."""
 
     name = "n"
 
@@ -109,6 +109,6 @@ def _format_option(formats: Sequence[str]) -> Callable[[FunctionT], FunctionT]:
 
 
 format_option = _format_option(FORMATS)
-"""The option of commands whose answer is a table of rows."""
+"""The option of commands that print a table of rows."""
 brief_format_option = _format_option(("table", "json"))
-"""The option of commands whose answer is one object: readable text, or JSON with everything and every digit."""
+"""The option of commands that print one object: as readable text, or as JSON with all fields and all digits."""

@@ -85,7 +85,7 @@ class CountedProgress(QuietProgress):
         self._outcomes.update(trajectory.outcome for trajectory in trajectories)
 
     def stored_elsewhere(self, count: int) -> None:
-        """Leave out the runs that another process stored."""
+        """Subtract the runs that another process stored from the total."""
         self._total -= count
 
     def waiting(self, count: int, holder: str) -> None:
@@ -243,7 +243,7 @@ class _StreamAboveBar:
         if text:
             self._bar.print_above(self._stream, text)
             return len(text)
-        # click writes b"" to find out if a stream takes bytes: the stream itself has to answer.
+        # click writes b"" to find out if a stream accepts bytes, so the wrapped stream must accept or refuse it.
         return self._stream.write(text)
 
     def __getattr__(self, name: str) -> Any:

@@ -20,11 +20,11 @@ MIN_TEXT_WIDTH = 16
 MIN_SHORTENED_WIDTH = 24
 """Least width of a column of texts that are shortened, unless all are shorter."""
 LONGEST_PIECE = 40
-"""Length from which a piece of text without a place to break may be broken anywhere."""
+"""A piece of text without a place to break may be broken anywhere if it is longer than this."""
 MOST_NAMED = 4
 """Largest number of hidden columns that are named."""
 PIECE = re.compile(r"(?:[\d,]*\d )?.+?(?:[\s,(\[=]+|$)")
-"""A part of a cell that stays on one line; a count stays with the noun behind it."""
+"""A part of a cell that stays on one line; a count stays with the noun after it."""
 HEADING_PIECE = re.compile(r".+?(?:[\s,(\[=_]+|\.(?=[a-z])|$)")
 """A part of a heading that stays on one line."""
 WIDEN = "a wider terminal shows them"
@@ -91,8 +91,8 @@ def labelled_lines(facts: Sequence[tuple[str, str]], indent: str = "") -> list[s
 def fit_table(rows: Rows, width: int | None, layout: NarrowLayout, right_aligned: Sequence[bool]) -> list[str]:
     """Return the lines of a table, none longer than `width` characters if a width is given.
 
-    Texts are wrapped after blanks, commas, brackets and equals signs, headings after underscores and dots too. Numbers are never
-    broken. A longer piece is broken where the width requires it, except in the last column, from which people copy paths.
+    Texts are wrapped after blanks, commas, brackets and equals signs, and headings also after underscores and dots. Numbers are
+    never broken. A piece that is wider than its column is broken, except in the last column, from which people copy paths.
     """
     headings, columns = rows[0], list(zip(*rows, strict=True))
     natural = [max(map(len, column)) for column in columns]
@@ -133,7 +133,7 @@ def _total(widths: Sequence[int]) -> int:
 
 
 def _minimum_width(column: Sequence[str], is_number: bool, may_be_shortened: bool) -> int:
-    """Return the least width of a column at which no piece is broken that must stay on one line."""
+    """Return the least width of a column at which every piece that must stay on one line is unbroken."""
     heading = max((len(piece.rstrip()) for piece in HEADING_PIECE.findall(column[0])), default=0)
     longest_piece = max((len(piece.rstrip()) for cell in column[1:] for piece in PIECE.findall(cell)), default=0)
     if is_number:

@@ -19,7 +19,7 @@ NARROWEST = 1e-6
 def half_width(inspected: InspectedObjective, x: Array) -> float:
     """Return half the width of a picture around a point, `(dimension,)`.
 
-    It is a quarter of the start region's width, or in proportion to the largest coordinate if there is no start region.
+    It is a quarter of the start region's width. Without a start region, it is the largest |xᵢ|, but at least 1.
     """
     region, size = inspected.start_region, float(np.abs(x).max())
     return max(1.0, size) if region is None else max(0.25 * (region[1] - region[0]), NARROWEST * size)

@@ -61,7 +61,7 @@ def draw_region(inspected: InspectedObjective, inspection: RegionInspection) -> 
 
 
 def _points(chord: Chord) -> Array:
-    """Return the two ends of a chord and the point between them at which f lies above it, `(3, dimension)`."""
+    """Return the two ends of a chord, and the point between them at which f lies above the chord, `(3, dimension)`."""
     return np.stack([chord.first, chord.second, chord.point])
 
 
@@ -106,7 +106,10 @@ def _draw_plane(left: Axes, right: Axes, inspected: InspectedObjective, inspecti
 
 
 def _draw_line(panel: Axes, inspected: InspectedObjective, inspection: RegionInspection) -> None:
-    """Draw f along the counterexample; without one through the point of smallest curvature, or along the box's diagonal."""
+    """Draw f along the counterexample.
+
+    Without a counterexample, draw f along a line through the point of smallest curvature, or else along the diagonal of the box.
+    """
     chord = inspection.counterexample
     dimension = inspected.dimension
     if chord is not None:
