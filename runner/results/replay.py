@@ -26,12 +26,12 @@ from runner.registry.setting import Setting, restore_setting
 from runner.store.connection import Database
 from runner.store.reading.one_run import read_run, runs_without_outcomes
 from runner.store.reading.run_record import RunRecord, SettingRecord
+from runner.store.reading.steps_table import SERIES
 from runner.store.reading.trajectories import assembled, read_series
 
 Verdict = Literal["same", "different", "other circumstances", "impossible"]
 Axis = Literal["objective", "gradient", "optimizer"]
 AXES: tuple[Axis, ...] = ("objective", "gradient", "optimizer")
-SERIES = ("value", "gradient_norm", "x", "gradient")
 UNIMPORTANT = ("sqlalchemy",)
 """Packages of the stored environment that cannot change the numbers of a run."""
 

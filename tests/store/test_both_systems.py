@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import os
 import struct
+from collections.abc import Mapping, Sequence
 from contextlib import closing
+from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, Table, text
+from sqlalchemy import Connection, Insert, text
 
 import runner
 from runner.contracts.outcomes import OUTCOMES
@@ -20,6 +22,7 @@ from runner.store.connection import ADVISORY_LOCK, Database
 from runner.store.maintenance import copy as copying
 from runner.store.maintenance.copy import copy
 from runner.store.reading.stored_results import read_results
+from runner.store.writing.shared_rows import insert_rows
 from tests.support.database_rows import change, counts, problems, rows, run_into
 from tests.support.databases import SPECIAL, psycopg_connection, store_series, write_bowl_experiment
 from tests.support.experiment_texts import SMALL
@@ -123,15 +126,14 @@ class TestReading:
 
     def test_copy_is_made_from_one_snapshot(self, name, new_database, write, monkeypatch):
         run_into(write(), name)
-        before, target, copy_table = rows(name), new_database(), copying._copy_table
+        before, target = rows(name), new_database()
 
-        def interrupted(table: Table, old: Connection, new: Connection, into: str) -> int:
-            copied = copy_table(table, old, new, into)
+        def insert_and_delete(connection: Connection, statement: Insert, values: Sequence[Mapping[str, Any]]) -> None:
+            insert_rows(connection, statement, values)
             with runner.open(name) as other:
                 other.delete(other.plan_deletion(where="id < 99"))
-            return copied
 
-        monkeypatch.setattr(copying, "_copy_table", interrupted)
+        monkeypatch.setattr(copying, "insert_rows", insert_and_delete)
         with closing(Database(name)) as old, closing(Database(target)) as new:
             copy(old, new)
         assert rows(target) == before

@@ -154,4 +154,4 @@ def test_documentation_says_that_capabilities_depend_on_the_wrapped_objective(ru
     done = runner_cli("plugins", "show", "l2")
     assert (done.code, done.err) == (0, "")
     (line,) = [line for line in done.out.splitlines() if line.startswith("offers")]
-    assert line.split(maxsplit=1)[1] == "values; what it wraps decides whether more"
+    assert line.split(maxsplit=1)[1] == "values, and what the wrapped objective offers"
