@@ -143,7 +143,7 @@ def survivals(nets: Sequence[InitialGradients], swept: Mapping[str, tuple[str, .
 
 
 def _varied(nets: Sequence[tuple[StoredRun, int]]) -> list[str]:
-    """Return the parameters in which some networks differ; each network is a run and its depth.
+    """Return the parameters in which some networks differ; each network is given as a run and its depth.
 
     The sizes of the hidden layers are included only if two networks would otherwise have the same name and depth.
     """

@@ -85,7 +85,7 @@ class RateSweep:
         optimizer: the optimizer's label, with the values of its other swept parameters.
         curvature: the smallest and the largest eigenvalue of the Hessian at the known minimiser. None if they are unknown, or if
             the optimizer is not plain gradient descent, so that the theory does not apply.
-        points: the runs for each learning rate, in increasing order of it.
+        points: the runs for each learning rate, sorted by learning rate.
     """
 
     objective: str

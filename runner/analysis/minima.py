@@ -36,7 +36,7 @@ class Minima:
     reached: NDArray[np.int64]
 
     def lowest(self, minimum_value: float | None = None) -> NDArray[np.bool_]:
-        """Return which places are as low as the global minimum, `(minima,)`.
+        """Return a mask of the places that are as low as the global minimum, `(minima,)`.
 
         Args:
             minimum_value: the value of the global minimum; if None, the lowest value found.
@@ -75,7 +75,9 @@ def find_minima(x: Array, value: Array, settled: NDArray[np.bool_], span: float)
 
 
 def curving_downwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
-    """Return at which points f curves downwards along some direction, so that a stationary point there is no minimum.
+    """Return a mask of the points at which f curves downwards along some direction.
+
+    A stationary point with such a direction is no minimum.
 
     Args:
         objective: the objective, or None.
@@ -90,7 +92,9 @@ def curving_downwards(objective: Objective | None, x: Array) -> NDArray[np.bool_
 
 
 def curving_upwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
-    """Return at which points f curves upwards along every direction, so that a stationary point there is a minimum.
+    """Return a mask of the points at which f curves upwards along every direction.
+
+    If such a point is stationary, it is a minimum.
 
     Args:
         objective: the objective, or None.

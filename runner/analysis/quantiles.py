@@ -63,7 +63,7 @@ def quantile_band(
 
     * After its last step, a run keeps its last value.
     * A run in `lost`, or a run whose last value is not finite, counts as +inf after its last step.
-    * NaN and both infinities count as +inf at every step, the worst value.
+    * At every step, NaN and both infinities count as +inf, the worst value.
     * A curve without points counts as +inf throughout.
 
     The edges are values that occur: the positions of the quantiles are rounded outwards, so the band from 0.25 to 0.75 holds at

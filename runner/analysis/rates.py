@@ -111,7 +111,7 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
     * ‖∇f‖ falls a hundredfold over the latter half of the run, or is rounding;
     * f − f* is much larger than ‖∇f‖²/2μ, which bounds it near the known minimiser.
 
-    Another minimum that is as low as the known one is recognised by its distance from the known minimiser, if that is known.
+    Another minimum that is as low as the known one is recognised by its distance from the minimiser, if this is given.
 
     Args:
         run: the run.

@@ -60,8 +60,8 @@ class SettingSummary:
         median_gap: the median over all runs of the last value minus the known minimum, lost runs as +inf; NaN if the minimum is
             unknown.
         median_value: the median over all runs of the last value, lost runs as +inf.
-        shown: the values of `varied` as texts, with enough digits to distinguish them from those of the other settings, and
-            learning rates also from 2/L; empty if the setting was not compared with others.
+        shown: the values of `varied` as texts. Their digits distinguish them from the values of the other settings, and a
+            learning rate also from 2/L. Empty if the setting was not compared with others.
     """
 
     objective: str

@@ -194,8 +194,8 @@ def polynomial(coefficients: Array, t: Array) -> Array:
 def asymptotic_window(distances: Array, remainders: Array, floor: Array, reach: float) -> NDArray[np.bool_]:
     """Return which distances show the order of a remainder.
 
-    The window begins where the remainder is a thousand times its rounding error, and ends at five times that distance. If half of
-    `reach` is smaller than that, the window ends there, but not before twice its beginning.
+    The window begins at the distance where the remainder is a thousand times its rounding error. It ends at five times this
+    distance, or at half of `reach` if that is less, but never before twice the distance at which it begins.
 
     Args:
         distances: the distances in increasing order, `(points,)`.

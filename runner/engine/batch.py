@@ -106,7 +106,7 @@ def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple
 
     The chunks of each batch also fit into `BATCH_BYTES`, unless those of a single run exceed it.
     """
-    # An objective may know its minimum for some parameters only. The rule `gap` applies only to their runs.
+    # An objective may know its minimum for some parameters only. The rule `gap` applies only to runs with such parameters.
     objectives = {run.objective.canonical: run.objective.plugin for run in runs} if rules.stop.gap is not None else {}
     knows_minimum = {canonical: may_know_minimum(objective) for canonical, objective in objectives.items()}
     groups: dict[tuple[str | bool, ...], list[Run]] = defaultdict(list)

@@ -30,7 +30,7 @@ RETURN_NON_FINITE = ". If it returns nan or inf instead of raising, the other ru
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """The result of trying the first steps of a batch.
+    """The result of trying the first step of a batch.
 
     Attributes:
         identities: the identities of the batch's runs.

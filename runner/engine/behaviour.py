@@ -23,7 +23,8 @@ never fewer than a third. The behaviour is the first of these that applies:
                  The condition is r k₂ < ln(d₂/goal).
     monotone     None of the conditions above holds.
 
-The goal is that of the stopping rule, but at least 1e-12 of d at the start. Without such a rule it is 1e-8 of d at the start.
+The goal is the limit in the stopping rule, but at least 1e-12 of d at the start. Without such a rule, the goal is 1e-8 of d at
+the start.
 
 The limit of a tenth comes from a damped oscillation e^(−ak) cos(θk). The share of its steps that lead away from the minimum is
 arctan(θ/a)/π. At a tenth, the next peak on the other side has e^(−πa/θ) = 6e-5 of the height, which is hardly visible.
@@ -51,7 +52,10 @@ SMALLEST_SLOPE = float(np.finfo(np.float64).tiny)
 LEAST_SHARE = 0.1
 FEWEST_OVERSHOOTS = 2.0
 GROWTH_BETWEEN_MARKS = 1.5
-"""The growth of the number of moves that is needed to move the start of the window, so that it never holds too few moves."""
+"""The factor by which the number of moves must grow before the start of the window moves.
+
+This growth keeps enough moves in the window.
+"""
 DEFAULT_GOAL = 1e-8
 LEAST_GOAL = 1e-12
 MEASURED_PER_OCTAVE = 16
@@ -158,7 +162,8 @@ class BehaviourState:
         Args:
             ended: True for the runs that end, `(runs,)`.
             codes: their outcomes as indices into `OUTCOMES`, `(runs,)`.
-            rising: True for the runs whose f rises at the end if their steps are used up, `(runs,)`.
+            rising: True for the runs whose f rises in the latter half of their steps, `(runs,)`. It matters only for runs whose
+                steps are used up.
         """
         now = self._now
         # If a run has not moved since the latest mark, the window ends at this mark.

@@ -1,4 +1,4 @@
-"""The way of batches through an executor, which may be any plugin and may compute in other processes.
+"""The dispatch of batches to an executor, which may be any plugin and may compute in other processes.
 
 The executor must return each batch exactly once, as a result or as `runner.Lost`.
 """

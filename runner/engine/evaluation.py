@@ -45,7 +45,7 @@ class Counts:
         return {name: self._common[name] + single for name, single in self._single.items()}
 
     def keep(self, rows: Mask) -> None:
-        """Keep some of the runs, given as a mask over those that are left, `(runs,)`."""
+        """Keep some of the runs, given as a mask over the runs that are still going, `(runs,)`."""
         self._single = {name: single[rows] for name, single in self._single.items()}
 
 
@@ -69,7 +69,7 @@ class Evaluator:
         self._shares_work = isinstance(backend, ComputesValueAndGradient)
 
     def keep(self, rows: Mask) -> None:
-        """Keep some of the runs, given as a mask over those that are left, `(runs,)`."""
+        """Keep some of the runs, given as a mask over the runs that are still going, `(runs,)`."""
         self.counts.keep(rows)
         self._runs = int(rows.sum())
         self._backend = take_rows(self._backend, rows)

@@ -109,7 +109,7 @@ class StoppingState:
         late = rules.wall_time is not None and seconds > rules.wall_time
         if not late and step < rules.max_steps and not ended.any():
             return None
-        # From the last rule to the first, so that an earlier rule replaces the outcome of a later one.
+        # The rules are applied from the last to the first, so that an earlier rule replaces the outcome of a later one.
         codes = np.full(len(value), _code(Outcome.TIMEOUT) if late else RUNNING)
         if step >= rules.max_steps:
             codes[:] = np.where(self.kept_growing(), _code(Outcome.DIVERGED), _code(Outcome.MAX_STEPS))
@@ -123,13 +123,13 @@ class StoppingState:
         return codes
 
     def rises_at_the_end(self) -> Mask:
-        """Return, for each run, True if f rose in the latter half of its steps; this is meaningful only if all are used up.
+        """Return, for each run, True if f rose in the latter half of its steps.
 
-        Three conditions must hold, up to rounding:
+        The answer is meaningful only if all steps are used up. Three conditions must hold, up to rounding:
 
         - Every value of the third quarter lies above every value of the second.
         - Every value of the fourth quarter lies above every value of the third.
-        - The largest value rises to the fourth quarter by at least half as much as to the third.
+        - The largest value rises from the third quarter to the fourth by at least half as much as from the second to the third.
 
         The answer is False if fewer than `FEWEST_STEPS` steps are allowed, because the run is then too short.
         """

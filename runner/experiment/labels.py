@@ -52,7 +52,7 @@ def _is_number(value: Scalar) -> bool:
 
 
 def _texts(values: Sequence[Scalar]) -> dict[Scalar, str]:
-    """Return a text for each value: a short text if these differ for all values, else all digits and quotation marks."""
+    """Return a text for each value. If the short texts are not all different, the texts have all digits and quotation marks."""
     short = {value: f"{value:.6g}" if isinstance(value, float) else str(value) for value in values}
     full = {value: repr(value) for value in values}
     texts = short if len(set(short.values())) == len(short) else full

@@ -117,7 +117,8 @@ class Exclusion:
     """One `[[exclude]]` table, which drops the combinations that match all of its conditions.
 
     Attributes:
-        conditions: by kind, the plugin names that match, under `name`, and the values that match, under their parameter.
+        conditions: for each kind, the plugin names that match, under the key `name`, and the values that match, under the name
+            of their parameter.
     """
 
     conditions: Mapping[Kind, Mapping[str, tuple[Any, ...]]]

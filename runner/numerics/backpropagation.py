@@ -1,4 +1,4 @@
-"""Backpropagation: the change that each layer of a chain makes to the gradient that is carried back through it."""
+"""Backpropagation through a chain of layers: the norms of the gradient and of the Jacobian of each layer."""
 
 from __future__ import annotations
 

@@ -10,8 +10,8 @@ from runner.contracts.arrays import Array, dot, norm
 def clip(gradient: Array, max_norm: float | Array | None, max_value: float | Array | None) -> Array:
     """Bound each coordinate of each row, then the length of each row.
 
-    First g ← min(max(g, −v), v) with v = max_value, which may change the direction. Then g ← g · min(1, c/‖g‖) with c = max_norm,
-    which does not.
+    First g ← min(max(g, −v), v) with v = max_value, which may change the direction of g. Then g ← g · min(1, c/‖g‖) with
+    c = max_norm, which keeps the direction.
 
     Sources: Mikolov, Statistical language models based on neural networks (thesis, Brno 2012), section 3.2.2, for the
     coordinates; Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks (ICML 2013), algorithm 1,

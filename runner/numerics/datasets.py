@@ -114,7 +114,7 @@ def bundled_data(name: str) -> DataSet:
         ValueError: scikit-learn is not installed.
     """
     try:
-        # An optional library, and slow to import.
+        # This library is optional, and slow to import.
         from sklearn import datasets
     except ImportError as error:
         raise ValueError(

@@ -73,8 +73,9 @@ class Tape:
         inputs: the inputs of each layer, `(runs, inputs, samples)`. Without batch normalisation they end with a row of ones, so
             that one matrix product also adds the biases.
         transposed: the inputs with the last two axes exchanged, `(runs, samples, inputs)`.
-        normals: x̂ of each layer with batch normalisation, `(runs, units, samples)`; without units for the other layers.
-        factors: 1/√(σ² + ε) of each layer with batch normalisation, `(runs, units, 1)`; without units for the other layers.
+        normals: x̂ of each layer with batch normalisation, `(runs, units, samples)`; for the other layers, an array without units.
+        factors: 1/√(σ² + ε) of each layer with batch normalisation, `(runs, units, 1)`; for the other layers, an array without
+            units.
         spare: two arrays for slopes that do not fit into the outputs of a layer, `(runs, units, samples)`.
     """
 

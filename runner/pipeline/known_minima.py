@@ -51,7 +51,10 @@ def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting
 
 
 def _curvature(objective: Objective, x: Array, gradients: Sequence[Setting]) -> tuple[float, float] | None:
-    """Return the smallest and the largest eigenvalue of the Hessian at x; None if no backend computes it, or x is too long."""
+    """Return the smallest and the largest eigenvalue of the Hessian at x.
+
+    The result is None if no backend computes the Hessian, or if x has more than `LARGEST_SPECTRUM` coordinates.
+    """
     if len(x) > LARGEST_SPECTRUM:
         return None
     for setting in gradients:

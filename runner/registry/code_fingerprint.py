@@ -1,4 +1,4 @@
-"""The fingerprint of a plugin's code, which changes if the meaning of the code may change, but not with comments or layout."""
+"""The fingerprint of a plugin's code: a hash that changes with the code, but not with its comments, docstrings or layout."""
 
 from __future__ import annotations
 

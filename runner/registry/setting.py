@@ -114,7 +114,7 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
         plugin = offer.cls(**arguments)
         plugin.validate()
         if isinstance(plugin, Objective):
-            # The grid depends on these two members. An exception that they raise is also a refusal of the values.
+            # The grid depends on the dimension and the start region. An exception from either counts as a refusal of the values.
             _check_objective(plugin)
     except (ValueError, PluginError):
         raise

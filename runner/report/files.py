@@ -1,4 +1,4 @@
-"""Files of reports: figures as bytes that are the same each time, and the writing of files as a whole."""
+"""The files of a report: figures rendered to reproducible bytes, and files that are written as a whole."""
 
 from __future__ import annotations
 

@@ -230,7 +230,7 @@ class ResultsDatabase:
         Raises:
             QueryError: the statement is wrong, takes too long, or does more than read; or a limit is out of bounds.
         """
-        # Few programs use SQL.
+        # This import is deferred, because few programs use SQL.
         from runner.store.reading.user_sql import answer_sql
 
         return answer_sql(self._database, query, checked_limit(limit, 1), seconds)
@@ -399,12 +399,12 @@ class ResultsDatabase:
     # Maintenance.
 
     def facts(self) -> Facts:
-        """Return the database's kind, schema, size, contents, and the programs that compute for it now.
+        """Return the kind, schema, size and contents of the database, and the programs that are computing for it.
 
         Raises:
             StoreError: the database cannot be read.
         """
-        # Few programs maintain a database.
+        # This import is deferred, because few programs maintain a database.
         from runner.store.maintenance.summary import facts
 
         return facts(self._database)
@@ -473,7 +473,7 @@ class ResultsDatabase:
                 f"the runs to delete are named in {sum(named)} ways; name them in one way, such as the filter "
                 'experiment = "lr_sweep" and outcome = "failed"'
             )
-        # Few programs maintain a database.
+        # This import is deferred, because few programs maintain a database.
         from runner.store.maintenance.delete import plan_deletion
 
         numbers: list[int] = []
@@ -489,7 +489,7 @@ class ResultsDatabase:
         Raises:
             StoreError: the database cannot be written; nothing is deleted.
         """
-        # Few programs maintain a database.
+        # This import is deferred, because few programs maintain a database.
         from runner.store.maintenance.delete import carry_out
 
         carry_out(self._database, deletion)
@@ -504,7 +504,7 @@ class ResultsDatabase:
             StoreError: the database is on a server, a file of that name exists, or the copy cannot be written. No part of
                 the copy is left.
         """
-        # Few programs maintain a database.
+        # This import is deferred, because few programs maintain a database.
         from runner.store.maintenance.backup import back_up
 
         return str(back_up(self._database, None if path is None else Path(path)))
@@ -536,19 +536,19 @@ class ResultsDatabase:
         Raises:
             StoreError: the database cannot be written; it is left unchanged.
         """
-        # Few programs maintain a database.
+        # This import is deferred, because few programs maintain a database.
         from runner.store.maintenance.upgrade import upgrade
 
         backup = upgrade(self._database)
         return None if backup is None else str(backup)
 
     def vacuum(self) -> tuple[int, int]:
-        """Return the space of deleted rows to the disk; return the size before and after, in bytes.
+        """Release the space of deleted rows to the disk; return the size before and after, in bytes.
 
         Raises:
             StoreError: the database cannot be written; it is left unchanged.
         """
-        # Few programs maintain a database.
+        # This import is deferred, because few programs maintain a database.
         from runner.store.maintenance.summary import vacuum
 
         return vacuum(self._database)

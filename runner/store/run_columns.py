@@ -8,7 +8,7 @@
 | the columns that `runner compare` treats as results | `runner/results/comparison.py` |
 | the columns that `runner runs` prints | `runner/cli/runs.py` |
 
-The text of the view `runs` is written out in `runner/store/schema.py`, because a released view never changes by one character.
+The text of the view `runs` is written out in `runner/store/schema.py`, because the text of a released view must not change.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ class RunColumn:
         shown: the place where users see it. The view `runs` and `ResultsDatabase.runs` have all columns except those that are
             `never` shown. `runner runs` prints the columns `always`, and those `if different` in which the printed runs differ.
         is_setting: whether it refers to a setting. Then the table `run` calls it `NAME_id`, and users see the plugin's name.
-        is_result: whether it describes the run's result, rather than what was computed.
+        is_result: whether it describes the run's result, rather than the settings of the run.
         is_classed: whether it is a number that may be infinite, NaN or −0.0, which not every database stores. Then the next
             column, `NAME_class`, holds one of `NUMBER_CLASSES`.
         nullable: whether its value may be missing.

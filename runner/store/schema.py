@@ -5,7 +5,7 @@
             objective, gradient, optimizer, rules: setting ──< parameter,  setting ── landmark
             start,  environment
 
-    worker ──< claim: which process is computing which runs now
+    worker ──< claim: the runs that each process is computing now
 
 A setting is one plugin with a value for each parameter and one state of its code. Runs share settings: a sweep of 200 learning
 rates over 5 starts stores 200 optimizer settings, not 1,000 copies of their parameters.

@@ -146,7 +146,7 @@ def _take_name(part: Path, path: Path) -> bool:
     except OSError:
         # Not every file system has hard links. There, an empty file takes the name first.
         path.touch()
-    # Of several processes that find an empty file, only the one that holds its lock may replace it.
+    # Several processes may find an empty file. Only the process that holds its lock may replace it.
     with path.open("rb") as empty:
         if sys.platform != "win32":
             # SQLite's own locks cannot be used, because SQLite removes the log of an empty file as left over.
@@ -173,7 +173,7 @@ def is_filled(path: Path) -> bool:
 
 
 def filled_logs(path: Path) -> list[Path]:
-    """Return the logs next to a database that are not empty. They hold changes that are not in the file, or undo such changes."""
+    """Return the logs next to a database that are not empty. Without its logs, the file lacks changes, or has unfinished ones."""
     return [log for log in companions(path, LOGS) if is_filled(log)]
 
 

@@ -118,7 +118,7 @@ class Frame:
         Raises:
             ReportError: arro3-core is not installed; `gradient-runner[arrow]` installs it.
         """
-        # Most callers need no Arrow.
+        # This import is deferred, because most callers need no Arrow.
         from runner.tables.arrow import to_table
 
         return to_table(self.columns)
@@ -148,7 +148,7 @@ class Frame:
 
     @property
     def numeric(self) -> list[bool]:
-        """For each column, True if it holds numbers."""
+        """One flag for each column, True if the column holds numbers."""
         return [column.kind in ("integer", "number") for column in self.columns]
 
     def __repr__(self) -> str:

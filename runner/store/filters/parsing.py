@@ -33,7 +33,7 @@ LONGEST = 20_000
 MOST_CONDITIONS = 200
 """The largest number of tests in a filter."""
 DEEPEST = 40
-"""The largest depth of its tree. A deeper tree exhausts the stack of SQLite's parser."""
+"""The largest depth of a filter's tree. A deeper tree exhausts the stack of SQLite's parser."""
 LARGEST_INTEGER = 2**63 - 1
 GRAMMAR = r"""
     start: either
@@ -76,7 +76,10 @@ EXPECTATIONS = (
     ({"OPERATOR"}, "expected a comparison: =, !=, <, <=, > or >="),
     ({"LIKE"}, "expected in or like"),
 )
-"""Messages of syntax errors. The first message is used all of whose tokens the grammar accepts at the place of the error."""
+"""Messages of syntax errors, each with a set of tokens.
+
+The message that is used is the first one whose tokens are all accepted by the grammar at the place of the error.
+"""
 
 
 def parse_filter(text: str) -> Filter:

@@ -1,1 +1,1 @@
-"""From one schema of the results database to the next."""
+"""The migrations from one schema of the results database to the next."""

@@ -27,7 +27,7 @@ class StoredState:
 
 
 def find_current_runs(connection: Connection, identities: Sequence[str]) -> dict[str, StoredState]:
-    """Return the states of the current runs with some identities, by identity."""
+    """Return the states of the current runs with the given identities, by identity."""
     run = schema.run
     objective, gradient, optimizer = (schema.setting.alias() for _ in range(3))
     query = (

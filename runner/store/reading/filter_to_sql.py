@@ -19,7 +19,7 @@ from runner.store.reading.run_sql import ColumnSQL, run
 
 Clause = ColumnElement[bool]
 NO_ESCAPE = "\x1f"
-"""A character that patterns do not contain, so that % and _ always stand for other characters."""
+"""The escape character of patterns. No pattern contains this character, so % and _ are always wildcards."""
 OPERATORS: Mapping[str, Callable[[Any, Any], Any]] = {
     "=": operator.eq,
     "!=": operator.ne,
@@ -45,7 +45,7 @@ def filter_clause(condition: Condition[ResolvedTest], negated: bool = False) -> 
         clause = _parameter_clause(condition.target, condition)
     else:
         clause = _experiment_clause(condition)
-    # In SQL, NOT NULL is NULL.
+    # In SQL, the negation of NULL is NULL. Therefore NULL counts as false before it is negated.
     return not_(func.coalesce(clause, false())) if negated else clause
 
 

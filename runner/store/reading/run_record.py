@@ -116,8 +116,8 @@ class RunRecord:
         finished_at: the time at which the run was stored, in seconds since 1970.
         superseded_by: the row number of the run that replaced this one; None for a current run.
         experiments: the experiments to which the run belongs.
-        environment: the place where the run was computed: `python`, `platform`, `cpu`, `git_commit`, and `packages` with their
-            versions.
+        environment: the environment in which the run was computed: `python`, `platform`, `cpu`, `git_commit`, and `packages`
+            with their versions.
     """
 
     id: int
@@ -147,7 +147,7 @@ class RunRecord:
     environment: Mapping[str, str | Mapping[str, str]]
 
     def _repr_html_(self) -> str:
-        """Return the facts that `runner show` prints as a table for notebooks; every text in it is escaped."""
+        """Return, as a table for notebooks, the facts that `runner show` prints; every text in it is escaped."""
         rows = "".join(f"<tr><th>{name}</th><td>{html.escape(text)}</td></tr>" for name, text in run_facts(self))
         return f"<table><caption>{html.escape(title(self))}</caption><tbody>{rows}</tbody></table>"
 

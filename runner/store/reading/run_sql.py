@@ -89,7 +89,7 @@ def run_values(row: Mapping[Any, Any], fields: Collection[str]) -> dict[str, Any
 
     Args:
         row: the row.
-        fields: the names of the fields to return among the plain columns; all other values are always returned.
+        fields: the names of the plain columns to return. Numbers that have a class and `evaluations` are always returned.
 
     Raises:
         StoreError: the class of a number is unknown.
@@ -102,7 +102,7 @@ def run_values(row: Mapping[Any, Any], fields: Collection[str]) -> dict[str, Any
 
 
 def restored_number(number: float | None, number_class: str) -> float:
-    """Return a number of a run as it was before it was stored, because the database has no NaN and no −0.0.
+    """Return a number of a run as it was before it was stored. The column of the number holds no NaN and no −0.0.
 
     Raises:
         StoreError: the class is unknown.
@@ -127,6 +127,6 @@ def has_row_number(column: str, numbers: Iterable[int]) -> str:
 
 
 def driver_rows(connection: Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """Return the rows of a query as the driver returns them. SQLAlchemy's row objects would take longer than the reading."""
+    """Return the rows of a query as the driver returns them. SQLAlchemy's row objects take longer to create than to read."""
     cursor: Any = connection.exec_driver_sql(query).cursor
     return iter(cursor)

@@ -1,4 +1,4 @@
-"""The check of runs: their identities, and their summaries against every byte of their trajectories."""
+"""The check of runs: their identities, and the agreement of each row with every byte of its trajectory."""
 
 from __future__ import annotations
 

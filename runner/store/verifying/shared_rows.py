@@ -26,7 +26,7 @@ def check_settings(connection: Connection, part: VerifiedPart) -> None:
 
 
 def check_parameters(connection: Connection, part: VerifiedPart) -> None:
-    """Check that the names and parameters by which filters find settings are those of their canonical texts."""
+    """Check that the name and the parameters of each setting, which filters use, agree with its canonical text."""
     parameters: dict[int, dict[str, ParameterRow]] = defaultdict(dict)
     for setting_id, name, *value in connection.execute(text("SELECT setting_id, name, number, text FROM parameter")):
         part.count += 1

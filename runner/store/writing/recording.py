@@ -41,7 +41,7 @@ class Store:
         self.database = Database(name)
 
     def find(self, identities: Sequence[str]) -> dict[str, StoredState]:
-        """Return the current stored runs among these, by identity. If there is no database, it is not created.
+        """Return the states of the given runs that are stored and current, by identity. A missing database is not created.
 
         Raises:
             StoreError: the database cannot be read, or is not a results database.
@@ -226,7 +226,7 @@ def _store_experiment(connection: Connection, experiment: Experiment, runs: Sequ
 
 
 def _replace_members(connection: Connection, numbers: RowNumbers, members: Sequence[tuple[Run, int]]) -> None:
-    """Give runs that another process stored the places of their predecessors in the experiment."""
+    """Put runs that another process stored into the places of their predecessors in the experiment."""
     member = schema.experiment_run
     places = [{"place": numbers.positions[run.identity]} for run, _ in members]
     if places:

@@ -1,4 +1,4 @@
-"""The rows that one run has of its own: a row of table `run`, and the rows of its trajectory in table `chunk`."""
+"""The rows that belong to one run alone: a row of table `run`, and the rows of its trajectory in table `chunk`."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ def upgrade() -> None:
     identifier = sa.BigInteger().with_variant(sa.Integer, "sqlite")
     op.add_column("run", sa.Column("records_gradient", sa.Boolean, nullable=False, server_default=sa.false()))
     op.add_column("run", sa.Column("behaviour", sa.String(16), comment="how it moved; null where nobody measured it"))
-    # From this version on, rules contain whether gradients are recorded. Before it, gradients were not recorded.
+    # From this version on, the rules state whether gradients are recorded. Earlier versions never recorded gradients.
     op.execute(
         "INSERT INTO parameter (setting_id, name, number, text) "
         "SELECT id, 'record_gradient', NULL, 'false' FROM setting WHERE kind = 'rules'"
