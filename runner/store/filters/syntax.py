@@ -193,7 +193,7 @@ def text_error(what: str, text: str, position: int, problem: str) -> QueryError:
         what: the name of the text, such as `filter`.
         text: the text.
         position: the index of the character.
-        problem: what is wrong there.
+        problem: the fault at this character, in words.
     """
     position = min(position, len(text))
     begin = text.rfind("\n", 0, position) + 1
