@@ -179,7 +179,7 @@ class Database:
     def reading(self) -> Iterator[Connection]:
         """Open a connection that cannot write, and that sees the database as of one instant.
 
-        A database of an older schema looks like one of the current schema.
+        Through this connection, a database of an older schema has the tables and views of the current schema.
 
         Raises:
             StoreError: the database reported an error, or holds invalid content.

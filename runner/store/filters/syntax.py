@@ -131,7 +131,7 @@ class Either(Generic[TestT]):
 
 
 Condition: TypeAlias = TestT | Not[TestT] | All[TestT] | Either[TestT]
-"""A tree whose leaves are tests of one type: those of the text, or those whose names have been resolved."""
+"""A tree whose leaves are tests of one type: tests as written, or tests with resolved names."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""The result of checking one part of a database, to which the checks add what they find."""
+"""The result of the checks of one part of a database."""
 
 from __future__ import annotations
 
