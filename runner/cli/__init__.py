@@ -25,7 +25,7 @@ COMMANDS = {
     "verify": "Check a database for damage.",
     "list": "List the experiments in the database.",
     "runs": "Show all runs, or those that a filter selects.",
-    "show": "Show one run: its setting, its result and its trajectory in short.",
+    "show": "Show one run: its settings, its result and a summary of its trajectory.",
     "steps": "Show every step of one or several runs.",
     "sql": "Query the database in SQL.",
     "plot": "Draw a figure of an experiment from the database.",
@@ -34,7 +34,7 @@ COMMANDS = {
     "export": "Write runs or their steps into a file.",
     "delete": "Delete runs or experiments permanently.",
     "db": "Maintain a results database.",
-    "inspect": "Show the calculus of an objective.",
+    "inspect": "Show the derivatives, curvature and Taylor series of an objective.",
     "plugins": "List the installed plugins, or write, show or check one.",
 }
 FOLDERS = ("inspect", "plugins")

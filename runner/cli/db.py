@@ -129,7 +129,7 @@ def copy(target: str, db: str) -> None:
 def vacuum(db: str) -> None:
     """Return the disk space of deleted runs to the system.
 
-    In the meantime, the command needs as much free space as the database takes.
+    While it runs, the command needs as much free space as the database takes.
 
     \b
     Example:

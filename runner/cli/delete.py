@@ -19,7 +19,8 @@ from runner.results.results_database import ResultsDatabase
     "experiments",
     multiple=True,
     metavar="EXPERIMENT",
-    help="Delete an experiment, by name (the one run last) or number, and the runs that only it has; may be repeated.",
+    help="Delete an experiment, by name (the latest of that name) or number, and the runs that belong to no other experiment; "
+    "may be repeated.",
 )
 @click.option("--superseded", is_flag=True, help="Delete all superseded runs.")
 @click.option("--dry-run", is_flag=True, help="Report what would be deleted, and delete nothing.")
@@ -31,7 +32,7 @@ def delete(
     """Delete runs or experiments permanently. RUN is the number of a run or the beginning of its identity.
 
     The trajectory of a run is deleted with it, and so are the runs that it superseded. An experiment stays, without runs, if its
-    runs are deleted by number or filter; `--experiment` deletes it, but not other experiments of its name. After the answer no,
+    runs are deleted by number or filter; `--experiment` deletes it, but not other experiments of its name. If you answer no,
     nothing is deleted and the exit code is 0. The file keeps its size until `runner db vacuum`.
 
     \b
@@ -61,7 +62,7 @@ def delete(
         if not yes:
             if not sys.stdin.isatty():
                 raise click.UsageError(
-                    f"would delete {content} from {database.name}; standard input is no terminal, so confirm with --yes"
+                    f"would delete {content} from {database.name}; standard input is not a terminal, so confirm with --yes"
                 )
             if not click.confirm(f"Delete {content} from {database.name}?"):
                 click.echo("nothing was deleted")

@@ -54,7 +54,9 @@ NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
 @click.option("--dry-run", is_flag=True, help="Print the plan and compute no run. Plugin files are executed.")
 @click.option("--executor", metavar="NAME", help="Use this executor, e.g. processes, instead of the one in the file.")
-@click.option("--jobs", type=WholeNumber(), metavar="N", help="Number of worker processes, for an executor with that parameter.")
+@click.option(
+    "--jobs", type=WholeNumber(), metavar="N", help="Number of worker processes, for an executor with a parameter `jobs`."
+)
 @click.option("--rerun", is_flag=True, help="Compute every run again; the old runs are kept as superseded.")
 @click.option("--retry-failed", is_flag=True, help="Compute failed and timed-out runs again.")
 @click.option("--fail-fast", is_flag=True, help="Stop after the first batch with a failed run.")
@@ -78,7 +80,7 @@ def run(
 ) -> int:
     """Run an experiment: compute the missing runs, store every step, write the report.
 
-    The same command again computes only what is not stored yet. After an interruption it computes the rest.
+    If you repeat the command, it computes only the runs that are not stored yet, for example after an interruption.
 
     \b
     Examples:
@@ -138,7 +140,7 @@ def _plan_lines(plan: Plan, database: str) -> list[str]:
         f"  to compute  {len(plan.todo):,}",
     ]
     if plan.repeated:
-        lines.append(f"  repeated    {plan.repeated:,} grid points are the same as others")
+        lines.append(f"  repeated    {plan.repeated:,} grid points that repeat others")
     lines += [f"  skipped     {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
     return lines + [f"  {line}" for line in _changed_lines(plan)]
 

@@ -36,7 +36,7 @@ LOG_SCALE_FROM = 100
 @db_option
 @brief_format_option
 def show(run: str, db: str, form: str) -> None:
-    """Show one run: its setting, its result and its trajectory in short.
+    """Show one run: its settings, its result and a summary of its trajectory.
 
     RUN is the number of a run or the beginning of its identity; `runner runs` lists both.
 

@@ -19,8 +19,8 @@ MOST_SHOWN = 20
 DAMAGED = StoreError.exit_code
 VERDICTS = {
     "same": "with the same bits",
-    "different": "with other bits",
-    "other circumstances": "with other bits under other circumstances",
+    "different": "with different bits",
+    "other circumstances": "with different bits, with other code, packages or processor",
     "impossible": "that cannot be computed here",
 }
 

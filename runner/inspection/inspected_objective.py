@@ -234,7 +234,9 @@ def with_every_backend(setting: Setting, registry: Registry) -> InspectedObjecti
             continue
         required = [parameter.name for parameter in offer.parameters.values() if parameter.required]
         if required:
-            unusable[offer.name] = f"because it requires {', '.join(required)}, and an inspection sets no parameters of backends"
+            unusable[offer.name] = (
+                f"because it requires {', '.join(required)}, and `runner inspect` cannot set parameters of gradient backends"
+            )
             continue
         try:
             backends[offer.name] = cast(GradientBackend, read_plugin("gradient", {"name": offer.name}, registry).plugin)

@@ -90,7 +90,7 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
         PluginError: the objective raises.
     """
     if not np.isfinite(inspected.value(np.array([around]))):
-        raise ExperimentError(inspected.name, [f"--around {around:g}: f is not finite there; choose a point at which it is"])
+        raise ExperimentError(inspected.name, [f"--around {around:g}: f is not finite there; choose a point where f is finite"])
 
     method = CIRCLES
     coefficients, because = _on_circles(inspected, around, order + EXTRA_COEFFICIENTS)

@@ -142,7 +142,7 @@ def check_in_child_process(request: CheckRequest, seconds: float) -> Generator[C
                 check = report.check
             elif isinstance(report, CheckedPlugin | Finding):
                 yield report
-        yield Finding(check, FAILED, f"it did not return within {seconds:g} s (--timeout); later checks were not run")
+        yield Finding(check, FAILED, f"it did not return within {seconds:g} s; later checks were not run")
     finally:
         _stop(process)
         receiver.close()

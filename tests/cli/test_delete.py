@@ -101,7 +101,7 @@ class TestDelete:
         done = runner_cli("delete", "4", "--db", "r.db")
         assert (done.code, done.out) == (2, "")
         assert done.err == (
-            "error: would delete 1 run with 744 bytes of trajectories from r.db; standard input is no terminal, so confirm with --yes\n"
+            "error: would delete 1 run with 744 bytes of trajectories from r.db; standard input is not a terminal, so confirm with --yes\n"
             "  see runner delete --help\n"
         )
         assert kept.read_bytes() == before

@@ -16,7 +16,7 @@ class TestText:
         assert "analytic           (-215.6, -88)" in done.out
         assert "eigenvalues: 23.633, 1506.37" in lines
         assert "Newton's step: (0.0247191, 0.380674)" in lines
-        assert "it descends; slope along it ∇f·p = -38.8288" in lines
+        assert "Newton's step descends; slope along it ∇f·p = -38.8288" in lines
         assert "the rest, ∇²f − 2JᵀJ, has the norm 176, 0.117 of ‖∇²f‖" in lines
 
     def test_refusal_of_the_backend_is_printed_with_its_reason(self, call, stranger):
@@ -35,7 +35,7 @@ class TestText:
     def test_zero_gradient_has_no_descent_direction(self, call):
         out = call("inspect", "quadratic", "--at", "0").out
         assert "the gradient is zero, so there is no direction of steepest descent" in out
-        assert "it does not move, because the gradient is zero" in out
+        assert "Newton's step does not move, because the gradient is zero" in out
 
     def test_kink_is_reported_instead_of_its_curvature(self, call):
         out = call("inspect", "ackley", "--at", "0").out
@@ -56,7 +56,7 @@ class TestText:
     def test_large_hessian_is_shown_by_its_corner(self, call):
         out = call("inspect", "rosenbrock", "--set", "dimension=10", "--at", "0.3").out
         assert "  … 10 × 10 in all" in out.splitlines()
-        assert "eigenvalues: 2 below zero, 0 zero, 8 above; from -81.9967 to 419.263" in out
+        assert "eigenvalues: 2 negative, 0 zero, 8 positive; from -81.9967 to 419.263" in out
 
     def test_no_hessian_beyond_a_thousand_coordinates(self, call):
         out = call("inspect", "quadratic", "--set", "dimension=1001", "--at", "1").out

@@ -21,7 +21,7 @@ class TestText:
         ]
         assert lines[2].startswith("smallest curvature seen: 1 at x = 1.5708, in ")
         assert lines[3:] == [
-            "this is evidence for convexity here, but no proof",
+            "this is evidence for convexity here, but not a proof",
             "by the objective's own formula, for all x, every eigenvalue of ∇²f lies from 1 to 3: f is strongly convex, with μ = 1",
         ]
 
@@ -34,7 +34,7 @@ class TestText:
         )
         assert (
             lines[-1]
-            == "by the objective's own formula, for all x, every eigenvalue of ∇²f lies from -1 to 5: this does not make f convex"
+            == "by the objective's own formula, for all x, every eigenvalue of ∇²f lies from -1 to 5, so convexity does not follow from it"
         )
         assert not any("evidence" in line for line in lines)
 
@@ -76,7 +76,7 @@ class TestText:
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.where(x[..., 0] > 0, 1.0, 0.0)"), encoding="utf-8")
         out = call("inspect", "mine", "--plugin", "mine.py", "--region", "-1,1").out
         assert "no counterexample found" in out
-        assert "32 of them lie below f by no more than its noise or its jumps, and do not count" in out
+        assert "32 chords lie below f only within its noise or jumps, and do not count" in out
 
     def test_only_chords_are_tried_in_many_dimensions(self, call):
         out = call("inspect", "quadratic", "--set", "dimension=200", "--region", "-1,1", "--tries", "100").out

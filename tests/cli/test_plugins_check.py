@@ -33,7 +33,7 @@ class TestAsAProcess:
     def test_plugin_that_never_returns(self, write, call):
         write(changed(VALUE, "time.sleep(1000)"), "bowl.py")
         done = call("plugins", "check", "bowl.py", "--timeout", "4")
-        last = "failed   shapes: it did not return within 4 s (--timeout); later checks were not run\n"
+        last = "failed   shapes: it did not return within 4 s; later checks were not run\n"
         assert done == Done(3, f"{HEAD}ok       validate\nok       domain\n{last}7 ok, 1 failed, 0 skipped\n", "")
 
     @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ class TestAsAProcess:
     def test_plugin_whose_import_never_returns(self, write, call):
         write(changed("@runner.hookimpl", "time.sleep(1000)\n@runner.hookimpl"), "bowl.py")
         done = call("plugins", "check", "bowl.py", "--timeout", "2")
-        line = "failed   loads: it did not return within 2 s (--timeout); later checks were not run\n"
+        line = "failed   loads: it did not return within 2 s; later checks were not run\n"
         assert done == Done(3, f"{line}0 ok, 1 failed, 0 skipped\n", "")
 
     def test_output_of_the_plugin_is_kept_apart(self, write, runner_cli):

@@ -92,7 +92,7 @@ class TestDryRun:
             f"small: 4 runs {size}\n"
             f"  stored      0 in {STORED}\n"
             "  to compute  4\n"
-            "  repeated    2 grid points are the same as others\n" + skipped,
+            "  repeated    2 grid points that repeat others\n" + skipped,
             "",
         )
         assert sorted(tmp_path.rglob("*")) == before, "a dry run writes nothing"

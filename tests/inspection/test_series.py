@@ -114,7 +114,10 @@ class TestSeries:
         assert out.startswith(
             "sin_quadratic: Maclaurin series around 0, f(x) ≈ Σ cₙ (x − A)ⁿ, by Cauchy's integral on circles in the complex plane\n"
         )
-        assert "after n = 3 the next coefficient is zero within its error, so the remainder shrinks faster than n + 1" in out
+        assert (
+            "after n = 3 the next coefficient is zero within its error, so the remainder shrinks faster than distance^(n + 1)"
+            in out
+        )
         assert "Taylor series around 2" in call("inspect", "sin_quadratic", "--taylor", "3", "--around", "2").out
 
     def test_term_too_small_to_be_measured_is_reported(self, call):
@@ -184,4 +187,4 @@ class TestOwnObjectives:
 
     def test_objective_that_is_not_finite_there(self, call, tmp_path):
         done = call("inspect", "mine", "--plugin", self.write(tmp_path, "np.log(x[..., 0])"), "--taylor", "3")
-        assert done == Done(2, "", "error: mine: --around 0: f is not finite there; choose a point at which it is\n")
+        assert done == Done(2, "", "error: mine: --around 0: f is not finite there; choose a point where f is finite\n")

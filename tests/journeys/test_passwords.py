@@ -101,7 +101,7 @@ def test_successful_commands_show_stars_for_the_password(call, write, with_passw
     done = call("delete", "1", "--db", with_password)
     assert done.code == 2
     assert done.err.endswith(
-        f" of trajectories from {shown}; standard input is no terminal, so confirm with --yes\n  see runner delete --help\n"
+        f" of trajectories from {shown}; standard input is not a terminal, so confirm with --yes\n  see runner delete --help\n"
     ), done.err
 
 

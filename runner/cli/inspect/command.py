@@ -79,10 +79,11 @@ class Picture(click.ParamType[Path]):
 def inspect(
     target: str, values: tuple[str, ...], plugins: tuple[Path, ...], db: str | None, output: Path | None, form: str, **mode: Any
 ) -> None:
-    """Show the calculus of an objective: its derivatives, its curvature and Newton's direction at a point.
+    """Show the derivatives, curvature and Taylor series of an objective.
 
-    Other inspections of an objective are the error of finite differences (`--spacings`), the Taylor series (`--taylor`), and a
-    search for counterexamples to convexity (`--region`).
+    By default, the command shows the derivatives of an objective at a point, its curvature and Newton's direction. Other
+    inspections of an objective are the error of finite differences (`--spacings`), the Taylor series (`--taylor`), and a search
+    for counterexamples to convexity (`--region`).
 
     RUN is the number of a stored run or the beginning of its identity. It is inspected along its trajectory: curvature, and the
     decrease that models of first and second order predict.

@@ -82,8 +82,8 @@ def vector(x: Array, text: Callable[[float], str] = six_digits) -> str:
 
 
 def difference(value: float) -> str:
-    """Return a difference with three significant digits, or `nothing` for zero."""
-    return "nothing" if value == 0 else number(value)
+    """Return a difference with three significant digits, or `0` for zero."""
+    return "0" if value == 0 else number(value)
 
 
 def slope_text(slope: Slope) -> str:

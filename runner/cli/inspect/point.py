@@ -47,7 +47,7 @@ def _lines(inspection: PointInspection) -> Iterator[str]:
     yield f"{inspection.objective} at x = {vector(inspection.place.x, exact)}, {inspection.place.why}"
     yield f"f(x) = {fifteen_digits(inspection.value)}"
     if not math.isfinite(inspection.value):
-        yield "f is not finite here, so what follows may mean nothing"
+        yield "f is not finite here, so the results below may be meaningless"
     yield ""
     yield from _gradient_lines(inspection)
     yield ""
@@ -59,11 +59,11 @@ def _lines(inspection: PointInspection) -> Iterator[str]:
     else:
         yield f"Newton's step: {vector(newton.direction)}"
         if newton.slope == 0:
-            yield "it does not move, because the gradient is zero"
+            yield "Newton's step does not move, because the gradient is zero"
         else:
             verb = "descends" if newton.descends else "does not descend: it leads uphill"
             predicted, actual = six_digits(newton.predicted), six_digits(newton.actual)
-            yield f"it {verb}; slope along it ∇f·p = {six_digits(newton.slope)}"
+            yield f"Newton's step {verb}; slope along it ∇f·p = {six_digits(newton.slope)}"
             yield f"decrease of f over it: predicted by the second-order model {predicted}, actual {actual}"
     if inspection.gauss_newton is not None:
         residuals = counted(len(inspection.gauss_newton.jacobian), "residual")
@@ -104,7 +104,7 @@ def _gradient_lines(inspection: PointInspection) -> Iterator[str]:
         error = abs(steepest.measured - steepest.predicted)
         yield (
             f"slope along the steepest descent: −‖∇f‖ = {fifteen_digits(steepest.predicted)}; by a difference of f: "
-            f"{to_error(steepest.measured, error)} (off by {difference(error)})"
+            f"{to_error(steepest.measured, error)} (difference {difference(error)})"
         )
     elif gradient is not None and not gradient.any():
         yield "the gradient is zero, so there is no direction of steepest descent"
@@ -164,7 +164,7 @@ def curvature_lines(curvature: Curvature) -> Iterator[str]:
     else:
         negative, zero, positive = curvature.signs
         low, high = six_digits(float(eigenvalues[0])), six_digits(float(eigenvalues[-1]))
-        yield f"eigenvalues: {negative} below zero, {zero} zero, {positive} above; from {low} to {high}"
+        yield f"eigenvalues: {negative} negative, {zero} zero, {positive} positive; from {low} to {high}"
     condition = curvature.condition_number
     yield f"condition number: {six_digits(condition) if math.isfinite(condition) else 'infinite within rounding'}"
-    yield f"shape: {curvature.words} (zero is |λ| ≤ {number(curvature.tolerance)})"
+    yield f"shape: {curvature.words} (|λ| ≤ {number(curvature.tolerance)} counts as zero)"

@@ -68,24 +68,24 @@ def _lines(inspection: RegionInspection) -> Iterator[str]:
     unknown = f", of which {chords.unknown:,} are inconclusive, because f is not finite there" if chords.unknown else ""
     yield f"chords tried: {chords.tried:,} (seed {inspection.seed}){unknown}"
     if chords.noisy and chord is None:
-        yield f"{chords.noisy} of them lie below f by no more than its noise or its jumps, and do not count"
+        yield f"{chords.noisy} chords lie below f only within its noise or jumps, and do not count"
     if curvature is None:
         yield f"no smallest curvature, {inspection.without_hessian}"
     else:
         place, hessians = vector(curvature.place), f"{curvature.tried:,} Hessians by {inspection.backend}"
         yield f"smallest curvature seen: {six_digits(curvature.smallest)} at x = {place}, in {hessians}"
         if curvature.smallest < 0 and chord is None:
-            yield "it is below zero, although f lies above no chord there by more than rounding"
+            yield "the smallest curvature is negative, although f lies above no chord there by more than rounding"
     if chord is None:
-        yield "this is evidence for convexity here, but no proof"
+        yield "this is evidence for convexity here, but not a proof"
     stated = inspection.stated
     if stated is None:
         return
     bounds = f"from {six_digits(stated.low)} to {six_digits(stated.high) if math.isfinite(stated.high) else '∞'}"
     if stated.low > 0:
-        conclusion = f"f is strongly convex, with μ = {six_digits(stated.low)}"
+        conclusion = f": f is strongly convex, with μ = {six_digits(stated.low)}"
     else:
-        conclusion = "f is convex" if stated.low == 0 else "this does not make f convex"
-    yield f"by the objective's own formula, for all x, every eigenvalue of ∇²f lies {bounds}: {conclusion}"
+        conclusion = ": f is convex" if stated.low == 0 else ", so convexity does not follow from it"
+    yield f"by the objective's own formula, for all x, every eigenvalue of ∇²f lies {bounds}{conclusion}"
     if inspection.contradiction > 0:
         yield f"the smallest curvature seen lies below this bound by {number(inspection.contradiction)}: the formula is wrong"

@@ -43,7 +43,15 @@ def _lines(inspection: SpacingInspection) -> Iterator[str]:
     yield f"∇f by {inspection.reference}, taken as exact: {vector(inspection.gradient, fifteen_digits)}"
     yield f"error: ‖g − ∇f‖{' / ‖∇f‖' if inspection.relative else ', because ∇f is zero'}, at spacings h from 1e-1 to 1e-15"
     yield ""
-    heading = ("scheme", "slope measured", "theory", "best h measured", "its error", "theory here", "rule of thumb")
+    heading = (
+        "scheme",
+        "slope measured",
+        "slope in theory",
+        "best h measured",
+        "error at best h",
+        "best h in theory",
+        "rule of thumb",
+    )
     yield from table_lines([heading, *map(_row, inspection.schemes)])
     for scheme in inspection.schemes:
         if scheme.best is None:
@@ -63,7 +71,10 @@ def _lines(inspection: SpacingInspection) -> Iterator[str]:
         yield f"complex step: error at most {number(largest)} at every h ≤ {FLAT_BELOW:.0e}{reason}"
     closest = min((scheme.best_error for scheme in inspection.schemes if scheme.best_error is not None), default=0.0)
     if inspection.relative and closest > SUSPICIOUS:
-        yield f"no difference comes closer to ∇f by {inspection.reference} than {number(closest)}: that gradient may be wrong"
+        yield (
+            f"every finite difference differs from ∇f by {inspection.reference} by at least {number(closest)} (relative): "
+            "that gradient may be wrong"
+        )
 
 
 def _row(scheme: Scheme) -> tuple[str, ...]:

@@ -69,7 +69,7 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
     coefficients = [
         (str(n), to_error(value, error), f"{error:.0e}", f"{radius:.3g}") for n, (value, error, radius) in enumerate(columns)
     ]
-    yield from table_lines([("n", "cₙ", "wrong by at most", "radius"), *coefficients])
+    yield from table_lines([("n", "cₙ", "error at most", "radius"), *coefficients])
     yield ""
     heading = ("n", *(f"|f − Pₙ| at distance {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
     shown = [int(np.argmin(np.abs(inspection.distances - t))) for t in SHOWN_DISTANCES]
@@ -84,7 +84,10 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
     faster = [str(each.order) for each in inspection.remainders if each.expected not in (None, each.order + 1)]
     if faster:
         orders = ", ".join(faster)
-        yield f"after n = {orders} the next coefficient is zero within its error, so the remainder shrinks faster than n + 1"
+        yield (
+            f"after n = {orders} the next coefficient is zero within its error, "
+            "so the remainder shrinks faster than distance^(n + 1)"
+        )
     hidden = [
         str(each.order)
         for each in inspection.remainders
