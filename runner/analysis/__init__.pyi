@@ -27,12 +27,12 @@ from runner.analysis.quantiles import quantile_band as quantile_band
 from runner.analysis.rates import LinearRate as LinearRate
 from runner.analysis.rates import best_learning_rate as best_learning_rate
 from runner.analysis.rates import contraction as contraction
-from runner.analysis.selection import one_of_each_behaviour as one_of_each_behaviour
 from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
 from runner.analysis.summary import SettingSummary as SettingSummary
 from runner.analysis.summary import best_setting as best_setting
 from runner.analysis.summary import count_behaviours as count_behaviours
 from runner.analysis.summary import count_outcomes as count_outcomes
+from runner.analysis.summary import one_of_each_behaviour as one_of_each_behaviour
 from runner.analysis.summary import rounding_level as rounding_level
 from runner.analysis.summary import summarize_settings as summarize_settings
 from runner.analysis.sweep_findings import sweep_finding as sweep_finding

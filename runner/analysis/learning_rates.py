@@ -11,7 +11,7 @@ import numpy as np
 
 from runner.analysis.curvature import stability_limit
 from runner.analysis.rates import LinearRate, best_learning_rate, linear_rate, settled_elsewhere
-from runner.analysis.summary import LEARNING_RATE
+from runner.analysis.summary import LEARNING_RATE, Cells
 from runner.contracts.figure import Results, StoredRun
 from runner.contracts.objective import known_minimum
 from runner.contracts.outcomes import Behaviour, Outcome
@@ -51,8 +51,6 @@ COLUMNS = (
     *("limit_theory", "limit_low", "limit_high", "best_theory", "best_measured", "best_below", "best_above"),
     *("factor_theory", "factor_measured", "factor_uncertainty"),
 )
-Cells = tuple[tuple[str, ...], list[tuple[str, ...]]]
-"""The header and the rows of a table."""
 
 
 @dataclass(frozen=True)

@@ -23,16 +23,18 @@ def sweep_finding(sweep: ParameterSweep) -> str:
     limit = sweep.limits[0]
     limit_text = number(limit, sweep.values(sweep.runs))
     for name, runs in sweep.methods.items():
-        below, at, above = ([run for run in runs if _side(run, limit) == side] for side in (-1, 0, 1))
-        sides = [(side, words) for side, words in ((below, "below"), (at, "at"), (above, "above")) if side]
-        counts = "; ".join(f"{words} it, {_outcomes(sweep, side)}" for side, words in sides)
+        sides: dict[str, list[StoredRun]] = {"below": [], "at": [], "above": []}
+        for run in runs:
+            rate = _rate(run)
+            sides["at" if math.isclose(rate, limit, rel_tol=1e-12) else "above" if rate > limit else "below"].append(run)
+        counts = "; ".join(f"{side} it, {_outcomes(sweep, some)}" for side, some in sides.items() if some)
         if not is_plain(runs[0].optimizer):
             text.append(f"{name} is not plain gradient descent, so 2/L = {limit_text} guarantees nothing for it: {counts}.")
             continue
         text.append(f"For {name}, 2/L is {limit_text}: {counts}.")
-        diverged = sum(run.outcome == Outcome.DIVERGED for run in below)
-        non_finite = sum(run.outcome == Outcome.NON_FINITE for run in below)
-        settled = sum(run.outcome == Outcome.CONVERGED for run in above)
+        diverged = sum(run.outcome == Outcome.DIVERGED for run in sides["below"])
+        non_finite = sum(run.outcome == Outcome.NON_FINITE for run in sides["below"])
+        settled = sum(run.outcome == Outcome.CONVERGED for run in sides["above"])
         if diverged:
             text.append(
                 f"{counted(diverged, 'run')} diverged below it, which the theory does not exclude far from the minimiser."
@@ -44,9 +46,9 @@ def sweep_finding(sweep: ParameterSweep) -> str:
         if settled:
             elsewhere = "which the theory allows only away from that minimiser, or from points that lead exactly to it"
             text.append(f"{counted(settled, 'run')} converged above it, {elsewhere}.")
-        if below and above and not (diverged or non_finite or settled):
+        if sides["below"] and sides["above"] and not (diverged or non_finite or settled):
             text.append("No run contradicts the theory.")
-        text += _unfinished(sweep, below, limit)
+        text += _unfinished(sweep, sides["below"], limit)
     return " ".join(text)
 
 
@@ -69,12 +71,6 @@ def _best_values(sweep: ParameterSweep) -> str:
 
 def _rate(run: StoredRun) -> float:
     return float(run.parameters[LEARNING_RATE] or 0.0)
-
-
-def _side(run: StoredRun, limit: float) -> int:
-    """Return −1, 0 or 1 for a learning rate below, at or above the limit."""
-    rate = _rate(run)
-    return 0 if math.isclose(rate, limit, rel_tol=1e-12) else 1 if rate > limit else -1
 
 
 def _outcomes(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:

@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import click
 
 from runner.cli.terminal.options import WholeNumber, db_option, format_option
-from runner.cli.terminal.quantities import counted
-from runner.cli.terminal.tables import write_frame
+from runner.cli.terminal.tables import counted, write_frame
 from runner.results.comparison import Comparison
 from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import MOST_ROWS, text_of

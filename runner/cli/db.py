@@ -12,7 +12,7 @@ import click
 
 from runner.cli.terminal.command_groups import Group
 from runner.cli.terminal.options import brief_format_option, db_option
-from runner.cli.terminal.quantities import counted, size_text
+from runner.cli.terminal.tables import counted, size_text
 from runner.errors import OutdatedDatabase
 from runner.results.results_database import ResultsDatabase
 from runner.store.urls import without_password

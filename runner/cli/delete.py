@@ -7,7 +7,7 @@ import sys
 import click
 
 from runner.cli.terminal.options import db_option
-from runner.cli.terminal.quantities import counted, size_text
+from runner.cli.terminal.tables import counted, size_text
 from runner.results.results_database import ResultsDatabase
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from runner.cli.terminal.options import OneOf, db_option, where_option
-from runner.cli.terminal.quantities import counted
+from runner.cli.terminal.tables import counted
 from runner.errors import QueryError
 from runner.results.results_database import ResultsDatabase
 

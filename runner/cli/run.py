@@ -16,8 +16,7 @@ from runner.analysis.learning_rates import rate_sweeps, rates_row
 from runner.analysis.summary import SummaryRow, count_outcomes, summarize, summary_table
 from runner.cli.terminal.options import RESULTS_FOLDER, WholeNumber, brief_format_option, db_option
 from runner.cli.terminal.progress import QuietProgress, progress_observer
-from runner.cli.terminal.quantities import counted
-from runner.cli.terminal.tables import NarrowLayout, table_lines
+from runner.cli.terminal.tables import NarrowLayout, counted, table_lines
 from runner.contracts.figure import Results
 from runner.contracts.outcomes import Outcome
 from runner.errors import ExperimentError

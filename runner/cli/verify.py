@@ -9,7 +9,7 @@ import click
 
 import runner
 from runner.cli.terminal.options import WholeNumber, db_option
-from runner.cli.terminal.quantities import counted
+from runner.cli.terminal.tables import counted
 from runner.errors import DamagedDatabase, StoreError
 from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import printable

@@ -54,6 +54,5 @@ def _is_number(value: Scalar) -> bool:
 def _texts(values: Sequence[Scalar]) -> dict[Scalar, str]:
     """Return a text for each value. If the short texts are not all different, the texts have all digits and quotation marks."""
     short = {value: f"{value:.6g}" if isinstance(value, float) else str(value) for value in values}
-    full = {value: repr(value) for value in values}
-    texts = short if len(set(short.values())) == len(short) else full
+    texts = short if len(set(short.values())) == len(short) else {value: repr(value) for value in values}
     return {value: text.lower() if isinstance(value, bool) else text for value, text in texts.items()}

@@ -32,7 +32,12 @@ def sweep_values(table: Mapping[str, Any]) -> list[Any]:
         return list(table["values"])
     for form in ("linspace", "logspace"):
         if keys == {form, "num"}:
-            low, high = _ends(form, table[form])
+            ends = table[form]
+            if not (isinstance(ends, list) and len(ends) == 2 and all(map(is_finite_number, ends))):
+                raise ValueError(f"{form} must be a list of two finite numbers, not {as_toml(ends)}")
+            low, high = map(float, ends)
+            if form == "logspace" and not (low > 0 and high > 0):
+                raise ValueError(f"logspace must run between two numbers > 0 (values, not exponents), not {as_toml(ends)}")
             num = table["num"]
             if not isinstance(num, int) or isinstance(num, bool) or not 1 <= num <= MOST_VALUES:
                 raise ValueError(f"num must be a whole number from 1 to {MOST_VALUES:,}, not {as_toml(num)}")
@@ -46,15 +51,6 @@ def sweep_values(table: Mapping[str, Any]) -> list[Any]:
             inner = [min(max(float(f"{value:.{DIGITS}g}"), least), most) for value in inner]
             return [low, *inner, high][:num]
     raise ValueError(f"a sweep is written {FORMS}, not with the keys {', '.join(sorted(keys)) or '(none)'}")
-
-
-def _ends(form: str, ends: object) -> tuple[float, float]:
-    if not (isinstance(ends, list) and len(ends) == 2 and all(map(is_finite_number, ends))):
-        raise ValueError(f"{form} must be a list of two finite numbers, not {as_toml(ends)}")
-    low, high = map(float, ends)
-    if form == "logspace" and not (low > 0 and high > 0):
-        raise ValueError(f"logspace must run between two numbers > 0 (the values, not their exponents), not {as_toml(ends)}")
-    return low, high
 
 
 def is_finite_number(value: object) -> bool:

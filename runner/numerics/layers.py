@@ -162,8 +162,13 @@ class Layers:
             here, weights = tape.outputs[place], layer.matrix(x)
             if layer.normalised:
                 _matrix_product(weights, tape.inputs[place], here)
-                _normalise(here, tape.normals[place], tape.factors[place])
-                np.multiply(tape.normals[place], x[:, layer.scales, None], out=here)
+                # x̂ = (u − mean u)/√(var u + ε), with 1/√(var u + ε) as the factor.
+                normal, factor = tape.normals[place], tape.factors[place]
+                np.subtract(here, here.mean(axis=-1, keepdims=True), out=normal)
+                variance = _row_sums(normal, normal)[..., None] / here.shape[-1]
+                np.divide(1.0, np.sqrt(variance + VARIANCE_FLOOR), out=factor)
+                normal *= factor
+                np.multiply(normal, x[:, layer.scales, None], out=here)
                 here += x[:, layer.biases, None]
             else:
                 _matrix_product(np.concatenate([weights, x[:, layer.biases, None]], axis=-1), tape.inputs[place], here)
@@ -258,14 +263,6 @@ def _blocks(rows: int, columns: int, samples: int) -> tuple[slice, ...]:
 def _row_sums(a: Array, b: Array) -> Array:
     """Return Σ a b over the samples; unlike `vecdot`, without the complex conjugate of a."""
     return cast(Array, (a * b).sum(axis=-1))
-
-
-def _normalise(u: Array, normal: Array, factor: Array) -> None:
-    """Write x̂ = (u − mean u)/√(var u + ε) into `normal`, and 1/√(var u + ε) into `factor`."""
-    np.subtract(u, u.mean(axis=-1, keepdims=True), out=normal)
-    variance = _row_sums(normal, normal)[..., None] / u.shape[-1]
-    np.divide(1.0, np.sqrt(variance + VARIANCE_FLOOR), out=factor)
-    normal *= factor
 
 
 def _carry_through_normalisation(slope: Array, normal: Array, stretch: Array, scales: Array, biases: Array, room: Array) -> None:

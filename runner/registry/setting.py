@@ -115,7 +115,12 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
         plugin.validate()
         if isinstance(plugin, Objective):
             # The grid depends on the dimension and the start region. An exception from either counts as a refusal of the values.
-            _check_objective(plugin)
+            dimension: object = plugin.dimension
+            if not isinstance(dimension, int | np.integer) or dimension < 1:
+                raise ValueError(f"its dimension must be a whole number >= 1, not {as_toml(dimension)}")
+            region: object = plugin.start_region if isinstance(plugin, HasStartRegion) else (0.0, 0.0)
+            if not (isinstance(region, tuple) and len(region) == 2):
+                raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {as_toml(region)}")
     except (ValueError, PluginError):
         raise
     except Exception as error:
@@ -124,15 +129,6 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
         return Setting.of(offer.kind, offer.name, plugin, offer.fingerprint, wrapped)
     except OSError as error:
         raise ValueError(f"{error.filename}: cannot be read: {error.strerror}") from error
-
-
-def _check_objective(objective: Objective) -> None:
-    dimension: object = objective.dimension
-    if not isinstance(dimension, int | np.integer) or dimension < 1:
-        raise ValueError(f"its dimension must be a whole number >= 1, not {as_toml(dimension)}")
-    region: object = objective.start_region if isinstance(objective, HasStartRegion) else (0.0, 0.0)
-    if not (isinstance(region, tuple) and len(region) == 2):
-        raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {as_toml(region)}")
 
 
 def choose_executor(written: Setting, catalogue: Catalogue, name: str | None, jobs: int | None) -> Setting:

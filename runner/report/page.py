@@ -213,9 +213,11 @@ def render_page(
         files: the paths of the report's files, relative to its folder.
     """
     template = resources.files("runner.report").joinpath("page.html.jinja").read_text("utf-8")
-    environment = Environment(
-        autoescape=True, finalize=_readable, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
-    )
+
+    def finalize(value: object) -> object:
+        return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
+
+    environment = Environment(autoescape=True, finalize=finalize, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
     outcomes = Counter(run.outcome for run in results.runs)
     ordered = [outcome for outcome in OUTCOME_COLOURS if outcome in outcomes]
     ordered += sorted(outcomes.keys() - OUTCOME_COLOURS.keys())
@@ -251,7 +253,3 @@ def group_errors(runs: Sequence[StoredRun]) -> list[ErrorGroup]:
         places = dict.fromkeys(f"{run.objective} × {run.gradient} × {run.optimizer}" for run in failed)
         found.append(ErrorGroup(len(failed), "; ".join(places), message))
     return sorted(found, key=lambda group: (-group.runs, group.message))
-
-
-def _readable(value: object) -> object:
-    return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value

@@ -87,7 +87,7 @@ class TestPluginsOfTheFile:
             rated("{ logspace = [1, 2], num = true }", "num must be a whole number from 1 to 1,000,000, not true"),
             rated(
                 "{ logspace = [-3, 0], num = 4 }",
-                "logspace must run between two numbers > 0 (the values, not their exponents), not [-3, 0]",
+                "logspace must run between two numbers > 0 (values, not exponents), not [-3, 0]",
             ),
             rated("{ linspace = [-1, 1], num = 5 }", f"{RATE} -1.0", f"{RATE} -0.5", f"{RATE} 0.0"),
             rated("{ values = [0.1, 'a', 0, [1]] }", f"{RATE} 'a'", f"{RATE} 0", f"{RATE} [1]"),

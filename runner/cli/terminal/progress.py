@@ -15,7 +15,7 @@ from typing import Any, Self, TextIO, cast
 
 import click
 
-from runner.cli.terminal.quantities import counted
+from runner.cli.terminal.tables import counted
 from runner.contracts.outcomes import Outcome
 from runner.engine.trajectories import Trajectory
 from runner.pipeline.plan import Plan

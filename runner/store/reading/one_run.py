@@ -171,7 +171,7 @@ def read_outlines(connection: Connection, chosen: Question | Sequence[int | str]
 
 
 def runs_without_outcomes(database: Database, outcomes: Collection[str]) -> list[int]:
-    """Return the row numbers of the current runs whose outcome is none of the given outcomes.
+    """Return the row numbers of the current runs whose outcome is not among the given ones.
 
     Raises:
         StoreError: the database cannot be read.
