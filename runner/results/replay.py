@@ -93,7 +93,7 @@ def _replay_one(record: RunRecord, database: Database, catalogue: Catalogue) -> 
     pieces = [np.frombuffer(chunk.data, ">f8").reshape(-1, chunk.count) for chunk in trajectory.chunks]
     step = _first_difference(stored, assembled(pieces, record))
     if step is not None:
-        difference = f"has other bits from step {step} on"
+        difference = f"has different bits from step {step} on"
     elif trajectory.outcome != record.outcome:
         difference = f"ended as {record.outcome}, and ends as {trajectory.outcome} now"
     else:

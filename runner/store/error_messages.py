@@ -22,7 +22,7 @@ MEANINGS = {
     "SQLITE_BUSY": "another program keeps it locked; end that program or wait for it, then try again",
     "SQLITE_CANTOPEN": "{}; check that the file and its folder may be read and written",
     "SQLITE_FULL": "the disk is full; free some space, then run the same command again: everything stored before is kept",
-    "SQLITE_IOERR": "the disk cannot be read or written ({}); everything stored before is kept as far as the disk keeps it",
+    "SQLITE_IOERR": "the disk cannot be read or written ({}); check the disk, then run `runner verify`",
     "SQLITE_READONLY": READ_ONLY,
 }
 """The message for each kind of SQLite error, by the beginning of its name; `{}` stands for SQLite's own message."""

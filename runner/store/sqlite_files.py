@@ -194,13 +194,13 @@ def refuse_remains(path: Path) -> None:
     if is_in_use:
         raise FileExistsError(
             errno.EEXIST,
-            "a database of this name was removed while a running program has it open; wait until that program ends, or end it, "
-            "then run the same command again",
+            "a database of this name was removed, but a running program still has it open; wait until that program ends, "
+            "or end it, then run the same command again",
         )
     for log in logs:
         raise FileExistsError(
             errno.EEXIST,
-            f"{log.name} beside it remains of a removed database of this name, and would be taken for a part of the new one; "
+            f"{log.name} beside it is left from a removed database of this name, and would be taken for a part of the new one; "
             "delete it or move it away, or bring that database back, then run the same command again",
         )
 

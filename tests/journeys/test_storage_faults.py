@@ -70,7 +70,7 @@ def test_a_disk_too_small_for_a_database_is_left_empty(tmp_path, write, runner_c
 
 
 FULL = "the disk is full; free some space, then run the same command again: everything stored before is kept\n"
-UNREADABLE = "the disk cannot be read or written (disk I/O error); everything stored before is kept as far as the disk keeps it\n"
+UNREADABLE = "the disk cannot be read or written (disk I/O error); check the disk, then run `runner verify`\n"
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="mounts a disk")
@@ -167,7 +167,7 @@ def test_failing_disk_is_reported(tmp_path, write):
     assert (done.returncode, done.stdout) == (4, "")
     assert done.stderr.splitlines()[-1] == (
         "error: database results/runner.db: the disk cannot be read or written (disk I/O error); "
-        "everything stored before is kept as far as the disk keeps it"
+        "check the disk, then run `runner verify`"
     )
     assert damage(tmp_path / "results" / "runner.db") == []
 

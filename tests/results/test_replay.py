@@ -48,7 +48,7 @@ class TestReplay:
         assert done.code == 4
         assert done.out.splitlines()[-3:] == [
             "replayed              12  11 runs with the same bits, 1 run with different bits",
-            "  run 2: has other bits from step 7 on",
+            "  run 2: has different bits from step 7 on",
             "r.db: damaged; see above",
         ]
 
@@ -67,7 +67,7 @@ class TestReplay:
         here = environment_here(Path(), ["numpy"])
         assert done.out.splitlines()[-3:] == [
             "replayed              12  11 runs with the same bits, 1 run with different bits, with other code, packages or processor",
-            f"  run 2: has other bits from step 7 on; computed with cpu an abacus, here {here.cpu}, "
+            f"  run 2: has different bits from step 7 on; computed with cpu an abacus, here {here.cpu}, "
             f"computed with numpy 1.0, here {here.packages['numpy']}",
             "r.db: intact",
         ]

@@ -56,5 +56,5 @@ class TestCopying:
             copy(old, new)
         assert str(caught.value) == (
             f"database {target}: the copy is damaged: run 2: took 3 steps, but 51 iterates are stored; "
-            "`runner verify` shows whether the original is too"
+            "`runner verify` shows if the original is damaged too"
         )

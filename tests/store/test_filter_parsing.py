@@ -28,15 +28,15 @@ from tests.support.filters import ids
         ("steps in (1 2)", "character 13: expected a comma or a closing bracket\n  steps in (1 2)\n              ^"),
         ("steps is 3", "character 10: expected null, unknown or nan\n  steps is 3\n           ^"),
         ("steps not 3", "character 11: expected in or like\n  steps not 3\n            ^"),
-        ("steps = 3 # x", "character 11: this means nothing here\n  steps = 3 # x\n            ^"),
+        ("steps = 3 # x", "character 11: this character has no meaning in a filter\n  steps = 3 # x\n            ^"),
         ('error = "abc', 'character 9: this quote is never closed\n  error = "abc\n          ^'),
         ("error like 3", "character 12: like needs a text in quotes, in which % stands for any characters and _ for one\n"
          "  error like 3\n             ^"),
         ("outcome = diverged", "character 11: a name is compared with a number or a text, not with another name; put a text in quotes: "
          '"diverged"\n  outcome = diverged\n            ^'),
         ("1 = 1", "character 5: a number or a text is compared with a name, such as steps, not with another\n  1 = 1\n      ^"),
-        ("error = \x1b[31m", "character 9: this means nothing here\n  error = \\x1b[31m\n          ^"),
-        ("id = 1 and\n  steps = ?", "character 22: this means nothing here\n    steps = ?\n            ^"),
+        ("error = \x1b[31m", "character 9: this character has no meaning in a filter\n  error = \\x1b[31m\n          ^"),
+        ("id = 1 and\n  steps = ?", "character 22: this character has no meaning in a filter\n    steps = ?\n            ^"),
         ("a = '\ud800'", "character 6: this character is not allowed in a filter\n  a = '\\ud800'\n       ^"),
         (" and ".join(["id = 1"] * (MOST_CONDITIONS + 1)), f"character {11 * MOST_CONDITIONS + 1}: more than 200 conditions; "
          "`in` takes as many values as you like\n  …1 and id = 1 and id = 1 and id = 1 and id = 1 and id = 1\n" + 53 * " " + "^"),

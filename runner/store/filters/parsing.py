@@ -105,7 +105,7 @@ def parse_filter(text: str) -> Filter:
     except UnexpectedCharacters as error:
         place: Any = error.pos_in_stream
         is_quote = text[place] in "\"'"
-        problem = "this quote is never closed" if is_quote else "this means nothing here"
+        problem = "this quote is never closed" if is_quote else "this character has no meaning in a filter"
         raise text_error("filter", text, place, problem) from None
     except _Refusal as refusal:
         raise text_error("filter", text, refusal.position, refusal.problem) from None

@@ -104,5 +104,5 @@ def _check_copy(database: Database) -> None:
     problems = [problem for part in verify(database) for problem in part.problems]
     if problems:
         raise StoreError(
-            f"database {database.name}: the copy is damaged: {problems[0]}; `runner verify` shows whether the original is too"
+            f"database {database.name}: the copy is damaged: {problems[0]}; `runner verify` shows if the original is damaged too"
         )
