@@ -51,7 +51,7 @@ class TestDeleting:
     def test_runs_are_chosen_by_a_filter(self, filled, name):
         filled.delete(filled.plan_deletion(where="learning_rate = 0.2"))
         assert filled.runs()["optimizer.learning_rate"].tolist() == [0.1, 0.1, 0.1]
-        assert counts(name)["setting"] == 4, "the other learning rate belongs to nobody"
+        assert counts(name)["setting"] == 4, "no run has the other learning rate"
         assert problems(name) == []
 
     def test_experiment_is_deleted_with_the_runs_of_its_own(self, filled, name):

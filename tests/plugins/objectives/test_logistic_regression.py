@@ -143,7 +143,7 @@ def test_logistic_regression_names_the_parameters_of_separable_generated_data() 
 
 
 def test_logistic_regression_refuses_exactly_the_separable_data(tmp_path: Path) -> None:
-    # Albert and Anderson (1984): no minimum exists just if some v has sᵢ (Xᵢ, 1)·v ≥ 0 for all i, and > 0 for one.
+    # Albert and Anderson (1984): no minimum exists if and only if some v has sᵢ (Xᵢ, 1)·v ≥ 0 for all i, and > 0 for one.
     generator, verdicts = np.random.default_rng(5), set()
     for number in range(40):
         samples, features = int(generator.integers(5, 14)), int(generator.integers(1, 4))
