@@ -86,7 +86,7 @@ def _outcomes(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:
 def _unfinished(sweep: ParameterSweep, below: Sequence[StoredRun], limit: float) -> list[str]:
     """Return a sentence on the runs below the limit that ran out of steps; an empty list if there are no such runs.
 
-    The sentence gives small learning rates as the reason if every learning rate that converged is larger.
+    The sentence gives small learning rates as the reason if the learning rates of converged runs are all larger.
     """
     unfinished = [run for run in below if run.outcome == Outcome.MAX_STEPS]
     if not unfinished:
@@ -103,5 +103,5 @@ def _unfinished(sweep: ParameterSweep, below: Sequence[StoredRun], limit: float)
     slow = bool(done) and max(rates) < min(done)
     return [
         text
-        + (": every learning rate that converged is larger, and a run crawls if its learning rate is too small." if slow else ".")
+        + (": the rates of converged runs are all larger, and a run crawls if its learning rate is too small." if slow else ".")
     ]

@@ -324,7 +324,7 @@ class _Reader:
             if key != "figures":
                 self.problems.add(f"report.{key}", "there is no such key; allowed: figures")
         if not isinstance(figures, list) or not all(isinstance(figure, str) for figure in figures):
-            self.problems.add("report.figures", f"must be a list of figures' names, not {as_toml(figures)}")
+            self.problems.add("report.figures", f"must be a list of names of figures, not {as_toml(figures)}")
             return ()
         return tuple(figures)
 

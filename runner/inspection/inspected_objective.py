@@ -241,7 +241,7 @@ def with_every_backend(setting: Setting, registry: Registry) -> InspectedObjecti
         try:
             backends[offer.name] = cast(GradientBackend, read_plugin("gradient", {"name": offer.name}, registry).plugin)
         except RunnerError as error:
-            unusable[offer.name] = f"because it cannot be made: {error}"
+            unusable[offer.name] = f"because it cannot be created: {error}"
     # All other backends come between the two exact ones and finite differences, sorted by name.
     order = {ANALYTIC: 0, COMPLEX_STEP: 1, FINITE_DIFFERENCE: 3}
     ordered = dict(sorted(backends.items(), key=lambda item: (order.get(item[0], 2), item[0])))

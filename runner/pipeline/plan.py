@@ -109,7 +109,7 @@ def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:
     grid = expand(experiment)
     if not grid.runs:
         reasons = [f"{skipped.combination}: {skipped.reason}" for skipped in grid.skipped]
-        raise ExperimentError(str(experiment.path), [f"nothing is left of the grid: {reason}" for reason in reasons])
+        raise ExperimentError(str(experiment.path), [f"every grid point is left out: {reason}" for reason in reasons])
     stored = store.find([run.identity for run in grid.runs])
     changed: Counter[str] = Counter()
     todo = []

@@ -57,7 +57,10 @@ def check_class(kind: Kind, name: Any, cls: Any) -> Mapping[str, Parameter]:
     parameters = parameters_of(cls)
     for parameter in parameters:
         if parameter in RESERVED[kind]:
-            raise PluginError(f"{kind} {name!r}: no parameter can be called {parameter!r}, which is another key in experiments")
+            raise PluginError(
+                f"{kind} {name!r}: no parameter can be called {parameter!r}, because this key has another meaning in experiment "
+                "files"
+            )
     quantities = get_args(Quantity)
     needs: object = cls.needs if issubclass(cls, Optimizer) else ()
     if not (isinstance(needs, tuple) and set(needs) <= set(quantities)):

@@ -143,7 +143,7 @@ class Registry:
         try:
             self._manager.register(module, name=source)
         except ValueError as error:
-            raise PluginError("it is named twice") from error
+            raise PluginError("the file is loaded already; name it once in plugins") from error
         offers = []
         for kind, row in KINDS.items():
             for implementation in getattr(self._manager.hook, row.hook).get_hookimpls():

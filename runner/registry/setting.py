@@ -124,7 +124,7 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
     except (ValueError, PluginError):
         raise
     except Exception as error:
-        raise ValueError(f"{offer.name} cannot be made: {type(error).__name__}: {error}") from error
+        raise ValueError(f"{offer.name} cannot be created: {type(error).__name__}: {error}") from error
     try:
         return Setting.of(offer.kind, offer.name, plugin, offer.fingerprint, wrapped)
     except OSError as error:
@@ -209,7 +209,7 @@ def _restored(kind: Kind, stored: Mapping[str, Any], catalogue: Catalogue, texts
     except PluginError:
         raise
     except Exception as error:  # the JSON comes from a database file, and may hold anything
-        raise PluginError(f"{kind} {name}: cannot be made again from its stored parameters: {error}") from error
+        raise PluginError(f"{kind} {name}: cannot be created again from its stored parameters: {error}") from error
 
 
 def _written_value(known: Parameter, value: object, texts: Collection[str]) -> object:
@@ -219,7 +219,7 @@ def _written_value(known: Parameter, value: object, texts: Collection[str]) -> o
             path = Path(text)
             if path.is_file() and hashlib.sha256(path.read_bytes()).hexdigest() == str(value["sha256"]):
                 return text
-        raise ValueError("the file that it was computed from is gone or has changed")
+        raise ValueError("the file that it was computed from is missing or has changed")
     number: Callable[[Any], object] = float.fromhex if float in (known.python_type, known.item) else lambda item: item
     if isinstance(value, list):
         return [number(item) for item in value]

@@ -276,7 +276,7 @@ def _make_plugin(offer: Offer, values: Mapping[str, ParameterValue], plugins: li
     try:
         plugins.append(offer.cls(**arguments))
     except Exception as error:
-        raise Failure(f"{offer.name} cannot be made: {describe_error(error)}") from error
+        raise Failure(f"{offer.name} cannot be created: {describe_error(error)}") from error
 
 
 def values_for(offer: Offer, offers: Sequence[Offer], assignments: Sequence[str]) -> dict[str, ParameterValue]:

@@ -160,7 +160,7 @@ class TestOtherTables:
                 '[execution]\nexecutor = { values = ["serial"] }',
                 "execution.executor: must be the name of a plugin, not {'values': ['serial']}",
             ),
-            ended("[report]\nfigures = 'outcomes'", "report.figures: must be a list of figures' names, not 'outcomes'"),
+            ended("[report]\nfigures = 'outcomes'", "report.figures: must be a list of names of figures, not 'outcomes'"),
             ended("[report]\nfigure = []", "report.figure: there is no such key; allowed: figures"),
         ],
     )

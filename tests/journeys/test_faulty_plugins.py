@@ -277,7 +277,7 @@ def test_error_inside_start_region_is_reported(write, call):
     write(TYPO.replace("CAPABILITY", "start_region"), "faulty.py")
     write(THREE_RUNS.replace("quadratic", "typo").replace('executor = "faulty", ', ""), "three.toml")
     done = call("run", "three.toml", "--no-report", "-q")
-    told = f"error: three.toml: objective[0]: typo cannot be made: AttributeError: {MISSPELT}\n"
+    told = f"error: three.toml: objective[0]: typo cannot be created: AttributeError: {MISSPELT}\n"
     assert done == Done(2, "", told)
 
 

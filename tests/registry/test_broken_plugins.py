@@ -67,7 +67,10 @@ class TestBrokenPlugins:
 
     def test_a_plugin_file_named_twice(self, write, refused):
         write(PLUGIN, "my.py")
-        refused(experiment(top='plugins = ["my.py", "my.py"]'), "plugins[1]: my.py: it is named twice")
+        refused(
+            experiment(top='plugins = ["my.py", "my.py"]'),
+            "plugins[1]: my.py: the file is loaded already; name it once in plugins",
+        )
 
     @pytest.mark.parametrize(
         ("source", "problem"),
@@ -124,7 +127,7 @@ class TestBrokenPlugins:
             (PLUGIN.replace("@dataclass(frozen=True)", ""), ": Bowl must be decorated with @dataclass(frozen=True)"),
             (
                 PLUGIN.replace("step_size", "name"),
-                ": optimizer 'walk': no parameter can be called 'name', which is another key in experiments",
+                ": optimizer 'walk': no parameter can be called 'name', because this key has another meaning in experiment files",
             ),
             (
                 PLUGIN.replace("    step_size:", "    needs = ('gradient', 'hesian')\n    step_size:"),
@@ -162,7 +165,7 @@ class TestBrokenPlugins:
             (
                 "dimension = 1",
                 "dimension = property(lambda self: 1 // 0)",
-                "objective[0]: bowl cannot be made: ZeroDivisionError: integer division or modulo by zero",
+                "objective[0]: bowl cannot be created: ZeroDivisionError: integer division or modulo by zero",
             ),
             (
                 "dimension = 1",
@@ -172,12 +175,12 @@ class TestBrokenPlugins:
             (
                 "dimension = 1",
                 "dimension = 1\n    def validate(self): open('missing')",
-                "objective[0]: bowl cannot be made: FileNotFoundError: [Errno 2] No such file or directory: 'missing'",
+                "objective[0]: bowl cannot be created: FileNotFoundError: [Errno 2] No such file or directory: 'missing'",
             ),
             (
                 "dimension = 1",
                 "dimension = 1\n    def __post_init__(self): raise KeyError('c')",
-                "objective[0]: bowl cannot be made: KeyError: 'c'",
+                "objective[0]: bowl cannot be created: KeyError: 'c'",
             ),
             (
                 "parameter(0.1, above=0)",

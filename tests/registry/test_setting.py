@@ -70,8 +70,8 @@ def test_changed_data_file_is_refused(settings, tmp_path, change):
     with pytest.raises(PluginError) as caught:
         restore_setting("objective", setting.canonical, Registry(), texts(setting))
     assert str(caught.value) == (
-        "objective logistic_regression: cannot be made again from its stored parameters: the file that it was computed from is "
-        "gone or has changed"
+        "objective logistic_regression: cannot be created again from its stored parameters: the file that it was computed from is "
+        "missing or has changed"
     )
 
 
@@ -80,15 +80,15 @@ def test_changed_data_file_is_refused(settings, tmp_path, change):
     [
         (
             {"curliness": 1},
-            "objective quadratic: cannot be made again from its stored parameters: it has no parameter curliness any more",
+            "objective quadratic: cannot be created again from its stored parameters: it has no parameter curliness any more",
         ),
         (
             {"condition_number": (-1.0).hex()},
-            "objective quadratic: cannot be made again from its stored parameters: must be a number >= 1, not -1.0",
+            "objective quadratic: cannot be created again from its stored parameters: must be a number >= 1, not -1.0",
         ),
         (
             {"dimension": None},
-            "objective quadratic: cannot be made again from its stored parameters: must be a whole number >= 1, not None",
+            "objective quadratic: cannot be created again from its stored parameters: must be a whole number >= 1, not None",
         ),
     ],
 )

@@ -34,12 +34,12 @@ from tests.support.filters import ids
          "  error like 3\n             ^"),
         ("outcome = diverged", "character 11: a name is compared with a number or a text, not with another name; put a text in quotes: "
          '"diverged"\n  outcome = diverged\n            ^'),
-        ("1 = 1", "character 5: a number or a text is compared with a name, such as steps, not with another\n  1 = 1\n      ^"),
+        ("1 = 1", "character 5: a number or a text is compared with a name, such as steps, not with another value\n  1 = 1\n      ^"),
         ("error = \x1b[31m", "character 9: this character has no meaning in a filter\n  error = \\x1b[31m\n          ^"),
         ("id = 1 and\n  steps = ?", "character 22: this character has no meaning in a filter\n    steps = ?\n            ^"),
         ("a = '\ud800'", "character 6: this character is not allowed in a filter\n  a = '\\ud800'\n       ^"),
         (" and ".join(["id = 1"] * (MOST_CONDITIONS + 1)), f"character {11 * MOST_CONDITIONS + 1}: more than 200 conditions; "
-         "`in` takes as many values as you like\n  …1 and id = 1 and id = 1 and id = 1 and id = 1 and id = 1\n" + 53 * " " + "^"),
+         "put long lists of values into one `in (…)`\n  …1 and id = 1 and id = 1 and id = 1 and id = 1 and id = 1\n" + 53 * " " + "^"),
     ],
 )  # fmt: skip
 def test_syntax_errors_are_marked(text, message):

@@ -143,7 +143,7 @@ class TestBrokenPlugins:
             (
                 ("dimension = 2", "dimension = 2\n    def __post_init__(self): raise KeyError('s')"),
                 "made",
-                "test_bowl cannot be made: KeyError: 's' (bowl.py, line 12)",
+                "test_bowl cannot be created: KeyError: 's' (bowl.py, line 12)",
             ),
             (
                 ("dimension = 2", "dimension = 2\n    def validate(self): return 1 / (self.s - 1.25)"),

@@ -193,7 +193,7 @@ def _joined(kind: type[All[Test]] | type[Either[Test]], parts: Sequence[_Subtree
 
 def _limited(subtree: _Subtree) -> _Subtree:
     if subtree.count > MOST_CONDITIONS:
-        raise _Refusal(subtree.position, f"more than {MOST_CONDITIONS} conditions; `in` takes as many values as you like")
+        raise _Refusal(subtree.position, f"more than {MOST_CONDITIONS} conditions; put long lists of values into one `in (…)`")
     if subtree.depth > DEEPEST:
         raise _Refusal(subtree.position, f"conditions are nested more than {DEEPEST} deep")
     return subtree
@@ -215,7 +215,7 @@ def _comparison(left: Name | Literal, operator: Token, right: Name | Literal) ->
         raise _Refusal(
             right.position, f"a name is compared with a number or a text, not with another name; put a text in quotes: {quoted}"
         )
-    raise _Refusal(right.position, "a number or a text is compared with a name, such as steps, not with another")
+    raise _Refusal(right.position, "a number or a text is compared with a name, such as steps, not with another value")
 
 
 def _number(text: str) -> int | float:

@@ -145,7 +145,7 @@ def test_learning_rate_caption_in_full() -> None:
         "On quadratic, gradient_descent did best at learning_rate = 0.5, where all 5 runs converged in a median of 1 step. For "
         "gradient_descent, 2/L is 1: below it, 10 of 20 runs converged and none was lost; above it, all 5 runs were lost. No "
         "run contradicts the theory. 10 runs below it, at learning_rate from 0.001 to 0.01, had not converged after 500 "
-        "steps: every learning rate that converged is larger, and a run crawls if its learning rate is too small.",
+        "steps: the rates of converged runs are all larger, and a run crawls if its learning rate is too small.",
     ]
 
 
