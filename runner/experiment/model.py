@@ -35,7 +35,7 @@ class StoppingRules:
 
     max_steps: int = parameter(1000, at_least=1, doc="the most steps a run may take")
     gradient_norm: float | None = parameter(None, at_least=0, doc="converged once ‖∇f‖ is at most this")
-    gap: float | None = parameter(None, at_least=0, doc="converged once f − f* is at most this, where f* is known")
+    gap: float | None = parameter(None, at_least=0, doc="converged once f differs from f* by at most this, where f* is known")
     step_length: float | None = parameter(None, at_least=0, doc="stalled once a step moves x no further than this")
     divergence_limit: float = parameter(
         1e12, above=1, finite=False, doc="diverged once |f| exceeds this many times max(1, |f(x₀)|)"

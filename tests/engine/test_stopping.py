@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pytest
 
 from runner.contracts.arrays import Array
 from runner.contracts.objective import Minimum, Objective
@@ -80,3 +81,39 @@ def test_a_known_minimum_may_differ_from_run_to_run():
 
     batch = make_batch(Shifted(column([0.0, 5.0, -7.0])), GradientDescent(0.2), [[1.0]] * 3, gap=1e-6)
     assert {(trajectory.outcome, trajectory.steps) for trajectory in descend(batch).trajectories} == {(Outcome.CONVERGED, 14)}
+
+
+@dataclass(frozen=True)
+class WrongMinimum(Objective):
+    """x² + shift with the stated minimum 0, which is wrong unless the shift is zero."""
+
+    shift: float = 0.0
+    dimension: int = 1
+    minimum = Minimum([0.0], 0.0)
+
+    def value(self, x):
+        return (x * x)[..., 0] + self.shift
+
+    def gradient(self, x):
+        return 2.0 * x
+
+
+@pytest.mark.parametrize(
+    ("shift", "outcome", "steps"),
+    [
+        (0.0, "converged", None),
+        (-1e-3, "max_steps", 50),
+        (-1e9, "max_steps", 50),
+        (-5e-7, "converged", None),
+        (-1e-15, "converged", None),
+    ],
+)
+def test_run_below_the_stated_minimum_has_not_converged(shift, outcome, steps):
+    (run,) = descend(make_batch(WrongMinimum(shift), GradientDescent(0.4), [[1.0]], gap=1e-6, max_steps=50)).trajectories
+    assert run.outcome == outcome
+    assert steps is None or run.steps == steps
+
+
+def test_gap_of_zero_allows_rounding_below_the_minimum():
+    (run,) = descend(make_batch(WrongMinimum(-1e-14), GradientDescent(0.5), [[1.0]], gap=0.0, max_steps=50)).trajectories
+    assert run.outcome == "converged"
