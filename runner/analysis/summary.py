@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from runner.analysis.curvature import stability_limit
 from runner.contracts.figure import StoredRun
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome
-from runner.tables.readable import counted, listed, number
+from runner.tables.readable import counted, listed, number, part
 
 LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
 """The outcomes of a lost run, whose last value has no further meaning and counts as +inf."""
@@ -27,19 +28,33 @@ SUMMARY_HEADER = (
     "outcomes",
     "behaviour",
     "best setting",
-    "converged",
-    "median steps",
+    "reached",
+    "expected evaluations",
     "median gap",
     "median value",
+    "judged on",
 )
 
 SUMMARY_CAPTION = (
-    "The outcomes and behaviours of each optimizer over all its settings, and its best setting with the medians of that setting. "
-    "The best setting has the most converged runs over all starting points; among equals the fewest lost runs, then the fewest "
-    "steps to converge, then the smallest gap f − f* at the end (the smallest f if f* is unknown)."
+    "The outcomes and behaviours of each optimizer over all its settings, and the figures of its best setting. A run reached its "
+    "goal if |f − f*| is at most the rule `gap`, or 1e-6 · max(1, |f*|) without that rule; if f* is unknown, a run counts "
+    "that converged. The best setting has the largest share of runs that reached the goal; among equals the smallest share of "
+    "lost runs, then the fewest expected evaluations, then the smallest gap f − f* at the end (the smallest f if f* is "
+    "unknown). Expected evaluations are those of all runs of the setting, failed runs too, divided by the number of runs that "
+    "reached the goal; an evaluation is one of f, one of ∇f, or one row of ∇²f. From four starting points on, the best setting "
+    "is chosen on one half of them and its figures are those of the other half, which the last column names. A parameter named "
+    "seed counts as a replicate and not as a setting."
 )
 
+FEWEST_TO_SPLIT = 4
+"""The smallest number of starts or seeds of which one half chooses the best setting and the other half judges it."""
+TARGET = 1e-6
+"""The gap f − f* up to which a run has reached its goal if no rule `gap` is set, as a multiple of max(1, |f*|)."""
+NAMED_PLACES = 8
+"""Largest number of starts or seeds that are named one by one."""
+
 Value = float | int | str | bool | None
+NO_CHOICE = "no choice"
 Cells = tuple[tuple[str, ...], list[tuple[str, ...]]]
 """The header and the rows of a table."""
 
@@ -52,9 +67,9 @@ class SettingSummary:
         objective: the objective's label.
         gradient: the gradient backend's label.
         optimizer: the optimizer's label, without its swept parameters.
-        parameters: every parameter of the three, as `kind.name`.
+        parameters: every parameter of the three except seeds, as `kind.name`.
         varied: the keys of `parameters` in which the settings with the same three labels differ.
-        runs: its runs, one for each start that is stored.
+        runs: its runs, one for each start and each combination of seeds that is stored.
         outcomes: the number of runs with each outcome that occurs, in the order of `runner.Outcome`.
         median_steps: the median number of steps of its converged runs; NaN if none converged.
         median_gap: the median over all runs of the last value minus the known minimum, lost runs as +inf; NaN if the minimum is
@@ -82,6 +97,26 @@ class SettingSummary:
         return self.outcomes.get(Outcome.CONVERGED, 0)
 
     @cached_property
+    def successes(self) -> int:
+        """The number of its runs that reached the goal, as `succeeded` defines it."""
+        return sum(succeeded(run) for run in self.runs)
+
+    @cached_property
+    def expected_evaluations(self) -> float:
+        """The evaluations of all its runs divided by the number of runs that reached the goal; infinite without such runs."""
+        return sum(map(evaluation_count, self.runs)) / self.successes if self.successes else math.inf
+
+    @cached_property
+    def knows_minimum(self) -> bool:
+        """True if f* is known for all its runs, so that success is a small gap rather than convergence."""
+        return all(run.minimum_value is not None for run in self.runs)
+
+    @cached_property
+    def tests_convergence(self) -> bool:
+        """True if the stopping rules of one of its runs test for convergence."""
+        return any(run.convergence_test for run in self.runs)
+
+    @cached_property
     def lost(self) -> int:
         """The number of its runs that diverged, met a number that is not finite, or failed."""
         return sum(count for outcome, count in self.outcomes.items() if outcome in LOST_OUTCOMES)
@@ -96,12 +131,43 @@ class SettingSummary:
     def rank(self) -> tuple[float, float, float, float]:
         """The key by which settings are ranked, the smallest first.
 
-        More converged runs are better; then fewer lost runs; then a smaller median of the steps to converge; then a smaller
-        median of the last gap, or of the last value if the minimum is unknown. NaN is worst. A gap below zero counts as zero,
-        because it is rounding.
+        A larger share of runs that reached the goal is better; then a smaller share of lost runs; then fewer expected
+        evaluations; then a smaller median of the last gap, or of the last value if the minimum is unknown. NaN is worst. A gap
+        within rounding of zero counts as zero.
         """
-        last = self.median_value if math.isnan(self.median_gap) else max(self.median_gap, 0.0)
-        return -self.converged, self.lost, _worst_if_nan(self.median_steps), _worst_if_nan(last)
+        gap = self.median_gap
+        rounding = max(rounding_level(run.minimum_value) for run in self.runs)
+        last = self.median_value if math.isnan(gap) else 0.0 if abs(gap) <= rounding else abs(gap)
+        share = len(self.runs)
+        return -self.successes / share, self.lost / share, self.expected_evaluations, _worst_if_nan(last)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The best of some settings, and the runs that judge it.
+
+    Attributes:
+        setting: the chosen setting with all its runs.
+        judged: the setting with the runs that judge it: those that did not choose it, or all runs if they were not divided.
+        chosen_on: the starts or seeds that chose it, in words; `no choice` if it is the only setting.
+        judged_on: the starts or seeds that judge it, in words.
+        apart: True if other runs judge the setting than chose it.
+    """
+
+    setting: SettingSummary
+    judged: SettingSummary
+    chosen_on: str
+    judged_on: str
+    apart: bool
+
+    @property
+    def note(self) -> str:
+        """A clause that says on which runs the setting is judged; empty if it is the only setting."""
+        if self.chosen_on == NO_CHOICE:
+            return ""
+        if self.apart:
+            return f"chosen on {self.chosen_on}, judged on {self.judged_on}"
+        return "judged on the runs it was chosen on, because there are fewer than four starts"
 
 
 @dataclass(frozen=True)
@@ -115,7 +181,8 @@ class SummaryRow:
         runs: the number of stored runs.
         outcomes: the number of runs with each outcome that occurs, in the order of `runner.Outcome`.
         behaviours: the number of runs with each behaviour that occurs, in the order of `runner.Behaviour`.
-        best: the setting with the smallest `rank`, the first in the grid if several tie; None if every run is lost.
+        best: the best setting, with the runs that judge it; None if every run is lost.
+        choice: the setting that `choose_best` returns, with the runs that chose it and those that judge it.
     """
 
     objective: str
@@ -125,31 +192,119 @@ class SummaryRow:
     outcomes: Mapping[str, int]
     behaviours: Mapping[str, int]
     best: SettingSummary | None
+    choice: Choice
 
 
 def summarize_settings(runs: Iterable[StoredRun]) -> list[SettingSummary]:
-    """Group runs that differ only in their start, in the order in which the settings first occur."""
+    """Group runs that differ only in their start or in seeds, in the order in which the settings first occur."""
     return [setting for group in _by_labels(runs).values() for setting in _settings(group)]
 
 
-def best_setting(settings: Iterable[SettingSummary]) -> SettingSummary:
-    """Return the setting with the smallest `rank`, the first if several tie.
+def succeeded(run: StoredRun) -> bool:
+    """Return true if a run reached its goal.
 
-    A setting that lost all its runs is returned only if all settings did.
+    If f* is known, the goal is |f − f*| ≤ the rule `gap`, or ≤ 1e-6 · max(1, |f*|) without that rule. A run further below f*
+    shows that the stated minimum is wrong, and does not count. If f* is unknown, a run that converged counts.
+    """
+    if run.minimum_value is None:
+        return run.outcome == Outcome.CONVERGED
+    target = TARGET * max(1.0, abs(run.minimum_value)) if run.gap_rule is None else run.gap_rule
+    # Without the rounding level, a rule `gap = 0` would call an exact minimum below f* by one bit wrong.
+    return run.outcome not in LOST_OUTCOMES and abs(run.final_gap) <= max(target, rounding_level(run.minimum_value))
+
+
+def evaluation_count(run: StoredRun) -> int:
+    """Return the evaluations that a run paid for: those of f, those of ∇f, and one for each row of ∇²f."""
+    counts = run.evaluations
+    return counts.get("value", 0) + counts.get("gradient", 0) + run.dimension * counts.get("hessian", 0)
+
+
+def is_seed(key: str) -> bool:
+    """Return true if a parameter, written as `kind.name`, is a seed: it distinguishes replicates and not settings."""
+    return key.rpartition(".")[2] == "seed"
+
+
+def without_seed(label: str) -> str:
+    """Return a label without its seed: `noisy(level=2, seed=1)` becomes `noisy(level=2)`."""
+    text = re.sub(r"(?<=[(, ])(?:[\w.]+\.)?seed=[^,()]*(, )?", "", label)
+    return text.replace(", )", ")").removesuffix("()")
+
+
+def choose_best(settings: Iterable[SettingSummary]) -> Choice:
+    """Choose the setting with the smallest `rank`, the first if several tie.
+
+    If there are at least four combinations of seeds, or else four starts, every other one of them chooses, and the others judge.
+    Otherwise, all runs choose and judge. A setting that lost all its runs is chosen only if all settings did.
 
     Raises:
         ValueError: `settings` is empty.
     """
-    return min(settings, key=lambda setting: (setting.lost == len(setting.runs), setting.rank))
+    settings = list(settings)
+    runs = [run for setting in settings for run in setting.runs]
+    seeds = sorted(
+        {_seeds(run) for run in runs}, key=lambda each: [(value is None or isinstance(value, str), value) for _, value in each]
+    )
+    starts = sorted({run.start for run in runs})
+
+    def place(run: StoredRun) -> tuple[object, ...]:
+        return _seeds(run) if len(seeds) >= FEWEST_TO_SPLIT else (run.start,)
+
+    def rank(setting: SettingSummary) -> tuple[bool, tuple[float, ...]]:
+        return setting.lost == len(setting.runs), setting.rank
+
+    if len(seeds) >= FEWEST_TO_SPLIT:
+        places: list[tuple[object, ...]] = [tuple(each) for each in seeds]
+        texts = [" with ".join(str(value) for _, value in each) for each in seeds]
+        noun = "seeds"
+    else:
+        places, texts, noun = [(start,) for start in starts], [str(start) for start in starts], "starts"
+    everything = _named(noun, texts)
+    if len(settings) == 1:
+        return Choice(settings[0], settings[0], NO_CHOICE, everything, False)
+    if len(places) >= FEWEST_TO_SPLIT:
+        choosing, judging = set(places[::2]), set(places[1::2])
+        halves = []
+        for setting in settings:
+            parts = [[run for run in setting.runs if place(run) in half] for half in (choosing, judging)]
+            if all(parts):
+                halves.append((setting, *(_restricted(setting, part) for part in parts)))
+        # An experiment that was interrupted may lack one half of a setting.
+        if len(halves) == len(settings):
+            setting, _, judged = min(halves, key=lambda half: rank(half[1]))
+            return Choice(setting, judged, _named(noun, texts[::2]), _named(noun, texts[1::2]), True)
+    best = min(settings, key=rank)
+    return Choice(best, best, everything, everything, False)
+
+
+def best_setting(settings: Iterable[SettingSummary]) -> SettingSummary:
+    """Return the setting that `choose_best` chooses, with all its runs.
+
+    Raises:
+        ValueError: `settings` is empty.
+    """
+    return choose_best(settings).setting
+
+
+def effort_in_words(setting: SettingSummary) -> str:
+    """Return the number of runs that reached the goal, and the evaluations that this took, in words."""
+    verb = "reached f*" if setting.knows_minimum else "converged"
+    text = f"{part(setting.successes, len(setting.runs), 'run')} {verb}"
+    if setting.successes:
+        cost = number(setting.expected_evaluations)
+        return f"{text}, for {cost} evaluations" + ("" if len(setting.runs) == 1 else " per success")
+    if not setting.knows_minimum and not setting.tests_convergence:
+        return f"no convergence test was set for {counted(len(setting.runs), 'run')}"
+    return text
 
 
 def summarize(runs: Iterable[StoredRun]) -> list[SummaryRow]:
     """Group runs by objective, gradient backend and optimizer, in the order in which these first occur."""
     rows = []
     for (objective, gradient, optimizer), group in _by_labels(runs).items():
-        best = best_setting(_settings(group))
+        choice = choose_best(_settings(group))
         counts = count_outcomes(group), count_behaviours(group)
-        rows.append(SummaryRow(objective, gradient, optimizer, len(group), *counts, best if best.lost < len(best.runs) else None))
+        best = choice.judged if choice.setting.lost < len(choice.setting.runs) else None
+        rows.append(SummaryRow(objective, gradient, optimizer, len(group), *counts, best, choice))
     return rows
 
 
@@ -183,16 +338,21 @@ def summary_table(rows: Sequence[SummaryRow]) -> Cells:
         group = (row.objective, row.gradient, row.optimizer, str(row.runs), outcomes, behaviours)
         best = row.best
         if best is None:
-            cells.append((*group, "none", "", "", "", ""))
+            cells.append((*group, "none", "", "", "", "", ""))
             continue
         cells.append(
             (
                 *group,
                 best.label or "the only one",
-                f"{best.converged} of {counted(len(best.runs), 'run')}",
-                "" if math.isnan(best.median_steps) else number(best.median_steps),
+                _reached(best),
+                number(best.expected_evaluations) if best.successes else "not reached" if best.knows_minimum else "unknown",
                 "unknown" if math.isnan(best.median_gap) else number(best.median_gap),
                 number(best.median_value),
+                f"{row.choice.judged_on} (all)"
+                if row.choice.chosen_on == NO_CHOICE
+                else row.choice.judged_on
+                if row.choice.apart
+                else "what it was chosen on",
             )
         )
     return SUMMARY_HEADER, cells
@@ -206,13 +366,18 @@ def settings_table(settings: Sequence[SettingSummary]) -> Cells:
     parameters = list(dict.fromkeys(key for setting in settings for key in setting.parameters))
     evaluations = list(dict.fromkeys(key for setting in settings for run in setting.runs for key in run.evaluations))
     counts = ("runs", *(str(outcome) for outcome in OUTCOMES), *(str(behaviour) for behaviour in BEHAVIOURS))
-    medians = ("median_steps_to_converge", "median_final_gap", "median_final_value")
+    medians = ("reached", "expected_evaluations", "median_steps_to_converge", "median_final_gap", "median_final_value")
     costs = tuple(f"median_{key}_evaluations" for key in evaluations)
-    header = ("objective", "gradient", "optimizer", *parameters, *counts, *medians, *costs)
+    header = (*("objective", "gradient", "optimizer"), *parameters, *counts, *medians, *costs, "best", "chosen_on", "judged_on")
+    choices: dict[tuple[str, str, str], list[SettingSummary]] = {}
+    for setting in settings:
+        choices.setdefault((setting.objective, setting.gradient, setting.optimizer), []).append(setting)
+    chosen = {labels: choose_best(group) for labels, group in choices.items()}
     cells: list[tuple[str, ...]] = []
     for setting in settings:
         values = (setting.parameters.get(key) for key in parameters)
         behaviours = count_behaviours(setting.runs)
+        choice = chosen[setting.objective, setting.gradient, setting.optimizer]
         evaluated = (float(np.median([run.evaluations.get(key, 0) for run in setting.runs])) for key in evaluations)
         cells.append(
             (
@@ -223,8 +388,13 @@ def settings_table(settings: Sequence[SettingSummary]) -> Cells:
                 str(len(setting.runs)),
                 *(str(setting.outcomes.get(outcome, 0)) for outcome in OUTCOMES),
                 *(str(behaviours.get(behaviour, 0)) for behaviour in BEHAVIOURS),
+                str(setting.successes),
+                repr(setting.expected_evaluations),
                 *(repr(median) for median in (setting.median_steps, setting.median_gap, setting.median_value)),
                 *(repr(median) for median in evaluated),
+                str(setting is choice.setting).lower(),
+                choice.chosen_on,
+                choice.judged_on,
             )
         )
     return header, cells
@@ -233,40 +403,82 @@ def settings_table(settings: Sequence[SettingSummary]) -> Cells:
 def _by_labels(runs: Iterable[StoredRun]) -> dict[tuple[str, str, str], list[StoredRun]]:
     groups: dict[tuple[str, str, str], list[StoredRun]] = {}
     for run in runs:
-        groups.setdefault((run.objective, run.gradient, run.optimizer), []).append(run)
+        labels = (without_seed(run.objective), without_seed(run.gradient), without_seed(run.optimizer))
+        groups.setdefault(labels, []).append(run)
     return groups
+
+
+def _seeds(run: StoredRun) -> tuple[tuple[str, Value], ...]:
+    """Return the seeds of a run, as `kind.name`, with their values."""
+    return tuple((key, value) for key, value in sorted(run.parameters.items()) if is_seed(key))
+
+
+def _named(noun: str, texts: Sequence[str]) -> str:
+    """Return starts or seeds in words: `start 0`, `starts 0, 2, 4`, or the first and the last of many."""
+    if len(texts) == 1:
+        return f"{noun[:-1]} {texts[0]}"
+    if len(texts) > NAMED_PLACES:
+        return f"{len(texts)} {noun}: {', '.join(texts[:3])}, …, {texts[-1]}"
+    return f"{noun} {', '.join(texts)}"
+
+
+def _reached(setting: SettingSummary) -> str:
+    """Return the cell for the runs that reached the goal, or that converged if f* is unknown."""
+    total = counted(len(setting.runs), "run")
+    if setting.knows_minimum:
+        return f"{setting.successes} of {total}"
+    if not setting.tests_convergence and not setting.successes:
+        return "no convergence test was set"
+    return f"{setting.successes} of {total} converged"
+
+
+def _restricted(setting: SettingSummary, runs: Sequence[StoredRun]) -> SettingSummary:
+    """Return a setting with some of its runs."""
+    steps, gap, value = _medians(runs)
+    return replace(
+        setting, runs=tuple(runs), outcomes=count_outcomes(runs), median_steps=steps, median_gap=gap, median_value=value
+    )
+
+
+def _medians(runs: Sequence[StoredRun]) -> tuple[float, float, float]:
+    """Return the median of the steps of the converged runs, and those of the last gap and the last value of all runs."""
+    steps = [float(run.steps) for run in runs if run.outcome == Outcome.CONVERGED]
+    known = all(run.minimum_value is not None for run in runs)
+    return (
+        float(np.median(steps)) if steps else math.nan,
+        _median_last(runs, lambda run: run.final_gap) if known else math.nan,
+        _median_last(runs, lambda run: run.final_value),
+    )
 
 
 def _settings(group: Sequence[StoredRun]) -> list[SettingSummary]:
     """Return the settings of runs with the same three labels."""
     settings: dict[tuple[tuple[str, Value], ...], list[StoredRun]] = {}
     for run in group:
-        settings.setdefault(tuple(sorted(run.parameters.items())), []).append(run)
+        settings.setdefault(tuple(sorted((key, value) for key, value in run.parameters.items() if not is_seed(key))), []).append(
+            run
+        )
     values: dict[str, set[Value]] = {}
     for parameters in settings:
         for key, value in parameters:
             values.setdefault(key, set()).add(value)
-    varied = tuple(key for key in group[0].parameters if len(values[key]) > 1)
+    varied = tuple(key for key in group[0].parameters if not is_seed(key) and len(values[key]) > 1)
     curvatures = {run.curvature[1] for run in group if run.curvature is not None}
     limits = [limit for limit in map(stability_limit, curvatures) if limit is not None]
     texts = {key: _distinct_texts(values[key], limits if key == LEARNING_RATE else ()) for key in varied}
     summaries = []
     for runs in settings.values():
         first = runs[0]
-        steps = [float(run.steps) for run in runs if run.outcome == Outcome.CONVERGED]
-        known = first.minimum_value is not None
         summaries.append(
             SettingSummary(
-                first.objective,
-                first.gradient,
-                first.optimizer,
-                dict(first.parameters),
+                without_seed(first.objective),
+                without_seed(first.gradient),
+                without_seed(first.optimizer),
+                {key: value for key, value in first.parameters.items() if not is_seed(key)},
                 varied,
                 tuple(runs),
                 count_outcomes(runs),
-                float(np.median(steps)) if steps else math.nan,
-                _median_last(runs, lambda run: run.final_gap) if known else math.nan,
-                _median_last(runs, lambda run: run.final_value),
+                *_medians(runs),
                 {key: texts[key].get(value) or _as_text(value) for key in varied for value in [first.parameters.get(key)]},
             )
         )

@@ -9,7 +9,7 @@ import numpy as np
 
 from runner.analysis.learning_rates import is_plain
 from runner.analysis.parameter_medians import ParameterSweep
-from runner.analysis.summary import LEARNING_RATE, summarize_settings
+from runner.analysis.summary import LEARNING_RATE, choose_best, effort_in_words, summarize_settings
 from runner.contracts.figure import StoredRun
 from runner.contracts.outcomes import Outcome
 from runner.tables.readable import counted, number, part
@@ -56,16 +56,16 @@ def _best_values(sweep: ParameterSweep) -> str:
     """Return a sentence on the best value of the swept parameter for each method."""
     text = []
     for name, runs in sweep.methods.items():
-        best = min(summarize_settings(runs), key=lambda setting: setting.rank)
-        if not best.converged:
-            text.append(f"{name} converged in none of its {counted(len(runs), 'run')}")
+        choice = choose_best(summarize_settings(runs))
+        best = choice.judged
+        if not choice.setting.successes:
+            text.append(f"{name}: {effort_in_words(choice.setting)} at its best setting, {best.label or sweep.name}")
             continue
-        steps = f"{number(best.median_steps)} {'step' if best.median_steps == 1 else 'steps'}"
-        steps = steps if best.converged == 1 else f"a median of {steps}"
-        result = f"{part(best.converged, len(best.runs), 'run')} converged in {steps}"
+        result = effort_in_words(best)
         if best.lost:
-            result += f" and {best.lost} {'was' if best.lost == 1 else 'were'} lost"
-        text.append(f"{name} did best at {best.label or sweep.name}, where {result}")
+            result += f", and {best.lost} {'was' if best.lost == 1 else 'were'} lost"
+        note = f" ({choice.note})" if choice.note else ""
+        text.append(f"{name} did best at {best.label or sweep.name}{note}, where {result}")
     return f"On {sweep.objective}, {'; '.join(text)}."
 
 
@@ -78,6 +78,9 @@ def _outcomes(sweep: ParameterSweep, runs: Sequence[StoredRun]) -> str:
     lost, converged = len(sweep.lost(runs)), sum(run.outcome == Outcome.CONVERGED for run in runs)
     if lost == len(runs):
         return f"{part(lost, lost, 'run')} {'was' if lost == 1 else 'were'} lost"
+    if not any(run.convergence_test for run in runs):
+        were = "were" if lost > 1 else "was"
+        return f"{counted(len(runs), 'run')} ended without a convergence test, and {lost or 'none'} {were} lost"
     if converged == len(runs):
         return f"{part(converged, converged, 'run')} converged"
     return f"{part(converged, len(runs), 'run')} converged and {lost or 'none'} {'were' if lost > 1 else 'was'} lost"
@@ -88,7 +91,7 @@ def _unfinished(sweep: ParameterSweep, below: Sequence[StoredRun], limit: float)
 
     The sentence gives small learning rates as the reason if the learning rates of converged runs are all larger.
     """
-    unfinished = [run for run in below if run.outcome == Outcome.MAX_STEPS]
+    unfinished = [run for run in below if run.outcome == Outcome.MAX_STEPS and run.convergence_test]
     if not unfinished:
         return []
     rates = [_rate(run) for run in unfinished]

@@ -35,8 +35,8 @@ if TYPE_CHECKING:
 SOME_FAILED = 1
 MOST_SUMMARY_ROWS = 24
 """Largest number of rows of the summary, so that the lines below it stay on the screen."""
-HIDE_FIRST = ("behaviour", "median value", "outcomes", "runs", "median gap")
-NUMBERS = ("runs", "converged", "median steps", "median gap", "median value")
+HIDE_FIRST = ("behaviour", "median value", "outcomes", "judged on", "runs", "median gap")
+NUMBERS = ("runs", "reached", "expected evaluations", "median gap", "median value")
 
 
 @click.command()
@@ -160,6 +160,8 @@ def _result_lines(
     computed, outcomes = finished.outcomes.total(), count_outcomes(stored.runs)
     lines += ["", f"{counted(len(stored.runs), 'run')}: {', '.join(f'{count:,} {name}' for name, count in outcomes.items())}"]
     lines.append(f"{counted(computed, 'run')} computed, {len(stored.runs) - computed:,} already stored; database: {database}")
+    if stored.runs and not any(run.convergence_test for run in stored.runs):
+        lines.append("no convergence test was set: to stop runs that have converged, add `gradient_norm = 1e-8` to [stop]")
     lines += [f"skipped {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
     missing = len(plan.runs) - len(stored.runs)
     if missing > 0:
@@ -221,10 +223,16 @@ def _to_json(
                 "best": row.best
                 and {
                     "setting": {key: json_value(row.best.parameters[key]) for key in row.best.varied},
+                    "runs": len(row.best.runs),
+                    "reached": row.best.successes if row.best.knows_minimum else None,
                     "converged": row.best.converged,
+                    "convergence_test": row.best.tests_convergence,
+                    "expected_evaluations": _finite(row.best.expected_evaluations),
                     "median_steps": _finite(row.best.median_steps),
                     "median_gap": _finite(row.best.median_gap),
                     "median_value": _finite(row.best.median_value),
+                    "chosen_on": row.choice.chosen_on,
+                    "judged_on": row.choice.judged_on,
                 },
             }
             for row in summarize(stored.runs)

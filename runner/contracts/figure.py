@@ -51,6 +51,8 @@ class StoredRun:
         records_x: True if its iterates are stored.
         records_gradient: True if its gradients are stored, component by component.
         behaviour: a `runner.Behaviour` value for the way in which f changed; None if it was not measured.
+        gap_rule: the stopping rule `gap` of its experiment; None if it is not set.
+        convergence_test: False if neither of the rules `gradient_norm` and `gap` is set, so that no convergence was tested.
     """
 
     id: int
@@ -74,6 +76,8 @@ class StoredRun:
     records_x: bool = True
     records_gradient: bool = False
     behaviour: str | None = None
+    gap_rule: float | None = None
+    convergence_test: bool = True
 
     @property
     def final_gap(self) -> float:

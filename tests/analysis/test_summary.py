@@ -5,8 +5,21 @@ from __future__ import annotations
 import math
 from dataclasses import replace
 
+import pytest
+
 from runner import Behaviour, Outcome, StoredRun
-from runner.analysis.summary import rounding_level, settings_table, summarize, summarize_settings, summary_table
+from runner.analysis.summary import (
+    choose_best,
+    effort_in_words,
+    evaluation_count,
+    rounding_level,
+    settings_table,
+    succeeded,
+    summarize,
+    summarize_settings,
+    summary_table,
+    without_seed,
+)
 from tests.support.stored_runs import stored
 
 INF, NAN = math.inf, math.nan
@@ -19,12 +32,15 @@ def best_rate(*runs: StoredRun) -> float | None:
 
 def test_more_converged_runs_are_better_than_fewer_steps() -> None:
     slow = [stored(rate=0.1, steps=90), stored(rate=0.1, steps=80, start=1)]
-    quick = [stored(rate=0.5, steps=2), stored(Outcome.MAX_STEPS, rate=0.5, start=1)]
+    quick = [stored(rate=0.5, steps=2), stored(Outcome.MAX_STEPS, rate=0.5, start=1, final_value=1.0)]
     assert best_rate(*quick, *slow) == 0.1
 
 
 def test_fewer_lost_runs_break_a_tie_in_converged_runs() -> None:
-    risky = [stored(Outcome.DIVERGED, 0.5, final_value=1e13), *(stored(Outcome.MAX_STEPS, 0.5, start=n) for n in (1, 2))]
+    risky = [
+        stored(Outcome.DIVERGED, 0.5, final_value=1e13),
+        *(stored(Outcome.MAX_STEPS, 0.5, start=n, final_value=1.0) for n in (1, 2)),
+    ]
     safe = [stored(Outcome.MAX_STEPS, 0.1, start=n, final_value=1.0) for n in range(3)]
     assert best_rate(*risky, *safe) == 0.1
 
@@ -38,8 +54,9 @@ def test_labels_distinguish_settings_from_each_other_and_from_the_limit() -> Non
     assert setting.label == "learning_rate = 1.00"
 
 
-def test_fewer_steps_are_better_than_a_smaller_gap() -> None:
-    assert best_rate(stored(rate=0.1, steps=9, final_value=0.0), stored(rate=0.5, steps=8, final_value=1e-3)) == 0.5
+def test_fewer_evaluations_are_better_than_a_smaller_gap() -> None:
+    cheap = {"value": 9, "gradient": 9, "hessian": 0}
+    assert best_rate(stored(rate=0.1, final_value=0.0), stored(rate=0.5, evaluations=cheap, final_value=9e-7)) == 0.5
 
 
 def test_smallest_gap_is_best_if_no_run_converged() -> None:
@@ -108,13 +125,14 @@ def test_summary_table_in_words() -> None:
         "outcomes": "2 converged and 1 max_steps",
         "behaviour": "1 monotone and 1 crawling",
         "best setting": "learning_rate = 0.489",
-        "converged": "2 of 2 runs",
-        "median steps": "11.5",
+        "reached": "2 of 2 runs",
+        "expected evaluations": "22",
         "median gap": "1e-12",
         "median value": "1e-12",
+        "judged on": "what it was chosen on",
     }
     _, rows = summary_table(summarize([stored(Outcome.MAX_STEPS, minimum_value=None, final_value=-2.0)]))
-    assert rows[0][5:] == ("", "the only one", "0 of 1 run", "", "unknown", "-2")
+    assert rows[0][5:] == ("", "the only one", "0 of 1 run converged", "unknown", "unknown", "-2", "start 0 (all)")
 
 
 def test_settings_table_keeps_every_digit() -> None:
@@ -136,3 +154,133 @@ def test_settings_table_keeps_every_digit() -> None:
 def test_rounding_level_grows_with_the_minimum() -> None:
     assert rounding_level(None) == rounding_level(0.5) == 2.0**-52
     assert rounding_level(-8.0) == 2.0**-49
+
+
+def paid(count: int, **changes: object) -> StoredRun:
+    """Return a run that paid for `count` evaluations of f."""
+    return stored(evaluations={"value": count, "gradient": 0, "hessian": 0}, **changes)  # type: ignore[arg-type]
+
+
+class TestExpectedRunningTime:
+    def test_failed_runs_are_paid_for(self):
+        """Ten runs spend 3 · 20 + 7 · 100 = 760 evaluations for three successes."""
+        runs = [paid(20, start=n) for n in range(3)] + [paid(100, start=n, final_value=1.0) for n in range(3, 10)]
+        (setting,) = summarize_settings(runs)
+        assert (setting.successes, setting.expected_evaluations) == (3, pytest.approx(760 / 3))
+        assert effort_in_words(setting) == "3 of 10 runs reached f*, for 253 evaluations per success"
+
+    def test_a_sure_method_beats_a_quick_gamble(self):
+        gamble = [paid(10, rate=0.9), paid(1000, rate=0.9, start=1, final_value=1.0)]
+        sure = [paid(100, rate=0.1, start=n) for n in range(2)]
+        assert best_rate(*gamble, *sure) == 0.1
+
+    def test_rows_of_the_hessian_are_counted(self):
+        run = stored(dimension=3, evaluations={"value": 2, "gradient": 5, "hessian": 4})
+        assert evaluation_count(run) == 2 + 5 + 3 * 4
+
+    def test_no_success_is_infinite_and_said_in_words(self):
+        (row,) = summarize([paid(5, final_value=1.0)])
+        assert row.best is not None
+        assert row.best.expected_evaluations == INF
+        assert summary_table([row])[1][0][7:9] == ("0 of 1 run", "not reached")
+
+
+@pytest.mark.parametrize(
+    ("reached", "changes"),
+    [
+        (True, {"final_value": 9e-7}),
+        (False, {"final_value": 2e-6}),
+        (True, {"final_value": 2e-6, "gap_rule": 1e-5}),
+        (False, {"final_value": 9e-7, "gap_rule": 1e-9}),
+        (True, {"final_value": 1000.0005, "minimum_value": 1000.0}),
+        (False, {"final_value": -1.6e61}),
+        (False, {"final_value": 181.6, "outcome": Outcome.CONVERGED}),
+        (True, {"final_value": 3.81e-28, "outcome": Outcome.MAX_STEPS}),
+        (False, {"final_value": 0.0, "outcome": Outcome.FAILED}),
+        (True, {"final_value": 5.0, "minimum_value": None}),
+        (False, {"final_value": 5.0, "minimum_value": None, "outcome": Outcome.STALLED}),
+        (True, {"final_value": -1e-16, "gap_rule": 0.0}),
+    ],
+)
+def test_success_is_a_small_gap_where_the_minimum_is_known(reached, changes):
+    assert succeeded(stored(**changes)) is reached
+
+
+class TestOtherStarts:
+    def test_even_starts_choose_and_odd_starts_judge(self):
+        """At rate 0.5 the even starts cost 10 and the odd ones 50, at rate 0.1 all cost 20: chosen for 10, judged at 50."""
+        runs = [paid(50 if start % 2 else 10, rate=0.5, start=start) for start in range(4)]
+        runs += [paid(20, rate=0.1, start=start) for start in range(4)]
+        choice = choose_best(summarize_settings(runs))
+        assert (choice.setting.label, len(choice.setting.runs)) == ("learning_rate = 0.5", 4)
+        assert (choice.chosen_on, choice.judged_on) == ("starts 0, 2", "starts 1, 3")
+        assert choice.judged.expected_evaluations == 50
+        assert choice.note == "chosen on starts 0, 2, judged on starts 1, 3"
+
+    def test_three_starts_are_too_few(self):
+        runs = [paid(10 * (1 + start), rate=rate, start=start) for rate in (0.1, 0.5) for start in range(3)]
+        choice = choose_best(summarize_settings(runs))
+        assert (choice.chosen_on, choice.judged_on, choice.apart) == ("starts 0, 1, 2", "starts 0, 1, 2", False)
+        assert "judged on the runs it was chosen on" in choice.note
+
+    def test_a_single_setting_is_not_chosen(self):
+        choice = choose_best(summarize_settings(stored(start=start) for start in range(9)))
+        assert (choice.chosen_on, choice.judged_on, choice.note) == ("no choice", "9 starts: 0, 1, 2, …, 8", "")
+
+    def test_a_setting_without_one_half_is_not_split(self):
+        runs = [stored(rate=0.1, start=start) for start in range(6)] + [stored(rate=0.2, start=0)]
+        assert not choose_best(summarize_settings(runs)).apart
+
+    def test_the_csv_names_the_starts(self):
+        runs = [stored(rate=rate, start=start) for rate in (0.1, 0.5) for start in range(4)]
+        header, rows = settings_table(summarize_settings(runs))
+        first, second = (dict(zip(header, row, strict=True)) for row in rows)
+        assert (first["best"], second["best"]) == ("true", "false")
+        assert (first["chosen_on"], first["judged_on"]) == ("starts 0, 2", "starts 1, 3")
+        assert (first["reached"], first["expected_evaluations"]) == ("4", "22.0")
+
+
+class TestSeeds:
+    @pytest.mark.parametrize("key", ["optimizer.seed", "objective.seed", "optimizer.inner.seed"])
+    def test_a_seed_is_a_replicate(self, key):
+        runs = [
+            paid(100 - seed, rate=rate, parameters={"optimizer.learning_rate": rate, key: seed})
+            for rate in (0.1, 0.2, 0.3)
+            for seed in range(10)
+        ]
+        settings = summarize_settings(runs)
+        assert [len(setting.runs) for setting in settings] == [10, 10, 10]
+        assert [setting.label for setting in settings] == [f"learning_rate = {rate}" for rate in (0.1, 0.2, 0.3)]
+        assert choose_best(settings).note == "chosen on seeds 0, 2, 4, 6, 8, judged on seeds 1, 3, 5, 7, 9"
+
+    def test_seeds_are_ordered_by_size(self):
+        runs = [
+            paid(1, rate=r, parameters={"optimizer.learning_rate": r, "optimizer.seed": s}) for r in (1, 2) for s in (9, 10, 2, 1)
+        ]
+        assert choose_best(summarize_settings(runs)).note == "chosen on seeds 1, 9, judged on seeds 2, 10"
+
+    def test_seeds_in_labels_are_left_out(self):
+        runs = [stored(objective=f"noisy(level=2, seed={seed})") for seed in range(3)]
+        (row,) = summarize(runs)
+        assert (row.objective, row.runs) == ("noisy(level=2)", 3)
+
+    @pytest.mark.parametrize(
+        ("label", "wanted"),
+        [
+            ("noisy(seed=1)", "noisy"),
+            ("noisy(seed=1, level=2)", "noisy(level=2)"),
+            ("noisy(level=2, seed=1)", "noisy(level=2)"),
+            ("noisy(noisy.seed=-3)", "noisy"),
+            ("noisy(random_seed=1)", "noisy(random_seed=1)"),
+            ("plain", "plain"),
+        ],
+    )
+    def test_label_without_its_seed(self, label, wanted):
+        assert without_seed(label) == wanted
+
+
+def test_without_a_convergence_test_no_run_is_said_to_have_failed_it():
+    (row,) = summarize([stored(Outcome.MAX_STEPS, minimum_value=None, convergence_test=False)])
+    assert summary_table([row])[1][0][7] == "no convergence test was set"
+    (row,) = summarize([stored(Outcome.MAX_STEPS, final_value=3.81e-28, convergence_test=False)])
+    assert summary_table([row])[1][0][7] == "1 of 1 run"

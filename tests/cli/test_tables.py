@@ -139,7 +139,8 @@ def test_path_is_never_folded():
 
 
 @pytest.mark.parametrize(
-    ("width", "missing"), [(300, set()), (80, {"behaviour", "median value", "outcomes", "runs", "median gap"})]
+    ("width", "missing"),
+    [(300, set()), (80, {"behaviour", "median value", "outcomes", "judged on", "runs", "median gap", "expected evaluations"})],
 )
 def test_a_narrow_terminal_gets_a_narrower_summary(monkeypatch, width, missing):
     stored = StoredRun(
@@ -150,12 +151,12 @@ def test_a_narrow_terminal_gets_a_narrower_summary(monkeypatch, width, missing):
     rows = summarize([stored, replace(stored, parameters={"optimizer.learning_rate": 0.2}, outcome="diverged")])
     lines = run.summary_lines(rows, "the report")
     everything = {
-        "objective", "optimizer", "runs", "outcomes", "behaviour", "best setting", "converged", "median steps", "median gap",
-        "median value",
+        "objective", "optimizer", "runs", "outcomes", "behaviour", "best setting", "reached", "expected evaluations",
+        "median gap", "median value", "judged on",
     }  # fmt: skip
     heading = " ".join(lines[: 2 if missing else 1])
     assert {name for name in everything if set(name.split()) <= set(heading.split())} == everything - missing
-    hint = ["hidden columns: runs, outcomes, behaviour, median gap and 1 more; a wider", "terminal shows them"]
+    hint = ["hidden columns: runs, outcomes, behaviour, expected evaluations and 3 more; a", "wider terminal shows them"]
     assert lines[-2:] == hint if missing else len(lines) == 2
 
 

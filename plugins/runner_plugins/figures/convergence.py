@@ -24,6 +24,7 @@ from runner import (
     StoredRun,
     best_setting,
     counted,
+    effort_in_words,
     hookimpl,
     legend_below,
     listed,
@@ -276,9 +277,10 @@ def _choice(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, l
         return []
     roles = [role for role in STYLES if any(curve.role == role for group in curves.values() for curve in group)]
     return [
-        f"Of {counted(total, 'setting')}, {drawn} {'is' if drawn == 1 else 'are'} drawn, chosen for each optimizer: "
-        f"the {listed(roles)}. Best is the one with the most converged runs, then the fewest lost, then the "
-        "fewest steps, then the smallest last value."
+        f"{drawn} of {counted(total, 'setting')} {'is' if drawn == 1 else 'are'} drawn, chosen for each optimizer: "
+        f"the {listed(roles)}. The best setting has the largest share of runs that reached the goal, then the smallest share of "
+        "lost runs, then the fewest evaluations per success, then the smallest last value. From four starting points on, one "
+        "half of them chooses it. The numbers below are of all its runs."
     ]
 
 
@@ -308,13 +310,10 @@ def _fate(curve: Curve) -> str:
     runs = len(setting.runs)
     if setting.lost == runs:
         return f"{part(runs, runs, 'run')} {'was' if runs == 1 else 'were'} lost"
-    fate = [f"{part(setting.converged, runs, 'run')} converged"]
-    if setting.converged:
-        steps = f"{number(setting.median_steps)} {'step' if setting.median_steps == 1 else 'steps'}"
-        fate[0] += f" in {steps}" if setting.converged == 1 else f" in a median of {steps}"
+    fate = [effort_in_words(setting)]
     if setting.lost:
         fate.append(f"{setting.lost} {'was' if setting.lost == 1 else 'were'} lost")
-    if not setting.converged and curve.known:
+    if not setting.successes and curve.known:
         fate.append(f"the median gap at the end was {number(setting.median_gap)}")
     return listed(fate)
 

@@ -24,12 +24,14 @@ from runner import (
     StoredRun,
     before_noise,
     best_setting,
+    counted,
     curving_downwards,
+    effort_in_words,
+    evaluation_count,
     hookimpl,
     listed,
     number,
     order_of_convergence,
-    part,
     polished,
     quantile_band,
     rounding_level,
@@ -64,7 +66,6 @@ class Course:
         band: the median gap (or gradient norm) over the starts at each step, and the middle half.
         costs: the cost of a step, start included, in steps (1), evaluations and seconds. Each is the median over the runs that
             took a step, and NaN without such runs.
-        evaluations: the median number of evaluations of its converged runs; NaN if none converged.
         order: the order of convergence of its converged runs, or None.
         at_no_minimum: the number of runs that converged where f curves downwards along some direction.
     """
@@ -73,7 +74,6 @@ class Course:
     setting: SettingSummary
     band: Band
     costs: tuple[float, float, float]
-    evaluations: float
     order: Order | None
     at_no_minimum: int
 
@@ -139,22 +139,13 @@ def _course(results: Results, name: str, setting: SettingSummary) -> Course:
     last_step = max(run.steps + gone for run, gone in zip(runs, lost, strict=True))
     band = quantile_band(curves, lost=lost, last_step=last_step)
     downwards = int(curving_downwards(objective, np.array(ends)).sum()) if ends else 0
-    return Course(name, setting, band, _costs(runs), _evaluations(runs), order_of_convergence(paths), downwards)
+    return Course(name, setting, band, _costs(runs), order_of_convergence(paths), downwards)
 
 
 def _costs(runs: Sequence[StoredRun]) -> tuple[float, float, float]:
     moved = [run for run in runs if run.steps]
-    evaluations = _median([_count(run) / run.steps for run in moved])
+    evaluations = _median([evaluation_count(run) / run.steps for run in moved])
     return 1.0, evaluations, max(_median([run.seconds / run.steps for run in moved]), SHORTEST)
-
-
-def _evaluations(runs: Sequence[StoredRun]) -> float:
-    return _median([_count(run) for run in runs if run.outcome == Outcome.CONVERGED])
-
-
-def _count(run: StoredRun) -> int:
-    counts = run.evaluations
-    return counts.get("value", 0) + counts.get("gradient", 0) + run.dimension * counts.get("hessian", 0)
 
 
 def _median(values: Sequence[float]) -> float:
@@ -206,16 +197,17 @@ def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
     reading = [
         "The median gap to the known minimum over the starts (or ‖∇f‖, where that is unknown), with the middle half as a band: "
         "against the step, against evaluations and against seconds, on logarithmic axes that begin before the first step.",
-        "An evaluation is one of f, one of ∇f, or one row of ∇²f; a second is the run's share of its batch's time. Along both "
-        "axes the steps are multiplied by what one costs in the median, with what the start costs spread over them; the "
-        "evaluations told below are counted.",
+        "An evaluation is one of f, one of ∇f, or one row of ∇²f. Along both axes the steps are multiplied by the median cost of "
+        "one step, with the cost of the start spread over the steps. The seconds of a step are the run's share of its batch's "
+        "time. They were measured once, beside whatever else the machine did, and other batches cost other times: methods "
+        "that are close in seconds cannot be ranked by them.",
         "What lies below the rounding level is drawn at it; a line that leaves through the top is lost.",
         "The order p is fitted to eₖ₊₁ = C eₖᵖ, with the distances eₖ to the stationary point where a run came to rest, over all "
         "converged runs for which Newton's method finds that point to rounding: 1 means a constant factor a step, 2 that the "
         "number of right digits doubles.",
     ]
     if len(groups) > MOST_ROWS:
-        reading.append(f"Of {len(groups)} objectives, the first {MOST_ROWS} are drawn; the table has them all.")
+        reading.append(f"The first {MOST_ROWS} of {len(groups)} objectives are drawn; the table has them all.")
     return "\n".join([" ".join(reading), *(_finding(objective, courses) for objective, courses in groups.items())])
 
 
@@ -230,13 +222,9 @@ def _finding(objective: str, courses: Sequence[Course]) -> str:
 
 def _fate(course: Course) -> str:
     setting = course.setting
-    text = f"{part(setting.converged, len(setting.runs), 'run')} converged"
-    if setting.converged:
-        steps = setting.median_steps
-        text += " in" if setting.converged == 1 else " in a median of"
-        text += f" {number(steps)} {'step' if steps == 1 else 'steps'} and {number(course.evaluations)} evaluations"
+    text = effort_in_words(setting)
     if course.at_no_minimum:
-        text += f", {course.at_no_minimum} of them at saddles or maxima"
+        text += f"; {counted(course.at_no_minimum, 'run')} converged at a saddle or a maximum"
     if course.order is not None:
         power, error = course.order.power, course.order.uncertainty
         text += f", with order {number(power) if math.isnan(error) else with_uncertainty(power, max(error, FINEST))}"

@@ -103,8 +103,11 @@ def _caption(groups: Groups, counts: Mapping[str, int]) -> str:
     reading = "Each bar is all runs of one optimizer on one objective, split by how they ended; the numbers are counts of runs."
     converged = counts.get(Outcome.CONVERGED, 0)
     rest = [f"{count} ended as {outcome}" for outcome, count in counts.items() if outcome != Outcome.CONVERGED]
-    text = [f"In all, {part(converged, total, 'run')} converged" + (f"; {listed(rest)}." if rest else ".")]
-    text += [_finding(objective, bars) for objective, bars in list(groups.items())[:TOLD_OBJECTIVES]]
+    if any(run.convergence_test for bars in groups.values() for runs in bars.values() for run in runs):
+        text = [f"In all, {part(converged, total, 'run')} converged" + (f"; {listed(rest)}." if rest else ".")]
+        text += [_finding(objective, bars) for objective, bars in list(groups.items())[:TOLD_OBJECTIVES]]
+    else:
+        text = [f"No convergence test was set; {listed(rest)}." if rest else "No convergence test was set."]
     lines = [reading, " ".join(text)]
     if len(groups) > TOLD_OBJECTIVES:
         others = counted(len(groups) - TOLD_OBJECTIVES, "other objective")

@@ -161,8 +161,16 @@ def read_results(
                 # The minimum of an objective may be unknown.
                 values = [value for value in values if value is not None]
             check_columns([(column, values)])
-        settings = read_settings(connection, {row[f"{kind}_id"] for row in rows for kind in KINDS})
+        settings = read_settings(connection, {row[f"{kind}_id"] for row in rows for kind in (*KINDS, "rules")})
     cells = {number: (setting.name, scalars(setting.parameters)) for number, setting in settings.items()}
+    gaps = {number: setting.parameters.get("gap") for number, setting in settings.items() if setting.kind == "rules"}
+    untested = {
+        number for number, gap in gaps.items() if gap is None and settings[number].parameters.get("gradient_norm") is None
+    }
+    for row in rows:
+        gap = gaps.get(row["rules_id"])
+        row["gap_rule"] = float(gap) if isinstance(gap, int | float) else None
+        row["convergence_test"] = row["rules_id"] not in untested
     runs, swept = _labelled_runs(rows, cells)
     return StoredResults(database, dict(experiment), runs, swept, catalogue)
 
@@ -204,6 +212,8 @@ def _labelled_runs(
                 ),
                 start=row["start_number"],
                 minimum_value=row["minimum_value"],
+                gap_rule=row["gap_rule"],
+                convergence_test=row["convergence_test"],
                 curvature=None if None in curvature else cast(tuple[float, float], curvature),
             )
         )

@@ -63,9 +63,9 @@ class TestNewton:
             for method in ("absolute", "gradient"):
                 assert table[objective, f"newton(indefinite={method})"]["at no minimum"] == "0"
         caption = draw(Effort(), stored).caption
-        assert "of them at saddles or maxima, with order" in caption
+        assert "runs converged at a saddle or a maximum, with order" in caption
         alike = "newton(indefinite=plain), newton(indefinite=absolute) and newton(indefinite=gradient)"
-        assert f"{alike}: all 10 runs converged in a median of 1 step and 6 evaluations" in caption
+        assert f"{alike}: all 10 runs reached f*, for 6 evaluations per success" in caption
 
     def test_axes_are_steps_times_their_cost(self, newton):
         stored, table = newton
@@ -80,7 +80,7 @@ class TestNewton:
     def test_nothing_is_drawn_without_iterates(self, write: Callable[..., Path]):
         assert Effort().draw(results([])) is None
         drawing = draw(Effort(), results(sweep([0.25])))
-        assert "gradient_descent: all 5 runs converged in" in drawing.caption
+        assert "gradient_descent: all 5 runs reached f*, for" in drawing.caption
         assert SinQuadratic().dimension == 1
 
     def test_a_method_has_one_colour_even_where_another_has_no_runs(self):
@@ -99,22 +99,22 @@ class TestNewton:
 
     def test_runs_that_converged_at_the_start_count(self):
         stored = results([*sweep([0.25], starts=2), at_rest()])
-        assert "all 3 runs converged in a median of 28 steps and 58 evaluations" in draw(Effort(), stored).caption
+        assert "all 3 runs reached f*, for 40.7 evaluations per success" in draw(Effort(), stored).caption
         assert Effort().draw(results([at_rest()])) is None
 
-    def test_evaluations_are_counted(self):
-        """Runs of one and nine steps cost the median of 4 and 20 evaluations, not 5 steps at a median cost."""
-        quick, slow = (
-            replace(run, outcome=Outcome.CONVERGED) for run, _ in (descend(0.25, 0, steps=1), descend(0.25, 1, steps=9))
-        )
-        stored = results([(quick, descend(0.25, 0, steps=1)[1]), (slow, descend(0.25, 1, steps=9)[1])])
-        assert "all 2 runs converged in a median of 5 steps and 12 evaluations" in draw(Effort(), stored).caption
+    def test_evaluations_of_all_runs_are_paid_for(self):
+        """Runs of 1 and 12 steps pay for 4 and 26 evaluations, and only the second reaches f* = 0 up to 1e-6."""
+        runs = [
+            (replace(run, outcome=Outcome.CONVERGED), series)
+            for run, series in (descend(0.25, 0, steps=1), descend(0.25, 1, steps=12))
+        ]
+        assert "1 of 2 runs reached f*, for 30 evaluations per success" in draw(Effort(), results(runs)).caption
 
     def test_a_method_that_took_no_step_has_no_cost_to_draw(self):
         resting, series = at_rest()
         drawing = draw(Effort(), results([*sweep([0.25]), (replace(resting, optimizer="newton"), series)]))
         assert drawing.table[2][8:10] == ("", "")
-        assert "newton: the only run converged in 0 steps and 2 evaluations" in drawing.caption
+        assert "newton: the only run reached f*, for 2 evaluations" in drawing.caption
 
 
 def at_rest() -> tuple[StoredRun, Series]:
