@@ -159,9 +159,9 @@ def _result_lines(
     lines = summary_lines(summarize(stored.runs), "--format json" if written is None else "the report")
     computed, outcomes = finished.outcomes.total(), count_outcomes(stored.runs)
     lines += ["", f"{counted(len(stored.runs), 'run')}: {', '.join(f'{count:,} {name}' for name, count in outcomes.items())}"]
-    lines.append(f"{counted(computed, 'run')} computed, {len(stored.runs) - computed:,} already stored; database: {database}")
     if stored.runs and not any(run.convergence_test for run in stored.runs):
         lines.append("no convergence test was set: to stop runs that have converged, add `gradient_norm = 1e-8` to [stop]")
+    lines.append(f"{counted(computed, 'run')} computed, {len(stored.runs) - computed:,} already stored; database: {database}")
     lines += [f"skipped {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
     missing = len(plan.runs) - len(stored.runs)
     if missing > 0:
