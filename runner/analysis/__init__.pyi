@@ -27,6 +27,7 @@ from runner.analysis.quantiles import quantile_band as quantile_band
 from runner.analysis.rates import LinearRate as LinearRate
 from runner.analysis.rates import best_learning_rate as best_learning_rate
 from runner.analysis.rates import contraction as contraction
+from runner.analysis.summary import CHOICE_CAPTION as CHOICE_CAPTION
 from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
 from runner.analysis.summary import Choice as Choice
 from runner.analysis.summary import SettingSummary as SettingSummary

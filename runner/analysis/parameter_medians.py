@@ -14,6 +14,7 @@ from runner.analysis.learning_rates import is_plain
 from runner.analysis.summary import LEARNING_RATE, LOST_OUTCOMES, Value, rounding_level
 from runner.contracts.arrays import Array
 from runner.contracts.figure import Results, StoredRun
+from runner.contracts.parameters import is_seed
 from runner.tables.readable import listed, number
 
 MOST_LINES = 4
@@ -165,7 +166,8 @@ def parameter_sweeps(results: Results) -> list[ParameterSweep]:
 
 def _lines(method: str, runs: Sequence[StoredRun], parameter: str) -> list[MedianLine]:
     """Return the lines of one method: one for each combination of its further swept parameters, or one for all."""
-    further = [key for key in runs[0].parameters if key != parameter and len({run.parameters.get(key) for run in runs}) > 1]
+    others = [key for key in runs[0].parameters if key != parameter and not is_seed(key)]
+    further = [key for key in others if len({run.parameters.get(key) for run in runs}) > 1]
     combinations: dict[tuple[Value, ...], list[StoredRun]] = {}
     for run in runs:
         combinations.setdefault(tuple(run.parameters.get(key) for key in further), []).append(run)

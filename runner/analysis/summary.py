@@ -13,7 +13,9 @@ import numpy as np
 
 from runner.analysis.curvature import stability_limit
 from runner.contracts.figure import StoredRun
+from runner.contracts.objective import is_within_gap
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome
+from runner.contracts.parameters import is_seed
 from runner.tables.readable import counted, listed, number, part
 
 LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
@@ -37,14 +39,19 @@ SUMMARY_HEADER = (
 
 SUMMARY_CAPTION = (
     "The outcomes and behaviours of each optimizer over all its settings, and the figures of its best setting. A run reached its "
-    "goal if |f − f*| is at most the rule `gap`, or 1e-6 · max(1, |f*|) without that rule; if f* is unknown, a run counts "
-    "that converged. The best setting has the largest share of runs that reached the goal; among equals the smallest share of "
-    "lost runs, then the fewest expected evaluations, then the smallest gap f − f* at the end (the smallest f if f* is "
+    "goal if |f − f*| is at most the rule `gap`, or 1e-6 · max(1, |f*|) without that rule. If f* is unknown, the runs that "
+    "converged count instead. The best setting has the largest share of runs that reached the goal; among equals the smallest "
+    "share of lost runs, then the fewest expected evaluations, then the smallest gap f − f* at the end (the smallest f if f* is "
     "unknown). Expected evaluations are those of all runs of the setting, failed runs too, divided by the number of runs that "
-    "reached the goal; an evaluation is one of f, one of ∇f, or one row of ∇²f. From four starting points on, the best setting "
-    "is chosen on one half of them and its figures are those of the other half, which the last column names. A parameter named "
-    "seed counts as a replicate and not as a setting."
+    "reached the goal; an evaluation is one of f, one of ∇f, or one row of ∇²f. From four starting points (or seeds) on, the "
+    "best setting is chosen on one half of them and its figures are those of the other half, which the last column names. A "
+    "parameter named seed counts as a replicate and not as a setting."
 )
+CHOICE_CAPTION = (
+    "The best setting of each optimizer is chosen as for the summary table, but the numbers here are of all its runs, those that "
+    "chose it included."
+)
+"""The sentence of figures that show the best setting over all its runs."""
 
 FEWEST_TO_SPLIT = 4
 """The smallest number of starts or seeds of which one half chooses the best setting and the other half judges it."""
@@ -151,23 +158,30 @@ class Choice:
         judged: the setting with the runs that judge it: those that did not choose it, or all runs if they were not divided.
         chosen_on: the starts or seeds that chose it, in words; `no choice` if it is the only setting.
         judged_on: the starts or seeds that judge it, in words.
-        apart: True if other runs judge the setting than chose it.
+        undivided: the reason why the runs that chose it also judge it; empty if other runs judge it, or if there was no choice.
     """
 
     setting: SettingSummary
     judged: SettingSummary
     chosen_on: str
     judged_on: str
-    apart: bool
+    undivided: str = ""
 
     @property
     def note(self) -> str:
-        """A clause that says on which runs the setting is judged; empty if it is the only setting."""
+        """A clause on the runs that judge the setting; empty if it is the only setting."""
         if self.chosen_on == NO_CHOICE:
             return ""
-        if self.apart:
-            return f"chosen on {self.chosen_on}, judged on {self.judged_on}"
-        return "judged on the runs it was chosen on, because there are fewer than four starts"
+        if self.undivided:
+            return f"judged on the runs it was chosen on, because {self.undivided}"
+        return f"chosen on {self.chosen_on}, judged on {self.judged_on}"
+
+    @property
+    def judges(self) -> str:
+        """The runs that judge the setting, as the cell of a table."""
+        if self.chosen_on == NO_CHOICE:
+            return f"{self.judged_on} (all)"
+        return "what it was chosen on" if self.undivided else self.judged_on
 
 
 @dataclass(frozen=True)
@@ -208,20 +222,19 @@ def succeeded(run: StoredRun) -> bool:
     """
     if run.minimum_value is None:
         return run.outcome == Outcome.CONVERGED
-    target = TARGET * max(1.0, abs(run.minimum_value)) if run.gap_rule is None else run.gap_rule
-    # Without the rounding level, a rule `gap = 0` would call an exact minimum below f* by one bit wrong.
-    return run.outcome not in LOST_OUTCOMES and abs(run.final_gap) <= max(target, rounding_level(run.minimum_value))
+    within = is_within_gap(np.asarray(run.final_value), np.asarray(run.minimum_value), _target(run, run.minimum_value))
+    return run.outcome not in LOST_OUTCOMES and bool(within)
+
+
+def _target(run: StoredRun, minimum: float) -> float:
+    """Return the largest |f − f*| of a run that reached its goal."""
+    return TARGET * max(1.0, abs(minimum)) if run.gap_rule is None else run.gap_rule
 
 
 def evaluation_count(run: StoredRun) -> int:
     """Return the evaluations that a run paid for: those of f, those of ∇f, and one for each row of ∇²f."""
     counts = run.evaluations
     return counts.get("value", 0) + counts.get("gradient", 0) + run.dimension * counts.get("hessian", 0)
-
-
-def is_seed(key: str) -> bool:
-    """Return true if a parameter, written as `kind.name`, is a seed: it distinguishes replicates and not settings."""
-    return key.rpartition(".")[2] == "seed"
 
 
 def without_seed(label: str) -> str:
@@ -241,39 +254,36 @@ def choose_best(settings: Iterable[SettingSummary]) -> Choice:
     """
     settings = list(settings)
     runs = [run for setting in settings for run in setting.runs]
-    seeds = sorted(
-        {_seeds(run) for run in runs}, key=lambda each: [(value is None or isinstance(value, str), value) for _, value in each]
+    by_seed = len({_seeds(run) for run in runs}) >= FEWEST_TO_SPLIT
+    noun = "seeds" if by_seed else "starts"
+    replicates = {id(run): _seeds(run) if by_seed else (("start", run.start),) for run in runs}
+    # Missing seeds and texts cannot be compared with numbers, so they come last.
+    places = sorted(
+        set(replicates.values()),
+        key=lambda place: [(not isinstance(value, int | float), str(key), value) for key, value in place],
     )
-    starts = sorted({run.start for run in runs})
-
-    def place(run: StoredRun) -> tuple[object, ...]:
-        return _seeds(run) if len(seeds) >= FEWEST_TO_SPLIT else (run.start,)
+    everything = _named(noun, places)
 
     def rank(setting: SettingSummary) -> tuple[bool, tuple[float, ...]]:
         return setting.lost == len(setting.runs), setting.rank
 
-    if len(seeds) >= FEWEST_TO_SPLIT:
-        places: list[tuple[object, ...]] = [tuple(each) for each in seeds]
-        texts = [" with ".join(str(value) for _, value in each) for each in seeds]
-        noun = "seeds"
-    else:
-        places, texts, noun = [(start,) for start in starts], [str(start) for start in starts], "starts"
-    everything = _named(noun, texts)
     if len(settings) == 1:
-        return Choice(settings[0], settings[0], NO_CHOICE, everything, False)
+        return Choice(settings[0], settings[0], NO_CHOICE, everything)
+    undivided = f"there are fewer than four {noun}"
     if len(places) >= FEWEST_TO_SPLIT:
-        choosing, judging = set(places[::2]), set(places[1::2])
-        halves = []
-        for setting in settings:
-            parts = [[run for run in setting.runs if place(run) in half] for half in (choosing, judging)]
-            if all(parts):
-                halves.append((setting, *(_restricted(setting, part) for part in parts)))
-        # An experiment that was interrupted may lack one half of a setting.
-        if len(halves) == len(settings):
-            setting, _, judged = min(halves, key=lambda half: rank(half[1]))
-            return Choice(setting, judged, _named(noun, texts[::2]), _named(noun, texts[1::2]), True)
+        choosing = set(places[::2])
+        halves = [
+            ([run for run in setting.runs if replicates[id(run)] in choosing],
+             [run for run in setting.runs if replicates[id(run)] not in choosing])
+            for setting in settings
+        ]  # fmt: skip
+        if all(chosen and judging for chosen, judging in halves):
+            place = min(range(len(settings)), key=lambda place: rank(_restricted(settings[place], halves[place][0])))
+            judged = _restricted(settings[place], halves[place][1])
+            return Choice(settings[place], judged, _named(noun, places[::2]), _named(noun, places[1::2]))
+        undivided = f"a setting has no runs on one half of the {noun}"
     best = min(settings, key=rank)
-    return Choice(best, best, everything, everything, False)
+    return Choice(best, best, everything, everything, undivided)
 
 
 def best_setting(settings: Iterable[SettingSummary]) -> SettingSummary:
@@ -287,14 +297,16 @@ def best_setting(settings: Iterable[SettingSummary]) -> SettingSummary:
 
 def effort_in_words(setting: SettingSummary) -> str:
     """Return the number of runs that reached the goal, and the evaluations that this took, in words."""
-    verb = "reached f*" if setting.knows_minimum else "converged"
-    text = f"{part(setting.successes, len(setting.runs), 'run')} {verb}"
-    if setting.successes:
-        cost = number(setting.expected_evaluations)
-        return f"{text}, for {cost} evaluations" + ("" if len(setting.runs) == 1 else " per success")
-    if not setting.knows_minimum and not setting.tests_convergence:
+    if not setting.knows_minimum and not setting.tests_convergence and not setting.successes:
         return f"no convergence test was set for {counted(len(setting.runs), 'run')}"
-    return text
+    targets = {_target(run, run.minimum_value) for run in setting.runs if run.minimum_value is not None}
+    verb = "converged"
+    if setting.knows_minimum:
+        verb = f"came within {number(targets.pop()) if len(targets) == 1 else 'their targets'} of f*"
+    text = f"{part(setting.successes, len(setting.runs), 'run')} {verb}"
+    if not setting.successes:
+        return text
+    return f"{text}, for {number(setting.expected_evaluations)} evaluations" + (" per success" if len(setting.runs) > 1 else "")
 
 
 def summarize(runs: Iterable[StoredRun]) -> list[SummaryRow]:
@@ -348,11 +360,7 @@ def summary_table(rows: Sequence[SummaryRow]) -> Cells:
                 number(best.expected_evaluations) if best.successes else "not reached" if best.knows_minimum else "unknown",
                 "unknown" if math.isnan(best.median_gap) else number(best.median_gap),
                 number(best.median_value),
-                f"{row.choice.judged_on} (all)"
-                if row.choice.chosen_on == NO_CHOICE
-                else row.choice.judged_on
-                if row.choice.apart
-                else "what it was chosen on",
+                row.choice.judges,
             )
         )
     return SUMMARY_HEADER, cells
@@ -413,8 +421,9 @@ def _seeds(run: StoredRun) -> tuple[tuple[str, Value], ...]:
     return tuple((key, value) for key, value in sorted(run.parameters.items()) if is_seed(key))
 
 
-def _named(noun: str, texts: Sequence[str]) -> str:
+def _named(noun: str, places: Sequence[tuple[tuple[str, Value], ...]]) -> str:
     """Return starts or seeds in words: `start 0`, `starts 0, 2, 4`, or the first and the last of many."""
+    texts = [" with ".join(str(value) for _, value in place) for place in places]
     if len(texts) == 1:
         return f"{noun[:-1]} {texts[0]}"
     if len(texts) > NAMED_PLACES:
@@ -455,9 +464,8 @@ def _settings(group: Sequence[StoredRun]) -> list[SettingSummary]:
     """Return the settings of runs with the same three labels."""
     settings: dict[tuple[tuple[str, Value], ...], list[StoredRun]] = {}
     for run in group:
-        settings.setdefault(tuple(sorted((key, value) for key, value in run.parameters.items() if not is_seed(key))), []).append(
-            run
-        )
+        parameters = tuple(sorted((key, value) for key, value in run.parameters.items() if not is_seed(key)))
+        settings.setdefault(parameters, []).append(run)
     values: dict[str, set[Value]] = {}
     for parameters in settings:
         for key, value in parameters:

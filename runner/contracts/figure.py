@@ -51,7 +51,7 @@ class StoredRun:
         records_x: True if its iterates are stored.
         records_gradient: True if its gradients are stored, component by component.
         behaviour: a `runner.Behaviour` value for the way in which f changed; None if it was not measured.
-        gap_rule: the stopping rule `gap` of its experiment; None if it is not set.
+        gap_rule: its stopping rule `gap`; None if it is not set.
         convergence_test: False if neither of the rules `gradient_norm` and `gap` is set, so that no convergence was tested.
     """
 

@@ -8,10 +8,14 @@ from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 import numpy as np
+from numpy.typing import NDArray
 
 from runner.contracts.arrays import Array
 from runner.contracts.capabilities import CapabilityMeta
 from runner.contracts.plugin import Plugin
+
+GAP_ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
+"""The rounding error of f − f* below f* that is not held against f*, relative to max(1, |f*|)."""
 
 
 @dataclass(frozen=True)
@@ -188,6 +192,22 @@ class LeastSquares(Objective):
         r = self.residuals(x)
         total: Array = 2.0 * (self.jacobian(x) * r[..., :, None]).sum(axis=-2)
         return total
+
+
+def is_within_gap(value: Array, minimum: Array, gap: Array | float) -> NDArray[np.bool_]:
+    """Return, for each run, True if f lies at most `gap` above f*, and below f* by at most the gap or its rounding error.
+
+    A value further below shows that f* is not the minimum.
+
+    Args:
+        value: f, `(runs,)`.
+        minimum: f*, `(runs,)`.
+        gap: the largest difference, a number or `(runs,)`.
+    """
+    difference = value - minimum
+    below = np.maximum(gap, GAP_ROUNDING * np.maximum(1.0, np.abs(minimum)))
+    result: NDArray[np.bool_] = (difference <= gap) & (difference >= -below)
+    return result
 
 
 def known_minimum(objective: object) -> Minimum | None:

@@ -250,3 +250,8 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
     batched = kind is float and field.metadata.get("batched", True)
     doc = field.metadata.get("doc", "")
     return Parameter(field.name, kind, item, optional, choices, field.default, bounds, finite, batched, doc, wrapped)
+
+
+def is_seed(parameter: str) -> bool:
+    """Return true if a parameter is a seed, which distinguishes replicates of a setting and not settings."""
+    return parameter.rpartition(".")[2] == "seed"

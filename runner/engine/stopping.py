@@ -3,8 +3,8 @@
 The rules are checked at each iterate. If several conditions hold, the outcome is the first of:
 
     non_finite   f or ‖∇f‖ is NaN or infinite.
-    converged    ‖∇f‖ ≤ gradient_norm, or |f − f*| ≤ gap up to rounding. A run below f* − gap has not converged by this
-                 rule: it shows that f* is not the minimum.
+    converged    ‖∇f‖ ≤ gradient_norm, or |f − f*| ≤ gap (see `is_within_gap`). A run below f* − gap has not converged by
+                 this rule: it shows that f* is not the minimum.
     diverged     |f| > divergence_limit · max(1, |f(x₀)|).
     stalled      The last step moved no further than step_length.
     max_steps    The steps are used up. If f has kept growing, the outcome is `diverged` (see `StoppingState.kept_growing`).
@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from runner.contracts.arrays import Array, norm
+from runner.contracts.objective import is_within_gap
 from runner.contracts.optimizer import Mask
 from runner.contracts.outcomes import OUTCOMES, Outcome
 from runner.experiment.model import StoppingRules
@@ -104,7 +105,7 @@ class StoppingState:
         if rules.gradient_norm is not None:
             ended |= gradient_norm <= rules.gradient_norm
         if rules.gap is not None and self.minimum is not None:
-            ended |= self._within_gap(value, self.minimum, rules.gap)
+            ended |= is_within_gap(value, self.minimum, rules.gap)
         if rules.step_length is not None and previous is not None:
             ended |= norm(x - previous) <= rules.step_length
         late = rules.wall_time is not None and seconds > rules.wall_time
@@ -119,17 +120,9 @@ class StoppingState:
         if rules.gradient_norm is not None:
             codes[gradient_norm <= rules.gradient_norm] = _code(Outcome.CONVERGED)
         if rules.gap is not None and self.minimum is not None:
-            codes[self._within_gap(value, self.minimum, rules.gap)] = _code(Outcome.CONVERGED)
+            codes[is_within_gap(value, self.minimum, rules.gap)] = _code(Outcome.CONVERGED)
         codes[~(np.isfinite(value) & np.isfinite(gradient_norm))] = _code(Outcome.NON_FINITE)
         return codes
-
-    @staticmethod
-    def _within_gap(value: Array, minimum: Array, gap: float) -> Mask:
-        """Return, for each run, True if f differs from f* by at most the gap; below f*, by rounding errors in addition."""
-        difference = value - minimum
-        below = gap + ROUNDING * np.maximum(1.0, np.abs(minimum))
-        result: Mask = (difference <= gap) & (difference >= -below)
-        return result
 
     def rises_at_the_end(self) -> Mask:
         """Return, for each run, True if f rose in the latter half of its steps.

@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from runner.contracts.parameters import is_seed
+
 Scalar = float | int | str | bool | None
 
 
@@ -28,7 +30,8 @@ def label(settings: Sequence[tuple[str, Mapping[str, Scalar]]], numbers: bool) -
 
     Args:
         settings: the name of each setting's plugin, and its parameters.
-        numbers: True to write numeric parameters into the label; otherwise they are reported as swept.
+        numbers: True to write numeric parameters into the label; otherwise they are reported as swept, except seeds, which are
+            left out.
     """
     groups: dict[str, list[Mapping[str, Scalar]]] = defaultdict(list)
     for name, parameters in settings:
@@ -37,7 +40,11 @@ def label(settings: Sequence[tuple[str, Mapping[str, Scalar]]], numbers: bool) -
     texts: dict[str, dict[str, dict[Scalar, str]]] = {}
     for name, group in groups.items():
         columns = {key: [parameters.get(key) for parameters in group] for key in group[0]}
-        varied = {key: values for key, values in columns.items() if any(value != values[0] for value in values)}
+        varied = {
+            key: values
+            for key, values in columns.items()
+            if any(value != values[0] for value in values) and (numbers or not is_seed(key))
+        }
         swept[name] = tuple(key for key, values in varied.items() if not numbers and all(map(_is_number, values)))
         texts[name] = {key: _texts(values) for key, values in varied.items() if key not in swept[name]}
     labels = []

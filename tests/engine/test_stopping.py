@@ -114,6 +114,11 @@ def test_run_below_the_stated_minimum_has_not_converged(shift, outcome, steps):
     assert steps is None or run.steps == steps
 
 
+def test_a_run_many_gaps_below_the_stated_minimum_has_not_converged():
+    (run,) = descend(make_batch(WrongMinimum(-9e-13), GradientDescent(0.5), [[1.0]], gap=1e-15, max_steps=50)).trajectories
+    assert run.outcome == "max_steps"
+
+
 def test_gap_of_zero_allows_rounding_below_the_minimum():
     (run,) = descend(make_batch(WrongMinimum(-1e-14), GradientDescent(0.5), [[1.0]], gap=0.0, max_steps=50)).trajectories
     assert run.outcome == "converged"

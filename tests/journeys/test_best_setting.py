@@ -55,6 +55,22 @@ def test_a_seed_is_never_the_best_setting(tmp_path):
         rows = list(csv.DictReader(file))
     assert [(row["runs"], row["best"]) for row in rows] == [("10", "false"), ("10", "false"), ("10", "true")]
     assert not any("seed" in name for name in rows[0])
+    page = (tmp_path / "results" / "e" / "index.html").read_text(encoding="utf-8")
+    assert "chosen on seeds 0, 2, 4, 6, 8, judged on seeds 1, 3, 5, 7, 9" in page
+    assert "seed =" not in page
+
+
+def test_a_swept_seed_alone_is_no_sweep(tmp_path):
+    (tmp_path / "noisy.py").write_text(NOISY, encoding="utf-8")
+    (tmp_path / "e.toml").write_text(
+        'name = "e"\nplugins = ["noisy.py"]\nobjective = [{ name = "quadratic" }]\ngradient = [{ name = "analytic" }]\n'
+        'optimizer = [{ name = "tilted", seed = { values = [0, 1, 2] } }]\n'
+        "start = { points = [[1.0]] }\nstop = { max_steps = 50, gap = 1e-4 }\n",
+        encoding="utf-8",
+    )
+    command(tmp_path, "run", "e.toml", "--db", "r.db")
+    assert not list((tmp_path / "results" / "e").rglob("learning_rate.*"))
+    assert "did best at seed" not in (tmp_path / "results" / "e" / "index.html").read_text(encoding="utf-8")
 
 
 def test_no_convergence_test_is_said_with_what_to_add(tmp_path):

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from runner import (
+    CHOICE_CAPTION,
     LEGEND_LINE,
     LOST_OUTCOMES,
     PALETTE,
@@ -273,14 +274,14 @@ def _touches_floor(curve: Curve) -> bool:
 def _choice(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, list[Curve]]) -> list[str]:
     total = sum(len(group) for group in settings.values())
     drawn = sum(len(group) for group in curves.values())
-    if drawn == total:
+    if total == sum(len(_methods(group)) for group in curves.values()):
         return []
+    if drawn == total:
+        return [CHOICE_CAPTION]
     roles = [role for role in STYLES if any(curve.role == role for group in curves.values() for curve in group)]
     return [
         f"{drawn} of {counted(total, 'setting')} {'is' if drawn == 1 else 'are'} drawn, chosen for each optimizer: "
-        f"the {listed(roles)}. The best setting has the largest share of runs that reached the goal, then the smallest share of "
-        "lost runs, then the fewest evaluations per success, then the smallest last value. From four starting points on, one "
-        "half of them chooses it. The numbers below are of all its runs."
+        f"the {listed(roles)}. {CHOICE_CAPTION}"
     ]
 
 

@@ -12,6 +12,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from runner import (
+    CHOICE_CAPTION,
     LOST_OUTCOMES,
     PALETTE,
     Band,
@@ -205,6 +206,7 @@ def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
         "The order p is fitted to eₖ₊₁ = C eₖᵖ, with the distances eₖ to the stationary point where a run came to rest, over all "
         "converged runs for which Newton's method finds that point to rounding: 1 means a constant factor a step, 2 that the "
         "number of right digits doubles.",
+        CHOICE_CAPTION,
     ]
     if len(groups) > MOST_ROWS:
         reading.append(f"The first {MOST_ROWS} of {len(groups)} objectives are drawn; the table has them all.")
@@ -223,11 +225,11 @@ def _finding(objective: str, courses: Sequence[Course]) -> str:
 def _fate(course: Course) -> str:
     setting = course.setting
     text = effort_in_words(setting)
-    if course.at_no_minimum:
-        text += f"; {counted(course.at_no_minimum, 'run')} converged at a saddle or a maximum"
     if course.order is not None:
         power, error = course.order.power, course.order.uncertainty
         text += f", with order {number(power) if math.isnan(error) else with_uncertainty(power, max(error, FINEST))}"
+    if course.at_no_minimum:
+        text += f"; {counted(course.at_no_minimum, 'run')} converged at a saddle or a maximum"
     return text
 
 

@@ -103,13 +103,14 @@ def _caption(groups: Groups, counts: Mapping[str, int]) -> str:
     reading = "Each bar is all runs of one optimizer on one objective, split by how they ended; the numbers are counts of runs."
     converged = counts.get(Outcome.CONVERGED, 0)
     rest = [f"{count} ended as {outcome}" for outcome, count in counts.items() if outcome != Outcome.CONVERGED]
-    if any(run.convergence_test for bars in groups.values() for runs in bars.values() for run in runs):
+    tested = any(run.convergence_test for bars in groups.values() for runs in bars.values() for run in runs)
+    if tested:
         text = [f"In all, {part(converged, total, 'run')} converged" + (f"; {listed(rest)}." if rest else ".")]
         text += [_finding(objective, bars) for objective, bars in list(groups.items())[:TOLD_OBJECTIVES]]
     else:
         text = [f"No convergence test was set; {listed(rest)}." if rest else "No convergence test was set."]
     lines = [reading, " ".join(text)]
-    if len(groups) > TOLD_OBJECTIVES:
+    if tested and len(groups) > TOLD_OBJECTIVES:
         others = counted(len(groups) - TOLD_OBJECTIVES, "other objective")
         lines.append(f"For {others}, the summary table says how the runs ended and which setting was best.")
     return "\n".join(lines)

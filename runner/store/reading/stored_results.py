@@ -25,6 +25,7 @@ from runner.store.reading.question import Question
 from runner.store.reading.run_sql import run_values
 from runner.store.reading.runs_table import run_query
 from runner.store.reading.trajectories import deletion_error, read_series
+from runner.store.run_columns import SETTING_KINDS
 from runner.store.schema import check_columns, check_row
 
 KINDS = ("objective", "gradient", "optimizer")
@@ -161,16 +162,8 @@ def read_results(
                 # The minimum of an objective may be unknown.
                 values = [value for value in values if value is not None]
             check_columns([(column, values)])
-        settings = read_settings(connection, {row[f"{kind}_id"] for row in rows for kind in (*KINDS, "rules")})
+        settings = read_settings(connection, {row[f"{kind}_id"] for row in rows for kind in SETTING_KINDS})
     cells = {number: (setting.name, scalars(setting.parameters)) for number, setting in settings.items()}
-    gaps = {number: setting.parameters.get("gap") for number, setting in settings.items() if setting.kind == "rules"}
-    untested = {
-        number for number, gap in gaps.items() if gap is None and settings[number].parameters.get("gradient_norm") is None
-    }
-    for row in rows:
-        gap = gaps.get(row["rules_id"])
-        row["gap_rule"] = float(gap) if isinstance(gap, int | float) else None
-        row["convergence_test"] = row["rules_id"] not in untested
     runs, swept = _labelled_runs(rows, cells)
     return StoredResults(database, dict(experiment), runs, swept, catalogue)
 
@@ -199,6 +192,8 @@ def _labelled_runs(
     for row in rows:
         numbers = [row["objective_id"], row["gradient_id"], row["optimizer_id"]]
         curvature = (row["curvature_min"], row["curvature_max"])
+        rules = settings[row["rules_id"]][1]
+        gap = rules.get("gap")
         runs.append(
             StoredRun(
                 **run_values(row, FIELDS),
@@ -212,8 +207,8 @@ def _labelled_runs(
                 ),
                 start=row["start_number"],
                 minimum_value=row["minimum_value"],
-                gap_rule=row["gap_rule"],
-                convergence_test=row["convergence_test"],
+                gap_rule=None if gap is None else float(cast(float, gap)),
+                convergence_test=gap is not None or rules.get("gradient_norm") is not None,
                 curvature=None if None in curvature else cast(tuple[float, float], curvature),
             )
         )

@@ -143,7 +143,7 @@ def test_learning_rate_caption_in_full() -> None:
         "The dashed line is theory: with L the largest eigenvalue of the Hessian at the known minimiser, plain gradient descent "
         "is stable near it if the learning rate is below 2/L, and unstable above.",
         "On quadratic, gradient_descent did best at learning_rate = 0.5 (chosen on starts 0, 2, 4, judged on starts 1, 3), where "
-        "all 2 runs reached f*, for 4 evaluations per success. For "
+        "all 2 runs came within 1e-6 of f*, for 4 evaluations per success. For "
         "gradient_descent, 2/L is 1: below it, 10 of 20 runs converged and none was lost; above it, all 5 runs were lost. No "
         "run contradicts the theory. 10 runs below it, at learning_rate from 0.001 to 0.01, had not converged after 500 "
         "steps: the rates of converged runs are all larger, and a run crawls if its learning rate is too small.",
