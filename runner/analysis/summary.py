@@ -38,14 +38,14 @@ SUMMARY_HEADER = (
 )
 
 SUMMARY_CAPTION = (
-    "The outcomes and behaviours of each optimizer over all its settings, and the figures of its best setting. A run reached its "
-    "goal if |f − f*| is at most the rule `gap`, or 1e-6 · max(1, |f*|) without that rule. If f* is unknown, the runs that "
-    "converged count instead. The best setting has the largest share of runs that reached the goal; among equals the smallest "
-    "share of lost runs, then the fewest expected evaluations, then the smallest gap f − f* at the end (the smallest f if f* is "
-    "unknown). Expected evaluations are those of all runs of the setting, failed runs too, divided by the number of runs that "
-    "reached the goal; an evaluation is one of f, one of ∇f, or one row of ∇²f. From four starting points (or seeds) on, the "
-    "best setting is chosen on one half of them and its figures are those of the other half, which the last column names. A "
-    "parameter named seed counts as a replicate and not as a setting."
+    "The outcomes and behaviours of each optimizer over all its settings, and the figures of its best setting. A run "
+    "reached its goal if |f − f*| is at most the stopping rule gap, or 1e-6 · max(1, |f*|) without that rule. If f* is "
+    "unknown, the runs that converged count instead. The best setting has the largest share of runs that reached the goal; "
+    "among equals the smallest share of lost runs, then the fewest expected evaluations, then the smallest gap f − f* at "
+    "the end (the smallest f if f* is unknown). Expected evaluations are those of all runs of the setting, failed runs too, "
+    "divided by the number of runs that reached the goal; an evaluation is one of f, one of ∇f, or one row of ∇²f. From "
+    "four starting points (or seeds) on, the best setting is chosen on one half of them and its figures are those of the "
+    "other half, which the last column names. A parameter named seed counts as a replicate and not as a setting."
 )
 CHOICE_CAPTION = (
     "The best setting of each optimizer is chosen as for the summary table, but the numbers here are of all its runs, those that "
@@ -342,7 +342,10 @@ def rounding_level(minimum_value: float | None) -> float:
 
 
 def summary_table(rows: Sequence[SummaryRow]) -> Cells:
-    """Return the header and the cells of the table on the page: one row for each summary, numbers rounded."""
+    """Return the header and the cells of the table on the page: one row for each summary, numbers rounded.
+
+    The column of gradient backends is left out if there is only one, because it decides nothing and takes room.
+    """
     cells: list[tuple[str, ...]] = []
     for row in rows:
         outcomes = listed([f"{count} {outcome}" for outcome, count in row.outcomes.items()])
@@ -363,7 +366,9 @@ def summary_table(rows: Sequence[SummaryRow]) -> Cells:
                 row.choice.judges,
             )
         )
-    return SUMMARY_HEADER, cells
+    several = len({row.gradient for row in rows}) > 1
+    shown = [place for place, name in enumerate(SUMMARY_HEADER) if several or name != "gradient"]
+    return tuple(SUMMARY_HEADER[place] for place in shown), [tuple(line[place] for place in shown) for line in cells]
 
 
 def settings_table(settings: Sequence[SettingSummary]) -> Cells:

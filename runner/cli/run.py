@@ -181,11 +181,8 @@ def summary_lines(rows: Sequence[SummaryRow], place_of_rest: str) -> list[str]:
         rows: the rows.
         place_of_rest: the place that shows all rows, in words.
     """
-    header, cells = summary_table(rows[:MOST_SUMMARY_ROWS])
-    # The column of gradient backends is informative only if there are several.
-    shown = [place for place, name in enumerate(header) if name != "gradient" or len({row.gradient for row in rows}) > 1]
-    table = [[row[place] for place in shown] for row in (header, *cells)]
-    lines = table_lines(table, NarrowLayout(HIDE_FIRST), [name in NUMBERS for name in table[0]])
+    header, cells = summary_table(rows)
+    lines = table_lines([header, *cells[:MOST_SUMMARY_ROWS]], NarrowLayout(HIDE_FIRST), [name in NUMBERS for name in header])
     more = len(rows) - MOST_SUMMARY_ROWS
     return [*lines, f"… and {counted(more, 'more row')}; {place_of_rest} shows all"] if more > 0 else lines
 

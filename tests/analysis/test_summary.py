@@ -86,7 +86,7 @@ def test_no_setting_is_best_if_every_run_is_lost() -> None:
     (row,) = summarize(runs)
     assert row.best is None
     assert row.outcomes == {"diverged": 1, "non_finite": 1, "failed": 1}
-    assert summary_table([row])[1][0][3:7] == ("3", "1 diverged, 1 non_finite and 1 failed", "", "none")
+    assert summary_table([row])[1][0][2:6] == ("3", "1 diverged, 1 non_finite and 1 failed", "", "none")
 
 
 def test_settings_are_grouped_over_starts_with_medians() -> None:
@@ -119,7 +119,6 @@ def test_summary_table_in_words() -> None:
     header, rows = summary_table(summarize(runs))
     assert dict(zip(header, rows[0], strict=True)) == {
         "objective": "quadratic",
-        "gradient": "analytic",
         "optimizer": "gradient_descent",
         "runs": "3",
         "outcomes": "2 converged and 1 max_steps",
@@ -132,7 +131,14 @@ def test_summary_table_in_words() -> None:
         "judged on": "what it was chosen on",
     }
     _, rows = summary_table(summarize([stored(Outcome.MAX_STEPS, minimum_value=None, final_value=-2.0)]))
-    assert rows[0][5:] == ("", "the only one", "0 of 1 run converged", "unknown", "unknown", "-2", "start 0 (all)")
+    assert rows[0][4:] == ("", "the only one", "0 of 1 run converged", "unknown", "unknown", "-2", "start 0 (all)")
+
+
+def test_gradient_backends_have_a_column_only_if_there_are_several() -> None:
+    header, rows = summary_table(summarize([stored(), stored(gradient="forward")]))
+    assert header[1] == "gradient"
+    assert [row[1] for row in rows] == ["analytic", "forward"]
+    assert "gradient" not in summary_table(summarize([stored()]))[0]
 
 
 def test_settings_table_keeps_every_digit() -> None:
@@ -182,7 +188,7 @@ class TestExpectedRunningTime:
         (row,) = summarize([paid(5, final_value=1.0)])
         assert row.best is not None
         assert row.best.expected_evaluations == INF
-        assert summary_table([row])[1][0][7:9] == ("0 of 1 run", "not reached")
+        assert summary_table([row])[1][0][6:8] == ("0 of 1 run", "not reached")
 
 
 @pytest.mark.parametrize(
@@ -285,6 +291,6 @@ class TestSeeds:
 
 def test_without_a_convergence_test_no_run_is_said_to_have_failed_it():
     (row,) = summarize([stored(Outcome.MAX_STEPS, minimum_value=None, convergence_test=False)])
-    assert summary_table([row])[1][0][7] == "no convergence test was set"
+    assert summary_table([row])[1][0][6] == "no convergence test was set"
     (row,) = summarize([stored(Outcome.MAX_STEPS, final_value=3.81e-28, convergence_test=False)])
-    assert summary_table([row])[1][0][7] == "1 of 1 run"
+    assert summary_table([row])[1][0][6] == "1 of 1 run"
