@@ -24,7 +24,8 @@ class Slope:
 
     Attributes:
         value: the slope.
-        uncertainty: the standard error of the slope.
+        uncertainty: the standard error of the slope, plus its systematic error: the difference from the slope at the smallest
+            spacing, which follows from a fitted parabola. Terms of the next order bend the line.
         low: the smallest spacing of the fit.
         high: the largest spacing of the fit.
     """
@@ -46,7 +47,13 @@ def fitted_slope(x: Array, y: Array) -> Slope | None:
     slope = float(centred @ log_y) / spread
     misfit = log_y - log_y.mean() - slope * centred
     uncertainty = math.sqrt(float(misfit @ misfit) / (len(log_x) - 2) / spread)
-    return Slope(slope, uncertainty, float(x[usable].min()), float(x[usable].max()))
+    # The parabola is fitted by adding to the line the part of the squares that is orthogonal to it.
+    squares = centred**2 - spread / len(centred)
+    squares -= centred * float(centred @ squares) / spread
+    bend = float(squares @ log_y) / float(squares @ squares)
+    tilt = float(centred @ centred**2) / spread
+    systematic = abs(bend * (2.0 * float(centred.min()) - tilt))
+    return Slope(slope, uncertainty + systematic, float(x[usable].min()), float(x[usable].max()))
 
 
 def best_spacing_index(errors: Array) -> int | None:

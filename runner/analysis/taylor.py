@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cache
@@ -14,15 +15,29 @@ from numpy.typing import NDArray
 from runner.contracts.arrays import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
-RADII: Array = 2.0 ** np.linspace(-10.0, 6.0, 65)
+QUARTERS_BELOW, QUARTERS_ABOVE, QUARTERS_FITTED = 160, 40, 64
+"""The numbers of quarter octaves below and above radius 1 that are searched, and those from which coefficients are taken."""
+MOST_QUARTERS_BELOW = 400
+"""The largest number of quarter octaves below radius 1 that are searched near a small centre."""
+QUARTERS_OF_CENTRE = 48
+"""Near a small centre, the search begins this number of quarter octaves below |A|."""
+FEWEST_ULPS = 1024.0
+"""The smallest radius, in units of ε|A|; on smaller circles, the points would round to too few different numbers."""
 CIRCLE_POINTS = 512
+FINE_CIRCLE_POINTS = 4096
+"""The number of points on the circles that locate the nearest singularity."""
+BISECTIONS = 12
 DEGREE = 48
 NOISY_TERMS = 2
 """Number of terms after the last significant term whose noise is added to the error."""
 SMOOTH = 1e-9
-"""f counts as analytic if the last coefficients on a circle or an interval are at most this, relative to the largest value."""
+"""f counts as analytic if the last coefficients on a circle or an interval are at most this, relative to the largest but c₀."""
+ROUNDINGS = 16.0
+"""The rounding error of a coefficient on a circle or an interval, at most, in units of ε max|f|."""
 AGREEING = 1e-8
 """A series counts as that of f if it differs from the values at real points by at most this, relative to its terms."""
+CONSISTENT = 3.0
+"""Coefficients of two radii agree if they differ by at most this number of times the sum of their errors."""
 ABOVE_ROUNDING = 1e3
 """A remainder shows its order only if it is at least this number of times its rounding error."""
 
@@ -67,29 +82,121 @@ def coefficients_on_circles(function: Callable[[Any], Any], centre: float, order
         The coefficients. None if f is not analytic on the smallest circle, or if its values at complex numbers are not the
         analytic continuation of its values at real numbers.
     """
-    circle = np.exp(2j * np.pi * np.arange(CIRCLE_POINTS) / CIRCLE_POINTS)
-    found: list[tuple[float, Array, float]] = []
-    for radius in RADII.tolist():
-        values = np.asarray(function(centre + radius * circle), dtype=np.complex128)
-        if not np.isfinite(values).all():
-            break
-        powers = np.fft.fft(values) / CIRCLE_POINTS
-        largest = float(np.abs(values).max())
-        noise = float(np.abs(powers[CIRCLE_POINTS // 2 :]).max())
-        if noise > SMOOTH * largest:
-            break
-        # The points themselves have a rounding error of ε|A|, which changes f by ε|A| |f′|.
-        change = abs(centre) * float(np.abs(powers[: CIRCLE_POINTS // 2] @ np.arange(CIRCLE_POINTS // 2))) / radius
-        found.append((radius, powers.real[: CIRCLE_POINTS // 2], 3.0 * noise + 2.0 * EPSILON * (largest + change)))
+    found = _found_on(lambda radius: _on_circle(function, centre, radius), centre)
     if not found:
         return None
     # The series on the largest circle must agree with f at real points within it. For |x|, it does not.
-    radius, terms, _ = found[-1]
+    radius, terms, noise = found[-1]
     t = radius * np.array([-0.5, -0.25, 0.25, 0.5])
     errors = np.abs(np.asarray(function(centre + t)) - polynomial(terms, t / radius))
-    if not (errors <= AGREEING * np.abs(terms).sum()).all():
+    if not (errors <= AGREEING * np.abs(terms[1:]).sum() + 10.0 * noise[0]).all():
         return None
-    return _best_coefficients([(radius, powers, np.full(len(powers), noise)) for radius, powers, noise in found], order)
+    return _best_coefficients(found, order)
+
+
+def _on_circle(function: Callable[[Any], Any], centre: float, radius: float) -> tuple[Array, Array] | None:
+    """Return cₙ rⁿ and their errors from one circle; None if f is not finite or not analytic on it."""
+    powers, largest = _circle_powers(function, centre, radius, CIRCLE_POINTS)
+    noise = float(np.abs(powers[CIRCLE_POINTS // 2 :]).max())
+    if not noise <= _smooth_to(powers, largest):
+        return None
+    powers = powers[: CIRCLE_POINTS // 2]
+    # The points themselves have a rounding error of ε|A|, which changes f by ε|A| |f′|.
+    change = abs(centre) * float(np.abs(powers @ np.arange(CIRCLE_POINTS // 2))) / radius
+    return powers.real, np.full(len(powers), 3.0 * noise + 2.0 * EPSILON * (largest + change))
+
+
+def _smooth_to(terms: Complex | Array, largest: float) -> float:
+    """Return the size of the coefficients that count as zero, given all coefficients and max |f|."""
+    return max(SMOOTH * float(np.abs(terms[1:]).max()), ROUNDINGS * EPSILON * largest)
+
+
+def _circle_powers(function: Callable[[Any], Any], centre: float, radius: float, points: int) -> tuple[Complex, float]:
+    """Return the Fourier coefficients of f on a circle, and max |f|; both are NaN if f is not finite there."""
+    values = np.asarray(function(centre + radius * np.exp(2j * np.pi * np.arange(points) / points)), dtype=np.complex128)
+    if not np.isfinite(values).all():
+        return np.full(points, np.nan + 0j), float("nan")
+    return np.fft.fft(values) / points, float(np.abs(values).max())
+
+
+def _found_on(compute: Callable[[float], tuple[Array, Array] | None], centre: float) -> list[tuple[float, Array, Array]]:
+    """Return the radii on which f is analytic, with the scaled coefficients and their errors, in increasing order.
+
+    Small circles may fail because of rounding, and large ones because they enclose a singularity. The search therefore climbs
+    in octaves to the first radius that succeeds, and on until one fails. Quarter octaves follow below the largest radius.
+    """
+    size = abs(centre)
+    below = QUARTERS_BELOW
+    if size > 0:
+        below = max(below, min(MOST_QUARTERS_BELOW, QUARTERS_OF_CENTRE - math.floor(4.0 * math.log2(size))))
+    radii = [radius for radius in (2.0 ** (np.arange(-below, QUARTERS_ABOVE + 1) / 4.0)).tolist()
+             if radius >= FEWEST_ULPS * EPSILON * size]  # fmt: skip
+    last = None
+    for place in range(0, len(radii), 4):
+        if compute(radii[place]) is not None:
+            last = place
+        elif last is not None:
+            break
+    if last is None:
+        return []
+    found: list[tuple[float, Array, Array]] = []
+    for radius in radii[max(0, last - QUARTERS_FITTED) : last + 4]:
+        result = compute(radius)
+        if result is not None:
+            found.append((radius, *result))
+        elif radius > radii[last]:
+            break
+    return found
+
+
+def nearest_singularity(function: Callable[[Any], Any], centre: float, reach: float) -> tuple[float, float] | None:
+    """Return bounds of the distance to the nearest singularity, which is the radius of convergence of the Taylor series.
+
+    On a circle that encloses no singularity, the coefficients of negative powers vanish. On a circle that encloses one, they
+    are largest for the first negative powers. Both bounds are found by bisection.
+
+    Args:
+        function: f at complex numbers, `(points,) -> (points,)`.
+        centre: A.
+        reach: a radius within which f is analytic.
+
+    Returns:
+        The largest radius that encloses no singularity and the smallest that encloses one, among the radii tried; None if no
+        singularity is found up to the largest circle on which f is finite.
+    """
+
+    def enclosed(radius: float) -> bool | None:
+        """Return True if the circle encloses a singularity, False if it encloses none, and None if it cannot be told."""
+        powers, largest = _circle_powers(function, centre, radius, FINE_CIRCLE_POINTS)
+        negative = np.abs(powers[: FINE_CIRCLE_POINTS // 2 : -1])
+        if not largest >= 0:
+            return None
+        if negative.max() <= _smooth_to(powers, largest):
+            return False
+        eighth = FINE_CIRCLE_POINTS // 8
+        return True if negative[:eighth].max() > 4.0 * negative[-eighth:].max() else None
+
+    low, high = reach, reach
+    while True:
+        high *= 2.0**0.5
+        if high > 2.0 ** (QUARTERS_ABOVE / 4.0):
+            return None
+        state = enclosed(high)
+        if state:
+            break
+        if state is False:
+            low = high
+        elif not np.isfinite(np.asarray(function(centre + high * np.array([1.0, -1.0, 1j, -1j])))).all():
+            return None
+    outside, inside = high, low
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (low + outside)
+        low, outside = (middle, outside) if enclosed(middle) is False else (low, middle)
+    inside = max(inside, low)
+    for _ in range(BISECTIONS):
+        middle = 0.5 * (inside + high)
+        inside, high = (inside, middle) if enclosed(middle) else (middle, high)
+    return low, high
 
 
 def coefficients_on_intervals(function: Callable[[Array], Array], centre: float, order: int) -> Coefficients | None:
@@ -109,23 +216,31 @@ def coefficients_on_intervals(function: Callable[[Array], Array], centre: float,
     Returns:
         The coefficients; None if f is not smooth on the smallest interval.
     """
-    found: list[tuple[float, Array, Array]] = []
-    for half in RADII.tolist():
-        values = np.asarray(function(centre + half * chebyshev.chebpts1(DEGREE + 1)))
-        if not np.isfinite(values).all():
-            break
-        terms = _chebyshev_transform() @ values
-        largest = float(np.abs(values).max())
-        noise = float(np.abs(terms[-DEGREE // 4 :]).max())
-        if noise > SMOOTH * largest:
-            break
-        noise = 4.0 * noise + 4.0 * EPSILON * largest
-        significant = np.flatnonzero(np.abs(terms) > noise)
-        terms = terms[: int(significant[-1]) + 1 if len(significant) else 1]
-        to_powers = _chebyshev_powers()
-        errors = noise * (1.0 + np.abs(to_powers[: len(terms) + NOISY_TERMS]).sum(axis=0))
-        found.append((half, terms @ to_powers[: len(terms)], errors))
+    found = _found_on(lambda half: _on_interval(function, centre, half), centre)
     return _best_coefficients(found, order) if found else None
+
+
+def _on_interval(function: Callable[[Array], Array], centre: float, half: float) -> tuple[Array, Array] | None:
+    """Return cₙ hⁿ and their errors from one interval; None if f is not finite or not smooth on it."""
+    values = np.asarray(function(centre + half * chebyshev.chebpts1(DEGREE + 1)))
+    if not np.isfinite(values).all():
+        return None
+    terms = _chebyshev_transform() @ values
+    largest = float(np.abs(values).max())
+    noise = float(np.abs(terms[-DEGREE // 4 :]).max())
+    if not noise <= _smooth_to(terms, largest):
+        return None
+    # The points themselves have a rounding error of ε|A|; the slope of f is at most about Σ k |terms| / h.
+    change = abs(centre) * float(np.abs(terms) @ np.arange(DEGREE + 1)) / half
+    noise = 4.0 * noise + 4.0 * EPSILON * (largest + change)
+    significant = np.flatnonzero(np.abs(terms) > noise)
+    terms = terms[: int(significant[-1]) + 1 if len(significant) else 1]
+    to_powers = _chebyshev_powers()
+    # A term of degree n, or of the next degrees, may be hidden below the noise, so its noise counts in cₙ.
+    sums = np.abs(to_powers).cumsum(axis=0)
+    last = np.minimum(np.maximum(len(terms) - 1, np.arange(DEGREE + 1)) + NOISY_TERMS, DEGREE)
+    errors = noise * (1.0 + sums[last, np.arange(DEGREE + 1)])
+    return terms @ to_powers[: len(terms)], errors
 
 
 @cache
@@ -146,14 +261,28 @@ def _chebyshev_transform() -> Array:
 
 
 def _best_coefficients(found: Sequence[tuple[float, Array, Array]], order: int) -> Coefficients:
-    """Take each coefficient from the radius at which its error is smallest."""
-    radii = np.array([radius for radius, _, _ in found])
-    scales = radii[:, None] ** np.arange(order + 1)
-    values = np.stack([powers[: order + 1] for _, powers, _ in found]) / scales
-    errors = np.stack([noise[: order + 1] for _, _, noise in found]) / scales + EPSILON * np.abs(values)
-    places = np.argmin(errors, axis=0)
+    """Take each coefficient from the radius at which its error is smallest.
+
+    A radius, and all larger ones, are left out if a coefficient contradicts the smaller radii: a weak singularity lies between.
+    """
     orders = np.arange(order + 1)
-    return Coefficients(values[places, orders], errors[places, orders], radii[places], float(radii[-1]))
+    radii = np.array([radius for radius, _, _ in found])
+    # On tiny circles, rⁿ may be zero or the quotient may overflow; the error of such a coefficient is infinite.
+    with np.errstate(divide="ignore", over="ignore", under="ignore", invalid="ignore"):
+        scales = radii[:, None] ** orders
+        values = np.stack([powers[: order + 1] for _, powers, _ in found]) / scales
+        errors = np.stack([noise[: order + 1] for _, _, noise in found]) / scales + EPSILON * np.abs(values)
+    known = (scales > 0) & np.isfinite(values) & np.isfinite(errors)
+    values, errors = np.where(known, values, 0.0), np.where(known, errors, np.inf)
+    best, bounds, consistent = values[0], errors[0], 1
+    for terms, allowed in zip(values[1:], errors[1:], strict=True):
+        if (np.abs(terms - best) > CONSISTENT * (allowed + bounds)).any():
+            break
+        consistent += 1
+        smaller = allowed < bounds
+        best, bounds = np.where(smaller, terms, best), np.where(smaller, allowed, bounds)
+    places = np.argmin(errors[:consistent], axis=0)
+    return Coefficients(values[places, orders], errors[places, orders], radii[places], float(radii[consistent - 1]))
 
 
 def next_order(coefficients: Coefficients, order: int) -> int | None:

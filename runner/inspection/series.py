@@ -16,6 +16,7 @@ from runner.analysis.taylor import (
     both_sides,
     coefficients_on_circles,
     coefficients_on_intervals,
+    nearest_singularity,
     next_order,
     polynomial,
     rounding_floor,
@@ -64,6 +65,8 @@ class SeriesInspection:
         coefficients: c₀ … c_N, and `EXTRA_COEFFICIENTS` more.
         distances: the distances from A at which remainders are measured.
         remainders: the remainders of the orders 1 … N.
+        singularity: bounds of the distance to the nearest singularity in the complex plane, which is the radius of convergence;
+            None if no singularity is found, or if f does not accept complex numbers.
     """
 
     objective: str
@@ -74,6 +77,7 @@ class SeriesInspection:
     coefficients: Coefficients
     distances: Array
     remainders: tuple[Remainder, ...]
+    singularity: tuple[float, float] | None
 
     @property
     def shown(self) -> Array:
@@ -86,20 +90,23 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
     """Compute the Taylor series of an objective of one coordinate, and its remainders.
 
     Raises:
-        ExperimentError: f is not finite or not smooth at `around`.
+        ExperimentError: f is not finite at `around`, or the coefficients cannot be computed.
         PluginError: the objective raises.
     """
     if not np.isfinite(inspected.value(np.array([around]))):
         raise ExperimentError(inspected.name, [f"--around {around:g}: f is not finite there; choose a point where f is finite"])
 
     method = CIRCLES
-    coefficients, because = _on_circles(inspected, around, order + EXTRA_COEFFICIENTS)
+    coefficients, singularity, because = _on_circles(inspected, around, order + EXTRA_COEFFICIENTS)
     if coefficients is None:
         method = INTERVALS
         coefficients = coefficients_on_intervals(lambda t: inspected.values(t[:, None]), around, order + EXTRA_COEFFICIENTS)
     if coefficients is None:
-        raise ExperimentError(inspected.name, [f"--around {around:g}: f has no Taylor series there: it is neither analytic "
-                                               "around that point, nor smooth on the real line"])  # fmt: skip
+        problem = (
+            f"--around {around:g}: the series could not be computed here, {because}, and on no real interval do its values agree "
+            "with a polynomial to 9 digits; there may be a corner or a jump, or rounding hides the series; try another --around"
+        )
+        raise ExperimentError(inspected.name, [problem])
 
     significant = np.where(np.abs(coefficients.values) > coefficients.errors, coefficients.values, 0.0)
     floor = rounding_floor(significant, DISTANCES)
@@ -115,11 +122,18 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
         slope = fitted_slope(DISTANCES[window], sizes[window])
         vanishes = not (sizes > ABOVE_ROUNDING * floor).any()
         remainders.append(Remainder(n, sizes, slope, next_order(coefficients, n), vanishes))
-    return SeriesInspection(inspected.name, around, order, method, because, coefficients, DISTANCES, tuple(remainders))
+    return SeriesInspection(
+        inspected.name, around, order, method, because, coefficients, DISTANCES, tuple(remainders), singularity
+    )
 
 
-def _on_circles(inspected: InspectedObjective, around: float, order: int) -> tuple[Coefficients | None, str]:
-    """Return the coefficients from values at complex numbers, or None and the reason, beginning with `because`."""
+def _on_circles(
+    inspected: InspectedObjective, around: float, order: int
+) -> tuple[Coefficients | None, tuple[float, float] | None, str]:  # fmt: skip
+    """Return the coefficients from values at complex numbers and the nearest singularity.
+
+    If there are no coefficients, the last item is the reason, beginning with `because`.
+    """
     name = type(inspected.objective).__name__
     by_rows = ByRows(inspected.objective.value)
 
@@ -130,8 +144,9 @@ def _on_circles(inspected: InspectedObjective, around: float, order: int) -> tup
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             found = coefficients_on_circles(function, around, order)
+            singularity = None if found is None else nearest_singularity(function, around, found.reach)
     except Exception as error:  # Any exception means that f does not accept complex numbers.
-        return None, f"because {name}.value does not accept complex numbers ({type(error).__name__}: {error})"
+        return None, None, f"because {name}.value does not accept complex numbers ({type(error).__name__}: {error})"
     if found is None:
-        return None, f"because {name}.value is not analytic around {around:g}, as computed with complex numbers"
-    return found, ""
+        return None, None, f"because no circle was found on which {name}.value is analytic around {around:g}, as computed"
+    return found, singularity, ""

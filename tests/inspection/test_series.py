@@ -147,7 +147,7 @@ class TestOwnObjectives:
     def test_objective_with_wrong_complex_values_falls_back_to_real_samples(self, call, tmp_path):
         plugin = self.write(tmp_path, "np.abs(x[..., 0]) ** 3")
         facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "3", "--around", "2", "--format", "json").json
-        assert facts["because"] == "because Mine.value is not analytic around 2, as computed with complex numbers"
+        assert facts["because"] == "because no circle was found on which Mine.value is analytic around 2, as computed"
         assert facts["shown"] == pytest.approx([8, 12, 6, 1], rel=1e-9)
 
     def test_objective_that_takes_one_point_at_a_time(self, call, tmp_path):
@@ -158,7 +158,9 @@ class TestOwnObjectives:
     def test_objective_with_a_kink_has_no_series_there(self, call, tmp_path):
         done = call("inspect", "mine", "--plugin", self.write(tmp_path, "np.abs(x[..., 0])"), "--taylor", "3")
         assert done == Done(2, "", (
-            "error: mine: --around 0: f has no Taylor series there: it is neither analytic around that point, nor smooth on the real line\n"
+            "error: mine: --around 0: the series could not be computed here, because no circle was found on which Mine.value is "
+            "analytic around 0, as computed, and on no real interval do its values agree with a polynomial to 9 digits; there may "
+            "be a corner or a jump, or rounding hides the series; try another --around\n"
         ))  # fmt: skip
 
     def test_terms_beyond_the_radius_are_larger_than_f(self, call, tmp_path):
@@ -166,6 +168,20 @@ class TestOwnObjectives:
         facts = call("inspect", "mine", "--plugin", plugin, "--taylor", "6", "--format", "json").json
         for remainder in facts["remainders"]:
             assert remainder["slope"]["value"] == pytest.approx(remainder["expected"], abs=0.05), remainder["order"]
+
+    @pytest.mark.parametrize(("strength", "found"), [
+        ("1e-6", "radius of convergence: 0.0998 ± 0.0003, the distance of the nearest singularity found in the complex plane"),
+        ("1e-12", "radius of convergence: no singularity was found within "),
+        ("1e-18", "radius of convergence: no singularity was found within "),
+    ])  # fmt: skip
+    def test_a_weak_pole_is_never_denied(self, call, tmp_path, strength: str, found: str):
+        plugin = self.write(tmp_path, f"np.exp(x[..., 0]) + {strength} / (x[..., 0] - 0.1)")
+        lines = call("inspect", "mine", "--plugin", plugin, "--taylor", "10").out.splitlines()
+        place = next(number for number, line in enumerate(lines) if line.startswith(found))
+        assert lines[place + 1] == (
+            "a singularity is not seen if it contributes less than 1e-09 of f's variation on the circles that enclose it"
+        )
+        assert not any(line.startswith("after n = 6, 7, 10") for line in lines), "their ± are as large as the differences"
 
     def test_late_term_is_found(self, call, tmp_path):
         plugin = self.write(tmp_path, "x[..., 0] ** 2 + x[..., 0] ** 20")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from runner.analysis.differentiation import Slope
+from runner.analysis.taylor import SMOOTH
 from runner.cli.inspect.output import Output, fifteen_digits, slope_text, to_json, vector
 from runner.cli.terminal.tables import table_lines
 from runner.errors import ExperimentError
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 SHOWN_DISTANCES = (0.1, 1.0)
 SLOPE_TOLERANCE = 0.2
-"""The largest difference from the theoretical slope at which a measured slope counts as equal to it."""
+"""The largest difference from the theoretical slope at which a measured slope counts as equal to it, if its ± is not larger."""
 
 
 def taylor_output(inspected: InspectedObjective, order: int, around: tuple[float, ...]) -> Output:
@@ -70,6 +71,14 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
         (str(n), to_error(value, error), f"{error:.0e}", f"{radius:.3g}") for n, (value, error, radius) in enumerate(columns)
     ]
     yield from table_lines([("n", "cₙ", "error at most", "radius"), *coefficients])
+    if inspection.singularity is not None:
+        low, high = inspection.singularity
+        distance = f"{to_error(0.5 * (low + high), 0.5 * (high - low))} ± {0.5 * (high - low):.1g}"
+        yield f"radius of convergence: {distance}, the distance of the nearest singularity found in the complex plane"
+    elif inspection.method == CIRCLES:
+        yield f"radius of convergence: no singularity was found within {number(inspection.coefficients.reach)}"
+    if inspection.method == CIRCLES:
+        yield f"a singularity is not seen if it contributes less than {SMOOTH:g} of f's variation on the circles that enclose it"
     yield ""
     heading = ("n", *(f"|f − Pₙ| at distance {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
     shown = [int(np.argmin(np.abs(inspection.distances - t))) for t in SHOWN_DISTANCES]
@@ -91,7 +100,9 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
     hidden = [
         str(each.order)
         for each in inspection.remainders
-        if each.slope and each.expected is not None and abs(each.slope.value - each.expected) > SLOPE_TOLERANCE
+        if each.slope
+        and each.expected is not None
+        and abs(each.slope.value - each.expected) > max(SLOPE_TOLERANCE, 2.0 * each.slope.uncertainty)
     ]
     if hidden:
         yield f"after n = {', '.join(hidden)} a later term is the largest at every distance at which rounding is not"
