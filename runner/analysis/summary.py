@@ -48,8 +48,8 @@ SUMMARY_CAPTION = (
     "other half, which the last column names. A parameter named seed counts as a replicate and not as a setting."
 )
 CHOICE_CAPTION = (
-    "The best setting of each optimizer is chosen as for the summary table, but the numbers here are of all its runs, those that "
-    "chose it included."
+    "The best setting of each optimizer is chosen as for the summary table, but the numbers here cover all of its runs, "
+    "including those it was chosen on."
 )
 """The sentence of figures that show the best setting over all its runs."""
 

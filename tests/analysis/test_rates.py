@@ -290,7 +290,7 @@ class TestSweeps:
         header, rows = rates_table([found])
         assert dict(zip(header, rows[0], strict=True))["best, measured"] == "0.4 (the largest tried)"
         caption = draw(Rates(), results(sweep([0.01, 0.1, 0.4]))).caption
-        assert "theory's best is 2/(μ + L) = 0.5, beyond those tried, with q" in caption
+        assert "The theoretical best, 2/(μ + L) = 0.5 with q = (κ − 1)/(κ + 1) = 0, lies outside the range tried." in caption
 
     def test_numbers_are_printed_with_their_uncertainty(self):
         assert interval(0.9, 1.0) == "0.9 to 1"

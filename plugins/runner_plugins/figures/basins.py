@@ -70,7 +70,7 @@ class Ends:
         starts: the starts of the runs, `(runs, dimension)`.
         minima: the places where the runs ended.
         stationary: True for the places that are not minima, because f curves downwards there, `(minima,)`.
-        certain: True for the places that are certainly minima, because f curves upwards there or has its smallest value,
+        certain: True for the places that are certainly minima, because f curves upwards there or takes its smallest value,
             `(minima,)`.
         found: True for the runs that found the global minimum, `(runs,)`.
     """
@@ -316,26 +316,27 @@ def _cells(ends: Ends) -> tuple[str, ...]:
 
 
 def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], drawable: int, many: bool) -> str:
-    text = ["A dot is a start, in the colour of the place that its run came to rest at; the stars are these places."]
+    text = ["Each dot is a start, in the colour of the place where its run came to rest; the stars mark these places."]
     if any(each.setting.label for each in ends):
-        text.append("Shown is the best setting of each optimizer, which is named below.")
+        text.append("The panels show the best setting of each optimizer, which is named below.")
     if any(each.starts.shape[1] == 2 for each in drawn):
         text.append("Every other point has the colour of the nearest start, so the borders are as sharp as the starts are dense.")
-    text.append("Green is the global minimum, grey are runs that came to rest at none.")
+    text.append("Green marks the global minimum, and grey marks runs that did not come to rest at a minimum.")
     if many:
         text.append(
-            f"More than {MOST_COLOURS} minima have the colours of their heights instead, and only a global one has a star."
+            f"Where runs reach more than {MOST_COLOURS} minima, each minimum has the colour of its height, and only a global "
+            "minimum has a star."
         )
     if not all(each.known for each in ends):
-        text.append("Where its height is not known, the lowest minimum that any run found stands for it.")
+        text.append("Where the global minimum is not known, the lowest minimum that any run found is used in its place.")
     if drawable > len(drawn):
-        text.append(f"Of {drawable} panels, the first {len(drawn)} are drawn.")
+        text.append(f"The first {len(drawn)} of {drawable} panels are drawn.")
     if any(each.undecided for each in ends):
         text.append(
-            "Whether a place is a minimum cannot be told without a Hessian, where that has an eigenvalue near zero, or where a "
-            "run is still on its way."
+            "A place may or may not be a minimum if the Hessian is missing or has an eigenvalue near zero there, or if the run "
+            "has not reached a stationary point."
         )
-    text.append("The intervals are Wilson's, of 95 %, for the share of all starts drawn in this way.")
+    text.append("The percentages are 95 % Wilson intervals for the share among all starts drawn in the same way.")
     several = _several_backends(ends)
     told = [_finding(objective, group, several) for objective, group in _by_objective(ends).items()]
     return "\n".join([" ".join(text), *told])
@@ -343,7 +344,7 @@ def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], drawable: int, many: b
 
 def _finding(objective: str, group: Sequence[Ends], several: bool) -> str:
     value = group[0].runs[0].minimum_value
-    height = "" if value is None else f", of height {number(value)},"
+    height = "" if value is None else f", f = {number(value)},"
     return f"On {objective}, the global minimum{height} was found by {'; '.join(_share(each, several) for each in group)}."
 
 
@@ -354,7 +355,7 @@ def _share(ends: Ends, several: bool) -> str:
     method = _method(ends, several) + (f" with {ends.setting.label}" if ends.setting.label else "")
     minima = int(ends.certain.sum())
     places = [f"at {minima} {'minimum' if minima == 1 else 'minima'}"] if minima else []
-    places += [f"at {counted(ends.undecided, 'place')} that may be a minimum or not"] if ends.undecided else []
+    places += [f"at {counted(ends.undecided, 'place')} that may or may not be a minimum"] if ends.undecided else []
     text = f"{method} from {part(found, runs, 'start')} ({100 * low:.0f} to {100 * high:.0f} %; {rest} came to rest"
     text += f", {listed(places)}" if places else ""
     return text + (f", and {ends.at_no_minimum} at saddles or maxima)" if ends.at_no_minimum else ")")

@@ -49,7 +49,7 @@ CROWDED = 25.0
 STYLES: Mapping[str, tuple[str, str]] = {
     "best": (PALETTE[2], "-"),
     "smallest": (PALETTE[4], ":"),
-    "largest with none lost": (PALETTE[1], "-."),
+    "largest that loses no run": (PALETTE[1], "-."),
     "smallest that loses a run": (PALETTE[5], "--"),
 }
 OTHER = "another"
@@ -118,7 +118,7 @@ def _chosen(results: Results, settings: Sequence[SettingSummary]) -> list[tuple[
         groups.setdefault((setting.optimizer, setting.gradient), []).append(setting)
     roles = [_roles(results, group) for group in groups.values()]
     chosen = [(place, *group[0]) for place, group in enumerate(roles)]
-    for role in ("smallest that loses a run", "smallest", "largest with none lost", OTHER):
+    for role in ("smallest that loses a run", "smallest", "largest that loses no run", OTHER):
         taken = {id(setting) for _, _, setting in chosen}
         more = [(place, r, s) for place, group in enumerate(roles) for r, s in group if r == role and id(s) not in taken]
         if len(chosen) + len(more) <= MOST_CURVES:
@@ -139,7 +139,7 @@ def _roles(results: Results, group: Sequence[SettingSummary]) -> list[tuple[str,
     return [
         *([("best", best)] if best.lost < len(best.runs) else []),
         ("smallest", ordered[0]),
-        *(("largest with none lost", setting) for setting in stable[-1:]),
+        *(("largest that loses no run", setting) for setting in stable[-1:]),
         *(("smallest that loses a run", setting) for setting in losing[:1]),
         *((OTHER, setting) for setting in ordered),
     ]
@@ -160,7 +160,7 @@ def _band(results: Results, setting: SettingSummary) -> Band:
     return quantile_band(
         (_measured(run, series) for run, series in results.series(runs)),
         lost=[run.outcome in LOST_OUTCOMES for run in runs],
-        # A lost run counts for one step more than it took, so that its line can leave the panel in that step.
+        # A lost run is extended by one step, in which its line can leave the panel.
         last_step=max(run.steps + (run.outcome in LOST_OUTCOMES) for run in runs),
     )
 
@@ -251,19 +251,17 @@ def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_step
         text[0] += ", and the band around it holds at least the middle half of the runs"
     text[0] += "."
     if not log_steps:
-        text.append("A straight line falling to the right means that every step shrinks it by the same factor.")
+        text.append("A straight line that falls to the right means that every step shrinks this value by the same factor.")
     if any(curve.band.runs > 1 for curve in drawn):
-        text.append("A run that has stopped stays at its last value; one that is lost counts as infinite from then on.")
+        text.append("After a run stops, its last value is kept; a lost run counts as infinite.")
     if any(curve.leaves for curve in drawn):
-        text.append(
-            "A line that leaves through the top has grown beyond the picture; it does so where half of the runs are lost."
-        )
+        text.append("A line leaves through the top if it grows beyond the picture, or when half of its runs are lost.")
     if unknown and len(unknown) < len(curves):
-        text.append(f"The minimum of {listed(unknown)} is not known, so the gradient norm ‖∇f‖ takes the gap's place there.")
+        text.append(f"The minimum of {listed(unknown)} is not known, so the gradient norm ‖∇f‖ is drawn instead.")
     floors = {rounding_level(c.setting.runs[0].minimum_value) for c in drawn if _touches_floor(c)}
     if floors:
         levels = listed([number(level) for level in sorted(floors)], "or")
-        text.append(f"What lies below the rounding level, {levels}, exact zeros included, is drawn at it.")
+        text.append(f"Values below the rounding level ({levels}), exact zeros included, are drawn at that level.")
     return text
 
 
@@ -329,7 +327,7 @@ def _contradictions(settings: Mapping[str, list[SettingSummary]]) -> list[str]:
             least = min(deepest, key=lambda run: run.final_gap)
             text.append(
                 f"On {objective}, {counted(len(deepest), 'run')} ended below the stated minimum, by up to "
-                f"{number(-least.final_gap)}: that is not the minimum."
+                f"{number(-least.final_gap)}, so the stated minimum is wrong."
             )
     return text
 

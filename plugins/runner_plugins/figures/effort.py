@@ -54,7 +54,7 @@ HEADER = (
     *("evaluations a step", "milliseconds a step", "order", "uncertainty", "pairs"),
 )
 FINEST = 0.001
-"""The smallest uncertainty of an order that is reported, because the law of the fit holds only in the limit."""
+"""The smallest uncertainty of an order that is reported, because the fitted law holds only in the limit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,8 +65,8 @@ class Course:
         name: the optimizer, and its gradient backend if the experiment has several.
         setting: the setting and its runs.
         band: the median gap (or gradient norm) over the starts at each step, and the middle half.
-        costs: the cost of a step, start included, in steps (1), evaluations and seconds. Each is the median over the runs that
-            took a step, and NaN without such runs.
+        costs: the cost of a step, including its share of the start, in steps (1), evaluations and seconds. Each is the median
+            over the runs that took a step, and NaN if no run did.
         order: the order of convergence of its converged runs, or None.
         at_no_minimum: the number of runs that converged where f curves downwards along some direction.
     """
@@ -136,7 +136,7 @@ def _course(results: Results, name: str, setting: SettingSummary) -> Course:
             paths += [] if limit is None else [(before_noise(series.x, limit), limit)]
             ends.append(series.x[-1])
     lost = [run.outcome in LOST_OUTCOMES for run in runs]
-    # A lost run counts for one step more than it took, so that its line can leave the panel in that step.
+    # A lost run is extended by one step, in which its line can leave the panel.
     last_step = max(run.steps + gone for run, gone in zip(runs, lost, strict=True))
     band = quantile_band(curves, lost=lost, last_step=last_step)
     downwards = int(curving_downwards(objective, np.array(ends)).sum()) if ends else 0
@@ -196,20 +196,22 @@ def _cells(course: Course) -> tuple[str, ...]:
 
 def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
     reading = [
-        "The median gap to the known minimum over the starts (or ‖∇f‖, where that is unknown), with the middle half as a band: "
-        "against the step, against evaluations and against seconds, on logarithmic axes that begin before the first step.",
-        "An evaluation is one of f, one of ∇f, or one row of ∇²f. Along both axes the steps are multiplied by the median cost of "
-        "one step, with the cost of the start spread over the steps. The seconds of a step are the run's share of its batch's "
-        "time. They were measured once, beside whatever else the machine did, and other batches cost other times: methods "
-        "that are close in seconds cannot be ranked by them.",
-        "What lies below the rounding level is drawn at it; a line that leaves through the top is lost.",
-        "The order p is fitted to eₖ₊₁ = C eₖᵖ, with the distances eₖ to the stationary point where a run came to rest, over all "
-        "converged runs for which Newton's method finds that point to rounding: 1 means a constant factor a step, 2 that the "
-        "number of right digits doubles.",
+        "Each line is the median over the starts of the gap to the known minimum (or of ‖∇f‖, where the minimum is unknown), and "
+        "the band holds the middle half. The lines are drawn against steps, evaluations and seconds, on logarithmic axes that "
+        "begin before the first step.",
+        "One evaluation is one value of f, one gradient, or one row of the Hessian. For evaluations and seconds, each step is "
+        "drawn at its number times the median cost of one step, which includes a share of the cost of the start. The seconds of "
+        "a step are the run's share of its batch's time. They were measured once, whatever else the machine was doing, and "
+        "depend on the batch, so they cannot rank methods that are close.",
+        "Values below the rounding level are drawn at that level; a line leaves through the top if it grows beyond the picture, "
+        "or when half of its runs are lost.",
+        "The order p is fitted to eₖ₊₁ = C eₖᵖ, where eₖ is the distance to the stationary point at which a run came to rest. "
+        "The fit uses all converged runs for which Newton's method finds that point to within rounding. With p = 1, each step "
+        "shrinks the distance by the same factor; with p = 2, each step doubles the number of correct digits.",
         CHOICE_CAPTION,
     ]
     if len(groups) > MOST_ROWS:
-        reading.append(f"The first {MOST_ROWS} of {len(groups)} objectives are drawn; the table has them all.")
+        reading.append(f"The first {MOST_ROWS} of {len(groups)} objectives are drawn; the table lists all of them.")
     return "\n".join([" ".join(reading), *(_finding(objective, courses) for objective, courses in groups.items())])
 
 

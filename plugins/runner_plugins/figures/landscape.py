@@ -168,24 +168,25 @@ def _caption(shown: Sequence[tuple[str, Objective, Sequence[Path]]], objectives:
     kinds = {objective.dimension for _, objective, _ in shown}
     ground = {1: "the curve of f", 2: "the contours of f, bright where it is low"}
     over = listed([ground[kind] for kind in sorted(kinds)], "or")
-    text = [f"Some runs over {over}: a dot is an iterate, an open one the start."]
+    text = [f"The paths of some runs over {over}: each dot is an iterate, and the open dot is the start."]
     if any(known_minimum(objective) is not None for _, objective, _ in shown):
         text.append("The star is the known minimum.")
     text += _choices(shown)
     if objectives > len(shown):
-        left = counted(objectives - len(shown), "other objective")
-        text.append(f"{left} could not be drawn, for lack of room or of the plugin.")
+        text.append(
+            f"{counted(objectives - len(shown), 'other objective')} could not be drawn: no room is left or the plugin is missing."
+        )
     fates = {name: _fates(paths) for name, _, paths in shown}
     if any(len(methods) > 1 for alike in fates.values() for methods in alike.values()):
-        text.append("Where paths are alike, the last hides the others.")
+        text.append("Where paths coincide, the one drawn last hides the others.")
     told = ["; ".join(f"{listed(methods)} {fate}" for fate, methods in alike.items()) for alike in fates.values()]
     return "\n".join([" ".join(text), *(f"On {name}: {words}." for name, words in zip(fates, told, strict=True))])
 
 
 def _choices(shown: Sequence[tuple[str, Objective, Sequence[Path]]]) -> list[str]:
     """Return sentences about the way in which the runs of each objective were chosen."""
-    alike = "of the runs that moved alike, the one with the middle learning rate is drawn, from the first start"
-    best = f"drawn is the best setting of each optimizer, from {STARTS} starts at most"
+    alike = "for each behaviour, the run with the middle learning rate from the first start is drawn"
+    best = f"the best setting of each optimizer is drawn, from at most {STARTS} starts"
     moved = [name for name, _, paths in shown if paths[0].by_behaviour]
     if len(moved) in (0, len(shown)):
         words = alike if moved else best

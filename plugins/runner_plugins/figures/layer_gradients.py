@@ -1,4 +1,4 @@
-"""Gradients that explode or vanish on their way back through the layers, and the runs that survive it."""
+"""Gradients that explode or vanish on their way back through the layers, and the runs that survive."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ def _draw_gradients(figure: SubFigure, nets: Sequence[InitialGradients]) -> None
     if len(depths) > 1:
         axes[0].set_title("Against the depth")
         axes[0].set_xlabel("number of layers")
-    axes[0].set_ylabel("norm of the gradient by the weights, at the start")
+    axes[0].set_ylabel("gradient norm at the start")
     for panel in axes:
         panel.set_yscale("log")
         panel.xaxis.set_major_locator(MaxNLocator(integer=True))
@@ -139,7 +139,9 @@ def _draw_table(figure: SubFigure, fates: Survivals, rows: Sequence[tuple[str, i
         words = f"{number(cell.final)} ({told})" if cell.survived else told
         panel.text(column, row, words, ha="center", va="center", fontsize=8, color=ink)
     one_depth = len({depth for _, depth in rows}) == 1
-    panel.set_title("Last f, median of the survivors (how many survive)" + (f", in {rows[0][1]} layers" if one_depth else ""))
+    panel.set_title(
+        "Median last f of the surviving runs (number of surviving runs)" + (f", in {rows[0][1]} layers" if one_depth else "")
+    )
     panel.set_xticks(range(len(columns)), [wrapped(column, 24, 3) for column in columns])
     names = [variant if one_depth else f"{variant}, {depth} layers" for variant, depth in rows]
     panel.set_yticks(range(len(rows)), [wrapped(name, 60, 1) for name in names])
@@ -151,11 +153,11 @@ def _draw_table(figure: SubFigure, fates: Survivals, rows: Sequence[tuple[str, i
 def _caption(nets: Sequence[InitialGradients], fates: Survivals) -> str:
     several = len({net.depth for net in nets}) > 1
     reading = (
-        "The lines show the gradient by the weights before the first step, the median over the starts: "
-        + ("left its norm against the number of layers; right, in the deepest networks, " if several else "")
-        + "the norm of the part that belongs to each layer. The table shows with which optimizer which runs survive, that is, "
-        "are not lost to divergence, numbers that are none, or failure, and the median of their last f: the darker, the "
-        "larger; where none survives, the cell is orange."
+        "The lines show the gradient of f with respect to the weights before the first step, as the median over the starts: "
+        + ("on the left its norm against the number of layers; on the right, for the deepest networks, " if several else "")
+        + "the norm of the part that belongs to each layer. A run survives unless it diverges, becomes non-finite or fails. The "
+        "table shows, for each network and optimizer, the median last f of the surviving runs and their number. A larger f is "
+        "darker; a cell is orange if no run survived."
         + (" Where there is a penalty, f includes it." if any("penalty" in net.variant for net in nets) else "")
     )
     return "\n".join([reading, _gradients_told(nets), _survival_told(nets, fates)])
@@ -168,19 +170,19 @@ def _gradients_told(nets: Sequence[InitialGradients]) -> str:
     if not deep:
         return "No gradient at the start is above 0."
     least, most = deep[0], deep[-1]
-    text = [
-        f"In {deepest} layers the gradient by the weights has a norm of {number(most.whole)} at the start with {most.variant}"
-    ]
+    text = [f"In {deepest} layers, the gradient at the start has a norm of {number(most.whole)} with {most.variant}"]
     if len(deep) > 1:
-        text.append(f", and {number(least.whole)} with {least.variant}, {number(most.whole / least.whole)} times less")
+        text.append(
+            f" and of {number(least.whole)} with {least.variant}, which is {number(most.whole / least.whole)} times smaller"
+        )
     factors = {net.variant: net.growth(nets) for net in (most, least)}
     grown = [f"{number(factor)} with {variant}" for variant, factor in factors.items() if factor is not None]
     if grown:
-        text.append(f". Each layer that is added multiplies it by {listed(grown)}")
+        text.append(f". Each further layer multiplies the norm by {listed(grown)}")
     within = max(deep, key=lambda net: net.spread)
     text.append(
-        f". Within one network the layers differ most with {within.variant}: by a factor of {number(within.spread)} "
-        f"from {number(float(within.at_start[0]))} in the first to {number(float(within.at_start[-1]))} in the last."
+        f". The layers of one network differ most with {within.variant}: by a factor of {number(within.spread)}, "
+        f"from {number(float(within.at_start[0]))} in the first layer to {number(float(within.at_start[-1]))} in the last."
     )
     return "".join(text)
 
@@ -193,17 +195,17 @@ def _survival_told(nets: Sequence[InitialGradients], fates: Survivals) -> str:
     cells = [(net, method, fate) for net in nets for method, fate in fates[net.variant, net.depth].items()]
     deepest = max(net.depth for net in nets)
     deep = [cell for cell in cells if cell[0].depth == deepest and cell[2].survived]
-    text = [f"{_survivors([fate for *_, fate in cells]).capitalize()} survive.", *_losses_told(cells)]
+    text = [f"{_surviving([fate for *_, fate in cells]).capitalize()} survived.", *_losses_told(cells)]
     idle = list(dict.fromkeys(net.variant for net, _, fate in deep if abs(fate.final - net.began) <= CONSTANT * abs(net.began)))
     if idle:
         text.append(
-            f"In {deepest} layers, survivors whose f has moved by less than {CONSTANT:.0%} of where it began, so that they learn "
-            f"nothing, are there with {_some(idle)}."
+            f"In {deepest} layers, the surviving runs with {_some(idle)} learned nothing: their median last f differs by at most "
+            f"{CONSTANT:.0%} from f at the start."
         )
     if deep:
         net, method, fate = min(deep, key=lambda cell: cell[2].final)
-        begun = f"from {number(net.began)} at the start"
-        text.append(f"The lowest f there is reached with {net.variant} and {method}: {number(fate.final)}, {begun}.")
+        ends = f"{number(fate.final)}, from {number(net.began)} at the start"
+        text.append(f"The lowest median f in {deepest} layers was reached with {net.variant} and {method}: {ends}.")
     return " ".join(text)
 
 
@@ -214,12 +216,12 @@ def _losses_told(cells: Sequence[Cell]) -> Iterator[str]:
         methods.setdefault(method, []).append(fate)
     lost = [f"{net.variant} ({method}, {net.depth} layers)" for net, method, fate in cells if fate.survived < fate.total]
     if lost and len(methods) > 1:
-        yield f"By optimizer: {listed([f'{_survivors(some)} with {method}' for method, some in methods.items()])}."
+        yield f"By optimizer: {listed([f'{_surviving(some)} with {method}' for method, some in methods.items()])}."
     if lost:
-        yield f"Runs are lost with {_some(lost)}."
+        yield f"Runs were lost with {_some(lost)}."
 
 
-def _survivors(fates: Sequence[Survival]) -> str:
+def _surviving(fates: Sequence[Survival]) -> str:
     return part(sum(fate.survived for fate in fates), sum(fate.total for fate in fates), "run")
 
 

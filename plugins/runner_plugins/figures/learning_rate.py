@@ -193,14 +193,14 @@ def _caption(sweeps: Sequence[ParameterSweep]) -> str:
 def _reading(sweeps: Sequence[ParameterSweep]) -> list[str]:
     quantities = {True: "gap f − f* to the known minimum", False: "gradient norm ‖∇f‖"}
     shown = listed([words for known, words in quantities.items() if any(sweep.known == known for sweep in sweeps)], "or")
-    text = [f"Each dot is one run: its last {shown} against {listed(sorted({sweep.name for sweep in sweeps}))}."]
+    text = [f"Each dot shows the last {shown} of one run against {listed(sorted({sweep.name for sweep in sweeps}))}."]
     text += _line_words([line for sweep in sweeps for line in sweep.lines], any(len(sweep.lines) > 1 for sweep in sweeps))
     if any(sweep.lost(sweep.runs) for sweep in sweeps):
-        text.append("Runs that were lost, because they diverged, became non-finite or failed, stand in the strip on top.")
+        text.append("Runs that were lost, because they diverged, became non-finite or failed, are drawn in the strip at the top.")
     floors = {sweep.floor for sweep in sweeps if sweep.touches_floor}
     if floors:
         levels = listed([number(floor) for floor in sorted(floors)], "or")
-        text.append(f"What lies below the rounding level, {levels}, exact zeros included, is drawn at it.")
+        text.append(f"Values below the rounding level ({levels}), exact zeros included, are drawn at that level.")
     if any(sweep.limits for sweep in sweeps):
         theory = "The dashed line is theory" if any(sweep.near_limits for sweep in sweeps) else "Theory"
         text.append(
@@ -216,15 +216,17 @@ def _line_words(lines: Sequence[MedianLine], several: bool) -> list[str]:
     if not several and pooled and len({over for _, over in pooled}) <= 1 and len(pooled) == len({line.method for line in lines}):
         over = pooled[0][1]
         names = f"the other swept {'parameter' if len(over) == 1 else 'parameters'}, {listed(over)}"
-        return [f"Its colour is the outcome, and the line is the median over the starting points and over {names}."]
+        return [f"The colour of a dot is its outcome, and the line is the median over the starting points and over {names}."]
     if several:
         what = ["optimizer"] if len({line.method for line in lines}) > 1 else []
         what += ["combination of the other swept parameters"] if any(line.combination for line in lines) else []
-        text = [f"Its shape is the outcome, and its colour is that of its line. There is a line for each {listed(what)}:"]
-        text[0] += " the median over the starting points."
+        text = ["The shape of a dot is its outcome, and its colour is that of its line."]
+        text.append(f"Each {listed(what)} has a line: the median over the starting points.")
     else:
-        text = ["Its colour is the outcome, and the line is the median over the starting points."]
-    text += [f"For {method} it is the median over {listed(over)} too, which are swept as well." for method, over in pooled]
+        text = ["The colour of a dot is its outcome, and the line is the median over the starting points."]
+    for method, over in pooled:
+        parameters = f"swept {'parameter' if len(over) == 1 else 'parameters'} {listed(over)}"
+        text.append(f"For {method}, the median is taken over the {parameters} too.")
     return text
 
 

@@ -29,7 +29,7 @@ WIDTH = 9.0
 BAR = 0.36
 """The height of one bar, in inches."""
 NARROW = 0.045
-"""A segment with a smaller share of its bar has no room for its count, which then stands behind the bar."""
+"""A segment with a smaller share of its bar has no room for its count, which is then written after the bar."""
 DARK = frozenset({"#000000", "#0072B2"})
 TOLD_OBJECTIVES = 6
 Groups = dict[str, dict[str, list[StoredRun]]]
@@ -100,7 +100,7 @@ def _colour(outcome: str) -> str:
 
 def _caption(groups: Groups, counts: Mapping[str, int]) -> str:
     total = sum(counts.values())
-    reading = "Each bar is all runs of one optimizer on one objective, split by how they ended; the numbers are counts of runs."
+    reading = "Each bar is split by how the runs of one optimizer on one objective ended; the numbers are counts of runs."
     converged = counts.get(Outcome.CONVERGED, 0)
     rest = [f"{count} ended as {outcome}" for outcome, count in counts.items() if outcome != Outcome.CONVERGED]
     tested = any(run.convergence_test for bars in groups.values() for runs in bars.values() for run in runs)

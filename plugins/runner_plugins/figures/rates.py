@@ -34,7 +34,7 @@ THEORY = "#6A3D9A"
 DASHES = {"2/L": (0, (4, 2)), "2/(μ + L)": (0, (1, 2))}
 CURVE_POINTS = 600
 LEAST_BAR = 0.02
-"""An uncertainty below this share of 1 − q has no bar, because its dot would hide the bar."""
+"""An uncertainty below this share of 1 − q is drawn without a bar, because the dot would hide the bar."""
 TOLD_PANELS = 4
 SMALLEST_SHARE = 1e-6
 ROUNDING = 1e-12
@@ -143,19 +143,19 @@ def _caption(groups: Mapping[str, Sequence[RateSweep]]) -> str:
 def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
     sweeps = [sweep for group in groups.values() for sweep in group]
     text = [
-        "In the end each step multiplies the error by a factor q; the dots are 1 − q, fitted to the latter half of each "
-        "trajectory above rounding, with bars of twice the uncertainty where it can be seen. High is fast."
+        "Near the end of a run, each step multiplies the error by a factor q. The dots are 1 − q, fitted to the latter half of "
+        "each trajectory above rounding; the bars are twice the uncertainty, where they can be seen. Higher is faster."
     ]
     if any(sweep.curvature is not None for sweep in sweeps):
         text.append(
             "The curve is theory: with μ and L the smallest and the largest eigenvalue of the Hessian at the known minimiser, "
-            "q = max(|1 − γμ|, |1 − γL|) for the learning rate γ of plain gradient descent; left of the peak the flattest "
-            "direction is the slowest, right of it the steepest, which overshoots."
+            "q = max(|1 − γμ|, |1 − γL|) for the learning rate γ of plain gradient descent. To the left of the peak, the "
+            "flattest direction is the slowest; to the right, the steepest direction is the slowest, because it overshoots."
         )
     if any(point.settles is False for sweep in sweeps for point in sweep.points):
         text.append(
-            "A cross below marks a learning rate at which some run did not settle: it grew, swung for ever, went elsewhere or "
-            "was lost."
+            "A cross at the bottom marks a learning rate at which some run did not settle: it grew, kept oscillating, went "
+            "elsewhere or was lost."
         )
     return text
 
@@ -166,36 +166,42 @@ def _finding(objective: str, sweep: RateSweep, sweeps: Sequence[RateSweep]) -> s
     point = sweep.points[place]
     assert point.rate is not None
     method = f", {_method(sweep, sweeps)}" if len(sweeps) > 1 else ""
-    found = f"the best tried is {number(point.learning_rate, _rates(sweep))}, with q = " + with_uncertainty(
+    found = f"the best learning rate tried is {number(point.learning_rate, _rates(sweep))}, with q = " + with_uncertainty(
         point.rate.factor, point.rate.uncertainty
     )
-    text = [f"On {objective}{method}, {found}" + _best_words(sweep) + "."]
+    text = [f"On {objective}{method}, {found}."]
+    text += _best_words(sweep)
     text += _limit_words(sweep)
     text += _agreement(sweep)
     return " ".join(text)
 
 
-def _best_words(sweep: RateSweep) -> str:
+def _best_words(sweep: RateSweep) -> list[str]:
     if sweep.best is None:
-        return ""
+        return []
     rate, factor = sweep.best
     low, high = sweep.beside_best
     tried = _rates(sweep)
-    outside = "which is not between its neighbours" if tried.min() <= rate <= tried.max() else "beyond those tried"
-    inside = "between whose neighbours it lies" if low <= rate <= high else outside
-    return f"; theory's best is 2/(μ + L) = {number(rate)}, {inside}, with q = (κ − 1)/(κ + 1) = {number(factor)}"
+    if low <= rate <= high:
+        place = "lies between the neighbours of the best one tried"
+    elif tried.min() <= rate <= tried.max():
+        place = "does not lie between the neighbours of the best one tried"
+    else:
+        place = "lies outside the range tried"
+    return [f"The theoretical best, 2/(μ + L) = {number(rate)} with q = (κ − 1)/(κ + 1) = {number(factor)}, {place}."]
 
 
 def _limit_words(sweep: RateSweep) -> list[str]:
     if sweep.measured_limit is None:
-        theory = [] if sweep.limit is None else [f"theory's is 2/L = {number(sweep.limit)}"]
+        theory = [] if sweep.limit is None else [f"the theoretical limit is 2/L = {number(sweep.limit)}"]
         return ["; ".join(["No limit was found among these learning rates", *theory]) + "."]
-    measured = f"Runs settle up to somewhere in the interval from {interval(*sweep.measured_limit)}"
+    measured = f"The limit up to which all runs settle is in the interval from {interval(*sweep.measured_limit)}"
     if sweep.limit is None:
         return [f"{measured}."]
     low, high = sweep.measured_limit
-    inside = "which agrees with" if low <= sweep.limit <= high else "where theory, which speaks of the neighbourhood alone, has"
-    return [f"{measured}, {inside} 2/L = {number(sweep.limit)}."]
+    if low <= sweep.limit <= high:
+        return [f"{measured}, which contains the theoretical limit 2/L = {number(sweep.limit)}."]
+    return [f"{measured}; the theoretical limit, which holds only near the minimiser, is 2/L = {number(sweep.limit)}."]
 
 
 def _agreement(sweep: RateSweep) -> list[str]:
@@ -206,11 +212,11 @@ def _agreement(sweep: RateSweep) -> list[str]:
     theory = contraction(np.array([rate for _, rate in pairs]), sweep.curvature)
     off = np.abs(np.array([factor for factor, _ in pairs]) - theory)
     worst = int(np.argmax(off))
-    among = f"Over the {counted(len(pairs), 'learning rate')} with a measured q, it"
+    among = f"At the {counted(len(pairs), 'learning rate')} with a measured q, theory and measurement"
     if off[worst] < ROUNDING:
-        return [f"{among} is theory's to rounding."]
-    differs = f"{among} differs from theory's by {_small(float(np.median(off)))} in the median"
-    return [f"{differs} and by {_small(float(off[worst]))} at most, at {number(pairs[worst][1])}."]
+        return [f"{among} agree to within rounding."]
+    differ = f"{among} differ by {_small(float(np.median(off)))} in the median"
+    return [f"{differ}, and by {_small(float(off[worst]))} at most, at {number(pairs[worst][1])}."]
 
 
 def _small(difference: float) -> str:

@@ -1,4 +1,4 @@
-"""A model that approaches its data, and its path over the loss."""
+"""The fit of a model to its data at several steps, and the path of its parameters over the loss."""
 
 from __future__ import annotations
 
@@ -163,15 +163,15 @@ def _centre(fit: Fit) -> Array:
 def _caption(fits: Sequence[Fit], found: int, several: bool) -> str:
     known = [known_minimum(fit.objective) is not None for fit in fits]
     stars = {True: "The star is the known minimum", False: "The star is the last iterate"}
-    star = f"{stars[known[0]]}." if len(set(known)) == 1 else f"{stars[True]}, or the last iterate where none is known."
+    star = f"{stars[known[0]]}." if len(set(known)) == 1 else f"{stars[True]}, or the last iterate where no minimum is known."
     reading = [
-        "Left the data, and what the model says of them at some steps, from dark to bright; right the same steps, and all",
-        "between them, over the contours of the loss, which is bright where it is low.",
+        "The left panel shows the data and the predictions of the model at some steps, from dark to bright. The right panel",
+        "shows all steps over the contours of the loss, bright where the loss is low; the steps of the left panel are marked.",
         star,
-        "There is a row for each way to move that occurs: of the runs that moved alike, the one with the middle learning rate.",
+        "There is a row for each behaviour that occurs, which shows the run with the middle learning rate.",
     ]
     if found > len(fits):
-        reading.append(f"Of {found} such rows, the first {len(fits)} are drawn.")
+        reading.append(f"The first {len(fits)} of {found} such rows are drawn.")
     return "\n".join([" ".join(reading), *(_finding(fit, several) for fit in fits), *_best_fits(fits)])
 
 

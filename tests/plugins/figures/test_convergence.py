@@ -44,7 +44,7 @@ def test_convergence_chooses_a_few_of_many_settings() -> None:
     assert [label for label in lines(drawing) if not label.startswith("_")] == [
         "best: learning_rate = 0.5",
         "smallest: learning_rate = 0.01",
-        "largest with none lost: learning_rate = 1.01",
+        "largest that loses no run\nlearning_rate = 1.01",
         "smallest that loses a run\nlearning_rate = 1.02 (2 of 2 lost)",
     ]
 
@@ -54,7 +54,7 @@ def test_convergence_draws_all_of_a_few_settings() -> None:
     assert [label for label in found if not label.startswith("_")] == [
         "best: learning_rate = 0.4",
         "smallest: learning_rate = 0.1",
-        "largest with none lost: learning_rate = 0.8",
+        "largest that loses no run: learning_rate = 0.8",
         "learning_rate = 0.2",
     ]
 
@@ -63,13 +63,12 @@ def test_convergence_caption_in_full() -> None:
     drawing = draw(Convergence(), results(sweep([0.001, 0.002, 0.25, 0.5, 1.25, 1.5])))
     assert drawing.caption.split("\n") == [
         "Each line is the median gap f − f* to the known minimum over the starting points after each step, on a logarithmic "
-        "axis, and the band around it holds at least the middle half of the runs. A run that has stopped stays at its last "
-        "value; one that is lost counts as infinite from then on. A line that leaves through the top has grown beyond the "
-        "picture; it does so where half of the runs are lost. What lies below the rounding level, 2.22e-16, exact zeros "
-        "included, is drawn at it.",
+        "axis, and the band around it holds at least the middle half of the runs. After a run stops, its last value is kept; a "
+        "lost run counts as infinite. A line leaves through the top if it grows beyond the picture, or when half of its runs "
+        "are lost. Values below the rounding level (2.22e-16), exact zeros included, are drawn at that level.",
         "3 of 6 settings are drawn, chosen for each optimizer: the best, smallest and smallest that loses a run. The best "
-        "setting of each optimizer is chosen as for the summary table, but the numbers here are of all its runs, those that "
-        "chose it included.",
+        "setting of each optimizer is chosen as for the summary table, but the numbers here cover all of its runs, including "
+        "those it was chosen on.",
         "On quadratic: gradient_descent at learning_rate = 0.5 (best), all 5 runs came within 1e-6 of f*, for 4 evaluations per success; at "
         "learning_rate = 0.001 (smallest), none of the 5 runs came within 1e-6 of f* and the median gap at the end was 0.540; at "
         "learning_rate = 1.25 (smallest that loses a run), all 5 runs were lost.",
@@ -80,8 +79,8 @@ def test_convergence_caption_of_one_run() -> None:
     drawing = draw(Convergence(), results(sweep([0.4], starts=1)))
     assert drawing.caption == (
         "Each line is the median gap f − f* to the known minimum over the starting points after each step, on a logarithmic "
-        "axis. A straight line falling to the right means that every step shrinks it by the same factor. What lies below the "
-        "rounding level, 2.22e-16, exact zeros included, is drawn at it.\n"
+        "axis. A straight line that falls to the right means that every step shrinks this value by the same factor. Values "
+        "below the rounding level (2.22e-16), exact zeros included, are drawn at that level.\n"
         "On quadratic: gradient_descent, the only run came within 1e-6 of f*, for 28 evaluations."
     )
     assert not drawing.figure.axes[0].collections
@@ -104,13 +103,13 @@ def test_without_a_known_minimum_the_gradient_norm_is_drawn() -> None:
     assert drawing.caption.startswith("Each line is the median gradient norm ‖∇f‖ over")
     assert "gap" not in drawing.caption
     mixed = draw(Convergence(), results([*stored, *sweep([0.25], objective="known")]))
-    assert "The minimum of quadratic is not known, so the gradient norm ‖∇f‖ takes the gap's place there." in mixed.caption
+    assert "The minimum of quadratic is not known, so the gradient norm ‖∇f‖ is drawn instead." in mixed.caption
 
 
 def test_caption_says_if_the_minimum_is_unknown() -> None:
     stored = [(replace(run, minimum_value=1.0), series) for run, series in sweep([0.25], starts=3)]
     caption = draw(Convergence(), results(stored)).caption
-    assert caption.endswith("On quadratic, 3 runs ended below the stated minimum, by up to 1: that is not the minimum.")
+    assert caption.endswith("On quadratic, 3 runs ended below the stated minimum, by up to 1, so the stated minimum is wrong.")
 
 
 def test_best_setting_of_every_optimizer_is_shown() -> None:

@@ -69,7 +69,7 @@ class TestLandscape:
         stored = self.stored(write, "himmelblau", "[[1.0, 1.0], [-4.0, 3.0], [4.0, -3.0], [0.5, 3.0]]", optimizers)
         drawing = draw(Landscape(), stored)
         assert {"gradient_descent", "newton"} <= set(lines(drawing))
-        assert "Drawn is the best setting of each optimizer, from 3 starts at most." in drawing.caption
+        assert "The best setting of each optimizer is drawn, from at most 3 starts." in drawing.caption
         assert "bright where it is low" in drawing.caption
 
     def test_methods_with_the_same_result_share_a_sentence(self, write: Callable[..., Path]):
@@ -78,8 +78,9 @@ class TestLandscape:
         optimizers = '{ name = "gradient_descent", learning_rate = 0.45 }, ' + newton
         stored = self.stored(write, "quadratic", "[2.0, -1.0]", optimizers)
         assert draw(Landscape(), stored).caption == (
-            "Some runs over the curve of f: a dot is an iterate, an open one the start. The star is the known minimum. "
-            "Drawn is the best setting of each optimizer, from 3 starts at most. Where paths are alike, the last hides the others.\n"
+            "The paths of some runs over the curve of f: each dot is an iterate, and the open dot is the start. The star is the "
+            "known minimum. The best setting of each optimizer is drawn, from at most 3 starts. Where paths coincide, the one "
+            "drawn last hides the others.\n"
             "On quadratic: gradient_descent ended as converged after 9 steps at the minimum, f = 0; "
             "newton(indefinite=plain) and newton(indefinite=absolute) ended as converged after 1 step at the minimum, f = 0."
         )
@@ -91,8 +92,8 @@ class TestLandscape:
         )
         stored = compute(write(text + '[[exclude]]\nobjective = "quadratic"\noptimizer = "newton"\n'))
         assert (
-            "On quadratic, of the runs that moved alike, the one with the middle learning rate is drawn, from the first start; "
-            "elsewhere drawn is the best setting of each optimizer, from 3 starts at most."
+            "On quadratic, for each behaviour, the run with the middle learning rate from the first start is drawn; elsewhere the "
+            "best setting of each optimizer is drawn, from at most 3 starts."
         ) in draw(Landscape(), stored).caption
 
     def test_objective_that_cannot_be_drawn_loses_only_its_own_panel(self, write: Callable[..., Path], tmp_path: Path):

@@ -39,7 +39,7 @@ def test_each_combination_of_the_other_swept_parameters_has_its_own_median() -> 
     assert data(found["damping = 1"])[1][0] == pytest.approx(4 * 0.99**1000)
     assert found["damping = 0"].get_color() != found["damping = 1"].get_color()
     assert drawing.figure.axes[0].get_legend() is not None
-    assert "a line for each combination of the other swept parameters: the median over the starting points" in drawing.caption
+    assert "Each combination of the other swept parameters has a line: the median over the starting points" in drawing.caption
 
 
 def test_many_combinations_share_a_line_that_says_so() -> None:
@@ -68,7 +68,7 @@ def test_several_optimizers_have_a_colour_each_and_the_outcome_as_shape() -> Non
     found = dots(drawing)
     assert {to_hex(np.asarray(group.get_facecolor())[0]) for group in found} == {colour.lower() for colour in colours}
     assert len({np.asarray(group.get_paths()[0].vertices).tobytes() for group in found}) == 3
-    assert "Its shape is the outcome, and its colour is that of its line. There is a line for each optimizer:" in drawing.caption
+    assert "The shape of a dot is its outcome, and its colour is that of its line. Each optimizer has a line:" in drawing.caption
 
 
 def test_rate_just_above_the_limit_is_distinguished_from_it() -> None:
@@ -137,9 +137,10 @@ def test_the_stability_limit_stands_at_two_over_the_largest_curvature() -> None:
 def test_learning_rate_caption_in_full() -> None:
     drawing = draw(LearningRate(), results(sweep([0.001, 0.01, 0.1, 0.5, 1.2])))
     assert drawing.caption.split("\n") == [
-        "Each dot is one run: its last gap f − f* to the known minimum against learning_rate. Its colour is the outcome, and "
-        "the line is the median over the starting points. Runs that were lost, because they diverged, became non-finite or "
-        "failed, stand in the strip on top. What lies below the rounding level, 2.22e-16, exact zeros included, is drawn at it. "
+        "Each dot shows the last gap f − f* to the known minimum of one run against learning_rate. The colour of a dot is its "
+        "outcome, and the line is the median over the starting points. Runs that were lost, because they diverged, became "
+        "non-finite or failed, are drawn in the strip at the top. Values below the rounding level (2.22e-16), exact zeros "
+        "included, are drawn at that level. "
         "The dashed line is theory: with L the largest eigenvalue of the Hessian at the known minimiser, plain gradient descent "
         "is stable near it if the learning rate is below 2/L, and unstable above.",
         "On quadratic, gradient_descent did best at learning_rate = 0.5 (chosen on starts 0, 2, 4, judged on starts 1, 3), where "

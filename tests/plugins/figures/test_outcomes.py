@@ -20,7 +20,7 @@ def test_outcomes_draws_shares_and_counts() -> None:
     assert bars == [(0, 0.5, "#009e73"), (0.5, 0.25, "#56b4e9"), (0.75, 0.25, "#d55e00")]
     assert texts(drawing) == ["10", "5", "5", "20 runs"]
     assert drawing.caption == (
-        "Each bar is all runs of one optimizer on one objective, split by how they ended; the numbers are counts of runs.\n"
+        "Each bar is split by how the runs of one optimizer on one objective ended; the numbers are counts of runs.\n"
         "In all, 10 of 20 runs converged; 5 ended as max_steps and 5 ended as diverged. "
         "On quadratic, gradient_descent converged in 10 of 20 runs."
     )

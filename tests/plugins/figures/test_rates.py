@@ -20,11 +20,14 @@ class TestFigure:
         assert np.asarray(found["some run did not settle"].get_xdata()).tolist() == [1.0, 1.1]
         assert {"2/L = 1", "2/(μ + L) = 0.5", "theory, 1 − max |1 − γλ|"} <= set(found)
         assert (
-            "On quadratic, the best tried is 0.35, with q = 0.3; theory's best is 2/(μ + L) = 0.5, between whose neighbours it lies"
+            "On quadratic, the best learning rate tried is 0.35, with q = 0.3. The theoretical best, 2/(μ + L) = 0.5 with q = "
+            "(κ − 1)/(κ + 1) = 0, lies between the neighbours of the best one tried."
+        ) in drawing.caption
+        assert (
+            "The limit up to which all runs settle is in the interval from 0.9 to 1, which contains the theoretical limit 2/L = 1."
             in drawing.caption
         )
-        assert "Runs settle up to somewhere in the interval from 0.9 to 1, which agrees with 2/L = 1." in drawing.caption
-        assert "Over the 5 learning rates with a measured q, it is theory's to rounding." in drawing.caption
+        assert "At the 5 learning rates with a measured q, theory and measurement agree to within rounding." in drawing.caption
 
     def test_theory_keeps_its_label_if_the_measured_mark_is_out_of_sight(self):
         found = lines(draw(Rates(), results(sweep([0.1, 0.2, 0.32]))))
@@ -43,5 +46,5 @@ class TestFigure:
         ]
         drawing = draw(Rates(), results(runs, {"gradient_descent": ("learning_rate",), "adam": ("learning_rate",)}))
         assert {"gradient_descent", "adam"} <= set(lines(drawing))
-        assert "No limit was found among these learning rates; theory's is 2/L = 1." in drawing.caption
+        assert "No limit was found among these learning rates; the theoretical limit is 2/L = 1." in drawing.caption
         assert "No limit was found among these learning rates." in drawing.caption
