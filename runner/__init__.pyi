@@ -36,6 +36,7 @@ from runner.contracts.objective import LayerGradient as LayerGradient
 from runner.contracts.objective import LeastSquares as LeastSquares
 from runner.contracts.objective import Minimum as Minimum
 from runner.contracts.objective import Objective as Objective
+from runner.contracts.objective import coordinate_names as coordinate_names
 from runner.contracts.objective import known_minimum as known_minimum
 from runner.contracts.optimizer import Mask as Mask
 from runner.contracts.optimizer import Memory as Memory

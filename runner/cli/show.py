@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.cli.terminal.options import brief_format_option, db_option
+from runner.cli.terminal.stored_objective import objective_class
 from runner.cli.terminal.tables import labelled_lines
+from runner.contracts.objective import point_name
 from runner.results.results_database import ResultsDatabase
 from runner.store.reading.run_record import SHOWN_COORDINATES, RunRecord, run_facts, title
 from runner.tables.frame import text_of
@@ -51,7 +53,9 @@ def show(run: str, db: str, form: str) -> None:
             click.echo(json.dumps(_to_json(asdict(record)), indent=2, allow_nan=False))
             return
         ((_, series),) = database.trajectories(record.id)
-    for line in [title(record), *labelled_lines([*run_facts(record)], "  "), "", *_trajectory_lines(record, series)]:
+    place = point_name(objective_class(record), record.dimension)
+    facts = [(label, f"{place} = {text}" if label == "start" and place != "x" else text) for label, text in run_facts(record)]
+    for line in [title(record), *labelled_lines(facts, "  "), "", *_trajectory_lines(record, series, place)]:
         click.echo(line)
 
 
@@ -63,8 +67,14 @@ def _to_json(value: object) -> object:
     return json_value(value)
 
 
-def _trajectory_lines(record: RunRecord, series: Series) -> Iterator[str]:
-    """Yield a sparkline of f − f* or f, and a table of the first, the best and the last steps."""
+def _trajectory_lines(record: RunRecord, series: Series, place: str) -> Iterator[str]:
+    """Yield a sparkline of f − f* or f, and a table of the first, the best and the last steps.
+
+    Args:
+        record: the run.
+        series: its trajectory.
+        place: the name of a point, for the heading.
+    """
     count = len(series.value)
     if count == 0:
         yield "no step is stored"
@@ -75,7 +85,7 @@ def _trajectory_lines(record: RunRecord, series: Series) -> Iterator[str]:
     yield f"  {blocks}  {name}{' (log)' if is_logarithmic else ''}"
     last = range(max(0, count - SHOWN_AT_EACH_END), count)
     steps = sorted({*range(min(SHOWN_AT_EACH_END, count)), min(record.best_step, count - 1), *last})
-    yield f"  {'step':>8}  {'f':>13}  {'‖∇f‖':>13}  x"
+    yield f"  {'step':>8}  {'f':>13}  {'‖∇f‖':>13}  {place}"
     previous = -1
     for step in steps:
         if step > previous + 1:

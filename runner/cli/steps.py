@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 
 import click
 
 from runner.cli.terminal.options import WholeNumber, db_option, format_option, where_option
+from runner.cli.terminal.stored_objective import objective_class
 from runner.cli.terminal.tables import write_frame, write_frames
+from runner.contracts.objective import coordinate_names
 from runner.errors import QueryError
 from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import MOST_ROWS, Frame, concatenated
@@ -47,9 +50,25 @@ def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None,
             write_frames(_first_rows(frames, limit), form)
             return
         found = concatenated(_first_rows(frames, MOST_SHOWN + 1 if limit is None else limit))
-    write_frame(found.head(MOST_SHOWN) if limit is None else found, form)
+        shown = _with_coordinate_names(database, found.head(MOST_SHOWN) if limit is None else found)
+    write_frame(shown, form)
     if limit is None and len(found) > MOST_SHOWN:
         click.echo(f"only the first {MOST_SHOWN} are shown; --limit shows more", err=True)
+
+
+def _with_coordinate_names(database: ResultsDatabase, table: Frame) -> Frame:
+    """Return the table with headings such as `x0 (w)`, if it shows few runs, whose objectives name their coordinates alike."""
+    runs = set(table["run"].tolist())
+    if not 0 < len(runs) <= MOST_SHOWN:
+        return table
+    records = [database.run(run) for run in runs]
+    first, *others = [coordinate_names(objective_class(record), record.dimension) for record in records]
+    if first == coordinate_names(None, len(first)) or any(names != first for names in others):
+        return table
+    headings = {
+        f"{series}{place}": f"{series}{place} ({name})" for series in ("x", "gradient") for place, name in enumerate(first)
+    }
+    return Frame([dataclasses.replace(each, name=headings.get(each.name, each.name)) for each in table.columns])
 
 
 def _first_rows(frames: Iterator[Frame], most: int | None) -> Iterator[Frame]:

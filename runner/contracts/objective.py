@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,6 +18,9 @@ from runner.contracts.plugin import Plugin
 
 GAP_ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
 """The rounding error of f − f* below f* that is not held against f*, relative to max(1, |f*|)."""
+ARGUMENTS = re.compile(r"f\(([^()]*)\) = ")
+"""The beginning of the formula in the docstring of an objective; the group holds the arguments."""
+SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 @dataclass(frozen=True)
@@ -228,3 +233,30 @@ def may_know_minimum(objective: object) -> bool:
         return known_minimum(objective) is not None
     except Exception:
         return True
+
+
+def coordinate_names(objective: object, dimension: int) -> tuple[str, ...]:
+    """Return the names of the coordinates for axes and tables: x₁, x₂ and so on, or `x` for a single coordinate.
+
+    An objective whose docstring begins with a formula such as `f(w, b) =` has its own names, if there is one for each coordinate.
+    The name `x` always stands for the whole point, so a formula that begins `f(x, y) =` does not rename the coordinates.
+
+    Args:
+        objective: the objective or its class; None if it is not known.
+        dimension: the number of coordinates of x.
+    """
+    default = ("x",) if dimension == 1 else tuple(f"x{str(place).translate(SUBSCRIPTS)}" for place in range(1, dimension + 1))
+    return _own_names(objective, dimension) or default
+
+
+def point_name(objective: object, dimension: int) -> str:
+    """Return the name of a point in texts: `x`, or for example `(w, b)` if the objective has its own names of coordinates."""
+    names = _own_names(objective, dimension)
+    return f"({', '.join(names)})" if len(names) > 1 else names[0] if names else "x"
+
+
+def _own_names(objective: object, dimension: int) -> tuple[str, ...]:
+    """Return the names that the docstring of an objective gives its coordinates; an empty tuple if it gives none."""
+    formula = ARGUMENTS.match(inspect.getdoc(objective) or "")
+    names = tuple(name.strip() for name in formula[1].split(",")) if formula else ()
+    return names if len(names) == dimension and all(names) and "x" not in names else ()

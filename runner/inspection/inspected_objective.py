@@ -13,7 +13,15 @@ import numpy as np
 from runner.contracts.arrays import Array, ByRows
 from runner.contracts.gradient_backend import GradientBackend
 from runner.contracts.kinds import capability_for
-from runner.contracts.objective import DrawsStarts, HasGradient, HasStartRegion, Objective, known_minimum
+from runner.contracts.objective import (
+    DrawsStarts,
+    HasGradient,
+    HasStartRegion,
+    Objective,
+    coordinate_names,
+    known_minimum,
+    point_name,
+)
 from runner.contracts.plugin import Quantity
 from runner.engine.evaluation import Evaluator
 from runner.errors import ExperimentError, PluginError, RunnerError
@@ -67,6 +75,16 @@ class InspectedObjective:
     def dimension(self) -> int:
         """The number of coordinates of x."""
         return int(self.objective.dimension)
+
+    @property
+    def coordinates(self) -> tuple[str, ...]:
+        """The names of the coordinates of x."""
+        return coordinate_names(self.objective, self.dimension)
+
+    @property
+    def point_name(self) -> str:
+        """The name of a point: `x`, or the names of the coordinates in parentheses if the objective has names of its own."""
+        return point_name(self.objective, self.dimension)
 
     @property
     def start_region(self) -> tuple[float, float] | None:

@@ -32,6 +32,25 @@ class TestText:
         assert "Hessian by finite_difference" in done.out
         assert "shape: bowl, positive definite" in done.out
 
+    @pytest.mark.parametrize(
+        ("objective", "residuals"),
+        [
+            (("linear_regression", "--at", "0,0"), "3 residuals"),
+            (("linear_regression", "--set", "samples=1000", "--set", "features=3"), "5 residuals"),
+            (("l2", "--set", "objective.name=linear_regression"), "5 residuals"),
+        ],
+    )
+    def test_residuals_that_are_not_the_errors_of_samples_are_pointed_out(self, call, objective, residuals):
+        lines = call("inspect", *objective).out.splitlines()
+        place = lines.index(f"f is a sum of squares of {residuals}; their Jacobian J by analytic") + 1
+        samples = "1000" if "samples=1000" in objective else "100"
+        assert lines[place] == (
+            f"these are not the errors of the {samples} samples one by one; `runner plugins show {objective[0]}` has the formula"
+        )
+
+    def test_residuals_without_samples_need_no_remark(self, call):
+        assert "one by one" not in call("inspect", "rosenbrock", "--at", "0").out
+
     def test_zero_gradient_has_no_descent_direction(self, call):
         out = call("inspect", "quadratic", "--at", "0").out
         assert "the gradient is zero, so there is no direction of steepest descent" in out

@@ -10,6 +10,7 @@ import pytest
 import runner
 from runner.cli.show import sparkline
 from tests.support.databases import opened
+from tests.support.paths import ROOT
 
 
 def test_show(ask, stored):
@@ -34,6 +35,29 @@ def test_show(ask, stored):
     as_json = ask("show", 3, "--format", "json").json
     assert (as_json["identity"], as_json["final_value"]) == (run.identity, run.final_value)
     assert as_json["optimizer"]["parameters"] == {"learning_rate": 0.3}
+
+
+def test_points_have_the_names_of_their_coordinates(tmp_path, runner_cli):
+    runner_cli("run", ROOT / "experiments" / "linear_regression.toml", "--no-report", cwd=tmp_path)
+    lines = runner_cli("show", 3).out.splitlines()
+    assert "  start          (w, b) = (-2, 2.5)" in lines
+    assert [line.split()[-2:] for line in lines if line.split()[:1] == ["step"]] == [["(w,", "b)"]]
+    assert runner_cli("steps", 3, "--limit", 1).out.split()[:8] == [
+        "run",
+        "step",
+        "value",
+        "gradient_norm",
+        "x0",
+        "(w)",
+        "x1",
+        "(b)",
+    ]
+    assert runner_cli("steps", 3, 4, "--series", "x").out.splitlines()[0].split() == ["run", "step", "x0", "(w)", "x1", "(b)"]
+    assert runner_cli("steps", 3, "--format", "csv").out.splitlines()[0] == "run,step,value,gradient_norm,x0,x1"
+    with opened(tmp_path / "results" / "runner.db") as connection:
+        connection.execute("UPDATE setting SET fingerprint = 'other' WHERE name = 'linear_regression'")
+    assert "  start          (-2, 2.5)" in runner_cli("show", 3).out.splitlines(), "the code has changed"
+    assert "x0 (w)" not in runner_cli("steps", 3).out
 
 
 def test_run_without_steps_is_shown(tmp_path, stored, runner_cli):

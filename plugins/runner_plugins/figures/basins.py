@@ -27,6 +27,7 @@ from runner import (
     SettingSummary,
     StoredRun,
     best_setting,
+    coordinate_names,
     counted,
     curving_downwards,
     curving_upwards,
@@ -280,8 +281,9 @@ def _draw_panel(panel: Axes, ends: Ends, inks: Sequence[str], scale: Normalize |
         colours = ScalarMappable(scale, HEIGHTS)
         panel.figure.colorbar(colours, ax=panel, label="f at the minimum reached", aspect=30, extend="max")
     panel.set_xlim(frame[0][0], frame[1][0])
-    panel.set_xlabel("x₁" if ends.starts.shape[1] == 2 else "x")
-    panel.set_ylabel("x₂" if ends.starts.shape[1] == 2 else "f")
+    across_name, up_name = (*coordinate_names(ends.objective, ends.starts.shape[1]), "f")[:2]
+    panel.set_xlabel(across_name)
+    panel.set_ylabel(up_name)
 
 
 def _fill(panel: Axes, ends: Ends, frame: tuple[Array, Array], inks: Sequence[str], alpha: float) -> None:

@@ -22,6 +22,7 @@ from runner import (
     Results,
     StoredRun,
     best_setting,
+    coordinate_names,
     counted,
     draw_height,
     fit_height,
@@ -150,8 +151,9 @@ def _draw_panel(panel: Axes, objective: Objective, paths: Sequence[Path]) -> Non
     if objective.dimension == 1:
         low, high = frame_of([near, minimum])
         fit_height(panel, ByRows(objective.value)(np.linspace(low, high, 200)), margin=0.08)
-    panel.set_xlabel("x" if objective.dimension == 1 else "x₁")
-    panel.set_ylabel("f" if objective.dimension == 1 else "x₂")
+    across_name, up_name = (*coordinate_names(objective, objective.dimension), "f")[:2]
+    panel.set_xlabel(across_name)
+    panel.set_ylabel(up_name)
     panel.legend(loc="upper left", bbox_to_anchor=(-0.02, -0.16), fontsize=8, borderaxespad=0)
 
 

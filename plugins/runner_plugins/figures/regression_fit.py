@@ -20,11 +20,13 @@ from runner import (
     Objective,
     Results,
     StoredRun,
+    coordinate_names,
     counted,
     draw_height,
     frame_of,
     hookimpl,
     known_minimum,
+    listed,
     number,
     one_of_each_behaviour,
     wrapped,
@@ -151,8 +153,9 @@ def _draw_loss(panel: Axes, fit: Fit) -> None:
     panel.plot(fit.x[:, 0], fit.x[:, 1], ".", color="#333333", markersize=3, zorder=3)
     panel.scatter(fit.x[steps, 0], fit.x[steps, 1], s=34, color=colours, zorder=4, edgecolors="white", linewidths=0.6)
     panel.plot(centre[:1], centre[1:], "*", color="#000000", markersize=10, zorder=5)
-    panel.set_xlabel("x₁")
-    panel.set_ylabel("x₂")
+    across_name, up_name = coordinate_names(fit.objective, 2)
+    panel.set_xlabel(across_name)
+    panel.set_ylabel(up_name)
 
 
 def _centre(fit: Fit) -> Array:
@@ -176,22 +179,24 @@ def _caption(fits: Sequence[Fit], found: int, several: bool) -> str:
 
 
 def _finding(fit: Fit, several: bool) -> str:
-    run, last = fit.run, fit.x[-1]
-    return f"{_name(fit, several)}; after {counted(run.steps, 'step')} {_place(last)}, where f = {number(run.final_value)}."
+    run, end = fit.run, _place(fit.objective, fit.x[-1])
+    return f"{_name(fit, several)}; after {counted(run.steps, 'step')} {end}, where f = {number(run.final_value)}."
 
 
 def _best_fits(fits: Sequence[Fit]) -> list[str]:
-    stated = {fit.run.objective: known_minimum(fit.objective) for fit in fits}
-    known = {name: minimum for name, minimum in stated.items() if minimum is not None}
+    objectives = {fit.run.objective: fit.objective for fit in fits}
+    stated = {name: (objective, known_minimum(objective)) for name, objective in objectives.items()}
+    known = [(name, objective, minimum) for name, (objective, minimum) in stated.items() if minimum is not None]
     return [
-        f"The best fit{f' on {name}' if len(known) > 1 else ''} is {_place(np.asarray(minimum.x))}, "
+        f"The best fit{f' on {name}' if len(known) > 1 else ''} is {_place(objective, np.asarray(minimum.x))}, "
         f"where f = {number(float(minimum.value))}."
-        for name, minimum in known.items()
+        for name, objective, minimum in known
     ]
 
 
-def _place(x: Array) -> str:
-    return f"x = ({', '.join(map(number, x.tolist()))})"
+def _place(objective: Objective, x: Array) -> str:
+    names = coordinate_names(objective, len(x))
+    return listed([f"{name} = {number(value)}" for name, value in zip(names, x.tolist(), strict=True)])
 
 
 @hookimpl

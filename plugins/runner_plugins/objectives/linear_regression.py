@@ -39,9 +39,11 @@ class LinearRegression(LeastSquares):
     and b = −1, all drawn in that order from NumPy's `Generator(PCG64(seed))`. With one feature, y = 2 X − 1 + noise.
 
     The samples are read once. A Householder QR factorisation of the matrix [X 1 y]/√m = Q [R z; 0 ρ] replaces the m residuals by
-    dimension + 1 residuals, (R x − z, ρ), with the same sum of squares. So a step costs the same for a hundred samples as for a
-    million, and XᵀX, which squares the condition number, is never formed. The Hessian is 2 RᵀR. The minimiser is the
-    least-squares solution; if there are several, it is the one with the smallest norm.
+    dimension + 1 residuals, (R x − z, ρ), with the same sum of squares. With one feature these are 3 residuals, however many
+    samples there are. A residual is not the error of a sample: an optimizer that draws some of the residuals does not draw
+    samples. A step costs the same for a hundred samples as for a million, and XᵀX, which squares the condition number, is never
+    formed. The Hessian is 2 RᵀR. The minimiser is the least-squares solution; if there are several, it is the one with the
+    smallest norm.
 
     Source: Golub and Van Loan, Matrix Computations, 4th ed., section 5.3.
     """

@@ -13,6 +13,7 @@ from runner.analysis.definiteness import Curvature
 from runner.cli.inspect.output import MOST_COORDINATES, Output, difference, fifteen_digits, six_digits, to_json, vector
 from runner.cli.terminal.tables import table_lines
 from runner.contracts.arrays import Array
+from runner.contracts.objective import HasData
 from runner.inspection.inspected_objective import BackendResult, InspectedObjective
 from runner.inspection.point import PointInspection, choose_point, inspect_point
 from runner.tables.readable import counted, exact, number, to_error
@@ -40,11 +41,11 @@ def point_output(inspected: InspectedObjective, at: Sequence[float] | None) -> O
 
         return draw_point(inspected, inspection)
 
-    return Output(list(_lines(inspection)), data, draw)
+    return Output(list(_lines(inspected, inspection)), data, draw)
 
 
-def _lines(inspection: PointInspection) -> Iterator[str]:
-    yield f"{inspection.objective} at x = {vector(inspection.place.x, exact)}, {inspection.place.why}"
+def _lines(inspected: InspectedObjective, inspection: PointInspection) -> Iterator[str]:
+    yield f"{inspection.objective} at {inspected.point_name} = {vector(inspection.place.x, exact)}, {inspection.place.why}"
     yield f"f(x) = {fifteen_digits(inspection.value)}"
     if not math.isfinite(inspection.value):
         yield "f is not finite here, so the results below may be meaningless"
@@ -66,9 +67,12 @@ def _lines(inspection: PointInspection) -> Iterator[str]:
             yield f"Newton's step {verb}; slope along it ∇f·p = {six_digits(newton.slope)}"
             yield f"decrease of f over it: predicted by the second-order model {predicted}, actual {actual}"
     if inspection.gauss_newton is not None:
-        residuals = counted(len(inspection.gauss_newton.jacobian), "residual")
+        count = len(inspection.gauss_newton.jacobian)
         yield ""
-        yield f"f is a sum of squares of {residuals}; their Jacobian J by {inspection.gauss_newton.backend}"
+        yield f"f is a sum of squares of {counted(count, 'residual')}; their Jacobian J by {inspection.gauss_newton.backend}"
+        if isinstance(inspected.objective, HasData) and count != (samples := len(inspected.objective.data[1])):
+            errors = f"these are not the errors of the {counted(samples, 'sample')} one by one"
+            yield f"{errors}; `runner plugins show {inspection.objective}` has the formula"
         yield from matrix_lines(inspection.gauss_newton.jacobian)
         yield "Gauss–Newton part of the Hessian, 2JᵀJ"
         yield from matrix_lines(inspection.gauss_newton.part)

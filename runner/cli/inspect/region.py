@@ -47,7 +47,7 @@ def region_output(inspected: InspectedObjective, region: tuple[float, ...], trie
 
         return draw_region(inspected, inspection)
 
-    return Output(list(_lines(inspection)), {"verdict": verdict(inspection), **data}, draw)
+    return Output(list(_lines(inspected, inspection)), {"verdict": verdict(inspection), **data}, draw)
 
 
 def verdict(inspection: RegionInspection) -> str:
@@ -55,7 +55,7 @@ def verdict(inspection: RegionInspection) -> str:
     return NONE_FOUND if inspection.counterexample is None else NOT_CONVEX
 
 
-def _lines(inspection: RegionInspection) -> Iterator[str]:
+def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Iterator[str]:
     chord, chords, curvature = inspection.counterexample, inspection.chords, inspection.curvature
     box = f"with each coordinate from {exact(inspection.low)} to {exact(inspection.high)}"
     yield f"{inspection.objective}, {box}: {verdict(inspection)}"
@@ -72,8 +72,9 @@ def _lines(inspection: RegionInspection) -> Iterator[str]:
     if curvature is None:
         yield f"no smallest curvature, {inspection.without_hessian}"
     else:
-        place, hessians = vector(curvature.place), f"{curvature.tried:,} Hessians by {inspection.backend}"
-        yield f"smallest curvature seen: {six_digits(curvature.smallest)} at x = {place}, in {hessians}"
+        place = f"{inspected.point_name} = {vector(curvature.place)}"
+        hessians = f"{curvature.tried:,} Hessians by {inspection.backend}"
+        yield f"smallest curvature seen: {six_digits(curvature.smallest)} at {place}, in {hessians}"
         if curvature.smallest < 0 and chord is None:
             yield "the smallest curvature is negative, although f lies above no chord there by more than rounding"
     if chord is None:

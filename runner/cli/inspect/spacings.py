@@ -35,11 +35,11 @@ def spacings_output(inspected: InspectedObjective, at: tuple[float, ...] | None)
 
         return draw_spacings(inspection)
 
-    return Output(list(_lines(inspection)), to_json(inspection), draw)
+    return Output(list(_lines(inspected, inspection)), to_json(inspection), draw)
 
 
-def _lines(inspection: SpacingInspection) -> Iterator[str]:
-    yield f"{inspection.objective} at x = {vector(inspection.place.x, exact)}, {inspection.place.why}"
+def _lines(inspected: InspectedObjective, inspection: SpacingInspection) -> Iterator[str]:
+    yield f"{inspection.objective} at {inspected.point_name} = {vector(inspection.place.x, exact)}, {inspection.place.why}"
     yield f"∇f by {inspection.reference}, taken as exact: {vector(inspection.gradient, fifteen_digits)}"
     yield f"error: ‖g − ∇f‖{' / ‖∇f‖' if inspection.relative else ', because ∇f is zero'}, at spacings h from 1e-1 to 1e-15"
     yield ""

@@ -46,7 +46,7 @@ def taylor_output(inspected: InspectedObjective, order: int, around: tuple[float
 
             return draw_models(models)
 
-        return Output(list(_model_lines(models)), to_json(models), draw_models)
+        return Output(list(_model_lines(inspected, models)), to_json(models), draw_models)
     series = inspect_series(inspected, float(place.x[0]), order)
 
     def draw_series() -> MatplotlibFigure:
@@ -114,8 +114,9 @@ def _slope(slope: Slope | None, is_rounding: bool = True) -> str:
     return slope_text(slope)
 
 
-def _model_lines(inspection: ModelInspection) -> Iterator[str]:
-    yield f"{inspection.objective} around x = {vector(inspection.place.x, exact)}, f = {fifteen_digits(inspection.value)}"
+def _model_lines(inspected: InspectedObjective, inspection: ModelInspection) -> Iterator[str]:
+    place = f"{inspected.point_name} = {vector(inspection.place.x, exact)}"
+    yield f"{inspection.objective} around {place}, f = {fifteen_digits(inspection.value)}"
     orders = {1: "first", 2: "second"}
     for direction in inspection.directions:
         yield ""

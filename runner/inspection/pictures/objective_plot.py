@@ -31,8 +31,8 @@ def contours(panel: Axes, inspected: InspectedObjective, horizontal: Array, vert
     Args:
         panel: the axes to draw on.
         inspected: the objective.
-        horizontal: the values of x₁, in increasing order.
-        vertical: the values of x₂, in increasing order.
+        horizontal: the values of the first coordinate, in increasing order.
+        vertical: the values of the second coordinate, in increasing order.
     """
     x, y, f = on_grid(inspected.values, horizontal, vertical)
     finite = f[np.isfinite(f)]
@@ -46,5 +46,6 @@ def contours(panel: Axes, inspected: InspectedObjective, horizontal: Array, vert
     panel.set_ylim(vertical[0], vertical[-1])
     panel.set_aspect("equal")
     panel.grid(visible=False)
-    panel.set_xlabel("x₁")
-    panel.set_ylabel("x₂")
+    across_name, up_name = inspected.coordinates
+    panel.set_xlabel(across_name)
+    panel.set_ylabel(up_name)

@@ -75,7 +75,7 @@ def _draw_models(panel: Axes, inspected: InspectedObjective, inspection: PointIn
             panel.plot(t + shift, parabola, color=SECOND, linestyle="-.", label="second-order model (osculating parabola)")
     panel.plot([shift], [inspection.value], "o", color=FUNCTION, zorder=4)
     fit_height(panel, f)
-    panel.set_xlabel("x" if len(x) == 1 else "distance from x along −∇f/‖∇f‖")
+    panel.set_xlabel(inspected.coordinates[0] if len(x) == 1 else "distance from x along −∇f/‖∇f‖")
     panel.set_ylabel("f")
     panel.legend()
 

@@ -51,11 +51,11 @@ def draw_region(inspected: InspectedObjective, inspection: RegionInspection) -> 
                 sampled = inspection.curvature.sampled
                 right.hist(sampled[np.isfinite(sampled)], bins=BINS, color=CURVED)
                 right.axvline(0.0, color="#888888", linewidth=0.9)
-        left.set_xlabel("x" if dimension == 1 else "along the line")
+        left.set_xlabel(inspected.coordinates[0] if dimension == 1 else "along the line")
         left.set_ylabel("f")
         if left.get_legend_handles_labels()[1]:
             left.legend()
-        right.set_xlabel("x" if dimension == 1 else "smallest eigenvalue")
+        right.set_xlabel(inspected.coordinates[0] if dimension == 1 else "smallest eigenvalue")
         right.set_ylabel("f″" if dimension == 1 else "random points")
     return figure
 
@@ -101,8 +101,9 @@ def _draw_plane(left: Axes, right: Axes, inspected: InspectedObjective, inspecti
         if bool((smallest < 0).any() and (smallest > 0).any()):
             right.contour(x, y, smallest, levels=[0.0], colors=FUNCTION, linewidths=1.0)
     right.set_aspect("equal")
-    right.set_xlabel("x₁")
-    right.set_ylabel("x₂")
+    across_name, up_name = inspected.coordinates
+    right.set_xlabel(across_name)
+    right.set_ylabel(up_name)
 
 
 def _draw_line(panel: Axes, inspected: InspectedObjective, inspection: RegionInspection) -> None:

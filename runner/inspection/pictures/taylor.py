@@ -40,7 +40,7 @@ def draw_series(inspected: InspectedObjective, inspection: SeriesInspection) -> 
             _draw_remainder(right, inspection.distances, remainder.sizes, remainder.slope, colour, f"n = {order}")
         left.plot([around], [float(inspection.shown[0])], "o", color="#333333", zorder=4)
         fit_height(left, f)
-        left.set_xlabel("x")
+        left.set_xlabel(inspected.coordinates[0])
         left.set_ylabel("f and Pₙ")
         left.legend()
         _label_log_axes(right, f"distance from {around:g}", "|f − Pₙ|")

@@ -65,12 +65,13 @@ class TestRegression:
 
     def test_caption_gives_the_end_and_the_solution(self, regression: StoredResults):
         caption = draw(RegressionFit(), regression).caption
-        assert "learning_rate = 0.7: monotone; after 28 steps x = (1.99, -1.01), where f = 0.00940." in caption
-        assert caption.endswith("\nThe best fit is x = (1.99, -1.01), where f = 0.00940.")
+        assert "learning_rate = 0.7: monotone; after 28 steps w = 1.99 and b = -1.01, where f = 0.00940." in caption
+        assert caption.endswith("\nThe best fit is w = 1.99 and b = -1.01, where f = 0.00940.")
         assert "The star is the known minimum." in caption
 
     def test_the_path_lies_on_the_contours(self, regression: StoredResults):
         panel = draw(RegressionFit(), regression).figure.axes[3]
+        assert (panel.get_xlabel(), panel.get_ylabel()) == ("w", "b")
         star = next(line for line in panel.lines if line.get_marker() == "*")
         np.testing.assert_allclose(np.concatenate([star.get_xdata(), star.get_ydata()]), least_squares()[0])
         assert panel.collections, "there are contours"
