@@ -15,6 +15,7 @@ from runner.engine.batch import Batch
 from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_step
 from runner.engine.optimizer_memory import array_without_rows, same_row
 from runner.engine.plugin_errors import describe, describe_with_plugin
+from runner.engine.vetting import Vetting
 
 FIRST_STEPS = 2
 """The number of steps that are tried and compared before a batch begins."""
@@ -136,7 +137,9 @@ def _first_step_problem(single: Batch) -> str | None:
         finite = np.isfinite(result)
         if not finite.all():
             return f"{type(plugin).__name__}.{method} returned {result[~finite][0]} at the start x = {start}"
-    return None
+    vetting = Vetting.of(single.objective, single.gradient, single.optimizer, single.start)
+    (doubt,) = vetting.doubts(single.objective, single.gradient, single.start, first.gradient)
+    return None if doubt is None or doubt.kink else doubt.text
 
 
 def _first_steps(batch: Batch) -> Iterator[_Step]:

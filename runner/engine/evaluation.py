@@ -57,13 +57,15 @@ class Evaluator:
 
     Attributes:
         counts: the numbers of evaluations so far.
+        objective: the objective for these runs; its evaluations are not counted.
+        backend: the gradient backend for these runs.
     """
 
     def __init__(self, objective: Objective, backend: GradientBackend, runs: int) -> None:
         self.counts = Counts(runs)
         self._runs = runs
-        self._objective = objective
-        self._backend = backend
+        self.objective = objective
+        self.backend = backend
         self._counted = _counted(objective, self.counts)
         # This is determined once, because isinstance with a protocol takes as long as a step of a small batch.
         self._shares_work = isinstance(backend, ComputesValueAndGradient)
@@ -72,44 +74,44 @@ class Evaluator:
         """Keep some of the runs, given as a mask over the runs that are still going, `(runs,)`."""
         self.counts.keep(rows)
         self._runs = int(rows.sum())
-        self._backend = take_rows(self._backend, rows)
-        kept = take_rows(self._objective, rows)
-        if kept is not self._objective:
-            self._objective = kept
+        self.backend = take_rows(self.backend, rows)
+        kept = take_rows(self.objective, rows)
+        if kept is not self.objective:
+            self.objective = kept
             self._counted = _counted(kept, self.counts)
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
         """Return f, `(runs,)`, and ∇f, `(runs, dimension)`; the backend computes both at once if it can."""
         if self._shares_work:
-            value, gradient = cast(ComputesValueAndGradient, self._backend).value_and_gradient(self._counted, x)
+            value, gradient = cast(ComputesValueAndGradient, self.backend).value_and_gradient(self._counted, x)
         else:
-            value, gradient = self._counted.value(x), self._backend.gradient(self._counted, x)
+            value, gradient = self._counted.value(x), self.backend.gradient(self._counted, x)
         runs, dimension = x.shape
-        value = self._check(self._objective, "value", value, (runs,), x)
-        return value, self._check(self._backend, "gradient", gradient, (runs, dimension), x)
+        value = self._check(self.objective, "value", value, (runs,), x)
+        return value, self._check(self.backend, "gradient", gradient, (runs, dimension), x)
 
     def value(self, x: Array) -> Array:
         """Return f, `(runs,)`."""
-        return self._check(self._objective, "value", self._counted.value(x), (len(x),), x)
+        return self._check(self.objective, "value", self._counted.value(x), (len(x),), x)
 
     def gradient(self, x: Array) -> Array:
         """Return ∇f, `(runs, dimension)`."""
-        return self._check(self._backend, "gradient", self._backend.gradient(self._counted, x), x.shape, x)
+        return self._check(self.backend, "gradient", self.backend.gradient(self._counted, x), x.shape, x)
 
     def hessian(self, x: Array) -> Array:
         """Return ∇²f, `(runs, dimension, dimension)`."""
-        hessian = cast(ComputesHessian, self._backend).hessian(self._counted, x)
-        return self._check(self._backend, "hessian", hessian, (*x.shape, x.shape[1]), x)
+        hessian = cast(ComputesHessian, self.backend).hessian(self._counted, x)
+        return self._check(self.backend, "hessian", hessian, (*x.shape, x.shape[1]), x)
 
     def residuals(self, x: Array) -> Array:
         """Return r, `(runs, residuals)`."""
         residuals: Array = cast(Any, self._counted).residuals(x)
-        return self._check(self._objective, "residuals", residuals, (len(x), *np.shape(residuals)[-1:]), x)
+        return self._check(self.objective, "residuals", residuals, (len(x), *np.shape(residuals)[-1:]), x)
 
     def jacobian(self, x: Array) -> Array:
         """Return ∂r/∂x, `(runs, residuals, dimension)`."""
-        jacobian = cast(ComputesJacobian, self._backend).jacobian(self._counted, x)
-        return self._check(self._backend, "jacobian", jacobian, (len(x), *np.shape(jacobian)[-2:-1], x.shape[1]), x)
+        jacobian = cast(ComputesJacobian, self.backend).jacobian(self._counted, x)
+        return self._check(self.backend, "jacobian", jacobian, (len(x), *np.shape(jacobian)[-2:-1], x.shape[1]), x)
 
     def _check(self, plugin: object, method: str, result: Array, shape: tuple[int, ...], x: Array) -> Array:
         if type(result) is np.ndarray and result.shape == shape and result.dtype == np.float64:

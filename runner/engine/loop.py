@@ -24,6 +24,7 @@ from runner.engine.plugin_errors import describe
 from runner.engine.recording import Recorder
 from runner.engine.stopping import RUNNING, OutcomeCodes, StoppingState
 from runner.engine.trajectories import Descent, Evaluations, Trajectory
+from runner.engine.vetting import Vetting
 from runner.errors import PluginError
 
 
@@ -35,11 +36,11 @@ def descend(batch: Batch) -> Descent:
     """
     with np.errstate(all="ignore"):
         if len(batch) == 1:
-            return Descent(_Loop(batch).run())
+            return _with_warnings(_Loop(batch).run())
         fault = find_batch_fault(batch)
         if fault is None:
             try:
-                return Descent(_Loop(batch).run())
+                return _with_warnings(_Loop(batch).run())
             except (Exception, SystemExit) as error:
                 fault = BatchFault.from_error(batch, error)
         trajectories: list[Trajectory] = []
@@ -49,7 +50,16 @@ def descend(batch: Batch) -> Descent:
             trajectories += single.run()
             if single.error_type is not None:
                 errors.add(single.error_type)
-        return Descent(tuple(trajectories), (fault.warning(errors),))
+        return _with_warnings(tuple(trajectories), fault.warning(errors))
+
+
+def _with_warnings(trajectories: tuple[Trajectory, ...], *warnings: str) -> Descent:
+    """Return a batch's result with the given warnings, and a warning if runs carry a remark."""
+    remarks = [trajectory.remark for trajectory in trajectories if trajectory.remark]
+    if remarks:
+        count = f"{len(remarks):,} of {len(trajectories):,} run{'s' * (len(trajectories) != 1)}"
+        warnings += (f"derivatives are doubtful in {count} of a batch; in the first of them, {remarks[0]}",)
+    return Descent(trajectories, warnings)
 
 
 class _Loop:
@@ -73,6 +83,8 @@ class _Loop:
         self.gradient_norm: Array = np.full(runs, np.nan)
         self.best_value: Array = np.full(runs, np.inf)
         self.best_step = np.zeros(runs, np.int64)
+        self.remarks = [""] * runs
+        self.vetting: Vetting | None = None
         self.memory: Memory = None
         self.stopping: StoppingState | None = None
         self.behaviour: BehaviourState | None = None
@@ -110,6 +122,9 @@ class _Loop:
                 clock = now
                 give_sign_of_life()
                 codes = self.stopping.check(step, value, gradient_norm, self.x, previous, self.seconds)
+                if step & (step - 1) == 0 or codes is not None:
+                    codes = self._vet(step, gradient, codes)
+                    clock = time.perf_counter()
                 if codes is not None and (codes != RUNNING).any():
                     self._finish_runs(codes, step, "")
                     going = codes == RUNNING
@@ -127,6 +142,39 @@ class _Loop:
             failed = np.full(len(self.going), OUTCOMES.index(Outcome.FAILED), np.int8)
             self._finish_runs(failed, max(0, self.recorder.iterates - 1), describe(error))
         return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
+
+    def _vet(self, step: int, gradient: Array, codes: OutcomeCodes | None) -> OutcomeCodes | None:
+        """Compare the derivatives with central differences, at steps 0, 1, 2, 4, 8, … and at the end of each run.
+
+        The evaluations are not counted. A run whose derivatives are wrong at its start fails; a later run gets a remark.
+
+        Args:
+            step: the number of the iterate.
+            gradient: ∇f, `(runs, dimension)`.
+            codes: the outcomes of the runs that end here, as `StoppingState.check` returns them.
+
+        Returns:
+            The outcomes, with those of the runs that fail.
+        """
+        objective, backend = self.evaluator.objective, self.evaluator.backend
+        if self.vetting is None:
+            self.vetting = Vetting.of(objective, backend, self.optimizer, self.x)
+        if not self.vetting.quantities:
+            return codes
+        rows: Mask = np.array([not self.remarks[run] for run in self.going.tolist()])
+        if step & (step - 1) and codes is not None:
+            rows &= codes != RUNNING
+        if not rows.any():
+            return codes
+        doubts = self.vetting.doubts(take_rows(objective, rows), take_rows(backend, rows), self.x[rows], gradient[rows])
+        for row, doubt in zip(np.flatnonzero(rows).tolist(), doubts, strict=True):
+            if doubt is None:
+                continue
+            self.remarks[self.going[row]] = f"at step {step:,}, {doubt.text}"
+            if step == 0 and not doubt.kink:
+                codes = np.full(len(self.going), RUNNING, np.int8) if codes is None else codes.copy()
+                codes[row] = OUTCOMES.index(Outcome.FAILED)
+        return codes
 
     def _finish_runs(self, codes: OutcomeCodes, step: int, error: str) -> None:
         """Finish the recording of the runs that end at iterate number `step`, and store their trajectories.
@@ -146,10 +194,11 @@ class _Loop:
         final_values, gradient_norms = self.value[ended].tolist(), self.gradient_norm[ended].tolist()
         best_values, best_steps = self.best_value[ended].tolist(), self.best_step[ended].tolist()
         for row, run in enumerate(self.going[ended].tolist()):
+            outcome, remark = OUTCOMES[outcomes[row]], self.remarks[run]
             self.trajectories[run] = Trajectory(
                 identity=self.batch.identities[run],
-                outcome=OUTCOMES[outcomes[row]],
-                error=error,
+                outcome=outcome,
+                error=error or (remark if outcome == Outcome.FAILED else ""),
                 steps=step,
                 evaluations=Evaluations(counts["value"][row], counts["gradient"][row], counts["hessian"][row]),
                 final_value=final_values[row],
@@ -159,6 +208,7 @@ class _Loop:
                 seconds=self.seconds,
                 chunks=tuple(self.recorder.chunks[run]),
                 behaviour=behaviours[row],
+                remark=remark,
             )
 
     def _keep(self, rows: Mask) -> None:

@@ -76,6 +76,7 @@ class Trajectory:
         seconds: the run's share of its batch's computing time.
         chunks: the iterates, in order.
         behaviour: the behaviour; None if the run took no step, or if the measurements do not decide.
+        remark: what was noticed about the run, e.g. that two ways of differentiation disagree at an iterate; often empty.
     """
 
     identity: str
@@ -90,6 +91,7 @@ class Trajectory:
     seconds: float
     chunks: tuple[Chunk, ...]
     behaviour: Behaviour | None = None
+    remark: str = ""
 
 
 @dataclass(frozen=True)

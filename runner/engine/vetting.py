@@ -1,0 +1,190 @@
+"""The comparison of a gradient backend with central differences at the iterates of a run.
+
+A backend such as the complex step evaluates the objective on other numbers than float64. Operations of the objective that do not
+carry over, such as the modulus of a complex number, then change the derivative without notice. Backends that take the objective's
+own derivatives or differences of its values are not compared.
+"""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, cast
+
+import numpy as np
+
+from runner.contracts.arrays import Array
+from runner.contracts.gradient_backend import GradientBackend
+from runner.contracts.kinds import KINDS, capability_for
+from runner.contracts.objective import HasGradient, HasResiduals, Objective
+from runner.contracts.optimizer import Optimizer
+from runner.contracts.plugin import Quantity
+from runner.engine.batch import take_row
+from runner.numerics.slope_check import Disagreement, find_disagreements
+
+OF: Mapping[Quantity, str] = {"gradient": "value", "hessian": "gradient", "jacobian": "residuals"}
+"""For each derivative, the function whose differences it is compared with."""
+REMEDY = (
+    "an operation in the objective, such as abs, conj, real or a conversion to float, may not suit this backend; use gradient "
+    "backend finite_difference, or an objective that offers its own derivatives"
+)
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A derivative that differs from central differences at a point.
+
+    Attributes:
+        text: the two values, and the place, in words.
+        kink: True if f seems to have a kink there, so that neither value is wrong.
+    """
+
+    text: str
+    kink: bool
+
+
+@dataclass
+class Vetting:
+    """The derivatives of a run or batch that are to be compared, and the comparison.
+
+    Attributes:
+        quantities: the derivatives to compare; empty for a backend that needs no comparison.
+    """
+
+    quantities: tuple[Quantity, ...] = field(default=())
+
+    @classmethod
+    def of(cls, objective: Objective, backend: GradientBackend, optimizer: Optimizer, x: Array) -> Vetting:
+        """Find the derivatives that the optimizer uses and that the backend computes in another arithmetic.
+
+        Args:
+            objective: the objective.
+            backend: the gradient backend.
+            optimizer: the optimizer, whose `needs` names the derivatives beside the gradient.
+            x: the points, `(runs, dimension)`.
+        """
+        needed: tuple[Quantity, ...] = ("gradient", *(each for each in optimizer.needs if each != "gradient"))
+        return cls(tuple(each for each in needed if computes_in_other_arithmetic(objective, backend, each, x)))
+
+    def doubts(self, objective: Objective, backend: GradientBackend, x: Array, gradient: Array) -> list[Doubt | None]:
+        """Return for each run the derivative that differs from central differences; None if no derivative does.
+
+        Args:
+            objective: the objective.
+            backend: the gradient backend.
+            x: the points, `(runs, dimension)`.
+            gradient: the gradients there by the backend, `(runs, dimension)`.
+        """
+        try:
+            return self._compare(objective, backend, x, gradient)
+        except Exception:
+            if len(x) == 1:
+                return [None]
+        # An exception of one run is no reason to leave out the others.
+        doubts: list[Doubt | None] = []
+        for row in range(len(x)):
+            alone = slice(row, row + 1)
+            doubts += self.doubts(take_row(objective, row), take_row(backend, row), x[alone], gradient[alone])
+        return doubts
+
+    def _compare(self, objective: Objective, backend: GradientBackend, x: Array, gradient: Array) -> list[Doubt | None]:
+        doubts: list[Doubt | None] = [None] * len(x)
+        for quantity in self.quantities:
+            function, claimed = _slopes(quantity, objective, backend, x, gradient)
+            for row, found in enumerate(find_disagreements(function, x, claimed)):
+                if found is not None and doubts[row] is None:
+                    doubts[row] = Doubt(_in_words(quantity, objective, backend, x[row], found), found.kink)
+        return doubts
+
+
+def computes_in_other_arithmetic(objective: Objective, backend: GradientBackend, quantity: Quantity, x: Array) -> bool:
+    """Return True if a backend's derivative comes neither from derivatives nor from differences in float64.
+
+    The backend is called on a stand-in for the objective that observes the evaluations.
+    """
+    capability = capability_for(quantity)
+    if capability is not None and not isinstance(backend, capability.protocol):
+        return False
+    observed = _Observed(objective, x)
+    try:
+        getattr(backend, quantity)(_stand_in(objective, observed), x)
+    except Exception:
+        return False
+    return observed.other_arithmetic or not observed.differentiates
+
+
+class _Observed:
+    """An objective that observes how it is evaluated.
+
+    Attributes:
+        other_arithmetic: True if an argument was not an array of float64.
+        differentiates: True if a derivative was evaluated, or a function at another point than x.
+    """
+
+    def __init__(self, objective: Objective, x: Array) -> None:
+        self.objective = objective
+        self.x = x
+        self.other_arithmetic = False
+        self.differentiates = False
+
+    def __getattr__(self, name: str) -> Any:
+        member = getattr(self.objective, name)
+        if name not in KINDS["objective"].evaluations:
+            return member
+
+        def evaluate(x: Any) -> Any:
+            real = type(x) is np.ndarray and x.dtype == np.float64
+            self.other_arithmetic |= not real
+            self.differentiates |= name not in ("value", "residuals") or not (real and np.array_equal(x, self.x, equal_nan=True))
+            return member(x)
+
+        return evaluate
+
+
+def _stand_in(objective: Objective, observed: _Observed) -> Objective:
+    """Return an object that has exactly the members of the objective, and evaluates `observed`."""
+    members = [name for name in KINDS["objective"].members if hasattr(type(objective), name)]
+    offered = {name: property(operator.attrgetter(f"observed.{name}")) for name in members}
+    return cast(Objective, type(type(objective).__name__, (_StandIn,), offered)(observed))
+
+
+class _StandIn:
+    def __init__(self, observed: _Observed) -> None:
+        self.observed = observed
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self.observed, name)
+
+
+def _slopes(
+    quantity: Quantity, objective: Objective, backend: GradientBackend, x: Array, gradient: Array
+) -> tuple[Callable[[Array], Array], Array]:
+    """Return a function of x, `(runs,)`, and its gradient by the backend, `(runs, dimension)`.
+
+    For a Hessian it is a weighted sum of the gradient's components, for a Jacobian a weighted sum of the residuals.
+    """
+    if quantity == "gradient":
+        return objective.value, gradient
+    derivative: Array = getattr(backend, quantity)(objective, x)
+    # No two weights are equal, so that no errors cancel by symmetry.
+    weights = 1.0 + 0.6180339887498949 * np.arange(1, derivative.shape[1] + 1) % 1.0
+    vector: Callable[[Array], Array]
+    if quantity == "jacobian":
+        vector = cast(HasResiduals, objective).residuals
+    else:
+        vector = objective.gradient if isinstance(objective, HasGradient) else lambda z: backend.gradient(objective, z)
+    return lambda z: (vector(z) * weights).sum(axis=-1), (derivative * weights[:, None]).sum(axis=1)
+
+
+def _in_words(quantity: Quantity, objective: Objective, backend: GradientBackend, x: Array, found: Disagreement) -> str:
+    name, of = type(backend).__name__, f"{type(objective).__name__}.{OF[quantity]}"
+    coordinates = ", ".join(str(each + 1) for each in found.coordinates[:3]) + ", …" * (len(found.coordinates) > 3)
+    where = f"along coordinate{'s' * (len(found.coordinates) > 1)} {coordinates}"
+    unit = 1.0 if len(found.coordinates) > 1 else max(1.0, abs(float(x[found.coordinates[0]])))
+    claimed, measured, error = (each / unit for each in (found.claimed, found.measured, found.error))
+    values = f"{claimed:.6g} by {name} and {measured:.6g} ± {error:.1g} by differences"
+    place = f"x = {np.array2string(x, threshold=6)}"
+    if found.kink:
+        return f"{of} seems to have a kink at {place}: {where}, the slope is {values}, and it differs on the two sides"
+    return f"{name}.{quantity} and central differences of {of} disagree at {place}: {where}, the slope is {values}; {REMEDY}"

@@ -1,0 +1,163 @@
+"""Backends that compute in another arithmetic are compared with differences at starts and along the way."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from runner.contracts.arrays import Array
+from runner.contracts.objective import Objective
+from runner.contracts.outcomes import Outcome
+from runner.engine.batch_safety import rehearse
+from runner.engine.loop import descend
+from runner.engine.vetting import computes_in_other_arithmetic
+from runner_plugins.gradients.analytic import Analytic
+from runner_plugins.gradients.complex_step import ComplexStep
+from runner_plugins.gradients.finite_difference import FiniteDifference
+from runner_plugins.objectives.quadratic import Quadratic
+from runner_plugins.objectives.rosenbrock import Rosenbrock
+from runner_plugins.optimizers.gradient_descent import GradientDescent
+from runner_plugins.optimizers.newton import Newton
+from tests.support.batches import column, make_batch, result
+
+
+@dataclass(frozen=True)
+class Values(Objective):
+    """A function of one coordinate, by its values."""
+
+    function: Callable[[Array], Any]
+    dimension = 1
+
+    def value(self, x: Array) -> Array:
+        result: Array = self.function(x[..., 0])
+        return result
+
+
+@dataclass(frozen=True)
+class Hidden(Objective):
+    """x⁴/4, whose gradient loses the imaginary part for x > 2."""
+
+    dimension = 1
+
+    def value(self, x: Array) -> Array:
+        result: Array = (0.25 * x**4)[..., 0]
+        return result
+
+    def gradient(self, x: Array) -> Array:
+        return np.where(x.real > 2.0, np.abs(x) ** 3, x**3)
+
+
+def huber(x: Array) -> Array:
+    a = abs(x)
+    return np.where(a <= 1, x * x / 2, a - 0.5)
+
+
+def test_wrong_derivative_at_a_start_fails_that_run_alone():
+    batch = make_batch(Values(huber), GradientDescent(0.5), [[3.0], [0.5]], ComplexStep(), gradient_norm=1e-8)
+    wrong, right = descend(batch).trajectories
+    assert (wrong.outcome, wrong.steps) == (Outcome.FAILED, 0)
+    assert wrong.error.startswith(
+        "at step 0, ComplexStep.gradient and central differences of Values.value disagree at x = [3.]: along coordinate 1, the "
+        "slope is 0 by ComplexStep and 1 ± "
+    )
+    assert wrong.error.endswith("use gradient backend finite_difference, or an objective that offers its own derivatives")
+    assert (right.outcome, right.error, right.remark) == (Outcome.CONVERGED, "", "")
+
+
+def test_combination_without_a_right_start_is_refused_before_anything_is_written():
+    batch = make_batch(Values(huber), GradientDescent(0.5), [[3.0], [-2.0]], ComplexStep())
+    problem = rehearse(batch).problem
+    assert problem is not None
+    assert "disagree at x = [3.]" in problem
+    assert rehearse(make_batch(Values(huber), GradientDescent(0.5), [[3.0], [0.5]], ComplexStep())).problem is None
+
+
+def test_wrong_derivative_along_the_way_is_remarked_and_warned_of():
+    """From 0.9, a step of 3 · 0.9 leads to −1.8, where the complex step sees no slope."""
+    descent = descend(make_batch(Values(huber), GradientDescent(3.0), [[0.9]], ComplexStep(), gradient_norm=1e-8))
+    (trajectory,) = descent.trajectories
+    assert (trajectory.outcome, trajectory.error) == (Outcome.CONVERGED, "")
+    assert trajectory.remark.startswith(
+        "at step 1, ComplexStep.gradient and central differences of Values.value disagree at x = [-1.8]"
+    )
+    assert "the slope is 0 by ComplexStep and -1 ± " in trajectory.remark
+    (warning,) = descent.warnings
+    assert warning == f"derivatives are doubtful in 1 of 1 run of a batch; in the first of them, {trajectory.remark}"
+
+
+def test_end_of_a_run_is_compared_whatever_its_step():
+    """The tenth step leads across 1, after the comparison at step 8 and before that at step 16."""
+    start = 1.05 * 1.2**-10
+    batch = make_batch(Values(huber), GradientDescent(-0.2), [[start]], ComplexStep(), gradient_norm=1e-8)
+    (trajectory,) = descend(batch).trajectories
+    assert trajectory.remark.startswith("at step 10, ")
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        lambda x: np.abs(x) ** 2,
+        lambda x: (x * np.conj(x)).real,
+        lambda x: x.real**2,
+        lambda x: np.where(x.real > 0, np.abs(x), x * x),
+        lambda x: 1e8 + 100 * np.abs(x),
+        lambda x: np.hypot(x.real, 1.0),
+    ],
+)
+def test_kinds_of_loss_at_a_start(function: Callable[[Array], Array]):
+    batch = make_batch(Values(function), GradientDescent(0.1), [[1.7]], ComplexStep(), max_steps=3)
+    assert descend(batch).trajectories[0].outcome == Outcome.FAILED
+
+
+def test_hessian_that_the_optimizer_needs_is_compared():
+    batch = make_batch(Hidden(), Newton(), [[3.0], [1.0]], ComplexStep(), max_steps=5)
+    wrong, right = descend(batch).trajectories
+    assert wrong.outcome == Outcome.FAILED
+    assert "ComplexStep.hessian and central differences of Hidden.gradient disagree at x = [3.]" in wrong.error
+    assert right.remark == ""
+    descended = descend(make_batch(Hidden(), GradientDescent(0.01), [[3.0]], ComplexStep(), max_steps=5)).trajectories[0]
+    assert descended.remark == "", "gradient descent does not use the Hessian"
+
+
+def test_comparisons_are_not_counted():
+    for steps in (1, 7, 40):
+        batch = make_batch(Rosenbrock(), GradientDescent(1e-4), [[-1.2, 1.0]], ComplexStep(), max_steps=steps)
+        (trajectory,) = descend(batch).trajectories
+        assert trajectory.evaluations.value == 3 * (steps + 1)
+        assert trajectory.remark == ""
+
+
+def test_remarks_do_not_depend_on_the_batch():
+    starts = [[3.0], [0.5], [0.9], [-0.7], [-5.0]]
+    batch = make_batch(Values(huber), GradientDescent(column([0.5, 0.5, 3.0, 3.1, 2.0])), starts, ComplexStep(), max_steps=9)
+    for row, trajectory in enumerate(descend(batch).trajectories):
+        assert result(trajectory) == result(descend(batch.only([row])).trajectories[0])
+
+
+def test_exception_outside_the_domain_ends_no_run():
+    def root(x: Array) -> Array:
+        if (x.real < 0).any():
+            raise ValueError("negative")
+        return (1 + x) * np.sqrt(x)
+
+    batch = make_batch(Values(root), GradientDescent(1e-12), [[1e-6], [4.0]], ComplexStep(), max_steps=4)
+    assert [each.outcome for each in descend(batch).trajectories] == [Outcome.MAX_STEPS] * 2
+
+
+@pytest.mark.parametrize(
+    ("objective", "backend", "expected"),
+    [
+        (Quadratic(), Analytic(), False),
+        (Quadratic(), FiniteDifference(), False),
+        (Quadratic(), FiniteDifference("forward"), False),
+        (Quadratic(), ComplexStep(), True),
+        (Values(huber), ComplexStep(), True),
+        (Values(huber), FiniteDifference(), False),
+    ],
+)
+def test_other_arithmetic_is_seen_from_the_evaluations(objective: Any, backend: Any, expected: bool):
+    assert computes_in_other_arithmetic(objective, backend, "gradient", np.ones((2, 1))) is expected
