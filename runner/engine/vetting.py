@@ -181,9 +181,7 @@ def _in_words(quantity: Quantity, objective: Objective, backend: GradientBackend
     name, of = type(backend).__name__, f"{type(objective).__name__}.{OF[quantity]}"
     coordinates = ", ".join(str(each + 1) for each in found.coordinates[:3]) + ", …" * (len(found.coordinates) > 3)
     where = f"along coordinate{'s' * (len(found.coordinates) > 1)} {coordinates}"
-    unit = 1.0 if len(found.coordinates) > 1 else max(1.0, abs(float(x[found.coordinates[0]])))
-    claimed, measured, error = (each / unit for each in (found.claimed, found.measured, found.error))
-    values = f"{claimed:.6g} by {name} and {measured:.6g} ± {error:.1g} by differences"
+    values = f"{found.claimed:.6g} by {name} and {found.measured:.6g} ± {found.error:.1g} by differences"
     place = f"x = {np.array2string(x, threshold=6)}"
     if found.kink:
         return f"{of} seems to have a kink at {place}: {where}, the slope is {values}, and it differs on the two sides"

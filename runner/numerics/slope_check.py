@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -43,7 +43,7 @@ class Disagreement:
 
     Attributes:
         coordinates: the numbers of the coordinates that the direction changes, from 0.
-        claimed: the slope along the direction by the gradient.
+        claimed: the slope by the gradient: ∂f/∂xᵢ for one coordinate, else the slope along a direction of several coordinates.
         measured: the slope by central differences.
         error: the spread of the differences over a factor of 512 in the spacing.
         spacing: the spacing of the difference `measured`, in units of max(1, |xᵢ|).
@@ -117,15 +117,19 @@ def find_disagreements(values: Callable[[Array], Array], x: Array, gradient: Arr
             ahead, behind = (np.array([side[place] for side in sides]) for place in (0, 1))
             for row in np.flatnonzero(doubtful).tolist():
                 if found[row] is None:
-                    found[row] = _judge(coordinates, claimed[row], here[row], ahead[:, row], behind[:, row])
+                    unit = float(direction[row, coordinates[0]]) if len(coordinates) == 1 else 1.0
+                    found[row] = _judge(coordinates, unit, claimed[row], here[row], ahead[:, row], behind[:, row])
     return found
 
 
-def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Array, behind: Array) -> Disagreement | None:
+def _judge(
+    coordinates: tuple[int, ...], unit: float, claimed: float, here: float, ahead: Array, behind: Array
+) -> Disagreement | None:
     """Return the disagreement of one run along one direction.
 
     Args:
         coordinates: the coordinates that the direction changes.
+        unit: the number by which slopes along the direction are divided before they are reported.
         claimed: the slope by the gradient.
         here: f at the point.
         ahead: f on one side of the point, `(spacings,)`.
@@ -164,6 +168,9 @@ def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Arr
             steady = float(np.ptp(sides, axis=1).max()) <= SPREAD * jump and jump > 2.0 * rounding
             slack = SPREAD * jump
             between = bool(sides.min() - slack <= claimed <= sides.max() + slack)
-            spacing = float(SPACINGS[first + 1])
-            best = Disagreement(coordinates, float(claimed), middle, spread + rounding, spacing, steady and between)
-    return best
+            best = Disagreement(
+                coordinates, float(claimed), middle, spread + rounding, float(SPACINGS[first + 1]), steady and between
+            )
+    if best is None:
+        return None
+    return replace(best, claimed=best.claimed / unit, measured=best.measured / unit, error=best.error / unit)

@@ -10,6 +10,7 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.objective import HasGradient, HasStartRegion, Objective
+from runner.numerics.slope_check import find_disagreements
 from runner.testing.check import (
     HOW_TO_BATCH,
     Failure,
@@ -153,6 +154,41 @@ def check_derivative(
         f"{name} does not agree with central differences of {of}: it returns {derivative[worst]:.6g} where the differences give "
         f"{measured[worst]:.6g}, at x = {x[worst[0]]}",
     )
+
+
+def check_complex_numbers(name: str, function: Function, x: Array) -> None:
+    """Check that the complex steps of a function, Im f(x + ih)/h, are right at all points, or wrong at all of them.
+
+    The gradient backend `complex_step` refuses a function that loses the imaginary part of complex numbers everywhere. A function
+    that loses it at some points only gives wrong derivatives there.
+
+    Args:
+        name: the function, for the message.
+        function: the function, `(runs, dimension) -> (runs,)`.
+        x: the points, `(runs, dimension)`.
+
+    Raises:
+        Skip: the function does not accept complex numbers, or loses their imaginary part at all points.
+        Failure: the function loses the imaginary part of complex numbers at some of the points.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            steps = [np.imag(function(x + 1j * COMPLEX_STEP * axis)) / COMPLEX_STEP for axis in np.eye(x.shape[-1])]
+    except Exception as error:
+        raise Skip(f"because {name} does not accept complex numbers ({describe_error(error)})") from error
+    found = find_disagreements(function, x, np.stack(steps, axis=-1))
+    wrong = {row: each for row, each in enumerate(found) if each is not None and not each.kink}
+    if len(wrong) == len(x):
+        raise Skip(f"because {name} loses the imaginary part of complex numbers; gradient backend complex_step refuses it")
+    if wrong:
+        row, first = next(iter(wrong.items()))
+        raise Failure(
+            f"{name} loses the imaginary part of complex numbers at {len(wrong)} of {len(x)} points, so gradient backend "
+            f"complex_step is wrong there: at x = {x[row]} it gives the slope {first.claimed:.6g} where central differences give "
+            f"{first.measured:.6g}. Avoid abs, conj, real and conversions to float, or let {name} raise TypeError if "
+            "np.iscomplexobj(x)"
+        )
 
 
 def check_complex_step(name: str, derivative: Array, of: str, function: Function, x: Array) -> None:

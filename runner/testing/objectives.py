@@ -29,6 +29,7 @@ from runner.testing.functions import (
     MANY_RUNS,
     RUNS,
     check_batch,
+    check_complex_numbers,
     check_complex_step,
     check_derivative,
     check_hessian,
@@ -55,6 +56,7 @@ def checks_of(objective: Objective) -> list[Check]:
         ("batch", suite.batch, ("purity",)),
         ("sweeps", suite.sweeps, ("batch",)),
         ("gradient", suite.gradient, ("shapes",)),
+        ("complex numbers", suite.complex_numbers, ("shapes",)),
         ("complex step", suite.complex_step, ("gradient",)),
         ("Hessian", suite.hessian, ("shapes",)),
         ("residuals", suite.residuals, ("shapes",)),
@@ -130,6 +132,9 @@ class _ObjectiveSuite:
         self.skip_unless_offered(HasGradient)
         gradient = self.objective.gradient(self.x)
         check_derivative(f"{self.name}.gradient", gradient, f"{self.name}.value", self.objective.value, self.x)
+
+    def complex_numbers(self) -> None:
+        check_complex_numbers(f"{self.name}.value", self.objective.value, sample_points(self.objective, MANY_RUNS))
 
     def complex_step(self) -> None:
         gradient = self.objective.gradient(self.x)

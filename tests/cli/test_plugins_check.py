@@ -19,14 +19,14 @@ class TestAsAProcess:
         assert done == Done(
             0,
             f"{HEAD}ok       validate\nok       domain\nok       shapes\nok       purity\nok       batch\nok       sweeps\n"
-            "skipped  gradient: because it offers no gradient\nskipped  complex step: because it offers no gradient\n"
+            "skipped  gradient: because it offers no gradient\nok       complex numbers\nskipped  complex step: because it offers no gradient\n"
             "skipped  Hessian: because it offers no Hessian\nskipped  residuals: because it offers no residuals with their Jacobian\n"
             "skipped  shared work: because it offers no shared work for value and gradient\nskipped  minimum: because it offers no minimum\n"
             "skipped  curvature bounds: because it offers no curvature bounds\n"
             "skipped  starts: because it offers no starts of its own\n"
             "skipped  layers: because it offers no layers\n"
             "skipped  data: because it offers no data with predictions\n"
-            "11 ok, 0 failed, 10 skipped\n",
+            "12 ok, 0 failed, 10 skipped\n",
             "",
         )
 
