@@ -1,4 +1,4 @@
-"""The definiteness of a Hessian: the shape of an objective at a point."""
+"""The definiteness of a Hessian: the shape of an objective at a point, if the errors of the eigenvalues allow to tell it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,10 @@ from runner.contracts.arrays import Array
 EPSILON = float(np.finfo(np.float64).eps)
 DIFFERENCE_ERROR = 10.0 * math.sqrt(EPSILON)
 """The relative error of second differences, near √ε, with a margin of ten."""
+ROUNDING = 1e-12
+"""The error of an eigenvalue, relative to the largest, up to which an eigenvalue below its error counts as zero.
+
+A formula reaches this error. Differences do not, and an eigenvalue below their error may have either sign."""
 
 
 class Shape(enum.StrEnum):
@@ -24,6 +28,7 @@ class Shape(enum.StrEnum):
     VALLEY = "valley"
     RIDGE = "ridge"
     FLAT = "flat"
+    UNKNOWN = "unknown"
 
 
 DEFINITENESS = {
@@ -33,6 +38,7 @@ DEFINITENESS = {
     Shape.VALLEY: "positive semidefinite: f curves upwards along some directions and is flat along the others",
     Shape.RIDGE: "negative semidefinite: f curves downwards along some directions and is flat along the others",
     Shape.FLAT: "zero: f has no curvature here along any direction",
+    Shape.UNKNOWN: "cannot be told",
 }
 
 
@@ -42,47 +48,57 @@ class Curvature:
 
     Attributes:
         eigenvalues: the eigenvalues of the Hessian's symmetric part, in increasing order, `(dimension,)`.
-        tolerance: an eigenvalue counts as zero if its size does not exceed this.
-        shape: the shape that follows from the signs of the eigenvalues.
-        condition_number: the largest |λ| divided by the smallest; infinite if the smallest counts as zero.
+        errors: their errors, `(dimension,)`; infinite where the curvature could not be measured a second time.
+        shape: the shape that follows from the signs of the eigenvalues; `unknown` if their errors leave it open.
+        reason: the reason why the shape is unknown, and what would decide it; empty if it is known.
+        contradicted: True if another computation contradicts the Hessian.
+        condition_number: the largest |λ| divided by the smallest; infinite if the smallest counts as zero, NaN if it is smaller
+            than its error.
     """
 
     eigenvalues: Array
-    tolerance: float
+    errors: Array
     shape: Shape
+    reason: str
+    contradicted: bool
     condition_number: float
 
     @property
+    def tolerance(self) -> float:
+        """The largest error of an eigenvalue."""
+        return float(self.errors.max())
+
+    @property
     def signs(self) -> tuple[int, int, int]:
-        """The numbers of negative, zero and positive eigenvalues, within the tolerance."""
-        negative = int((self.eigenvalues < -self.tolerance).sum())
-        positive = int((self.eigenvalues > self.tolerance).sum())
+        """The numbers of eigenvalues that are negative, within their errors of zero, and positive."""
+        negative = int((self.eigenvalues < -self.errors).sum())
+        positive = int((self.eigenvalues > self.errors).sum())
         return negative, len(self.eigenvalues) - negative - positive, positive
 
     @property
     def singular(self) -> bool:
-        """True if an eigenvalue is zero within the tolerance."""
+        """True if an eigenvalue is zero within its error."""
         return self.signs[1] > 0
 
     @property
     def words(self) -> str:
-        """The shape and its meaning, without a full stop."""
+        """The shape and its meaning, or the reason why it is unknown, without a full stop."""
+        if self.shape == Shape.UNKNOWN:
+            return f"{DEFINITENESS[self.shape]}: {self.reason}"
         return f"{self.shape}, {DEFINITENESS[self.shape]}"
 
 
-def curvature_of(hessian: Array, exact: bool, scale: float) -> Curvature | None:
+def curvature_of(hessian: Array, errors: Array, contradiction: str = "") -> Curvature | None:
     """Return the eigenvalues of a Hessian and the shape that follows from them.
 
-    An eigenvalue λ counts as zero if |λ| ≤ d ε max |λ|, the rounding of the computed eigenvalues of a d × d matrix. Their error
-    is at most a small multiple of ε‖H‖ (Golub and Van Loan, Matrix Computations, 4th ed., section 8.1).
-
-    If the Hessian does not come from a formula, λ counts as zero up to 10 √ε max(max |λ|, scale), the error of second
-    differences. By Weyl's inequality, no eigenvalue moves by more than the norm of the error.
+    Bowl, dome and saddle follow from eigenvalues that exceed their errors. Valley, ridge and flat need zero eigenvalues, which
+    only a formula can give: an eigenvalue below its error counts as zero if the error is rounding.
 
     Args:
         hessian: second derivatives, `(dimension, dimension)`.
-        exact: true if the second derivatives come from a formula.
-        scale: the size of the values whose differences were taken.
+        errors: the errors of the eigenvalues, in increasing order of these, `(dimension,)`.
+        contradiction: the result of another computation that contradicts the Hessian, and what would decide it, in words; empty
+            if there is none.
 
     Returns:
         The curvature; None if an entry is not finite.
@@ -93,19 +109,28 @@ def curvature_of(hessian: Array, exact: bool, scale: float) -> Curvature | None:
     eigenvalues: Array = np.linalg.eigvalsh(0.5 * hessian + 0.5 * hessian.T).astype(np.float64, copy=False)
     sizes = np.abs(eigenvalues)
     largest = float(sizes.max())
-    tolerance = len(eigenvalues) * EPSILON * largest
-    if not exact:
-        tolerance = max(tolerance, DIFFERENCE_ERROR * max(largest, scale if math.isfinite(scale) else 0.0))
-    smallest = float(sizes.min())
-    condition_number = largest / smallest if smallest > tolerance else math.inf
-    upwards, downwards = bool(eigenvalues[-1] > tolerance), bool(eigenvalues[0] < -tolerance)
-    flat = bool((sizes <= tolerance).any())
-    if upwards and downwards:
+    open_signs = sizes <= errors
+    zeros = bool((errors[open_signs] <= ROUNDING * largest).all())
+    upwards, downwards = bool((eigenvalues > errors).any()), bool((eigenvalues < -errors).any())
+    shape, reason = Shape.UNKNOWN, ""
+    if contradiction:
+        reason = contradiction
+    elif upwards and downwards:
         shape = Shape.SADDLE
-    elif upwards:
-        shape = Shape.VALLEY if flat else Shape.BOWL
-    elif downwards:
-        shape = Shape.RIDGE if flat else Shape.DOME
+    elif open_signs.any() and not zeros:
+        count, which = int(open_signs.sum()), int(np.flatnonzero(open_signs)[np.argmax(sizes[open_signs])])
+        error = f" ± {errors[which]:.1g}" if math.isfinite(errors[which]) else ", which no two spacings confirm"
+        subject = "the eigenvalue" if len(sizes) == 1 else f"{count} of {len(sizes)} eigenvalues"
+        verb = "is" if count == 1 else "are"
+        detail = f"{eigenvalues[which]:.6g}{error}" if count == 1 else f"up to {eigenvalues[which]:.6g}{error}"
+        reason = f"{subject} {verb} not larger than the error ({detail}); a formula of the Hessian would decide it"
+    elif open_signs.any():
+        shape = Shape.VALLEY if upwards else Shape.RIDGE if downwards else Shape.FLAT
     else:
-        shape = Shape.FLAT
-    return Curvature(eigenvalues, tolerance, shape, condition_number)
+        shape = Shape.BOWL if upwards else Shape.DOME
+    smallest = float(sizes.min())
+    if contradiction or (open_signs.any() and not zeros):
+        condition_number = math.nan
+    else:
+        condition_number = math.inf if open_signs.any() else largest / smallest
+    return Curvature(eigenvalues, errors, shape, reason, bool(contradiction), condition_number)

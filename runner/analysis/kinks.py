@@ -1,6 +1,6 @@
-"""The search for kinks of a function, from its values alone.
+"""The search for kinks and jumps of a function, from its values alone.
 
-A kink is a point where the slopes on both sides still differ at a spacing of 1e-8.
+A kink is a point where the slopes on both sides still differ at a spacing of 1e-8. A jump is a point where the values do.
 """
 
 from __future__ import annotations
@@ -34,6 +34,40 @@ class Kink:
 
     coordinate: int
     jump: float
+
+
+@dataclass(frozen=True)
+class Jump:
+    """A coordinate along which f seems to be discontinuous.
+
+    Attributes:
+        coordinate: the number of the coordinate, from 0.
+        height: f on its upper side minus f on its lower side, at the smallest spacing.
+    """
+
+    coordinate: int
+    height: float
+
+
+def jumps_of(values: Callable[[Array], Array], x: Array) -> tuple[Jump, ...]:
+    """Return the jumps of f at a point, along each coordinate.
+
+    The difference f(x + h) − f(x − h) is proportional to h where f is smooth. A jump is reported if it stays the same within a
+    tenth over all `SPACINGS`, and exceeds rounding.
+
+    Args:
+        values: f at many points, `(points, dimension) -> (points,)`.
+        x: the point, `(dimension,)`.
+    """
+    offsets = (np.array(SPACINGS)[:, None] * np.maximum(1.0, np.abs(x)))[:, :, None] * np.eye(len(x))
+    points = np.concatenate([(x + offsets).reshape(-1, len(x)), (x - offsets).reshape(-1, len(x))])
+    with np.errstate(all="ignore"):
+        sides = values(points).reshape(2, len(SPACINGS), len(x))
+        heights = sides[0] - sides[1]
+        noise = ROUNDING * np.abs(sides).max(axis=(0, 1))
+        steady = np.ptp(heights, axis=0) <= 0.1 * np.abs(heights).min(axis=0)
+        jumped = steady & (np.abs(heights[-1]) > noise) & np.isfinite(heights).all(axis=0)
+    return tuple(Jump(place, float(heights[-1, place])) for place in np.flatnonzero(jumped).tolist())
 
 
 def kinks_of(values: Callable[[Array], Array], x: Array) -> tuple[Kink, ...]:

@@ -10,6 +10,8 @@ from typing import cast
 
 import numpy as np
 
+from runner.analysis.definiteness import Curvature, curvature_of
+from runner.analysis.measured_derivatives import MeasuredSlope, eigenvalue_errors, slope_along
 from runner.contracts.arrays import Array, ByRows
 from runner.contracts.gradient_backend import GradientBackend
 from runner.contracts.kinds import capability_for
@@ -27,6 +29,7 @@ from runner.engine.evaluation import Evaluator
 from runner.errors import ExperimentError, PluginError, RunnerError
 from runner.experiment.overrides import set_parameter
 from runner.experiment.reader import read_plugin
+from runner.numerics.slope_check import find_disagreements
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting
 
@@ -111,18 +114,69 @@ class InspectedObjective:
         with as_plugin_error(f"objective {self.name}"):
             return ByRows(self.objective.value)(x)
 
-    def hessian_scale(self, backend: str, value: float, gradient: Array | None) -> float:
-        """Return the size of the numbers from whose differences a backend computes ∇²f: |f| or ‖∇f‖.
+    def curvature_at(self, x: Array, backend: str, hessian: Array) -> Curvature | None:
+        """Return the curvature at one point, with the errors of the eigenvalues.
 
         Args:
-            backend: the name of the backend. Only `finite_difference`, for an objective without a gradient, takes second
-                differences of f.
-            value: f at the point.
-            gradient: ∇f at the point, `(dimension,)`; None if it is not known, which counts as size 0.
+            x: the point, `(dimension,)`.
+            backend: the name of the backend that computed the Hessian.
+            hessian: ∇²f, `(dimension, dimension)`.
+
+        Returns:
+            The curvature; None if an entry of the Hessian is not finite.
+
+        Raises:
+            PluginError: the objective raises at x.
         """
-        if backend == FINITE_DIFFERENCE and not isinstance(self.objective, HasGradient):
-            return abs(value)
-        return 0.0 if gradient is None else math.hypot(*gradient)
+        if not np.isfinite(hessian).all():
+            return None
+        # The complex step of a formula of the gradient is as exact as a formula of the Hessian.
+        exact = backend == ANALYTIC or (backend == COMPLEX_STEP and isinstance(self.objective, HasGradient))
+        chosen = self.most_exact_backend("gradient")
+        gradients = None
+        if chosen is not None and chosen[0] != FINITE_DIFFERENCE:
+            differentiate = self.backends[chosen[0]].gradient
+            gradients = _nan_outside(ByRows(lambda points: differentiate(self.objective, points)))
+        values = _nan_outside(ByRows(self.objective.value))
+        errors, contradiction = eigenvalue_errors(hessian, x, values, gradients, exact)
+        return curvature_of(hessian, errors, contradiction)
+
+    def measured_slope(self, x: Array, direction: Array, claimed: float, backend: str) -> MeasuredSlope | None:
+        """Return the slope of f along a unit vector by differences; None if no spacings agree. See `slope_along`."""
+        with as_plugin_error(f"objective {self.name}"):
+            return slope_along(direction, claimed, x, _nan_outside(ByRows(self.objective.value)), backend == FINITE_DIFFERENCE)
+
+    def gradient_doubts(self, x: Array, gradients: Sequence[BackendResult]) -> dict[str, str]:
+        """Return, by name, a sentence for each backend whose gradient differs from central differences of f beyond their errors.
+
+        Args:
+            x: the point, `(dimension,)`.
+            gradients: ∇f at the point by every backend.
+        """
+        sentences = {}
+        with as_plugin_error(f"objective {self.name}"):
+            for each in gradients:
+                if each.result is None or not np.isfinite(each.result).all():
+                    continue
+                text = f"the gradient by {each.backend} is doubtful: along"
+                norm = math.hypot(*each.result)
+                if norm > 0:
+                    slope = self.measured_slope(x, each.result / norm, norm, each.backend)
+                    if slope is not None and slope.contradicts:
+                        sentences[each.backend] = (
+                            f"{text} its own direction it gives the slope {norm:.6g}, and central differences of f give "
+                            f"{slope.value:.6g} ± {slope.error:.1g}"
+                        )
+                        continue
+                (found,) = find_disagreements(ByRows(self.objective.value), x[None], each.result[None])
+                if found is not None and not found.kink:
+                    places = ", ".join(str(place + 1) for place in found.coordinates[:3])
+                    where = f"coordinate{'s' * (len(found.coordinates) > 1)} {places}{', …' * (len(found.coordinates) > 3)}"
+                    sentences[each.backend] = (
+                        f"{text} {where} it gives the slope {found.claimed:.6g}, and "
+                        f"central differences of f give {found.measured:.6g} ± {found.error:.1g}"
+                    )
+        return sentences
 
     def results_of_backends(self, quantity: Quantity, x: Array) -> tuple[BackendResult, ...]:
         """Compute a derivative at one point, `(dimension,)`, with each backend, the most exact first."""
@@ -196,6 +250,25 @@ class NoDerivatives(GradientBackend):
     def gradient(self, objective: Objective, x: Array) -> Array:
         """Raise NotImplementedError."""
         raise NotImplementedError
+
+
+def _nan_outside(function: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """Return a function of many points that is NaN where the function raises, for example outside of its domain."""
+
+    def compute(points: Array) -> Array:
+        try:
+            return np.asarray(function(points), dtype=np.float64)
+        except Exception:
+            rows: list[Array | None] = []
+            for point in points:
+                try:
+                    rows.append(np.asarray(function(point[None])[0], dtype=np.float64))
+                except Exception:
+                    rows.append(None)
+            shape = next((row.shape for row in rows if row is not None), ())
+            return np.stack([np.full(shape, np.nan) if row is None else row for row in rows])
+
+    return compute
 
 
 @contextmanager

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from runner.analysis.definiteness import EPSILON, Curvature, curvature_of
-from runner.analysis.kinks import Kink, kinks_of
+from runner.analysis.definiteness import EPSILON, Curvature, Shape
+from runner.analysis.kinks import Jump, Kink, jumps_of, kinks_of
 from runner.contracts.arrays import Array
 from runner.contracts.objective import HasResiduals
 from runner.errors import ExperimentError, PluginError
 from runner.inspection.chain_rule import ChainLink, chain_rule
-from runner.inspection.inspected_objective import ANALYTIC, BackendResult, InspectedObjective
+from runner.inspection.inspected_objective import BackendResult, InspectedObjective
 
 LARGEST_DIMENSION = 1000
 """The largest dimension in which a Hessian is computed."""
@@ -105,9 +105,13 @@ class PointInspection:
         gradients: ∇f by every backend; the others are compared with the first result.
         steepest: the slope along the steepest descent; None if the gradient is not known, zero or not finite.
         hessians: ∇²f by every backend; the others are compared with the first result.
+        gradient_doubts: for each backend whose gradient differs from central differences of f beyond their errors, a sentence.
+        doubtful: True if the first gradient does; nothing is then concluded from derivatives.
         kinks: the coordinates along which f appears to have no derivative here. There, the derivatives that backends compute
             mean little.
-        curvature: the eigenvalues of the first Hessian; None if no Hessian is known, if it is not finite, or if f has a kink.
+        jumps: the coordinates along which f appears to be discontinuous here.
+        curvature: the eigenvalues of the first Hessian; None if no Hessian is known, if it is not finite, if f has a kink or a
+            jump, or if the first gradient is doubtful.
         newton: Newton's step; None if it is not defined.
         without_newton: the reason why `newton` is None, beginning with `because`; empty if there is a step.
         gauss_newton: the Gauss–Newton part; None if f is not a sum of squares, or if no backend computes J.
@@ -120,12 +124,31 @@ class PointInspection:
     gradients: Sequence[BackendResult]
     steepest: SteepestDescent | None
     hessians: Sequence[BackendResult]
+    gradient_doubts: Mapping[str, str]
+    doubtful: bool
     kinks: tuple[Kink, ...]
+    jumps: tuple[Jump, ...]
     curvature: Curvature | None
     newton: NewtonStep | None
     without_newton: str
     gauss_newton: GaussNewton | None
     chain: tuple[ChainLink, ...]
+
+    @property
+    def differentiable(self) -> bool:
+        """True if nothing was found that speaks against a derivative, or against its computation."""
+        return not (self.kinks or self.jumps or self.doubtful)
+
+    @property
+    def shape(self) -> tuple[Shape, str]:
+        """The shape of f at the point, and the reason if it is unknown, else the empty string."""
+        if self.curvature is not None:
+            return self.curvature.shape, self.curvature.reason
+        if self.kinks or self.jumps:
+            return Shape.UNKNOWN, "f seems to have no derivative here"
+        if self.doubtful:
+            return Shape.UNKNOWN, "the gradient is doubtful here"
+        return Shape.UNKNOWN, "no backend computes the Hessian" if self.hessian is None else "the Hessian is not finite here"
 
     @property
     def gradient(self) -> Array | None:
@@ -182,30 +205,38 @@ def inspect_point(inspected: InspectedObjective, place: ChosenPoint) -> PointIns
     value = inspected.value(x)
     gradients = inspected.results_of_backends("gradient", x)
     gradient = first_result(gradients)
+    doubts = inspected.gradient_doubts(x, gradients)
+    first_backend = next((each.backend for each in gradients if each.result is not None), "")
+    doubtful = first_backend in doubts
     hessians: tuple[BackendResult, ...]
     if len(x) <= LARGEST_DIMENSION:
         hessians = inspected.results_of_backends("hessian", x)
-        kinks = kinks_of(inspected.values, x)
+        kinks, jumps = kinks_of(inspected.values, x), jumps_of(inspected.values, x)
     else:
         limit = f"{LARGEST_DIMENSION} × {LARGEST_DIMENSION}"
         because = f"because it has {len(x)} × {len(x)} entries, and inspections compute at most {limit}"
         hessians = tuple(BackendResult(name, None, because) for name in inspected.backends)
-        kinks = ()
+        kinks, jumps = (), ()
     hessian = first_result(hessians)
+    differentiable = not (kinks or jumps or doubtful)
 
     curvature = None
-    if hessian is not None and not kinks:
+    if hessian is not None and differentiable:
         backend = next(each.backend for each in hessians if each.result is not None)
-        curvature = curvature_of(hessian, backend == ANALYTIC, inspected.hessian_scale(backend, value, gradient))
+        curvature = inspected.curvature_at(x, backend, hessian)
     newton, without_newton = None, ""
-    if kinks:
+    if kinks or jumps:
         without_newton = "because f appears to have no derivative here"
+    elif doubtful:
+        without_newton = "because the gradient is doubtful here"
     elif gradient is None or hessian is None:
         without_newton = f"because no backend computes the {'Hessian' if hessian is None else 'gradient'}"
     elif curvature is None or not np.isfinite(gradient).all():
         without_newton = "because the derivatives are not finite here"
+    elif curvature.contradicted:
+        without_newton = "because the Hessian is contradicted by differences here"
     elif curvature.singular:
-        without_newton = "because the Hessian is singular here, within rounding"
+        without_newton = "because the Hessian is singular here, within its error"
     else:
         p: Array = -np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
         slope = float(gradient @ p)
@@ -213,11 +244,15 @@ def inspect_point(inspected: InspectedObjective, place: ChosenPoint) -> PointIns
         newton = NewtonStep(p, slope, predicted, actual=value - inspected.value(x + p))
 
     steepest = None
-    if gradient is not None and 0 < (norm := math.hypot(*gradient)) < math.inf:
+    if differentiable and gradient is not None and 0 < (norm := math.hypot(*gradient)) < math.inf:
         spacing = EPSILON ** (1 / 3) * max(1.0, float(np.abs(x).max()))
         unit = -gradient / norm
-        rise = inspected.value(x + spacing * unit) - inspected.value(x - spacing * unit)
-        steepest = SteepestDescent(predicted=-norm, measured=rise / (2.0 * spacing), spacing=spacing)
+        along = inspected.measured_slope(x, unit, -norm, first_backend)
+        if along is None or not along.agrees:
+            rise = inspected.value(x + spacing * unit) - inspected.value(x - spacing * unit)
+            steepest = SteepestDescent(predicted=-norm, measured=rise / (2.0 * spacing), spacing=spacing)
+        else:
+            steepest = SteepestDescent(predicted=-norm, measured=along.value, spacing=along.spacing)
     return PointInspection(
         objective=inspected.name,
         place=place,
@@ -225,7 +260,10 @@ def inspect_point(inspected: InspectedObjective, place: ChosenPoint) -> PointIns
         gradients=gradients,
         steepest=steepest,
         hessians=hessians,
+        gradient_doubts=doubts,
+        doubtful=doubtful,
         kinks=kinks,
+        jumps=jumps,
         curvature=curvature,
         newton=newton,
         without_newton=without_newton,

@@ -8,11 +8,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from runner.analysis.definiteness import curvature_of
 from runner.contracts.arrays import Array
 from runner.contracts.figure import Series
 from runner.errors import ExperimentError, PluginError
-from runner.inspection.inspected_objective import ANALYTIC, InspectedObjective
+from runner.inspection.inspected_objective import InspectedObjective
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting, restore_setting
 from runner.store.reading.run_record import RunRecord, SettingRecord
@@ -33,7 +32,8 @@ class InspectedStep:
         value: f(x), as stored.
         smallest: the smallest eigenvalue of the Hessian at x; NaN if it is not known.
         largest: the largest eigenvalue; NaN if it is not known.
-        shape: the shape of f that the eigenvalues imply, such as `bowl`; empty if they are not known.
+        shape: the shape of f that the eigenvalues imply, such as `bowl`; `unknown` if their errors leave it open; empty if the
+            eigenvalues are not known.
         newton_descends: True if Newton's direction at x is a descent direction; None if it is not defined.
         step_size: ‖s‖.
         first_order: the decrease that the first-order model predicts, −∇f·s.
@@ -155,11 +155,11 @@ def _inspect_step(
             matrix = compute(x)
             second_order = first_order - 0.5 * float(moved @ matrix @ moved)
     if hessian is not None:
-        curvature = curvature_of(matrix, backend == ANALYTIC, inspected.hessian_scale(backend, value, slope))
+        curvature = inspected.curvature_at(x, backend, matrix)
     if curvature is None:
         return InspectedStep(step, value, math.nan, math.nan, "", None, step_size, first_order, second_order, actual)
     descends = None
-    if not curvature.singular and np.isfinite(slope).all() and slope.any():
+    if not curvature.singular and not curvature.contradicted and np.isfinite(slope).all() and slope.any():
         descends = bool(slope @ np.linalg.solve(matrix, slope) > 0)
     low, high = float(curvature.eigenvalues[0]), float(curvature.eigenvalues[-1])
     return InspectedStep(step, value, low, high, curvature.shape.value, descends, step_size, first_order, second_order, actual)

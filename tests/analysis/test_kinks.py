@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from runner.analysis.kinks import kinks_of
+from runner.analysis.kinks import jumps_of, kinks_of
 from runner.contracts.arrays import Array
 
 SCALES = st.floats(-6.0, 6.0).map(lambda power: 10.0**power)
@@ -64,3 +64,28 @@ def test_kinks_are_looked_for_in_each_coordinate():
 def test_smooth_functions_of_many_coordinates_have_no_kink(x: list[float], seed: int):
     matrix = np.random.default_rng(seed).normal(size=(len(x), len(x)))
     assert kinks_of(lambda points: np.sin(points @ matrix).sum(axis=-1) + 100.0, np.array(x)) == ()
+
+
+@pytest.mark.parametrize("name", SMOOTH)
+def test_smooth_functions_have_no_jump(name: str):
+    assert jumps_of(SMOOTH[name], np.array([0.0])) == ()
+
+
+@given(scale=SCALES, height=st.floats(0.1, 3.0), slope=st.floats(-10.0, 10.0))
+def test_a_jump_is_found_with_its_height(scale: float, height: float, slope: float):
+    (jump,) = jumps_of(lambda x: scale * (np.where(x[:, 0] >= 0, height, 0.0) + slope * x[:, 0]), np.array([0.0]))
+    assert (jump.coordinate, jump.height) == (0, pytest.approx(scale * height, rel=1e-5))
+
+
+@pytest.mark.parametrize(
+    ("f", "x", "found"),
+    [
+        (lambda x: np.floor(x).sum(axis=-1), [2.0, 0.5, -1.0], [0, 2]),
+        (lambda x: np.sign(x[:, 0]) + 1e4, [0.0], [0]),
+        (lambda x: np.where(x[:, 1] > 1e3, 5.0, 4.0), [0.0, 1e3], [1]),
+        (lambda x: np.abs(x).sum(axis=-1), [0.0, 0.0], []),
+        (lambda x: 1e16 + x.sum(axis=-1), [1.0], []),
+    ],
+)
+def test_jumps_are_looked_for_in_each_coordinate(f: Callable[[Array], Array], x: list[float], found: list[int]):
+    assert [jump.coordinate for jump in jumps_of(f, np.array(x))] == found

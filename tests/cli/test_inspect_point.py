@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from tests.support.command_line import Done
+from tests.support.objective_texts import ONE, STRANGER
 
 
 class TestText:
@@ -63,6 +64,55 @@ class TestText:
         assert "f seems to have no derivative here; the derivatives that backends compute say little about its shape\n" in out
         assert out.endswith("no Newton direction, because f appears to have no derivative here\n")
         assert "shape:" not in out
+
+    def test_backends_that_disagree_lead_to_no_conclusion(self, call, tmp_path):
+        """Huber's function by abs: the modulus of a complex number has no imaginary part."""
+        body, formula = "a = abs(x[..., 0])", "np.where(a <= 1, 0.5 * x[..., 0] ** 2, a - 0.5)"
+        (tmp_path / "mine.py").write_text(ONE.format(body=body, formula=formula), encoding="utf-8")
+        out = call("inspect", "mine", "--plugin", "mine.py", "--at", "3").out
+        assert "complex_step       0\n" in out
+        assert "finite_difference  1   1\n" in out
+        assert (
+            "the gradient by complex_step is doubtful: along coordinate 1 it gives the slope 0, and central differences of f give 1 ± "
+            in out
+        )
+        assert "the backends disagree beyond their errors, so nothing is concluded from the derivatives\n" in out
+        assert "the shape cannot be told, because the gradient is doubtful here\n" in out
+        assert out.endswith("no Newton direction, because the gradient is doubtful here\n")
+        for word in ("the gradient is zero", "flat", "bowl", "steepest"):
+            assert word not in out
+        facts = call("inspect", "mine", "--plugin", "mine.py", "--at", "3", "--format", "json").json
+        assert (facts["shape"], facts["shape_unknown"]) == ("unknown", "the gradient is doubtful here")
+
+    @pytest.mark.parametrize(
+        ("formula", "at"),
+        [("x[..., 0] ** 4", "0"), ("1 / x[..., 0]", "1e-8"), ("np.sin(x[..., 0])", "1e8"), ("3 * x[..., 0]", "1")],
+    )
+    def test_shape_that_cannot_be_told_is_no_word_for_a_shape(self, call, tmp_path, formula: str, at: str):
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula=formula), encoding="utf-8")
+        out = call("inspect", "mine", "--plugin", "mine.py", "--at", at).out
+        assert "condition number: cannot be told\n" in out
+        assert "shape: cannot be told: " in out
+        assert "; a formula of the Hessian would decide it\n" in out
+        for word in ("bowl", "dome", "saddle", "valley", "ridge", "flat"):
+            assert word not in out
+        facts = call("inspect", "mine", "--plugin", "mine.py", "--at", at, "--format", "json").json
+        assert facts["shape"] == facts["curvature"]["shape"] == "unknown"
+        assert facts["curvature"]["reason"] == facts["shape_unknown"] != ""
+
+    def test_jump_is_reported(self, call, tmp_path):
+        (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula="np.floor(x[..., 0].real)"), encoding="utf-8")
+        out = call("inspect", "mine", "--plugin", "mine.py", "--at", "2").out
+        assert "jump along coordinate 1: f differs by 1 on its two sides, even at a distance of 1e-8\n" in out
+        assert "shape:" not in out
+
+    def test_newton_step_along_which_the_slope_is_zero(self, call, tmp_path):
+        """For x₁² − x₂² at (1, 1), ∇f·p = −2 + 2 = 0, although the gradient is (2, −2)."""
+        text = STRANGER.replace("self.weight * (np.abs(x[..., 0]) ** 3 + x[..., 1] ** 2 - x[..., 0] * x[..., 1])", "{formula}")
+        (tmp_path / "mine.py").write_text(text.format(body="pass", formula="x[..., 0]**2 - x[..., 1]**2"), encoding="utf-8")
+        out = call("inspect", "mine", "--plugin", "mine.py", "--at", "1,1").out
+        assert "the slope along Newton's step is zero: ∇f·p = 0, although the gradient is not zero\n" in out
+        assert "does not move" not in out
 
     @pytest.mark.parametrize("objective", ["sin_quadratic", "rosenbrock"])
     def test_overflow_is_reported_without_a_warning(self, call, objective: str):

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from runner.analysis.definiteness import Curvature
+from runner.analysis.definiteness import Curvature, Shape
 from runner.cli.inspect.output import MOST_COORDINATES, Output, difference, fifteen_digits, six_digits, to_json, vector
 from runner.cli.terminal.tables import table_lines
 from runner.contracts.arrays import Array
@@ -30,8 +30,10 @@ def point_output(inspected: InspectedObjective, at: Sequence[float] | None) -> O
     """Return the derivatives at the point `at`, or at a default point if `at` is None."""
     inspection = inspect_point(inspected, choose_point(inspected, at, "--at"))
     data = to_json(inspection)
+    data["shape"], data["shape_unknown"] = inspection.shape
     if inspection.curvature is not None:
         data["curvature"]["words"] = inspection.curvature.words
+        data["curvature"]["tolerance"] = to_json(inspection.curvature.tolerance)
     if inspection.newton is not None:
         data["newton"]["descends"] = inspection.newton.descends
 
@@ -59,8 +61,10 @@ def _lines(inspected: InspectedObjective, inspection: PointInspection) -> Iterat
         yield f"no Newton direction, {inspection.without_newton}"
     else:
         yield f"Newton's step: {vector(newton.direction)}"
-        if newton.slope == 0:
+        if inspection.gradient is not None and not inspection.gradient.any():
             yield "Newton's step does not move, because the gradient is zero"
+        elif newton.slope == 0:
+            yield "the slope along Newton's step is zero: ∇f·p = 0, although the gradient is not zero"
         else:
             verb = "descends" if newton.descends else "does not descend: it leads uphill"
             predicted, actual = six_digits(newton.predicted), six_digits(newton.actual)
@@ -103,6 +107,9 @@ def _gradient_lines(inspection: PointInspection) -> Iterator[str]:
             rows.append((backend, vector(other, write), difference(error)))
         yield from table_lines(rows)
     yield from _refusals("gradient", inspection.gradients)
+    yield from inspection.gradient_doubts.values()
+    if inspection.doubtful:
+        yield "the backends disagree beyond their errors, so nothing is concluded from the derivatives"
     steepest, gradient = inspection.steepest, inspection.gradient
     if steepest is not None:
         error = abs(steepest.measured - steepest.predicted)
@@ -110,7 +117,7 @@ def _gradient_lines(inspection: PointInspection) -> Iterator[str]:
             f"slope along the steepest descent: −‖∇f‖ = {fifteen_digits(steepest.predicted)}; by a difference of f: "
             f"{to_error(steepest.measured, error)} (difference {difference(error)})"
         )
-    elif gradient is not None and not gradient.any():
+    elif gradient is not None and not gradient.any() and inspection.differentiable:
         yield "the gradient is zero, so there is no direction of steepest descent"
 
 
@@ -126,11 +133,19 @@ def _hessian_lines(inspection: PointInspection) -> Iterator[str]:
     yield from _refusals("Hessian", inspection.hessians)
     if inspection.kinks:
         for kink in inspection.kinks[:MOST_ROWS]:
-            place, jump = kink.coordinate + 1, six_digits(kink.jump)
-            yield f"kink along coordinate {place}: the slopes on its two sides differ by {jump}, even at a distance of 1e-8"
+            place, height = kink.coordinate + 1, six_digits(kink.jump)
+            yield f"kink along coordinate {place}: the slopes on its two sides differ by {height}, even at a distance of 1e-8"
         if len(inspection.kinks) > MOST_ROWS:
             yield f"… and along {len(inspection.kinks) - MOST_ROWS:,} more"
+    for jump in inspection.jumps[:MOST_ROWS]:
+        place, height = jump.coordinate + 1, six_digits(jump.height)
+        yield f"jump along coordinate {place}: f differs by {height} on its two sides, even at a distance of 1e-8"
+    if len(inspection.jumps) > MOST_ROWS:
+        yield f"… and along {len(inspection.jumps) - MOST_ROWS:,} more"
+    if inspection.kinks or inspection.jumps:
         yield "f seems to have no derivative here; the derivatives that backends compute say little about its shape"
+    elif inspection.doubtful:
+        yield "the shape cannot be told, because the gradient is doubtful here"
     elif inspection.curvature is not None:
         yield from curvature_lines(inspection.curvature)
     elif given:
@@ -170,5 +185,16 @@ def curvature_lines(curvature: Curvature) -> Iterator[str]:
         low, high = six_digits(float(eigenvalues[0])), six_digits(float(eigenvalues[-1]))
         yield f"eigenvalues: {negative} negative, {zero} zero, {positive} positive; from {low} to {high}"
     condition = curvature.condition_number
-    yield f"condition number: {six_digits(condition) if math.isfinite(condition) else 'infinite within rounding'}"
-    yield f"shape: {curvature.words} (|λ| ≤ {number(curvature.tolerance)} counts as zero)"
+    if math.isfinite(condition):
+        yield f"condition number: {six_digits(condition)}"
+    else:
+        yield f"condition number: {'cannot be told' if math.isnan(condition) else 'infinite within rounding'}"
+    errors = [error for error in curvature.errors.tolist() if math.isfinite(error)]
+    if curvature.shape == Shape.UNKNOWN:
+        yield f"shape: {curvature.words}"
+    elif curvature.singular:
+        yield f"shape: {curvature.words} (|λ| ≤ {number(max(errors))} counts as zero)"
+    elif len(errors) < len(curvature.errors):
+        yield f"shape: {curvature.words} (some eigenvalues could not be measured twice)"
+    else:
+        yield f"shape: {curvature.words} (error of the eigenvalues: at most {number(max(errors))})"

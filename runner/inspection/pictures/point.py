@@ -8,6 +8,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 
+from runner.analysis.definiteness import Shape
 from runner.contracts.arrays import Array
 from runner.inspection.inspected_objective import InspectedObjective
 from runner.inspection.pictures.objective_plot import CURVE_POINTS, GRID_POINTS, contours, half_width
@@ -41,13 +42,14 @@ def draw_point(inspected: InspectedObjective, inspection: PointInspection) -> Ma
             )
             eigenvalues = inspection.curvature.eigenvalues
             places = np.arange(1, len(eigenvalues) + 1)
-            up, down = eigenvalues > inspection.curvature.tolerance, eigenvalues < -inspection.curvature.tolerance
+            errors = inspection.curvature.errors
+            up, down = eigenvalues > errors, eigenvalues < -errors
             sizes = np.abs(eigenvalues[up | down])
             if len(sizes) and sizes.max() > 100 * sizes.min():
                 left.set_yscale("symlog", linthresh=float(sizes.min()))
             for part, colour, label in (
                 (up, FIRST, "upwards"),
-                (~(up | down), FLAT, "flat within rounding"),
+                (~(up | down), FLAT, "within its error of zero"),
                 (down, SECOND, "downwards"),
             ):
                 if part.any():
@@ -102,8 +104,11 @@ def _draw_contours(panel: Axes, inspected: InspectedObjective, inspection: Point
         reach = 0.95 * width / float(np.abs(step).max())
         label = "Newton's step" if reach >= 1 else "Newton's step (it ends outside the picture)"
         _arrow(panel, x, min(1.0, reach) * step, SECOND, label)
-    panel.plot(*x[:, None], "o", color=FUNCTION, zorder=5, label=f"x, a point of a {inspection.curvature.shape}"
-               if inspection.curvature is not None else "x")  # fmt: skip
+    curvature = inspection.curvature
+    label = "x"
+    if curvature is not None and curvature.shape not in (Shape.UNKNOWN, Shape.FLAT):
+        label = f"x, a point of a {curvature.shape}"
+    panel.plot(*x[:, None], "o", color=FUNCTION, zorder=5, label=label)
     panel.legend(loc="upper center", bbox_to_anchor=(0.5, -0.1), ncols=3)
 
 

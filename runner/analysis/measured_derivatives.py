@@ -1,0 +1,194 @@
+"""Slopes and curvatures that are measured by differences over many spacings, and the errors of a Hessian's eigenvalues."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from runner.contracts.arrays import Array
+
+EPSILON = float(np.finfo(np.float64).eps)
+SPACINGS = 2.0 ** -np.arange(1.0, 42.0, 2.0)
+"""The spacings of the differences, in units of max(1, |xᵢ|), from 1/2 down to 9e-13."""
+WINDOW = 3
+"""The number of successive spacings at which differences must agree; they span a factor of 16."""
+RESOLVED = 0.3
+"""The largest relative error of a measured curvature; otherwise it is not resolved."""
+ROUNDING = 8.0 * EPSILON
+"""The assumed relative error of a value of f or of its gradient."""
+MOST_DIRECTIONS = 24
+"""The largest number of eigenvectors along which the curvature is measured."""
+
+
+ABSORBED = 1e-5
+"""The relative distance from a claimed slope to which larger spacings return, if small ones are lost to rounding."""
+
+
+@dataclass(frozen=True)
+class MeasuredSlope:
+    """A slope of f along a direction, by central differences.
+
+    Attributes:
+        value: the slope at the spacings at which it changes least.
+        error: its change over three successive spacings, and rounding.
+        spacing: the middle one of these spacings.
+        agrees: True if the claimed slope is within four errors of the value.
+        contradicts: True if the claimed slope differs by far more than the error, and if no other spacings support it.
+    """
+
+    value: float
+    error: float
+    spacing: float
+    agrees: bool
+    contradicts: bool
+
+
+def slope_along(
+    direction: Array, claimed: float, x: Array, values: Callable[[Array], Array], by_differences: bool
+) -> MeasuredSlope | None:
+    """Measure the slope of f along a direction; None if no successive spacings agree.
+
+    Args:
+        direction: a unit vector, `(dimension,)`.
+        claimed: the slope that a gradient gives.
+        x: the point, `(dimension,)`.
+        values: f at many points, `(points, dimension) -> (points,)`.
+        by_differences: True if the claimed slope is a difference of f itself, whose spacing may be too large.
+    """
+    h = SPACINGS * max(1.0, float(np.abs(x).max()))
+    with np.errstate(all="ignore"):
+        points = np.concatenate([x + h[:, None] * direction, x - h[:, None] * direction])
+        distance = 0.5 * ((points[: len(h)] - points[len(h) :]) @ direction)
+        f = values(points).reshape(2, -1)
+        slopes = (f[0] - f[1]) / (2.0 * distance)
+        noise = (ROUNDING * np.abs(f).max(axis=0) + 2.0 * EPSILON * np.abs(slopes) * np.abs(x).max()) / np.abs(distance)
+        middle, error, relative = _steadiest(slopes, noise)
+        best = int(np.argmin(relative))
+        if relative[best] > RESOLVED:
+            return None
+        supported = (relative <= RESOLVED / 6.0) & (np.abs(middle - claimed) <= 4.0 * error)
+        gap = abs(float(middle[best]) - claimed)
+        absorbed = np.abs(slopes[:best] - claimed) <= ABSORBED * gap
+        far = gap > 4.0 * float(error[best]) + 1e-4 * max(abs(claimed), abs(float(middle[best])))
+    lost = bool(absorbed.any()) and not by_differences
+    contradicts = bool(far and relative[best] <= RESOLVED / 6.0 and not supported.any()) and not lost
+    return MeasuredSlope(float(middle[best]), float(error[best]), float(h[best + 1]), not far, contradicts)
+
+
+def _steadiest(measured: Array, noise: Array) -> tuple[Array, Array, Array]:
+    """Return the median, the error and the relative error of each window of spacings, `(windows,)`."""
+    windows = np.lib.stride_tricks.sliding_window_view(measured, WINDOW)
+    middle = np.median(windows, axis=-1)
+    error = np.ptp(windows, axis=-1) + np.lib.stride_tricks.sliding_window_view(noise, WINDOW)[:, 1]
+    return middle, error, np.where(np.isfinite(error) & (middle != 0), error / np.abs(middle), np.inf)
+
+
+def curvatures_along(
+    directions: Array, x: Array, values: Callable[[Array], Array], gradients: Callable[[Array], Array] | None
+) -> tuple[Array, Array]:
+    """Measure the curvature of f along directions, and its error.
+
+    The curvature is vᵀ(∇f(x + hv) − ∇f(x − hv)) / 2h with a gradient, else (f(x + hv) − 2f(x) + f(x − hv)) / h². It is taken
+    where it changes least, relative to its size, from spacing to spacing.
+
+    Args:
+        directions: unit vectors, `(directions, dimension)`.
+        x: the point, `(dimension,)`.
+        values: f at many points, `(points, dimension) -> (points,)`.
+        gradients: an accurate ∇f at many points, `(points, dimension) -> (points, dimension)`; None if there is none.
+
+    Returns:
+        The curvatures and their errors, `(directions,)`. The error is infinite where no spacings agree.
+    """
+    h = SPACINGS * max(1.0, float(np.abs(x).max()))
+    measured, errors = np.full(len(directions), np.nan), np.full(len(directions), np.inf)
+    with np.errstate(all="ignore"):
+        for place, direction in enumerate(directions):
+            moved = h[:, None] * direction
+            points = np.concatenate([x + moved, x - moved])
+            # The points are rounded, so their distance is not exactly 2h.
+            distance = 0.5 * ((points[: len(h)] - points[len(h) :]) @ direction)
+            if gradients is not None:
+                slopes = (gradients(points) @ direction).reshape(2, -1)
+                curvature = (slopes[0] - slopes[1]) / (2.0 * distance)
+                size = np.abs(slopes).max(axis=0)
+                # The rounding of x moves the gradient by the curvature times that rounding.
+                noise = (ROUNDING * size + 2.0 * EPSILON * np.abs(curvature) * np.abs(x).max()) / np.abs(distance)
+            else:
+                f, here = values(points).reshape(2, -1), values(x[None])[0]
+                curvature = (f[0] - here + (f[1] - here)) / distance**2
+                slope = np.abs(f[0] - f[1]) / (2.0 * np.abs(distance))
+                size = np.maximum(np.abs(f).max(axis=0), abs(here))
+                noise = (ROUNDING * size + 2.0 * EPSILON * slope * np.abs(x).max()) / distance**2
+            middle, error, relative = _steadiest(curvature, noise)
+            best = int(np.argmin(relative))
+            if relative[best] <= RESOLVED:
+                measured[place], errors[place] = middle[best], error[best]
+    return measured, errors
+
+
+def eigenvalue_errors(
+    hessian: Array, x: Array, values: Callable[[Array], Array], gradients: Callable[[Array], Array] | None, exact: bool
+) -> tuple[Array, str]:
+    """Return the errors of a Hessian's eigenvalues, and the reason if the Hessian is contradicted.
+
+    To first order, an error Δ of the Hessian changes the eigenvalue of the unit eigenvector v by vᵀΔv. The curvature along v is
+    therefore measured again, and the error is twice the sum of the difference from the eigenvalue and the error of the
+    measurement. A Hessian from a formula has the rounding of its eigenvalues as its error, unless the measurement contradicts it.
+
+    In more than `MOST_DIRECTIONS` dimensions, only the eigenvectors of the smallest, the largest and the smallest absolute
+    eigenvalues are measured, and the others get the largest error, relative to the size of the Hessian, that was found.
+
+    Args:
+        hessian: the finite second derivatives, `(dimension, dimension)`.
+        x: the point, `(dimension,)`.
+        values: f at many points, `(points, dimension) -> (points,)`.
+        gradients: an accurate ∇f at many points, `(points, dimension) -> (points, dimension)`; None if there is none.
+        exact: true if the second derivatives come from a formula.
+
+    Returns:
+        The errors in the order of increasing eigenvalues, `(dimension,)`, infinite where the curvature is not resolved. The
+        reason is empty if nothing contradicts the Hessian.
+    """
+    eigenvalues, vectors = np.linalg.eigh(0.5 * hessian + 0.5 * hessian.T)
+    dimension = len(eigenvalues)
+    rounding = dimension * EPSILON * float(np.abs(eigenvalues).max())
+    third = MOST_DIRECTIONS // 3
+    chosen = np.arange(dimension)
+    if dimension > MOST_DIRECTIONS:
+        smallest = np.argsort(np.abs(eigenvalues), kind="stable")[:third]
+        chosen = np.unique(np.concatenate([chosen[:third], chosen[-third:], smallest]))
+    measured, uncertain = curvatures_along(vectors.T[chosen], x, values, gradients)
+    differences = np.abs(measured - eigenvalues[chosen])
+    resolved = np.isfinite(uncertain)
+    sizes = np.abs(eigenvalues[chosen])
+    # A difference that is smaller than the eigenvalue is its error. A formula has no such error.
+    tolerated = 1e-3 * np.maximum(sizes, np.abs(measured)) if exact else sizes
+    contradicted = resolved & (differences > 4.0 * uncertain + rounding + tolerated)
+    reason = ""
+    if contradicted.any():
+        worst = int(np.flatnonzero(contradicted)[np.argmax((differences - 4.0 * uncertain)[contradicted])])
+        reason = (
+            f"the Hessian gives the curvature {eigenvalues[chosen[worst]]:.6g} along an eigenvector, where differences give "
+            f"{measured[worst]:.6g} ± {uncertain[worst]:.1g}; "
+            + ("check the formula of the Hessian" if exact else "a formula of the Hessian would decide it")
+        )
+    if exact:
+        return np.full(dimension, rounding), reason
+    errors = np.full(dimension, np.inf)
+    errors[chosen] = np.where(resolved, 2.0 * (differences + uncertain) + rounding, np.inf)
+    if dimension > MOST_DIRECTIONS:
+        others = np.setdiff1d(np.arange(dimension), chosen)
+        errors[others] = errors[chosen].max()
+    # To second order, an entry of the error between two eigenvectors moves their eigenvalues apart by its square over their gap.
+    with np.errstate(all="ignore"):
+        mixed = np.maximum(errors[:, None], errors[None, :])
+        gaps = np.abs(eigenvalues[:, None] - eigenvalues[None, :])
+        mixing = np.where(gaps > mixed, mixed * (mixed / gaps), mixed)
+    mixing[~np.isfinite(mixed)] = np.inf
+    np.fill_diagonal(mixing, 0.0)
+    # An unresolved direction has an error of the size of its own eigenvalue at least, which says nothing about the others.
+    mixing[:, ~np.isfinite(errors)] = 0.0
+    return errors + mixing.sum(axis=1), reason
