@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runner.contracts.arrays import Array
+from runner.contracts.optimizer import Mask
 
 EPSILON = float(np.finfo(np.float64).eps)
 DIRECTIONS = 8
@@ -33,8 +34,10 @@ LEAST_ERROR = 1e-4
 """The smallest error of a gradient that is reported, relative to the slope. A fine ripple on f may cause smaller differences."""
 TINY = 1e-100
 """The difference of slopes below which underflow may be the reason."""
-ABSORBED = 1e-5
-"""The relative distance from the claimed slope to which differences at larger spacings return, if small ones are rounded away."""
+WIDE_SPACINGS = 2.0 ** np.arange(9.0, -3.0, -3.0)
+"""Spacings from 512 down to 1, beyond those of the comparison, at which f may show that it is a staircase."""
+PLACES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+"""The distances from x, in units of a wide spacing, at which the slopes of a possible staircase are measured on both sides."""
 
 
 @dataclass(frozen=True)
@@ -111,25 +114,63 @@ def find_disagreements(values: Callable[[Array], Array], x: Array, gradient: Arr
             noise = ROUNDING * np.maximum(np.abs(quick[0][0]), np.abs(quick[0][1])) / QUICK_SPACINGS[0]
             allowed = AGREEMENT * np.maximum(np.abs(fine), np.abs(claimed)) + 4.0 * np.abs(fine - coarse) + noise
             doubtful = ~(np.abs(fine - claimed) <= allowed) & np.isfinite(claimed) & np.isfinite(here)
+            doubtful &= np.array([each is None for each in found])
             if not doubtful.any():
                 continue
-            sides = [(value_at(x + t * direction), value_at(x - t * direction)) for t in SPACINGS]
-            ahead, behind = (np.array([side[place] for side in sides]) for place in (0, 1))
-            for row in np.flatnonzero(doubtful).tolist():
-                if found[row] is None:
+            ahead, behind = np.array([(value_at(x + t * direction), value_at(x - t * direction)) for t in SPACINGS]).swapaxes(
+                0, 1
+            )
+            suspects = {
+                row: suspect
+                for row in np.flatnonzero(doubtful).tolist()
+                if (suspect := _judge(coordinates, claimed[row], here[row], ahead[:, row], behind[:, row])) is not None
+            }
+            stairs = _on_stairs(value_at, x, direction, suspects) if suspects else ()
+            for row, suspect in suspects.items():
+                if not stairs[row]:
                     unit = float(direction[row, coordinates[0]]) if len(coordinates) == 1 else 1.0
-                    found[row] = _judge(coordinates, unit, claimed[row], here[row], ahead[:, row], behind[:, row])
+                    claim, measured, error = suspect.claimed / unit, suspect.measured / unit, suspect.error / unit
+                    found[row] = replace(suspect, claimed=claim, measured=measured, error=error)
     return found
 
 
-def _judge(
-    coordinates: tuple[int, ...], unit: float, claimed: float, here: float, ahead: Array, behind: Array
-) -> Disagreement | None:
+def _on_stairs(values: Callable[[Array], Array], x: Array, direction: Array, suspects: Mapping[int, Disagreement]) -> Mask:
+    """Return for each run True if f is a staircase along the direction, so that differences at small spacings say nothing.
+
+    Additions such as (1e12 + x) − 1e12 round x away. The mean of the slopes at a small spacing on both sides of x is then the
+    same at all distances from x, and differs from the slope at a wide spacing. For a differentiable f, the latter is the mean of
+    the former.
+
+    Args:
+        values: f at each row, `(runs, dimension) -> (runs,)`.
+        x: the points, `(runs, dimension)`.
+        direction: the direction, `(runs, dimension)`.
+        suspects: for some runs, by row, the disagreement along the direction.
+    """
+    small, measured, gap = np.ones(len(x)), np.full(len(x), np.nan), np.full(len(x), np.nan)
+    for row, suspect in suspects.items():
+        small[row], measured[row], gap[row] = suspect.spacing / 8.0, suspect.measured, abs(suspect.claimed - suspect.measured)
+
+    def slope(share: Array, spacing: Array) -> Array:
+        place, step = x + share[:, None] * direction, spacing[:, None] * direction
+        return (values(place + step) - values(place - step)) / (2.0 * spacing)
+
+    wide = np.full(len(x), np.nan)
+    for t in (*WIDE_SPACINGS, *SPACINGS):
+        differs = np.abs(slope(np.zeros(len(x)), np.full(len(x), t)) - measured) >= 0.5 * gap
+        wide[differs & (t > 64.0 * small)] = t
+    means = [0.5 * (slope(share * wide, small) + slope(-share * wide, small)) for share in PLACES]
+    same = np.sum(np.abs(np.array(means) - measured) <= 0.1 * gap, axis=0)
+    # The slope is another one where the small spacing includes a step of the staircase.
+    stairs: Mask = same >= len(PLACES) - 2
+    return stairs
+
+
+def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Array, behind: Array) -> Disagreement | None:
     """Return the disagreement of one run along one direction.
 
     Args:
         coordinates: the coordinates that the direction changes.
-        unit: the number by which slopes along the direction are divided before they are reported.
         claimed: the slope by the gradient.
         here: f at the point.
         ahead: f on one side of the point, `(spacings,)`.
@@ -155,9 +196,6 @@ def _judge(
         size = max(abs(middle), abs(claimed))
         if spread > SPREAD * min(distance, abs(middle)) or distance <= max(rounding, TINY, LEAST_ERROR * size) or middle == 0:
             continue
-        # Where a larger spacing returns to the claimed slope, x is too small a part of some intermediate result.
-        if (np.abs(slopes[:first] - claimed) <= ABSORBED * distance).any():
-            continue
         # At smaller spacings, the differences may vary by rounding alone. Otherwise f has structure that this window misses.
         finer = slice(first + WINDOW, None)
         if not (np.abs(slopes[finer] - middle) <= 2.0 * spread + noise[finer]).all():
@@ -171,6 +209,4 @@ def _judge(
             best = Disagreement(
                 coordinates, float(claimed), middle, spread + rounding, float(SPACINGS[first + 1]), steady and between
             )
-    if best is None:
-        return None
-    return replace(best, claimed=best.claimed / unit, measured=best.measured / unit, error=best.error / unit)
+    return best
