@@ -4,21 +4,27 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from runner.analysis.curvature import stability_limit
-from runner.analysis.rates import LinearRate, best_learning_rate, linear_rate, settled_elsewhere
-from runner.analysis.summary import LEARNING_RATE, Cells
+from runner.analysis.rates import KnownMinimum, LinearRate, best_learning_rate, contraction, linear_rate
+from runner.analysis.summary import LEARNING_RATE, TARGET, Cells
 from runner.contracts.figure import Results, StoredRun
-from runner.contracts.objective import known_minimum
+from runner.contracts.objective import HasHessian, known_minimum
 from runner.contracts.outcomes import Behaviour, Outcome
 from runner.tables.readable import number
 
 MOST_ITERATES = 10_000_000
 """A sweep with more iterates is not fitted, because reading it would take too long."""
+LARGEST_HESSIAN = 1000
+"""Largest dimension in which f − f* is compared with its quadratic model at the known minimiser."""
+ROUNDING = 1e-9
+"""Difference of two factors that is attributed to rounding."""
+SINGULAR = 1e-12
+"""Share of L below which μ is rounding, so that theory has no slowest component."""
 MOST_DIGITS = 8
 """Numbers with more digits before or after the point are written with a power of ten."""
 HEADER = (
@@ -37,20 +43,27 @@ CAPTION = (
     "of the Hessian at the known minimiser. "
     "Limit, theory: 2/L. Beyond it, plain gradient descent is unstable at the minimiser, and settles there only from points that "
     "lead exactly to it. "
-    "Limit, measured: between the largest learning rate up to which every run settles at the minimiser, and the next one tried "
-    "at which some run does not. "
+    "Limit, measured: between a learning rate at which every run settles at the minimiser, and the next larger one at which some "
+    "run does not. "
     "Best, theory: 2/(μ + L). "
-    "Best, measured: of the learning rates at which every run settles, the one whose error shrinks fastest. The brackets hold "
-    "the neighbours between which the best may lie, or say that it is the smallest or the largest one tried. "
+    "Best, measured: of the learning rates below the limit at which every run settles and whose factor can be told, the one "
+    "whose error shrinks fastest. The best may also lie anywhere between the two learning rates in brackets, which are the "
+    "nearest that are clearly slower, or at which a run does not settle. "
     "Factor, theory: (κ − 1)/(κ + 1) with κ = L/μ, by which the error shrinks in each step at the best learning rate. "
-    "Factor, measured: from a fit to the latter half of each trajectory, the median over the starts. "
+    "Factor, measured: from a fit to the latter half of each trajectory, the median over the starts, if the error shrinks by the "
+    "same factor throughout that half. Twice the number after ± covers the scatter, the starts, and a slower component of the "
+    "error that may not be seen yet. "
+    "Where a number cannot be told, the reason is given. "
     "Starts that lead elsewhere than to the known minimiser are counted, and left out of all three measurements."
 )
 COLUMNS = (
     *("objective", "gradient", "optimizer", "curvature_min", "curvature_max"),
     *("limit_theory", "limit_low", "limit_high", "best_theory", "best_measured", "best_below", "best_above"),
     *("factor_theory", "factor_measured", "factor_uncertainty"),
+    *("limit_answer", "limit_reason", "best_answer", "best_reason", "contradiction"),
 )
+FOUND, NONE, CANNOT_TELL = "found", "none", "cannot tell"
+"""The three answers to the question for a limit, or for the best learning rate."""
 
 
 @dataclass(frozen=True)
@@ -59,9 +72,11 @@ class RatePoint:
 
     Attributes:
         learning_rate: γ.
-        rate: the median over the starts of the factor by which the error changes in each step; None if no factor was measured.
-        settles: true if every run whose start leads to the known minimum converged there, or was still approaching it; None if a
-            run is too short to decide.
+        rate: the median over the starts of the factor by which the error changes in each step. If it cannot be told for any
+            start, a rate with a doubt. None if every start leads away from the known minimum.
+        settles: true if every run whose start leads to the known minimum settles there; false if some run does not; None if this
+            cannot be told.
+        doubt: the reason why it cannot be told whether every run settles, or else why the factor cannot be told.
         runs: the number of runs.
         elsewhere: the number of runs that led away from the known minimum, and therefore have no rate.
     """
@@ -69,8 +84,14 @@ class RatePoint:
     learning_rate: float
     rate: LinearRate | None
     settles: bool | None
+    doubt: str = ""
     runs: int = 1
     elsewhere: int = 0
+
+    @property
+    def factor(self) -> LinearRate | None:
+        """The rate, if every run settles and the factor can be told."""
+        return self.rate if self.settles and self.rate is not None and self.rate.shrinks else None
 
 
 @dataclass(frozen=True)
@@ -98,14 +119,42 @@ class RateSweep:
         return None if self.curvature is None else stability_limit(self.curvature[1])
 
     @property
-    def measured_limit(self) -> tuple[float, float] | None:
-        """The largest learning rate up to which all runs settle, and the next one at which some run does not.
+    def restless(self) -> int:
+        """The index of the smallest learning rate at which some run does not settle; the number of points without one."""
+        return next((place for place, point in enumerate(self.points) if point.settles is False), len(self.points))
 
-        None if one of the two is missing.
+    @property
+    def measured_limit(self) -> tuple[float, float] | None:
+        """The largest learning rate at which all runs settle, and the next larger one at which some run does not.
+
+        None if one of the two is missing, or if runs settle at larger learning rates again.
         """
-        restless = next((place for place, point in enumerate(self.points) if point.settles is False), 0)
-        settled = [point.learning_rate for point in self.points[:restless] if point.settles]
-        return (settled[-1], self.points[restless].learning_rate) if settled else None
+        if self.limit_answer[0] != FOUND:
+            return None
+        settled = [point.learning_rate for point in self.points[: self.restless] if point.settles]
+        return settled[-1], self.points[self.restless].learning_rate
+
+    @property
+    def limit_answer(self) -> tuple[str, str]:
+        """`found`, `none` or `cannot tell` for the measured limit, and the reason; the reason is empty if a limit was found."""
+        below, above = self.points[: self.restless], self.points[self.restless + 1 :]
+        settled = [place for place, point in enumerate(below) if point.settles]
+        tried = [point.learning_rate for point in self.points]
+        if len(below) == len(self.points):
+            unknown = [point for point in below[settled[-1] + 1 if settled else 0 :] if point.settles is None]
+            if not unknown:
+                return NONE, f"every run settles, up to the largest learning rate {number(tried[-1], tried)}"
+            nearest = unknown[0] if settled else unknown[-1]
+            return CANNOT_TELL, f"at {number(nearest.learning_rate, tried)}, {nearest.doubt}"
+        restless = number(tried[self.restless], tried)
+        again = [point.learning_rate for point in above if point.settles]
+        if again:
+            return CANNOT_TELL, f"some run does not settle at {restless}, but every run settles at {number(again[0], tried)}"
+        if settled:
+            return FOUND, ""
+        if below:
+            return CANNOT_TELL, f"at {number(below[-1].learning_rate, tried)}, {below[-1].doubt}"
+        return NONE, f"some run does not settle even at the smallest learning rate {restless}"
 
     @property
     def best(self) -> tuple[float, float] | None:
@@ -114,20 +163,61 @@ class RateSweep:
 
     @property
     def measured_best(self) -> int | None:
-        """The index of the smallest factor among the points at which all runs settle; None if no factor was measured there."""
-        settled = [(point.rate, place) for place, point in enumerate(self.points) if point.settles]
-        measured = [(rate.factor, place) for rate, place in settled if rate is not None]
-        return min(measured)[1] if measured else None
+        """The index of the smallest factor that can be told, among the points below the limit at which all runs settle.
+
+        None if no factor below 1 can be told there.
+        """
+        told = [(point.factor.factor, place) for place, point in enumerate(self.points[: self.restless]) if point.factor]
+        return min(told)[1] if told else None
+
+    @property
+    def best_answer(self) -> tuple[str, str]:
+        """`found`, `none` or `cannot tell` for the measured best, and the reason; the reason is empty if a best was found."""
+        if self.measured_best is not None:
+            return FOUND, ""
+        below = self.points[: self.restless]
+        unknown = next((point for point in reversed(below) if point.doubt), None)
+        if unknown is not None:
+            tried = [point.learning_rate for point in self.points]
+            return CANNOT_TELL, f"at {number(unknown.learning_rate, tried)}, {unknown.doubt}"
+        return NONE, "there is no learning rate at which every run settles"
 
     @property
     def beside_best(self) -> tuple[float, float]:
-        """The learning rates tried next to the measured best, on both sides.
+        """The nearest learning rates on both sides of the measured best that are clearly slower, or do not settle.
 
-        If the factor has a single minimum, the best learning rate lies between them.
+        If there is none on a side, this is the smallest or the largest learning rate tried.
         """
         place = self.measured_best
         assert place is not None
-        return self.points[max(place - 1, 0)].learning_rate, self.points[min(place + 1, len(self.points) - 1)].learning_rate
+        best = self.points[place].factor
+        assert best is not None
+
+        def slower(point: RatePoint) -> bool:
+            rate = point.factor
+            told = rate is not None and rate.factor - 2.0 * rate.uncertainty > best.factor + 2.0 * best.uncertainty
+            return point.settles is False or told
+
+        low = next((point for point in reversed(self.points[:place]) if slower(point)), self.points[0])
+        high = next((point for point in self.points[place + 1 :] if slower(point)), self.points[-1])
+        return low.learning_rate, high.learning_rate
+
+    @property
+    def contradiction(self) -> str:
+        """A sentence if a measured factor is beyond its uncertainty larger than theory allows; empty otherwise."""
+        if self.curvature is None:
+            return ""
+        tried = [point.learning_rate for point in self.points]
+        for point in self.points:
+            theory = float(contraction(np.array(point.learning_rate), self.curvature))
+            rate = point.factor
+            if rate is not None and theory < 1.0 and rate.factor - 2.0 * rate.uncertainty > theory + ROUNDING:
+                measured = with_uncertainty(rate.factor, rate.uncertainty)
+                return (
+                    f"at {number(point.learning_rate, tried)}, the measured factor {measured} is larger than that of theory, "
+                    f"{theory:.6g}: the gradients or the Hessian at the known minimiser are not exact"
+                )
+        return ""
 
 
 def rate_sweeps(results: Results) -> list[RateSweep]:
@@ -182,20 +272,22 @@ def rates_row(sweep: RateSweep) -> dict[str, str | float]:
         *((math.nan, math.nan) if point is None else sweep.beside_best),
         math.nan if sweep.best is None else sweep.best[1],
         *((math.nan, math.nan) if rate is None else (rate.factor, rate.uncertainty)),
+        *(*sweep.limit_answer, *sweep.best_answer, sweep.contradiction),
     )
     return dict(zip(COLUMNS, values, strict=True))
 
 
 def _rate_sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> RateSweep:
     first = runs[0]
-    minimum = known_minimum(results.objective(first))
-    minimiser = None if minimum is None else np.asarray(minimum.x, dtype=np.float64)
-    rates: dict[int, LinearRate | None] = {}
-    elsewhere: set[int] = set()
-    for run, series in results.series(runs):
-        rates[run.id] = linear_rate(run, series, minimiser)
-        if settled_elsewhere(run, series, minimiser):
-            elsewhere.add(run.id)
+    minimum = _known_minimum(results, first)
+    curvature = first.curvature if is_plain(first.optimizer) else None
+    has_theory = curvature is not None and curvature[0] > SINGULAR * curvature[1]
+    slowest = {
+        value: float(contraction(np.array(value), curvature)) if curvature is not None and has_theory else None
+        for value in map(_learning_rate, runs)
+    }
+    rates = {run.id: linear_rate(run, series, minimum, slowest[_learning_rate(run)]) for run, series in results.series(runs)}
+    elsewhere = {identifier for identifier, rate in rates.items() if rate is None}
 
     # A large learning rate may throw a run from one basin into another. Therefore each start is judged by one run: the run with
     # the smallest learning rate among those that came to rest.
@@ -211,35 +303,79 @@ def _rate_sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> 
     points = []
     for learning_rate, group in sorted(groups.items()):
         own = [run for run in group if run.start not in strays]
-        measured = sorted((rate for run in own if (rate := rates[run.id]) is not None), key=lambda rate: rate.factor)
-        settled = {False if run.id in elsewhere else _settles(run, rates[run.id]) for run in own}
-        points.append(
-            RatePoint(
-                learning_rate,
-                measured[len(measured) // 2] if measured else None,
-                bool(own) and False not in settled and (None if None in settled else True),
-                len(group),
-                sum(run.id in elsewhere or run.start in strays for run in group),
-            )
-        )
-    curvature = first.curvature if is_plain(first.optimizer) else None
+        left_out = sum(run.id in elsewhere or run.start in strays for run in group)
+        rate = _median_rate([found for run in own if (found := rates[run.id]) is not None])
+        answers = [_settles(run, rates[run.id], slowest[learning_rate]) for run in own]
+        settles: bool | None = True
+        doubt = "" if rate is None or rate.shrinks else rate.reason
+        if any(settled is False for settled, _ in answers):
+            settles, doubt = False, ""
+        elif not own:
+            settles, doubt = None, "no start leads to the known minimiser"
+        elif unknown := [reason for settled, reason in answers if settled is None]:
+            settles, doubt = None, unknown[0]
+        points.append(RatePoint(learning_rate, rate, settles, doubt, len(group), left_out))
     return RateSweep(first.objective, first.gradient, optimizer, curvature, tuple(points))
+
+
+def _known_minimum(results: Results, run: StoredRun) -> KnownMinimum | None:
+    """Return the minimiser that a run's objective states, with the Hessian there if the objective has one."""
+    objective = results.objective(run)
+    minimum = known_minimum(objective)
+    if minimum is None:
+        return None
+    x = np.asarray(minimum.x, dtype=np.float64)
+    if not isinstance(objective, HasHessian) or x.size > LARGEST_HESSIAN:
+        return KnownMinimum(x)
+    return KnownMinimum(x, np.asarray(objective.hessian(x[None])[0], dtype=np.float64))
+
+
+def _median_rate(rates: Sequence[LinearRate]) -> LinearRate | None:
+    """Return the median of the rates that can be told, or else of all; twice its uncertainty covers those that can be told."""
+    told = sorted((rate for rate in rates if not rate.doubt), key=lambda rate: rate.factor)
+    if not told:
+        return sorted(rates, key=lambda rate: (math.isnan(rate.factor), rate.factor))[len(rates) // 2] if rates else None
+    median = told[len(told) // 2]
+    spread = max(told[-1].factor - median.factor, median.factor - told[0].factor)
+    return replace(median, uncertainty=max(median.uncertainty, 0.5 * spread))
 
 
 def _learning_rate(run: StoredRun) -> float:
     return float(run.parameters[LEARNING_RATE] or 0.0)
 
 
-def _settles(run: StoredRun, rate: LinearRate | None) -> bool | None:
-    """Return true if a run converged or was still approaching a minimum; None if it is too short to decide."""
-    if run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
-        return True
-    if run.outcome not in (Outcome.MAX_STEPS, Outcome.TIMEOUT) or run.behaviour == Behaviour.DIVERGING:
-        return False
-    if run.behaviour in (Behaviour.MONOTONE, Behaviour.CRAWLING):
-        return True
-    # The rate of a run that oscillates forever is 1.
-    return None if rate is None else rate.shrinks
+def _settles(run: StoredRun, rate: LinearRate | None, slowest: float | None) -> tuple[bool | None, str]:
+    """Return true if a run settles at the minimiser, false if it does not; or None and the reason why this cannot be told.
+
+    A run settles if its error shrinks by a factor that can be told, or if it came to rest where f − f* has reached its goal.
+
+    Args:
+        run: the run.
+        rate: its rate; None if it settled elsewhere.
+        slowest: the factor of the slowest component of the error in theory, if it is known.
+    """
+    if run.outcome == Outcome.FAILED:
+        return None, "a run failed"
+    if (
+        rate is None
+        or run.outcome in (Outcome.DIVERGED, Outcome.NON_FINITE)
+        or run.behaviour == Behaviour.DIVERGING
+        or rate.grows
+    ):
+        return False, ""
+    rests = run.outcome in (Outcome.CONVERGED, Outcome.STALLED)
+    arrived = rests and (run.minimum_value is None or abs(run.final_gap) <= TARGET * max(1.0, abs(run.minimum_value)))
+    if rate.shrinks or arrived:
+        if slowest is None or slowest < 1.0:
+            return True, ""
+        return (
+            None,
+            f"a run approaches the minimiser, although a component of the error grows by the factor {slowest:.6g} in theory",
+        )
+    # A run whose error is constant moves back and forth, unless it hardly moves.
+    if rate.constant and not rests and run.behaviour not in (Behaviour.MONOTONE, Behaviour.CRAWLING):
+        return False, ""
+    return None, rate.reason or "the error shrinks too slowly to tell"
 
 
 def _cells(sweep: RateSweep) -> tuple[str, ...]:
@@ -248,15 +384,18 @@ def _cells(sweep: RateSweep) -> tuple[str, ...]:
     limit = "unknown" if sweep.limit is None else number(sweep.limit, tried)
     theory = ("unknown", "unknown") if sweep.best is None else (number(sweep.best[0], tried), number(sweep.best[1]))
     measured = sweep.measured_limit
-    bracket = "none found" if measured is None else interval(*measured)
+    bracket = ": ".join(sweep.limit_answer) if measured is None else interval(*measured, tried)
     place = sweep.measured_best
     if place is None:
-        return *names, limit, bracket, theory[0], "not measured", theory[1], "not measured" + _left_out(sweep.points)
-    rate = sweep.points[place].rate
-    assert rate is not None
-    ends = {0: "the smallest tried", len(tried) - 1: "the largest tried"}
-    best = f"{number(tried[place], tried)} ({ends.get(place) or interval(*sweep.beside_best)})"
-    factor = with_uncertainty(rate.factor, rate.uncertainty) + _left_out([sweep.points[place]])
+        best, factor = ": ".join(sweep.best_answer), sweep.best_answer[0] + _left_out(sweep.points)
+    else:
+        rate = sweep.points[place].rate
+        assert rate is not None
+        ends = {0: "the smallest tried", len(tried) - 1: "the largest tried"}
+        best = f"{number(tried[place], tried)} ({ends.get(place) or interval(*sweep.beside_best, tried)})"
+        factor = with_uncertainty(rate.factor, rate.uncertainty) + _left_out([sweep.points[place]])
+    if sweep.contradiction:
+        factor = f"contradiction: {sweep.contradiction}; {factor}"
     return *names, limit, bracket, theory[0], best, theory[1], factor
 
 
@@ -266,9 +405,15 @@ def _left_out(points: Sequence[RatePoint]) -> str:
     return f" ({elsewhere:,} of {sum(point.runs for point in points):,} runs led elsewhere)" if elsewhere else ""
 
 
-def interval(low: float, high: float) -> str:
-    """Return an interval as its two ends, such as `0.92 to 0.98`, with enough digits to distinguish them."""
-    return number(low) if low == high else f"{number(low, [high])} to {number(high, [low])}"
+def interval(low: float, high: float, beside: Iterable[float] = ()) -> str:
+    """Return an interval as its two ends, such as `0.92 to 0.98`.
+
+    Args:
+        low: the lower end.
+        high: the upper end.
+        beside: numbers that stand near it in the text. The ends have enough digits to differ from each other and from these.
+    """
+    return number(low, beside) if low == high else f"{number(low, [high, *beside])} to {number(high, [low, *beside])}"
 
 
 def with_uncertainty(value: float, uncertainty: float) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import math
+import re
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -76,7 +77,7 @@ stop = { max_steps = 1500, gradient_norm = 1e-11 }
 
     def test_nothing_is_measured_where_all_runs_settle_elsewhere(self, tmp_path: Path):
         sweep = self.measured(tmp_path, "[2.0, 2.0], [1.5, -2.0]")
-        assert rates_table([sweep])[1][0][-1] == "not measured (4 of 4 runs led elsewhere)"
+        assert rates_table([sweep])[1][0][-1] == "cannot tell (4 of 4 runs led elsewhere)"
 
     def test_a_run_thrown_into_another_minimum_has_not_settled(self, tmp_path: Path):
         """Beyond 2/34.58 = 0.0578 no run stays at x* = −2.9035; from −4.5 it comes to rest at 2.7468, where f″ = 29.27."""
@@ -103,25 +104,40 @@ stop = { max_steps = 1500, gradient_norm = 1e-11 }
 
 
 class TestFit:
-    @pytest.mark.parametrize("factor", [0.01, 0.5, 0.998, 1.0, 1.05])
+    @pytest.mark.parametrize("factor", [0.01, 0.5, 0.8, 1.3])
     def test_a_geometric_series(self, factor: float):
-        rate = fitted_rate(geometric(factor), 1e-9)
-        assert rate is not None
-        assert rate.factor == pytest.approx(factor, rel=1e-12)
-        assert rate.uncertainty < 1e-12
-        assert rate.shrinks == (factor < 1)
+        for theory, uncertainty in ((None, 1e-7), (factor, 1e-12)):
+            rate = fitted_rate(geometric(factor), 1e-9, theory)
+            assert rate.factor == pytest.approx(factor, rel=1e-12)
+            assert rate.uncertainty < uncertainty
+            assert (rate.shrinks, rate.grows) == (factor < 1, factor > 1)
+
+    @pytest.mark.parametrize("factor", [0.95, 0.998, 1.002, 1.05])
+    def test_a_short_series_has_no_rate_before_the_missing_steps(self, factor: float):
+        short = fitted_rate(geometric(factor), 1e-9)
+        assert not short.shrinks
+        assert not short.grows
+        assert short.more_steps is not None
+        assert short.reason.startswith("within the fitted steps, the error " + ("shrank" if factor < 1 else "grew"))
+        whole = fitted_rate(geometric(factor, 40 + short.more_steps), 1e-9)
+        assert whole.factor == pytest.approx(factor, rel=1e-9)
+        assert (whole.shrinks, whole.grows) == (factor < 1, factor > 1)
+
+    def test_a_constant_error_neither_shrinks_nor_grows(self):
+        rate = fitted_rate(geometric(1.0), 1e-9)
+        assert rate.constant
+        assert not rate.shrinks
+        assert not rate.grows
 
     def test_early_steps_and_steps_at_the_rounding_floor_are_left_out(self):
         curve = np.concatenate([geometric(0.1, 9), geometric(0.8, 60)[1:] * 1e-9, np.full(50, 1.3e-16)])
         rate = fitted_rate(curve, 1e-14)
-        assert rate is not None
         assert rate.factor == pytest.approx(0.8, rel=1e-9)
         assert curve[rate.last] > 1e-14 >= curve[rate.last + 1]
 
     def test_a_rate_that_still_changes_is_uncertain(self):
         slow, fast = 0.99 ** np.arange(100), 0.95 ** np.arange(100)
         rate = fitted_rate(slow + 10 * fast, 0.0)
-        assert rate is not None
         assert abs(rate.factor - 0.99) > 0.004
         assert abs(rate.factor - 0.99) < 2 * rate.uncertainty
 
@@ -130,18 +146,18 @@ class TestFit:
         noise = np.random.default_rng(1).normal(0, 1e-3, 41)
         curve = geometric(0.9) * np.exp(noise)
         rate = fitted_rate(curve, 0.0)
-        assert rate is not None
         line = linregress(np.arange(20, 41), np.log(curve[20:]))
         assert rate.factor == pytest.approx(math.exp(line.slope), rel=1e-12)
         assert rate.uncertainty >= rate.factor * line.stderr * 0.999
 
     @pytest.mark.parametrize("curve", [[], [1.0], [1.0, 0.5, 0.25], [math.nan, 1.0, 1.0, 1.0, 1.0], [0.0] * 9])
     def test_too_few_steps_to_fit(self, curve: list[float]):
-        assert fitted_rate(np.array(curve), 1e-9) is None
+        rate = fitted_rate(np.array(curve), 1e-9)
+        assert math.isnan(rate.factor)
+        assert rate.reason.endswith("steps above rounding are too few")
 
     def test_one_step_to_the_bottom_bounds_the_factor(self):
         rate = fitted_rate(np.array([2.0, 0.0]), 1e-6)
-        assert rate is not None
         assert (rate.factor - rate.uncertainty, rate.factor + rate.uncertainty) == (0.0, 5e-7)
 
     def test_rate_is_fitted_to_the_gap_or_the_gradient_norm(self):
@@ -210,6 +226,134 @@ class TestQuadratics:
         page = (folder / "index.html").read_text("utf-8")
         assert '<h2 id="rates">Learning rates</h2>' in page
         assert 'href="rates.csv"' in page
+
+
+class TestWhatCannotBeTold:
+    """Sweeps that earlier led to false limits and best rates: long valleys, growing errors, and hidden slow components."""
+
+    def swept(self, folder: Path, objective: str, optimizer: str, stop: str, start: str) -> RateSweep:
+        path = folder / "sweep.toml"
+        path.write_text(
+            f'name = "sweep"\nobjective = [{{ {objective} }}]\ngradient = [{{ name = "analytic" }}]\n'
+            f"optimizer = [{{ {optimizer} }}]\nstart = {{ {start} }}\nstop = {{ {stop} }}\n",
+            encoding="utf-8",
+        )
+        (found,) = rate_sweeps(compute(path))
+        return found
+
+    def valley(self, folder: Path, steps: int, name: str = "gradient_descent") -> RateSweep:
+        rates = f'name = "{name}", learning_rate = {{ values = [0.001, 0.0015, 0.0019, 0.002, 0.0021, 0.0025] }}'
+        start = "uniform = { low = -2, high = 2, count = 10, seed = 1 }"
+        return self.swept(folder, 'name = "rosenbrock"', rates, f"max_steps = {steps}, gradient_norm = 1e-11", start)
+
+    def test_a_crawl_along_a_valley_supports_no_limit(self, tmp_path: Path):
+        """2/L = 0.0019968 on Rosenbrock's function. After 1500 steps, no run has come near the minimiser."""
+        found = self.valley(tmp_path, 1500)
+        assert (found.measured_limit, found.measured_best) == (None, None)
+        assert found.limit_answer[0] == found.best_answer[0] == "cannot tell"
+        assert [point.settles for point in found.points[:3]] == [None] * 3
+        header, (row,) = rates_table([found])
+        cells = dict(zip(header, row, strict=True))
+        assert re.fullmatch(r"cannot tell: at 0\.0021, .*; at least about [\d,]+ more steps are needed", cells["limit, measured"])
+        assert cells["factor, measured"] == "cannot tell"
+        columns, (exported,) = rates_export([found])
+        assert dict(zip(columns, exported, strict=True))["limit_answer"] == "cannot tell"
+
+    def test_enough_steps_show_the_limit_and_the_best_within_it(self, tmp_path: Path):
+        found = self.valley(tmp_path, 20_000)
+        assert found.measured_limit == (0.0019, 0.002)
+        assert found.points[found.measured_best].learning_rate == 0.0019
+        assert found.contradiction == ""
+        assert within(found)
+
+    @pytest.mark.parametrize("steps", [100, 700, 4000])
+    @pytest.mark.parametrize("name", ["gradient_descent", "momentum", "nesterov"])
+    def test_the_best_never_lies_beyond_a_rate_that_does_not_settle(self, tmp_path: Path, steps: int, name: str):
+        found = self.valley(tmp_path, steps, name)
+        assert found.measured_best is None or found.measured_best < found.restless
+        assert found.measured_limit is None or found.limit is None or found.measured_limit[0] < found.limit
+
+    def test_adam_far_from_the_minimiser_has_no_limit(self, tmp_path: Path):
+        optimizer = 'name = "adam", learning_rate = { logspace = [1e-3, 1], num = 10 }'
+        start = "uniform = { low = -3, high = 3, count = 5, seed = 0 }"
+        found = self.swept(tmp_path, 'name = "logistic_regression"', optimizer, "max_steps = 300, gradient_norm = 1e-8", start)
+        assert found.measured_limit is None
+        assert found.limit_answer[0] == "cannot tell"
+        assert found.measured_best is None
+
+    def test_a_rate_that_is_not_asymptotic_is_not_told(self, tmp_path: Path):
+        """At γ = 0.001, the mean of 1 − q over 300 steps is 1.5e-4; in the long run it is γμ = 5e-5."""
+        optimizer = 'name = "gradient_descent", learning_rate = { logspace = [1e-3, 10], num = 10 }'
+        start = "uniform = { low = -3, high = 3, count = 5, seed = 0 }"
+        found = self.swept(tmp_path, 'name = "logistic_regression"', optimizer, "max_steps = 300, gradient_norm = 1e-8", start)
+        assert found.points[0].factor is None
+        assert "more steps are needed" in found.points[0].doubt
+        assert found.measured_limit[0] < found.limit < found.measured_limit[1]
+        assert within(found)
+
+    @pytest.mark.parametrize(
+        ("dimension", "condition", "rate"), [(20, 100, 0.0099), (20, 100, 0.0097), (8, 1000, 0.00099), (30, 40, 0.02)]
+    )
+    def test_the_uncertainty_covers_slower_components(self, tmp_path: Path, dimension: int, condition: int, rate: float):
+        """Near γ = 2/(μ + L) the fast and the slow components shrink at almost the same rate."""
+        found = self.swept(
+            tmp_path,
+            f'name = "quadratic", dimension = {dimension}, condition_number = {condition}.0',
+            f'name = "gradient_descent", learning_rate = {{ values = [{0.5 * rate}, {rate}] }}',
+            "max_steps = 4000, gradient_norm = 1e-11",
+            "uniform = { low = -3, high = 3, count = 4, seed = 0 }",
+        )
+        assert found.points[1].factor is not None
+        assert within(found)
+
+    def test_gradients_that_disagree_with_the_hessian_are_a_contradiction(self):
+        """The runs shrink by 0.8 a step, but an L and a μ of 8 predict 0.2."""
+        runs = [(replace(run, curvature=(8.0, 8.0)), series) for run, series in sweep([0.1, 0.15])]
+        (found,) = rate_sweeps(results(runs))
+        assert found.contradiction.startswith("at 0.1, the measured factor 0.8 is larger than that of theory, 0.2")
+        header, (row,) = rates_table([found])
+        assert row[header.index("factor, measured")].startswith("contradiction: at 0.1, ")
+
+    def test_runs_that_settle_beyond_the_limit_of_theory_are_doubted(self):
+        """With L = 20, γ = 0.3 is beyond 2/L = 0.1; the runs do not touch the steep direction."""
+        runs = [(replace(run, curvature=(2.0, 20.0)), series) for run, series in sweep([0.05, 0.3])]
+        (found,) = rate_sweeps(results(runs))
+        assert [point.settles for point in found.points] == [True, None]
+        assert found.points[found.measured_best].learning_rate == 0.05
+
+    def test_runs_that_settle_at_larger_rates_again_have_no_limit(self):
+        runs = sweep([0.1, 0.2, 0.3], starts=2)
+        run, series = runs[2]
+        runs[2] = replace(run, outcome="diverged"), series
+        (found,) = rate_sweeps(results(runs))
+        assert found.measured_limit is None
+        assert found.limit_answer == ("cannot tell", "some run does not settle at 0.2, but every run settles at 0.3")
+        assert found.points[found.measured_best].learning_rate == 0.1
+
+    def test_a_failed_run_says_nothing_about_a_limit(self):
+        runs = sweep([0.1, 0.2], starts=2)
+        run, series = runs[-1]
+        runs[-1] = replace(run, outcome="failed"), series
+        (found,) = rate_sweeps(results(runs))
+        assert found.points[1].settles is None
+        assert found.limit_answer == ("cannot tell", "at 0.2, a run failed")
+
+    def test_a_neighbour_is_never_printed_like_the_value(self):
+        tried = [0.005, 0.0099, 0.0099009900990099]
+        (found,) = rate_sweeps(results(sweep([rate * 40 for rate in tried], steps=3000)))
+        header, (row,) = rates_table([found])
+        assert dict(zip(header, row, strict=True))["best, measured"] == "0.39604 (the largest tried)"
+        assert interval(0.005, 0.0099009900990099, tried) == "0.005 to 0.009901"
+
+
+def within(found: RateSweep) -> bool:
+    """Return true if every factor that is told differs from theory by at most twice its uncertainty."""
+    told = [
+        (point.factor, float(contraction(np.array(point.learning_rate), found.curvature)))
+        for point in found.points
+        if point.factor
+    ]
+    return bool(told) and all(abs(rate.factor - theory) <= 2 * rate.uncertainty + 1e-9 for rate, theory in told)
 
 
 class TestSweeps:

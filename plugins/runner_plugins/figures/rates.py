@@ -31,13 +31,14 @@ from runner import (
 )
 
 THEORY = "#6A3D9A"
+UNTOLD = "#666666"
 DASHES = {"2/L": (0, (4, 2)), "2/(μ + L)": (0, (1, 2))}
 CURVE_POINTS = 600
 LEAST_BAR = 0.02
 """An uncertainty below this share of 1 − q is drawn without a bar, because the dot would hide the bar."""
 TOLD_PANELS = 4
 SMALLEST_SHARE = 1e-6
-ROUNDING = 1e-12
+ROUNDING = 1e-9
 
 
 @dataclass(frozen=True)
@@ -47,10 +48,10 @@ class Rates(Figure):
     title: ClassVar[str] = "Rates of convergence"
 
     def draw(self, results: Results) -> Drawing | None:
-        """Draw a panel for each objective; None if no learning rate is swept, or no rate can be measured."""
+        """Draw a panel for each objective; None if no learning rate is swept, or the error shrinks in no run."""
         groups: dict[str, list[RateSweep]] = {}
         for sweep in rate_sweeps(results):
-            if sweep.measured_best is not None:
+            if np.isfinite(_shares(sweep)).any():
                 groups.setdefault(sweep.objective, []).append(sweep)
         if not groups:
             return None
@@ -69,6 +70,10 @@ def _draw_panel(panel: Axes, sweeps: Sequence[RateSweep]) -> None:
         colour = PALETTE[place % len(PALETTE)]
         label = _method(sweep, sweeps) if len(sweeps) > 1 else "measured, median over the starts"
         _draw_points(panel, sweep, colour, wrapped(label, 40))
+    if any(point.doubt for sweep in sweeps for point in sweep.points):
+        panel.plot(
+            [], [], "o", color=UNTOLD, markerfacecolor="white", markersize=4, label="cannot tell: mean over the fitted steps"
+        )
     restless = sorted({point.learning_rate for sweep in sweeps for point in sweep.points if point.settles is False})
     if restless:
         heights, across = np.full(len(restless), 0.03), panel.get_xaxis_transform()
@@ -92,8 +97,8 @@ def _range(sweeps: Sequence[RateSweep]) -> tuple[float, float]:
 
 
 def _shares(sweep: RateSweep) -> Array:
-    """Return 1 − q at each learning rate; NaN where the runs do not settle or no rate can be measured."""
-    shares = [1.0 - point.rate.factor if point.rate and point.settles else math.nan for point in sweep.points]
+    """Return 1 − q at each learning rate; NaN where some run does not settle, or the error does not shrink."""
+    shares = [1.0 - point.rate.factor if point.rate and point.settles is not False else math.nan for point in sweep.points]
     return np.array([share if share > SMALLEST_SHARE else math.nan for share in shares])
 
 
@@ -103,8 +108,11 @@ def _rates(sweep: RateSweep) -> Array:
 
 def _draw_points(panel: Axes, sweep: RateSweep, colour: str, label: str) -> None:
     rates, shares = _rates(sweep), _shares(sweep)
-    panel.plot(rates, shares, "o", color=colour, markersize=4, label=label)
-    bars = 2.0 * np.array([point.rate.uncertainty if point.rate else math.nan for point in sweep.points])
+    told = np.array([point.factor is not None for point in sweep.points])
+    panel.plot(rates, np.where(told, shares, np.nan), "o", color=colour, markersize=4, label=label)
+    if not told.all():
+        panel.plot(rates, np.where(told, np.nan, shares), "o", color=colour, markerfacecolor="white", markersize=4)
+    bars = 2.0 * np.array([point.factor.uncertainty if point.factor else math.nan for point in sweep.points])
     seen = bars > LEAST_BAR * shares
     # A logarithmic axis has no place for zero.
     low, high = np.maximum(shares - bars, 0.01 * shares), shares + bars
@@ -146,6 +154,11 @@ def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
         "Near the end of a run, each step multiplies the error by a factor q. The dots are 1 − q, fitted to the latter half of "
         "each trajectory above rounding; the bars are twice the uncertainty, where they can be seen. Higher is faster."
     ]
+    if any(point.doubt for sweep in sweeps for point in sweep.points):
+        text.append(
+            "A hollow dot is no such q: there, the factor still changes, or too few steps show it. Its height is the mean over "
+            "the fitted steps."
+        )
     if any(sweep.curvature is not None for sweep in sweeps):
         text.append(
             "The curve is theory: with μ and L the smallest and the largest eigenvalue of the Hessian at the known minimiser, "
@@ -161,66 +174,86 @@ def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
 
 
 def _finding(objective: str, sweep: RateSweep, sweeps: Sequence[RateSweep]) -> str:
-    place = sweep.measured_best
-    assert place is not None
-    point = sweep.points[place]
-    assert point.rate is not None
     method = f", {_method(sweep, sweeps)}" if len(sweeps) > 1 else ""
-    found = f"the best learning rate tried is {number(point.learning_rate, _rates(sweep))}, with q = " + with_uncertainty(
-        point.rate.factor, point.rate.uncertainty
-    )
-    text = [f"On {objective}{method}, {found}."]
+    text = [f"On {objective}{method}, {_measured_best(sweep)}."]
     text += _best_words(sweep)
     text += _limit_words(sweep)
-    text += _agreement(sweep)
-    return " ".join(text)
+    if sweep.contradiction:
+        return " ".join([f"Contradiction: {sweep.contradiction}.", *text])
+    return " ".join([*text, *_agreement(sweep)])
+
+
+def _measured_best(sweep: RateSweep) -> str:
+    """Return a clause on the measured best learning rate."""
+    tried, place = _rates(sweep), sweep.measured_best
+    if place is None:
+        answer, reason = sweep.best_answer
+        found = "the best learning rate cannot be told" if answer == "cannot tell" else "no learning rate is best"
+        return f"{found}: {reason}"
+    best = sweep.points[place]
+    assert best.rate is not None
+    untold = sum(bool(point.doubt) for point in sweep.points)
+    among = f", of the {len(tried) - untold} that can be judged," if untold else ""
+    measured = with_uncertainty(best.rate.factor, best.rate.uncertainty)
+    return f"the best learning rate tried{among} is {number(best.learning_rate, tried)}, with q = {measured}"
 
 
 def _best_words(sweep: RateSweep) -> list[str]:
+    """Return a sentence on the best learning rate in theory, and where it lies among those tried."""
     if sweep.best is None:
         return []
     rate, factor = sweep.best
-    low, high = sweep.beside_best
     tried = _rates(sweep)
-    if low <= rate <= high:
-        place = "lies between the neighbours of the best one tried"
-    elif tried.min() <= rate <= tried.max():
-        place = "does not lie between the neighbours of the best one tried"
-    else:
-        place = "lies outside the range tried"
-    return [f"The theoretical best, 2/(μ + L) = {number(rate)} with q = (κ − 1)/(κ + 1) = {number(factor)}, {place}."]
+    place = ""
+    if not _lies_between(rate, tried.min(), tried.max()):
+        place = ", lies outside the range tried"
+    elif sweep.measured_best is not None:
+        between = "lies" if _lies_between(rate, *sweep.beside_best) else "does not lie"
+        place = f", {between} between the neighbours of the best one tried"
+    theory = f"2/(μ + L) = {number(rate, tried)} with q = (κ − 1)/(κ + 1) = {number(factor)}"
+    return [f"The theoretical best, {theory}{place}." if place else f"The theoretical best is {theory}."]
+
+
+def _lies_between(rate: float, low: float, high: float) -> bool:
+    return low * (1.0 - ROUNDING) <= rate <= high * (1.0 + ROUNDING)
 
 
 def _limit_words(sweep: RateSweep) -> list[str]:
+    tried = _rates(sweep)
     if sweep.measured_limit is None:
-        theory = [] if sweep.limit is None else [f"the theoretical limit is 2/L = {number(sweep.limit)}"]
-        return ["; ".join(["No limit was found among these learning rates", *theory]) + "."]
-    measured = f"The limit up to which all runs settle is in the interval from {interval(*sweep.measured_limit)}"
+        answer, reason = sweep.limit_answer
+        theory = [] if sweep.limit is None else [f"the theoretical limit is 2/L = {number(sweep.limit, tried)}"]
+        found = "The limit cannot be told" if answer == "cannot tell" else "No limit was found among these learning rates"
+        return ["; ".join([f"{found}: {reason}", *theory]) + "."]
+    measured = f"The limit up to which all runs settle is in the interval from {interval(*sweep.measured_limit, tried)}"
     if sweep.limit is None:
         return [f"{measured}."]
-    low, high = sweep.measured_limit
-    if low <= sweep.limit <= high:
-        return [f"{measured}, which contains the theoretical limit 2/L = {number(sweep.limit)}."]
-    return [f"{measured}; the theoretical limit, which holds only near the minimiser, is 2/L = {number(sweep.limit)}."]
+    theory_words = f"2/L = {number(sweep.limit, tried)}"
+    if _lies_between(sweep.limit, *sweep.measured_limit):
+        return [f"{measured}, which contains the theoretical limit {theory_words}."]
+    return [f"{measured}; the theoretical limit, which holds only near the minimiser, is {theory_words}."]
 
 
 def _agreement(sweep: RateSweep) -> list[str]:
-    """Return a sentence that compares the measured with the predicted factors, over all learning rates that settle."""
-    if sweep.curvature is None:
+    """Return a sentence that compares the measured with the predicted 1 − q, over all learning rates with a measured q."""
+    pairs = [(point.factor.factor, point.learning_rate) for point in sweep.points if point.factor is not None]
+    if sweep.curvature is None or not pairs:
         return []
-    pairs = [(point.rate.factor, point.learning_rate) for point in sweep.points if point.rate is not None and point.settles]
-    theory = contraction(np.array([rate for _, rate in pairs]), sweep.curvature)
-    off = np.abs(np.array([factor for factor, _ in pairs]) - theory)
+    factors, rates = np.array(pairs).T
+    shares = 1.0 - contraction(rates, sweep.curvature)
+    off = np.abs(1.0 - factors - shares) / np.where(shares > 0.0, shares, np.nan)
+    if not np.isfinite(off).all():
+        return []
     worst = int(np.argmax(off))
-    among = f"At the {counted(len(pairs), 'learning rate')} with a measured q, theory and measurement"
+    among = f"At the {counted(len(pairs), 'learning rate')} with a measured q, the 1 − q of theory and of measurement"
     if off[worst] < ROUNDING:
         return [f"{among} agree to within rounding."]
     differ = f"{among} differ by {_small(float(np.median(off)))} in the median"
-    return [f"{differ}, and by {_small(float(off[worst]))} at most, at {number(pairs[worst][1])}."]
+    return [f"{differ}, and by {_small(float(off[worst]))} at most, at {number(rates[worst], _rates(sweep))}."]
 
 
 def _small(difference: float) -> str:
-    return "no more than rounding" if difference < ROUNDING else f"{difference:.1g}"
+    return "no more than rounding" if difference < ROUNDING else f"{100.0 * difference:.1g} %"
 
 
 @hookimpl
