@@ -1,0 +1,36 @@
+"""A convex function without a minimum."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+import runner
+
+
+@dataclass(frozen=True)
+class Exponential(runner.Objective):
+    """f(x) = exp(x), for one coordinate x. It is convex, and falls towards 0 for ever as x decreases, so it has no minimum."""
+
+    dimension = 1
+
+    def value(self, x: runner.Array) -> runner.Array:
+        """Return exp(x)."""
+        value: runner.Array = np.exp(x[..., 0])
+        return value
+
+    def gradient(self, x: runner.Array) -> runner.Array:
+        """Return exp(x)."""
+        gradient: runner.Array = np.exp(x)
+        return gradient
+
+    def hessian(self, x: runner.Array) -> runner.Array:
+        """Return exp(x)."""
+        hessian: runner.Array = np.exp(x)[..., None]
+        return hessian
+
+
+@runner.hookimpl
+def runner_objectives() -> Mapping[str, type[runner.Objective]]:
+    """Offer the exponential function."""
+    return {"exponential": Exponential}
