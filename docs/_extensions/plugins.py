@@ -15,7 +15,7 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 from runner.cli.plugins.show import parameter_row, usage
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.registry.catalogue import Offer
 from runner.registry.registry import Registry
 
@@ -80,7 +80,7 @@ class Capabilities(SphinxDirective):
     def run(self) -> list[nodes.Node]:
         """Return the table, parsed from Markdown."""
         rows = []
-        for each in KINDS[self.arguments[0]].capabilities:
+        for each in PLUGIN_KINDS[self.arguments[0]].capabilities:
             members = ", ".join(code(member) for member in each.members)
             rows.append(
                 (code(each.protocol.__name__), members, escaped((inspect.getdoc(each.protocol) or "").partition("\n")[0]))

@@ -8,10 +8,11 @@ from collections.abc import Iterator
 import click
 
 from runner.cli.terminal.options import WholeNumber, db_option, format_option
-from runner.cli.terminal.tables import counted, write_frame
+from runner.cli.terminal.tables import write_frame
 from runner.results.comparison import Comparison
 from runner.results.results_database import ResultsDatabase
-from runner.tables.frame import MOST_ROWS, text_of
+from runner.tables.frame import LARGEST_LIMIT, text_of
+from runner.tables.readable import counted
 
 MOST_PAIRS = 20
 MOST_VALUES = 4
@@ -24,7 +25,7 @@ MOST_VALUES = 4
 @db_option
 @click.option(
     "--limit",
-    type=WholeNumber(0, MOST_ROWS),
+    type=WholeNumber(0, LARGEST_LIMIT),
     default=MOST_PAIRS,
     show_default=True,
     metavar="N",

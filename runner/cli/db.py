@@ -12,11 +12,11 @@ import click
 
 from runner.cli.terminal.command_groups import Group
 from runner.cli.terminal.options import brief_format_option, db_option
-from runner.cli.terminal.tables import counted, size_text
+from runner.cli.terminal.tables import size_text
 from runner.errors import OutdatedDatabase
 from runner.results.results_database import ResultsDatabase
 from runner.store.urls import without_password
-from runner.tables.readable import date
+from runner.tables.readable import counted, date
 
 
 @click.group(cls=Group)

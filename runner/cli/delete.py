@@ -7,8 +7,9 @@ import sys
 import click
 
 from runner.cli.terminal.options import db_option
-from runner.cli.terminal.tables import counted, size_text
+from runner.cli.terminal.tables import size_text
 from runner.results.results_database import ResultsDatabase
+from runner.tables.readable import counted
 
 
 @click.command()

@@ -7,9 +7,9 @@ from pathlib import Path
 import click
 
 from runner.cli.terminal.options import OneOf, db_option, where_option
-from runner.cli.terminal.tables import counted
 from runner.errors import QueryError
 from runner.results.results_database import ResultsDatabase
+from runner.tables.readable import counted
 
 
 @click.command()

@@ -16,7 +16,7 @@ from runner.analysis.learning_rates import rate_sweeps, rates_row
 from runner.analysis.summary import SummaryRow, count_outcomes, summarize, summary_table
 from runner.cli.terminal.options import RESULTS_FOLDER, WholeNumber, brief_format_option, db_option
 from runner.cli.terminal.progress import QuietProgress, progress_observer
-from runner.cli.terminal.tables import NarrowLayout, counted, table_lines
+from runner.cli.terminal.tables import NarrowLayout, table_lines
 from runner.contracts.figure import Results
 from runner.contracts.outcomes import Outcome
 from runner.errors import ExperimentError
@@ -26,6 +26,7 @@ from runner.registry.registry import Registry
 from runner.report.experiment_report import find_figures, report
 from runner.store.reading.stored_results import read_results
 from runner.store.writing.recording import Store
+from runner.tables.readable import counted
 from runner.tables.text_formats import json_value
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from runner.cli.terminal.options import WholeNumber, db_option, format_option, w
 from runner.cli.terminal.tables import WIDEN_OR_CSV, NarrowLayout, write_frame, write_frames
 from runner.results.results_database import ResultsDatabase
 from runner.store.run_columns import RUN_COLUMNS
-from runner.tables.frame import MOST_ROWS, Column, Frame
+from runner.tables.frame import LARGEST_LIMIT, Column, Frame
 
 MOST_SHOWN = 20
 ALWAYS = tuple(column.name for column in RUN_COLUMNS if column.shown == "always")
@@ -28,7 +28,7 @@ LAST = tuple(column.name for column in RUN_COLUMNS if column.is_result and colum
 @click.option("--columns", metavar="NAMES", help="Show these columns and parameters, e.g. id,learning_rate,outcome.")
 @click.option(
     "--limit",
-    type=WholeNumber(0, MOST_ROWS),
+    type=WholeNumber(0, LARGEST_LIMIT),
     metavar="N",
     help=f"Largest number of runs.  [default: {MOST_SHOWN} for a table, else all]",
 )

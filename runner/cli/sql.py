@@ -8,7 +8,7 @@ from runner.cli.terminal.options import Seconds, WholeNumber, db_option, format_
 from runner.cli.terminal.tables import write_frame
 from runner.results.results_database import ResultsDatabase
 from runner.store.reading.user_sql import MOST_SECONDS
-from runner.tables.frame import MOST_ROWS
+from runner.tables.frame import LARGEST_LIMIT
 
 ROWS = 1000
 SECONDS = 30.0
@@ -18,7 +18,7 @@ SECONDS = 30.0
 @click.argument("query")
 @db_option
 @click.option(
-    "--limit", type=WholeNumber(1, MOST_ROWS), default=ROWS, show_default=True, metavar="N", help="Largest number of rows."
+    "--limit", type=WholeNumber(1, LARGEST_LIMIT), default=ROWS, show_default=True, metavar="N", help="Largest number of rows."
 )
 @click.option("--seconds", type=Seconds(MOST_SECONDS), default=SECONDS, show_default=True, help="Time limit of the query.")
 @format_option

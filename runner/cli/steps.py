@@ -13,7 +13,7 @@ from runner.cli.terminal.tables import write_frame, write_frames
 from runner.contracts.objective import coordinate_names
 from runner.errors import QueryError
 from runner.results.results_database import ResultsDatabase
-from runner.tables.frame import MOST_ROWS, Frame, concatenated
+from runner.tables.frame import LARGEST_LIMIT, Frame, concatenated
 
 MOST_SHOWN = 20
 
@@ -25,7 +25,7 @@ MOST_SHOWN = 20
 @click.option("--series", metavar="NAMES", help="Show some of value,gradient_norm,x,gradient.  [default: all that are stored]")
 @click.option(
     "--limit",
-    type=WholeNumber(0, MOST_ROWS),
+    type=WholeNumber(0, LARGEST_LIMIT),
     metavar="N",
     help=f"Largest number of steps.  [default: {MOST_SHOWN} for a table, else all]",
 )

@@ -9,10 +9,10 @@ import click
 
 import runner
 from runner.cli.terminal.options import WholeNumber, db_option
-from runner.cli.terminal.tables import counted
 from runner.errors import DamagedDatabase, StoreError
 from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import printable
+from runner.tables.readable import counted
 
 MOST_SHOWN = 20
 """Largest number of problems, and of notes, that are shown for one part."""

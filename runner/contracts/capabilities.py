@@ -1,6 +1,6 @@
 """Capabilities: what a plugin may offer beyond the members that the class of its kind requires.
 
-Each capability is a protocol in the file of its kind and a line of the table `KINDS` in `kinds.py`.
+Each capability is a protocol in the file of its kind and a line of the table `PLUGIN_KINDS` in `kinds.py`.
 """
 
 from __future__ import annotations

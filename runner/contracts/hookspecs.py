@@ -1,6 +1,7 @@
 """The hooks: each returns the plugins of one kind that a plugin file offers, as a mapping from name to class.
 
-A plugin file implements a hook with `@runner.hookimpl`. A new kind of plugin needs a hook here and a line of the table `KINDS`.
+A plugin file implements a hook with `@runner.hookimpl`. A new kind of plugin needs a hook here and a line in the table
+`PLUGIN_KINDS`.
 """
 
 from __future__ import annotations

@@ -75,7 +75,7 @@ VALUE_AND_GRADIENT = Evaluation(((), ("dimension",)), counts=("value", "gradient
 RESIDUALS = Evaluation(("residuals",), counts=("value",))
 JACOBIAN = Evaluation(("residuals", "dimension"), counts=("gradient",))
 
-KINDS: Mapping[Kind, PluginKind] = {
+PLUGIN_KINDS: Mapping[Kind, PluginKind] = {
     "objective": PluginKind(
         Objective,
         hook="runner_objectives",
@@ -113,4 +113,4 @@ KINDS: Mapping[Kind, PluginKind] = {
 
 def capability_for(quantity: Quantity) -> Capability | None:
     """Return the capability of computing a quantity; None for the gradient, which every gradient backend computes."""
-    return next((each for each in KINDS["gradient"].capabilities if each.quantity == quantity), None)
+    return next((each for each in PLUGIN_KINDS["gradient"].capabilities if each.quantity == quantity), None)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, cast
 
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.plugin import Kind, Plugin
 from runner.errors import PluginError
 
@@ -205,7 +205,7 @@ def _parameters_of(plugin: type) -> Mapping[str, Parameter]:
 def _check_annotations(plugin: type[Plugin]) -> None:
     """Refuse a value in the class body that was probably meant as a parameter but has no annotation."""
     # A member that a contract names, such as an objective's dimension, may be set in the class body without being a parameter.
-    kinds = [kind for kind in KINDS.values() if issubclass(plugin, kind.plugin_class)]
+    kinds = [kind for kind in PLUGIN_KINDS.values() if issubclass(plugin, kind.plugin_class)]
     contract = {name for kind in kinds for name in (*kind.members, *inspect.get_annotations(kind.plugin_class))}
     for cls in plugin.__mro__:
         if cls.__module__.startswith("runner."):
@@ -235,7 +235,7 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
         members = [member for member in typing.get_args(hint) if member is not type(None)]
         optional = len(members) < len(typing.get_args(hint))
         hint = members[0] if len(members) == 1 else hint
-    wrapped = next((wrappable for wrappable in WRAPPABLE if KINDS[wrappable].plugin_class is hint), None)
+    wrapped = next((wrappable for wrappable in WRAPPABLE if PLUGIN_KINDS[wrappable].plugin_class is hint), None)
     choices = typing.get_args(hint) if typing.get_origin(hint) is Literal else ()
     item = typing.get_args(hint)[0] if typing.get_origin(hint) is tuple else None
     kind = tuple if item is not None else type(choices[0]) if choices else hint

@@ -11,7 +11,7 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian, ComputesValueAndGradient, GradientBackend
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Mask, Memory, Optimizer, Point
 from runner.engine.batch import take_rows
@@ -132,9 +132,9 @@ def _counted(objective: Objective, counts: Counts) -> Objective:
 @functools.cache
 def _counted_class(cls: type[Objective]) -> Callable[[Objective, Counts], Any]:
     """Return the class of the stand-ins for the objectives of a class."""
-    evaluations = KINDS["objective"].evaluations
+    evaluations = PLUGIN_KINDS["objective"].evaluations
     methods = {name: _counted_method(name, each.counts) for name, each in evaluations.items() if hasattr(cls, name)}
-    uncounted = [name for name in KINDS["objective"].members if name not in evaluations and hasattr(cls, name)]
+    uncounted = [name for name in PLUGIN_KINDS["objective"].members if name not in evaluations and hasattr(cls, name)]
     properties = {name: property(operator.attrgetter(f"objective.{name}")) for name in uncounted}
     return cast(Callable[[Objective, Counts], Any], type(cls.__name__, (_Counted,), {**methods, **properties}))
 

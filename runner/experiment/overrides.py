@@ -6,7 +6,10 @@ import tomllib
 from collections.abc import Sequence
 from typing import Any
 
-AXES = ("objective", "gradient", "optimizer")
+from runner.contracts.plugin import Kind
+
+AXES: tuple[Kind, ...] = ("objective", "gradient", "optimizer")
+"""The kinds of plugins whose combinations are the grid of an experiment."""
 
 
 def apply_overrides(raw: dict[str, Any], assignments: Sequence[str]) -> None:

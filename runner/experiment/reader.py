@@ -21,7 +21,6 @@ from runner.registry.catalogue import RESERVED, Catalogue, Offer, suggestion
 from runner.registry.setting import Setting, make_setting
 
 TableT = TypeVar("TableT")
-KINDS = cast(tuple[Kind, ...], AXES)
 KEYS = ("name", "description", "plugins", *AXES, "start", "stop", "record", "exclude", "execution", "report")
 DEFAULT_MAX_BATCH = 2048
 LONGEST_NAME = 200
@@ -157,7 +156,7 @@ class _Reader:
             self.problems.add("name", f"must be letters, digits, '-', '_' and '.', not begin with '.', and have at most "
                               f"{LONGEST_NAME} bytes, because a folder gets this name; not {as_toml(name)}")  # fmt: skip
         axes: dict[Kind, tuple[Setting, ...]] = {}
-        for kind in KINDS:
+        for kind in AXES:
             if raw.get(kind, []) == []:
                 self.problems.add(kind, f"at least one [[{kind}]] table is needed")
             tables = self._tables(raw, kind)
@@ -269,13 +268,13 @@ class _Reader:
     def _exclude(self, raw: dict[str, Any], axes: Mapping[Kind, tuple[Setting, ...]]) -> tuple[Exclusion, ...]:
         exclusions = []
         for path, table in self._tables(raw, "exclude"):
-            unknown = [key for key in table if key not in KINDS]
+            unknown = [key for key in table if key not in AXES]
             for key in unknown:
-                self.problems.add(f"{path}.{key}", f"there is no such key; {suggestion(key, KINDS)}")
+                self.problems.add(f"{path}.{key}", f"there is no such key; {suggestion(key, AXES)}")
             if not table:
-                self.problems.add(path, f"must name the combinations to drop, by {', '.join(KINDS)}")
+                self.problems.add(path, f"must name the combinations to drop, by {', '.join(AXES)}")
             if table and not unknown:
-                conditions = {kind: self._condition(f"{path}.{kind}", axes[kind], table[kind]) for kind in KINDS if kind in table}
+                conditions = {kind: self._condition(f"{path}.{kind}", axes[kind], table[kind]) for kind in AXES if kind in table}
                 exclusions.append(Exclusion(conditions))
         return tuple(exclusions)
 

@@ -9,7 +9,7 @@ from types import ModuleType
 from typing import Any, get_args
 
 from runner.contracts import hookspecs
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.parameters import Parameter, parameters_of
 from runner.contracts.plugin import Kind, Plugin, Quantity
@@ -23,7 +23,7 @@ def check_hooks(module: ModuleType) -> None:
     Raises:
         PluginError: the module implements no hook, a hook that does not exist, or a hook that takes arguments.
     """
-    hooks = [kind.hook for kind in KINDS.values()]
+    hooks = [kind.hook for kind in PLUGIN_KINDS.values()]
     marked = [name for name in vars(module) if getattr(vars(module)[name], f"{hookspecs.PROJECT}_impl", None)]
     for name in marked:
         if name not in hooks:
@@ -45,7 +45,7 @@ def check_class(kind: Kind, name: Any, cls: Any) -> Mapping[str, Parameter]:
     Raises:
         PluginError: the key is not a string, or the value is not a class that fulfils the contract of its kind.
     """
-    hook, base = KINDS[kind].hook, KINDS[kind].plugin_class
+    hook, base = PLUGIN_KINDS[kind].hook, PLUGIN_KINDS[kind].plugin_class
     if not isinstance(name, str):
         raise PluginError(f"{hook} must return a mapping from name to class, but {name!r} is not a string")
     if not (isinstance(cls, type) and issubclass(cls, base)):
@@ -70,7 +70,7 @@ def check_class(kind: Kind, name: Any, cls: Any) -> Mapping[str, Parameter]:
 
 def _check_members(kind: Kind, name: str, cls: type[Plugin]) -> None:
     """Refuse a method that does not accept the arguments in its contract, and a method in place of a property."""
-    for contract in KINDS[kind].contracts:
+    for contract in PLUGIN_KINDS[kind].contracts:
         for member, expected in vars(contract).items():
             found = inspect.getattr_static(cls, member, None)
             if member.startswith("_") or found is None or found is expected:

@@ -23,7 +23,7 @@ from typing import cast
 import pluggy
 
 from runner.contracts import hookspecs
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.plugin import Kind
 from runner.errors import NoSuchPlugin, PluginError
 from runner.registry.catalogue import BrokenEntryPoint, Offer, suggestion
@@ -88,7 +88,7 @@ class Registry:
     def offers(self) -> list[Offer]:
         """Load all entry points, and return every plugin, sorted by kind and name."""
         self._load_all()
-        order = list(KINDS)
+        order = list(PLUGIN_KINDS)
         every = [offer for group in self._offers.values() for offer in group]
         return sorted(every, key=lambda offer: (order.index(offer.kind), offer.name, offer.source))
 
@@ -145,7 +145,7 @@ class Registry:
         except ValueError as error:
             raise PluginError("the file is loaded already; name it once in plugins") from error
         offers = []
-        for kind, row in KINDS.items():
+        for kind, row in PLUGIN_KINDS.items():
             for implementation in getattr(self._manager.hook, row.hook).get_hookimpls():
                 if implementation.plugin_name != source:
                     continue

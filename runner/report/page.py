@@ -28,7 +28,7 @@ PAGE = "index.html"
 FIGURES = "figures"
 SHOWN_ERRORS = 25
 """Largest number of error messages on the page."""
-MOST_ROWS = 30
+MOST_UNFOLDED_ROWS = 30
 """A table with more rows is folded, so that the pictures below it stay in sight."""
 
 
@@ -231,7 +231,7 @@ def render_page(
         behaviours=[f"{behaviours[behaviour]} {behaviour}" for behaviour in BEHAVIOURS if behaviour in behaviours],
         colours=OUTCOME_COLOURS,
         sections=[section for section in sections if section.table.rows],
-        most_rows=MOST_ROWS,
+        most_unfolded_rows=MOST_UNFOLDED_ROWS,
         pictures=pictures,
         errors=errors[:SHOWN_ERRORS],
         more_errors=len(errors[SHOWN_ERRORS:]),

@@ -22,7 +22,7 @@ IDENTITY_LENGTH = 64
 """The number of characters of a run's identity."""
 SHOWN_IDENTITY_LENGTH = 10
 """The number of characters of an identity that are shown, as git shortens its hashes."""
-MOST_ROWS = 10**9
+LARGEST_LIMIT = 10**9
 """The largest limit that a user can set for the number of rows; to get all rows, pass no limit."""
 ROWS_AT_ONCE = 10_000
 """The number of rows that are converted to Python objects at a time, because these need several times the memory of arrays."""

@@ -75,8 +75,8 @@ def date(seconds: float) -> str:
 
 
 def counted(count: int, noun: str) -> str:
-    """Return a count with its noun, which forms its plural with an s: `1 run`, `2 runs`."""
-    return f"{count} {noun}" if count == 1 else f"{count} {noun}s"
+    """Return a count with its noun, which forms its plural with an s: `1 run`, `2,000 runs`."""
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"
 
 
 def part(count: int, total: int, noun: str) -> str:
@@ -85,7 +85,7 @@ def part(count: int, total: int, noun: str) -> str:
         return f"the only {noun}" if count else f"0 of 1 {noun}"
     if count == total:
         return f"all {counted(total, noun)}"
-    return f"{count} of {counted(total, noun)}" if count else f"none of the {counted(total, noun)}"
+    return f"{count:,} of {counted(total, noun)}" if count else f"none of the {counted(total, noun)}"
 
 
 def listed(items: Sequence[str], conjunction: str = "and") -> str:

@@ -20,7 +20,7 @@ from typing import Any, cast
 from runner.contracts.executor import Executor
 from runner.contracts.figure import Figure
 from runner.contracts.gradient_backend import GradientBackend
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.plugin import Kind, Plugin
@@ -54,13 +54,13 @@ def checks(plugin: Plugin, *, objective: Objective | None = None, steps: int = S
     Raises:
         TypeError: `plugin` is not an instance of a plugin class.
     """
-    for kind, row in KINDS.items():
+    for kind, row in PLUGIN_KINDS.items():
         if isinstance(plugin, row.plugin_class):
             # Each module is loaded on first use, because the checks of figures import Matplotlib.
             module = importlib.import_module(f"runner.testing.{kind}s")
             options: dict[str, dict[str, Any]] = {"gradient": {"objective": objective}, "optimizer": {"steps": steps}}
             return cast(list[Check], module.checks_of(plugin, **options.get(kind, {})))
-    class_names = ", ".join(f"runner.{row.plugin_class.__name__}" for row in KINDS.values())
+    class_names = ", ".join(f"runner.{row.plugin_class.__name__}" for row in PLUGIN_KINDS.values())
     raise TypeError(f"checks are for an instance of {class_names}, not {plugin!r}")
 
 
@@ -116,7 +116,7 @@ def check_figure(figure: Figure) -> None:
 
 
 def _check(plugin: Plugin, kind: Kind, objective: Objective | None = None, steps: int = STEPS) -> None:
-    plugin_class = KINDS[kind].plugin_class
+    plugin_class = PLUGIN_KINDS[kind].plugin_class
     if not isinstance(plugin, plugin_class):
         raise AssertionError(f"{type(plugin).__name__} must be a subclass of runner.{plugin_class.__name__}")
     for check in checks(plugin, objective=objective, steps=steps):

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import ComputesValueAndGradient, GradientBackend
-from runner.contracts.kinds import KINDS, capability_for
+from runner.contracts.kinds import PLUGIN_KINDS, capability_for
 from runner.contracts.objective import HasResiduals, Objective
 from runner.contracts.plugin import Quantity
 from runner.testing.check import FAILED, Check, Failure, Skip, make_checks, require, same_bits
@@ -82,7 +82,7 @@ class _BackendSuite:
     def offered(self) -> dict[Quantity, Any]:
         """Return the quantities that the backend offers, each with the reason why it refuses this objective, or None."""
         quantities: list[Quantity] = ["gradient"]
-        for capability in KINDS["gradient"].capabilities:
+        for capability in PLUGIN_KINDS["gradient"].capabilities:
             if capability.quantity is not None and isinstance(self.backend, capability.protocol):
                 quantities.append(capability.quantity)
         if "jacobian" in quantities and not isinstance(self.objective, HasResiduals):
@@ -93,10 +93,10 @@ class _BackendSuite:
         """Return the methods that serve this objective, as functions of x with the shapes of their results for one run."""
         sizes = {"dimension": self.objective.dimension, "residuals": ...}
         methods: list[str] = [each for each, reason in self.offered().items() if reason is None]
-        for capability in KINDS["gradient"].capabilities:
+        for capability in PLUGIN_KINDS["gradient"].capabilities:
             if capability.quantity is None and isinstance(self.backend, capability.protocol):
                 methods.extend(capability.evaluations)
-        shapes = {name: with_sizes(each.shape, sizes) for name, each in KINDS["gradient"].evaluations.items()}
+        shapes = {name: with_sizes(each.shape, sizes) for name, each in PLUGIN_KINDS["gradient"].evaluations.items()}
         return {each: (partial(getattr(self.backend, each), self.objective), shapes[each]) for each in methods}
 
     def refusal(self) -> None:
@@ -150,7 +150,7 @@ class _BackendSuite:
 
     def shared_work(self) -> None:
         if "value_and_gradient" not in self.served():
-            raise Skip(f"because it offers no {KINDS['gradient'].capability(ComputesValueAndGradient).name}")
+            raise Skip(f"because it offers no {PLUGIN_KINDS['gradient'].capability(ComputesValueAndGradient).name}")
         value, gradient = self.backend.value_and_gradient(self.objective, self.x)
         unchanged = same_bits(value, self.objective.value(self.x))
         require(unchanged, f"{self.name}.value_and_gradient and {self.objective_name}.value return different values")

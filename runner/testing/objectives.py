@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from runner.contracts.arrays import Array, norm
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.objective import (
     DrawsStarts,
     HasCurvatureBounds,
@@ -87,15 +87,15 @@ class _ObjectiveSuite:
     def offered(self) -> dict[str, tuple[Any, ...]]:
         """Return the functions of x that it offers, each with the shape of its result for one run; `...` allows any length."""
         sizes = {"dimension": self.objective.dimension, "residuals": ...}
-        evaluations = dict(KINDS["objective"].required)
-        for capability in KINDS["objective"].capabilities:
+        evaluations = dict(PLUGIN_KINDS["objective"].required)
+        for capability in PLUGIN_KINDS["objective"].capabilities:
             if self.offers(capability.protocol):
                 evaluations.update(capability.evaluations)
         return {name: with_sizes(evaluation.shape, sizes) for name, evaluation in evaluations.items()}
 
     def skip_unless_offered(self, protocol: type) -> None:
         if not self.offers(protocol):
-            raise Skip(f"because it offers no {KINDS['objective'].capability(protocol).name}")
+            raise Skip(f"because it offers no {PLUGIN_KINDS['objective'].capability(protocol).name}")
 
     def domain(self) -> None:
         dimension: object = self.objective.dimension

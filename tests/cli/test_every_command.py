@@ -13,7 +13,7 @@ import pytest
 from runner import __version__
 from runner.cli import COMMANDS, commands
 from runner.cli.terminal.options import FORMATS
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from tests.support.command_line import Done
 
 COMMAND = [sys.executable, "-c", "from runner.cli import main; main()"]
@@ -93,7 +93,7 @@ class TestEveryCommand:
             for each in command.params:
                 if not getattr(each, "is_flag", False):
                     named.update(re.sub(r"\[(.*)\]", r"\1", each.make_metavar(context)).removesuffix("...").split("|"))
-        assert {name for name in named if name.islower()} == {*FORMATS, *KINDS, "runs", "steps"}
+        assert {name for name in named if name.islower()} == {*FORMATS, *PLUGIN_KINDS, "runs", "steps"}
         assert {name for name in named if not name.islower()} == {
             "A", "B", "EXPERIMENT", "FILE", "FILTER", "FOLDER", "KIND", "LOW,HIGH", "N", "NAME", "NAMES", "OBJECTIVE",
             "PARAMETER=VALUE", "PATH", "PATH=VALUE", "QUERY", "RUN", "SECONDS", "URL", "X",

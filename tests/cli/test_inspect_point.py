@@ -178,7 +178,7 @@ class TestRefusals:
         [
             (("--at", "x"), "--at: must be finite numbers with commas between them, such as 0.5 or 1,-2, not 'x'"),
             (("--at", "inf"), "--at: must be finite numbers with commas between them, such as 0.5 or 1,-2, not 'inf'"),
-            (("-o", "p.gif"), "--output: must end in .png, .svg or .pdf, which is the format of the picture, not 'p.gif'"),
+            (("-o", "p.gif"), "--output: must end in .png, .svg or .pdf (the suffix sets the format), not 'p.gif'"),
         ],
     )  # fmt: skip
     def test_wrong_options(self, call, arguments: tuple[str, ...], error: str):

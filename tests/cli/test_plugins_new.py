@@ -17,7 +17,7 @@ from typing import Any
 import pytest
 
 from runner.cli.plugins.new import new_package
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.registry.catalogue import BrokenEntryPoint
 from tests.support.command_line import Done
 from tests.support.folders import folder_contents
@@ -97,7 +97,7 @@ def test_refusal_is_reported_and_nothing_is_written(tmp_path, call, arguments, c
     assert folder_contents(tmp_path) == before
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLUGIN_KINDS)
 def test_written_plugin_is_short_and_has_no_template_left(kind):
     files = new_package(kind, "some_thing", [], []).files()
     assert len(code_lines(files["runner_some_thing.py"])) <= LONGEST_PLUGIN
@@ -105,7 +105,7 @@ def test_written_plugin_is_short_and_has_no_template_left(kind):
 
 
 def test_written_files_pass_the_linters_of_this_project(tmp_path, call):
-    for kind in KINDS:
+    for kind in PLUGIN_KINDS:
         call("plugins", "new", kind, f"some_{kind}")
     ruff = [sys.executable, "-m", "ruff"]
     for command in (["check", "--isolated"], ["format", "--isolated", "--check", "--line-length=130"]):
@@ -126,7 +126,7 @@ def test_documentation_lists_the_files_as_written():
         assert text == files[name], name
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLUGIN_KINDS)
 def test_written_plugin_passes_every_check(kind, tmp_path, call, runner_cli):
     call("plugins", "new", kind, "some_thing")
     done = runner_cli("plugins", "check", "runner-some-thing/runner_some_thing.py")
@@ -184,7 +184,7 @@ posix = pytest.mark.skipif(sys.platform == "win32", reason="the scripts are for 
 
 @posix
 @pytest.mark.slow
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", PLUGIN_KINDS)
 def test_written_plugin_installs_passes_its_tests_and_runs(kind, shell):
     folder = shell.folder / "work" / "runner-some-thing"
     steps = [

@@ -17,7 +17,7 @@ from runner import Array
 from runner.cli.plugins.show import show
 from runner.contracts import hookspecs
 from runner.contracts.capabilities import Capability, CapabilityMeta, Evaluation
-from runner.contracts.kinds import KINDS, capability_for
+from runner.contracts.kinds import PLUGIN_KINDS, capability_for
 from runner.contracts.plugin import Kind, Quantity
 from runner.engine.evaluation import Evaluator
 from runner.errors import PluginError
@@ -56,8 +56,8 @@ class HasLaplacian(Protocol, metaclass=CapabilityMeta):
 def with_laplacian(monkeypatch) -> Iterator[None]:
     """Add one line to the table."""
     line = Capability(HasLaplacian, "Laplacian", {"laplacian": Evaluation((), counts=("hessian",))})
-    kind = KINDS["objective"]
-    monkeypatch.setitem(KINDS, "objective", replace(kind, capabilities=(*kind.capabilities, line)))
+    kind = PLUGIN_KINDS["objective"]
+    monkeypatch.setitem(PLUGIN_KINDS, "objective", replace(kind, capabilities=(*kind.capabilities, line)))
 
 
 @pytest.fixture
@@ -107,18 +107,18 @@ def test_a_class_without_the_members_does_not_have_the_capability(file):
 
 
 def test_each_kind_is_in_the_table_with_its_hook():
-    assert tuple(KINDS) == get_args(Kind)
-    assert [kind.hook for kind in KINDS.values()] == [name for name in vars(hookspecs) if name.startswith("runner_")]
+    assert tuple(PLUGIN_KINDS) == get_args(Kind)
+    assert [kind.hook for kind in PLUGIN_KINDS.values()] == [name for name in vars(hookspecs) if name.startswith("runner_")]
 
 
 def test_each_capability_of_the_contracts_is_in_the_table():
-    modules = {inspect.getmodule(kind.plugin_class) for kind in KINDS.values()}
+    modules = {inspect.getmodule(kind.plugin_class) for kind in PLUGIN_KINDS.values()}
     defined = {value for module in modules for value in vars(module).values() if isinstance(value, CapabilityMeta)}
-    assert defined == {each.protocol for kind in KINDS.values() for each in kind.capabilities}
+    assert defined == {each.protocol for kind in PLUGIN_KINDS.values() for each in kind.capabilities}
 
 
 def test_each_evaluation_is_a_member():
-    for kind in KINDS.values():
+    for kind in PLUGIN_KINDS.values():
         assert set(kind.required) <= set(vars(kind.plugin_class))
         for capability in kind.capabilities:
             assert set(capability.evaluations) <= set(capability.members)

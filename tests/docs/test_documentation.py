@@ -13,7 +13,7 @@ import click
 import pytest
 
 from runner.cli import COMMANDS, commands
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.outcomes import Outcome
 from runner.experiment.model import StoppingRules
 from runner.registry.registry import Registry
@@ -114,7 +114,7 @@ def test_every_figure_is_described():
 
 
 def test_every_hook_is_explained():
-    for hook in (kind.hook for kind in KINDS.values()):
+    for hook in (kind.hook for kind in PLUGIN_KINDS.values()):
         assert f"`{hook}`" in page("how_to/plugins/index.md")
 
 

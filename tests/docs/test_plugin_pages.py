@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.testing.check import FAILED, Finding
 from runner.testing.child_process import CheckRequest, run_checks
 from tests.support.paths import DOCS
 
 FOLDER = DOCS / "how_to" / "plugins"
-PAGES = [FOLDER / f"{kind}.md" for kind in KINDS]
+PAGES = [FOLDER / f"{kind}.md" for kind in PLUGIN_KINDS]
 MISTAKE = re.compile(
     r"^`(?P<new>[^`\n]+)` instead of `(?P<old>[^`\n]+)`\.(?P<why>[^`]*?)\n\n```text\n(?P<said>(?:[^`].*\n)*)```", re.MULTILINE
 )

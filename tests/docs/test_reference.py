@@ -10,7 +10,7 @@ import pytest
 
 import runner
 import runner.testing
-from runner.contracts.kinds import KINDS as CONTRACTS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.plugin import Kind
 from runner.experiment.model import StoppingRules
 from runner.experiment.reader import KEYS, RecordTable
@@ -18,7 +18,7 @@ from runner.registry.catalogue import RESERVED
 
 REFERENCE = Path(__file__).parents[2] / "docs" / "reference"
 PUBLIC_NAMES = re.compile(r"^```\{public-names\} (\S+)\n(.*?)^```", re.DOTALL | re.MULTILINE)
-KINDS = {
+PAGES = {
     "objective": "objectives",
     "gradient": "gradient_backends",
     "optimizer": "optimizers",
@@ -51,7 +51,7 @@ def test_each_name_of_the_checks_is_documented_once():
     assert names_on_pages("runner.testing") == Counter(runner.testing.__all__)
 
 
-@pytest.mark.parametrize(("kind", "page"), KINDS.items())
+@pytest.mark.parametrize(("kind", "page"), PAGES.items())
 def test_each_kind_of_plugin_has_a_generated_page(kind: str, page: str):
     assert f"```{{plugins}} {kind}\n" in (REFERENCE / "plugins" / f"{page}.md").read_text(encoding="utf-8")
 
@@ -76,8 +76,8 @@ def test_each_outcome_and_behaviour_is_in_the_glossary():
     assert [word for word in (*runner.Outcome, *runner.Behaviour) if f"`{word}`" not in text] == []
 
 
-@pytest.mark.parametrize("kind", [kind for kind, row in CONTRACTS.items() if row.capabilities and kind != "executor"])
+@pytest.mark.parametrize("kind", [kind for kind, row in PLUGIN_KINDS.items() if row.capabilities and kind != "executor"])
 def test_each_kind_with_capabilities_has_their_table_and_their_protocols(kind: Kind):
-    page = (REFERENCE / "python" / f"{KINDS[kind]}.md").read_text(encoding="utf-8")
+    page = (REFERENCE / "python" / f"{PAGES[kind]}.md").read_text(encoding="utf-8")
     assert f"```{{capabilities}} {kind}\n" in page
-    assert {each.protocol.__name__ for each in CONTRACTS[kind].capabilities} <= set(page.split())
+    assert {each.protocol.__name__ for each in PLUGIN_KINDS[kind].capabilities} <= set(page.split())

@@ -23,7 +23,7 @@ LOADED = re.compile(
 LINKED = re.compile(r'<link\b[^>]*?\bhref="((?:https?:)?//[^"]*)"')
 IN_STYLES = re.compile(r"(?:@import\s+|url\(\s*)[\"']?((?:https?:)?//[^\"')\s]*)")
 HREF = re.compile(r'<a\b[^>]*?\bhref="([^"]+)"')
-KINDS = {
+PAGES = {
     "objective": "objectives",
     "gradient": "gradient_backends",
     "optimizer": "optimizers",
@@ -107,7 +107,7 @@ def missing_plugins(site: Path, pages: dict[Path, str]) -> Iterator[str]:
     for offer in Registry().offers():
         if offer.distribution != "gradient-runner":
             continue
-        page = pages[site / "reference" / "plugins" / f"{KINDS[offer.kind]}.html"]
+        page = pages[site / "reference" / "plugins" / f"{PAGES[offer.kind]}.html"]
         found = re.search(rf'<section id="{offer.name.replace("_", "-")}">.*?(?=</section>)', page, re.DOTALL)
         if found is None:
             yield f"{offer.kind} {offer.name}"

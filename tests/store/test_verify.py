@@ -17,7 +17,7 @@ from runner.store.verifying.part import VerifiedPart
 from runner.store.verifying.verify import verify
 from tests.support.databases import opened, run_into
 
-KINDS = [
+PARTS = [
     "pages",
     "references",
     "layout",
@@ -69,8 +69,8 @@ def test_sound_database_is_reported_check_by_check(database, runner_cli):
     done = runner_cli("verify", "--db", "r.db")
     assert (done.code, done.err) == (0, "")
     lines = done.out.splitlines()
-    assert [line.split()[0] for line in lines[:-1]] == KINDS
-    assert [line.split()[-1] for line in lines[:-1]] == ["ok"] * len(KINDS)
+    assert [line.split()[0] for line in lines[:-1]] == PARTS
+    assert [line.split()[-1] for line in lines[:-1]] == ["ok"] * len(PARTS)
     assert lines[8].split() == ["runs", "12", "ok"]
     assert lines[-1] == "r.db: intact"
 

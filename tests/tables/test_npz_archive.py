@@ -17,7 +17,7 @@ from runner.results.export import export_frames
 from runner.tables import npz_archive as archives
 from runner.tables.frame import Column, Frame
 
-KINDS = ("integer", "number", "text", "truth")
+COLUMN_KINDS = ("integer", "number", "text", "truth")
 ROWS = st.lists(
     st.tuples(
         st.none() | st.integers(-(2**53), 2**53),
@@ -49,8 +49,8 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)
 
 
 def frame(rows: list[tuple[Any, ...]]) -> Frame:
-    columns = zip(*rows, strict=True) if rows else ((),) * len(KINDS)
-    return Frame([Column(kind, kind, list(values)) for kind, values in zip(KINDS, columns, strict=True)])
+    columns = zip(*rows, strict=True) if rows else ((),) * len(COLUMN_KINDS)
+    return Frame([Column(kind, kind, list(values)) for kind, values in zip(COLUMN_KINDS, columns, strict=True)])
 
 
 @given(rows=ROWS, cuts=st.lists(st.integers(0, 12), max_size=3), at_once=st.sampled_from([1, 100, archives.BYTES_AT_ONCE]))
@@ -61,9 +61,9 @@ def test_parts_give_the_same_arrays_as_the_whole(tmp_path_factory, rows, cuts, a
         patch.setattr(archives, "BYTES_AT_ONCE", at_once)
         assert export_frames(file, [frame(rows[first:end]) for first, end in itertools.pairwise(ends)]) == len(rows)
     with np.load(file, allow_pickle=False) as found:
-        assert found.files == list(KINDS)
-        arrays = {kind: found[kind] for kind in KINDS}
-    columns = dict(zip(KINDS, zip(*rows, strict=True) if rows else ((),) * len(KINDS), strict=True))
+        assert found.files == list(COLUMN_KINDS)
+        arrays = {kind: found[kind] for kind in COLUMN_KINDS}
+    columns = dict(zip(COLUMN_KINDS, zip(*rows, strict=True) if rows else ((),) * len(COLUMN_KINDS), strict=True))
     for kind, wrong in (("integer", np.nan), ("number", np.nan)):
         expected = np.array([wrong if value is None else value for value in columns[kind]], float)
         assert arrays[kind].astype(float).tobytes() == expected.tobytes()

@@ -96,7 +96,7 @@ def test_numbers_have_three_digits(value: float, text: str) -> None:
 
 
 def test_counts_agree_with_their_nouns() -> None:
-    assert [counted(count, "run") for count in (0, 1, 2)] == ["0 runs", "1 run", "2 runs"]
+    assert [counted(count, "run") for count in (0, 1, 2, 2000)] == ["0 runs", "1 run", "2 runs", "2,000 runs"]
     assert [part(count, 5, "run") for count in (0, 3, 5)] == ["none of the 5 runs", "3 of 5 runs", "all 5 runs"]
     assert [part(count, 1, "run") for count in (0, 1)] == ["0 of 1 run", "the only run"]
     assert [listed(items) for items in ([], ["a"], ["a", "b"], ["a", "b", "c"])] == ["", "a", "a and b", "a, b and c"]

@@ -42,7 +42,7 @@ from runner import (
 )
 
 LINES = ("-", "--", ":", "-.")
-MOST_ROWS = 6
+MOST_OBJECTIVES = 6
 WIDTH, HEIGHT = 11.0, 2.9
 """The width of the figure and the height of a row, in inches."""
 ABOVE, BELOW = 100.0, 0.3
@@ -90,7 +90,7 @@ class Effort(Figure):
         groups = _courses(results)
         if not groups:
             return None
-        shown = dict(list(groups.items())[:MOST_ROWS])
+        shown = dict(list(groups.items())[:MOST_OBJECTIVES])
         names = list(dict.fromkeys(course.name for courses in shown.values() for course in courses))
         looks = {name: _look(place) for place, name in enumerate(names)}
         figure = MatplotlibFigure(figsize=(WIDTH, HEIGHT * len(shown) + 0.4), layout="constrained")
@@ -210,8 +210,8 @@ def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
         "shrinks the distance by the same factor; with p = 2, each step doubles the number of correct digits.",
         CHOICE_CAPTION,
     ]
-    if len(groups) > MOST_ROWS:
-        reading.append(f"The first {MOST_ROWS} of {len(groups)} objectives are drawn; the table lists all of them.")
+    if len(groups) > MOST_OBJECTIVES:
+        reading.append(f"The first {MOST_OBJECTIVES} of {len(groups)} objectives are drawn; the table lists all of them.")
     return "\n".join([" ".join(reading), *(_finding(objective, courses) for objective, courses in groups.items())])
 
 

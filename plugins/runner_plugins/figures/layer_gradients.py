@@ -39,8 +39,8 @@ from runner import (
 LINES = ("-", "--", ":", "-.")
 CONSTANT = 0.01
 """A loss counts as unchanged if it ends within this fraction of its first value."""
-MOST_COLUMNS = 9
-MOST_ROWS = 16
+MOST_OPTIMIZERS = 9
+MOST_NETWORKS = 16
 TOLD = 3
 WIDTH, UPPER = 10.5, 3.9
 """The width of the figure and the height of its upper part, in inches."""
@@ -116,9 +116,9 @@ def _table(fates: Survivals) -> tuple[list[tuple[str, int]], list[str]]:
     """Return the rows and columns of the table. If there are too many, keep the deepest networks and the first optimizers."""
     deepest = max(depth for _, depth in fates)
     rows = sorted(fates, key=lambda row: -row[1])
-    rows = [row for row in rows if row[1] == deepest or len(rows) <= MOST_ROWS][:MOST_ROWS]
+    rows = [row for row in rows if row[1] == deepest or len(rows) <= MOST_NETWORKS][:MOST_NETWORKS]
     columns = list(dict.fromkeys(method for row in rows for method in fates[row]))
-    return rows, columns[:MOST_COLUMNS]
+    return rows, columns[:MOST_OPTIMIZERS]
 
 
 def _draw_table(figure: SubFigure, fates: Survivals, rows: Sequence[tuple[str, int]], columns: Sequence[str]) -> None:

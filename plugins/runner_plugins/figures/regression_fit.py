@@ -32,7 +32,7 @@ from runner import (
     wrapped,
 )
 
-MOST_ROWS = 4
+MOST_FITS = 4
 MOST_LINES = 7
 WIDTH, HEIGHT = 9.5, 3.5
 """The width of the figure and the height of a row, in inches."""
@@ -84,7 +84,7 @@ class RegressionFit(Figure):
     def draw(self, results: Results) -> Drawing | None:
         """Draw a row for a run of each behaviour; None without an objective of two parameters that has data of one feature."""
         found = _fits(results)
-        fits = found[:MOST_ROWS]
+        fits = found[:MOST_FITS]
         if not fits:
             return None
         several = len({fit.run.objective for fit in found}) > 1

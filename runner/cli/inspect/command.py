@@ -58,7 +58,7 @@ class Picture(click.ParamType[Path]):
         path = Path(value)
         if path.suffix not in PICTURE_SUFFIXES:
             allowed = f"{', '.join(PICTURE_SUFFIXES[:-1])} or {PICTURE_SUFFIXES[-1]}"
-            self.fail(f"must end in {allowed}, which is the format of the picture, not {str(value)!r}", param, ctx)
+            self.fail(f"must end in {allowed} (the suffix sets the format), not {str(value)!r}", param, ctx)
         return path
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 
 NUMBER_OR_IDENTITY = re.compile(r"[0-9]+|[0-9a-f]{4,64}")
-MOST_ROWS = 12
+MOST_SHOWN_STEPS = 12
 CLOSE = 0.01
 """Largest relative error of a predicted decrease that counts as close."""
 LAYOUT = NarrowLayout(hide_later=("Newton", "‖step‖", "smallest λ"), hint="a wider terminal or --format json shows them")
@@ -50,7 +50,7 @@ def run_output(name: str, source: str, registry: Registry) -> Output:
     Raises:
         StoreError: the database cannot be read.
         QueryError: the database has no such run.
-        PluginError: the run's objective cannot be made.
+        PluginError: the run's objective cannot be created again.
     """
     with results_database.open(source) as results:
         record = results.run(int(name) if name.isdecimal() else name)
@@ -80,7 +80,7 @@ def _lines(inspection: TrajectoryInspection) -> Iterator[str]:
     yield f"∇f by {inspection.gradient_backend}, {hessian}"
     yield ""
     steps = inspection.visits
-    shown = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), MOST_ROWS)).round().astype(int)).tolist()
+    shown = np.unique(np.linspace(0, len(steps) - 1, min(len(steps), MOST_SHOWN_STEPS)).round().astype(int)).tolist()
     yield from table_lines([HEADING, *(_row(steps[place]) for place in shown)], LAYOUT)
     yield ""
     if len(steps) < inspection.steps:

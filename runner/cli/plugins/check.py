@@ -8,7 +8,7 @@ from contextlib import closing
 import click
 
 from runner.cli.terminal.options import OneOf, Seconds, set_option
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.plugin import Kind
 from runner.testing.check import FAILED, OK, SKIPPED
 from runner.testing.child_process import CheckedPlugin, CheckRequest, check_in_child_process
@@ -16,7 +16,7 @@ from runner.testing.child_process import CheckedPlugin, CheckRequest, check_in_c
 SOME_FAILED = 3
 SECONDS = 60.0
 
-kind_option = click.option("--kind", type=OneOf(list(KINDS)), help="The kind of the plugin, if several have this name.")
+kind_option = click.option("--kind", type=OneOf(list(PLUGIN_KINDS)), help="The kind of the plugin, if several have this name.")
 
 
 @click.command()

@@ -13,7 +13,7 @@ from string import Template
 
 import click
 
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.plugin import Kind
 from runner.registry.catalogue import BrokenEntryPoint, Offer, suggestion
 from runner.registry.registry import Registry
@@ -115,7 +115,7 @@ def new_package(kind: str, name: str, offers: Iterable[Offer], broken: Iterable[
     Raises:
         ValueError: the kind does not exist, or the name is invalid or in use; the text is a message for people.
     """
-    kinds: Mapping[str, Kind] = {each: each for each in KINDS}
+    kinds: Mapping[str, Kind] = {each: each for each in PLUGIN_KINDS}
     if kind not in kinds:
         raise ValueError(f"there is no kind {kind!r}; {suggestion(kind, list(kinds))}")
     if not _is_valid(name):

@@ -14,7 +14,7 @@ import click
 
 from runner.cli.plugins.check import kind_option
 from runner.cli.terminal.tables import NarrowLayout, labelled_lines, table_lines
-from runner.contracts.kinds import KINDS, capability_for
+from runner.contracts.kinds import PLUGIN_KINDS, capability_for
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.parameters import Parameter
 from runner.contracts.plugin import Kind
@@ -67,7 +67,7 @@ def _lines(offer: Offer, request: CheckRequest) -> Iterator[str]:
     facts = []
     # A class offers a capability if it has the members or declares them as fields; `isinstance` would need an instance.
     members = {*dir(offer.cls), *offer.parameters}
-    offered = [each.name for each in KINDS[offer.kind].capabilities if members.issuperset(each.members)]
+    offered = [each.name for each in PLUGIN_KINDS[offer.kind].capabilities if members.issuperset(each.members)]
     if offer.kind == "gradient":
         facts.append(("offers", ", ".join(["gradient", *offered])))
     elif offer.kind == "objective":
@@ -108,7 +108,7 @@ def parameter_row(parameter: Parameter) -> tuple[str, ...]:
     if parameter.item is not None:
         type_name = f"tuple[{parameter.item.__name__}, ...]"
     elif parameter.plugin is not None:
-        type_name = KINDS[parameter.plugin].plugin_class.__name__
+        type_name = PLUGIN_KINDS[parameter.plugin].plugin_class.__name__
     else:
         type_name = parameter.python_type.__name__
     if parameter.optional:

@@ -15,10 +15,10 @@ from typing import Any, Self, TextIO, cast
 
 import click
 
-from runner.cli.terminal.tables import counted
 from runner.contracts.outcomes import Outcome
 from runner.engine.trajectories import Trajectory
 from runner.pipeline.plan import Plan
+from runner.tables.readable import counted
 
 SECONDS_BETWEEN_LINES = 2.0
 SECONDS_BETWEEN_DRAWINGS = 0.1

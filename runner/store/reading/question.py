@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, SupportsIndex
 
 from runner.errors import QueryError
 from runner.store.filters.sorting import parse_columns, parse_sort
-from runner.tables.frame import MOST_ROWS, Frame, shortened
+from runner.tables.frame import LARGEST_LIMIT, Frame, shortened
 
 if TYPE_CHECKING:
     from runner.store.filters.syntax import Columns, Filter, Order
@@ -72,8 +72,8 @@ def checked_limit(limit: int, least: int = 0) -> int:
     Raises:
         QueryError: the limit is not a whole number, or is out of bounds.
     """
-    if not isinstance(limit, Integral) or not least <= limit <= MOST_ROWS:
-        raise QueryError(f"limit: must be a whole number from {least} to {MOST_ROWS:,}, not {limit!r}")
+    if not isinstance(limit, Integral) or not least <= limit <= LARGEST_LIMIT:
+        raise QueryError(f"limit: must be a whole number from {least} to {LARGEST_LIMIT:,}, not {limit!r}")
     return int(limit)
 
 

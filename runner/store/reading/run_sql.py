@@ -15,7 +15,12 @@ from runner.store.run_columns import EVALUATION_KINDS, NUMBER_CLASSES, RUN_COLUM
 from runner.tables.frame import ColumnKind
 
 run, landmark = schema.run, schema.landmark
-KINDS: Mapping[type[TypeEngine[Any]], ColumnKind] = {Boolean: "truth", Integer: "integer", Double: "number", String: "text"}
+COLUMN_KINDS: Mapping[type[TypeEngine[Any]], ColumnKind] = {
+    Boolean: "truth",
+    Integer: "integer",
+    Double: "number",
+    String: "text",
+}
 """The kind of a column that is shown as it is stored, by its SQL type."""
 settings = {kind: schema.setting.alias(kind) for kind in ("objective", "gradient", "optimizer")}
 
@@ -60,7 +65,7 @@ def _columns() -> Iterator[ColumnSQL]:
             gap_class = case((landmark.c.minimum_value.is_(None), null()), (gap.is_(None), "nan"), else_="finite")
             yield ColumnSQL(name, "number", gap, gap_class)
         else:
-            kind = next(kind for sql_type, kind in KINDS.items() if isinstance(column.type, sql_type))
+            kind = next(kind for sql_type, kind in COLUMN_KINDS.items() if isinstance(column.type, sql_type))
             yield ColumnSQL(name, kind, run.c[name], allowed=column.allowed)
 
 

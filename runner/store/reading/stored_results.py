@@ -28,7 +28,8 @@ from runner.store.reading.trajectories import deletion_error, read_series
 from runner.store.run_columns import SETTING_KINDS
 from runner.store.schema import check_columns, check_row
 
-KINDS = ("objective", "gradient", "optimizer")
+LABELLED_KINDS = ("objective", "gradient", "optimizer")
+"""The kinds of settings whose rows get a label."""
 FIELDS = frozenset(field.name for field in dataclasses.fields(StoredRun))
 
 
@@ -179,7 +180,7 @@ def _labelled_runs(
     """
     names: dict[str, dict[int, str]] = {}
     labels = Labels((), {})
-    for kind in KINDS:
+    for kind in LABELLED_KINDS:
         numbers = list(dict.fromkeys(row[f"{kind}_id"] for row in rows))
         labels = label([settings[number] for number in numbers], numbers=kind != "optimizer")
         names[kind] = dict(zip(numbers, labels.labels, strict=True))
@@ -202,7 +203,7 @@ def _labelled_runs(
                 optimizer=names["optimizer"][row["optimizer_id"]],
                 parameters=dict(
                     itertools.chain.from_iterable(
-                        parameters[kind, number].items() for kind, number in zip(KINDS, numbers, strict=True)
+                        parameters[kind, number].items() for kind, number in zip(LABELLED_KINDS, numbers, strict=True)
                     )
                 ),
                 start=row["start_number"],

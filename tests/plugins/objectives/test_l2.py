@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from runner import Array, HasMinimum, Objective
-from runner.contracts.kinds import KINDS
+from runner.contracts.kinds import PLUGIN_KINDS
 from runner.engine.batch import batches
 from runner.engine.loop import descend
 from runner.experiment.grid import expand
@@ -25,7 +25,7 @@ from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.objectives.rosenbrock import Rosenbrock
 from runner_plugins.objectives.sin_quadratic import SinQuadratic
 
-OPTIONAL: list[Any] = [each.protocol for each in KINDS["objective"].capabilities if each.protocol is not HasMinimum]
+OPTIONAL: list[Any] = [each.protocol for each in PLUGIN_KINDS["objective"].capabilities if each.protocol is not HasMinimum]
 NAMES = sorted(offer.name for offer in Registry().offers() if offer.kind == "objective" and offer.name not in ("l2", "bbob"))
 
 
