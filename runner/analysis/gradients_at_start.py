@@ -156,7 +156,7 @@ def _varied(nets: Sequence[tuple[StoredRun, int]]) -> list[str]:
 
 
 def _variant(run: StoredRun, varied: Sequence[str]) -> str:
-    """Return some parameters as text, words before numbers; parameters that are off or hold a wrapped objective are left out."""
+    """Return some parameters as text, words before numbers, without those that are off or that hold a wrapped objective."""
     words, numbers = [], []
     for key in varied:
         name, value = key.partition(".")[2], run.parameters.get(key)

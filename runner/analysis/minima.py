@@ -28,7 +28,7 @@ class Minima:
     Attributes:
         x: the places, `(minima, dimension)`, the lowest first.
         value: the lowest f of the runs at each place, `(minima,)`.
-        reached: for each run, the index of its place, or −1 if it ended at no minimum, `(runs,)`.
+        reached: for each run, the index of its place, or −1 if it did not end at a minimum, `(runs,)`.
     """
 
     x: Array

@@ -38,14 +38,15 @@ SUMMARY_HEADER = (
 )
 
 SUMMARY_CAPTION = (
-    "The outcomes and behaviours of each optimizer over all its settings, and the figures of its best setting. A run "
+    "The outcomes and behaviours of each optimizer over all its settings, and the results of its best setting. A run "
     "reached its goal if |f − f*| is at most the stopping rule gap, or 1e-6 · max(1, |f*|) without that rule. If f* is "
-    "unknown, the runs that converged count instead. The best setting has the largest share of runs that reached the goal; "
-    "among equals the smallest share of lost runs, then the fewest expected evaluations, then the smallest gap f − f* at "
-    "the end (the smallest f if f* is unknown). Expected evaluations are those of all runs of the setting, failed runs too, "
-    "divided by the number of runs that reached the goal; an evaluation is one of f, one of ∇f, or one row of ∇²f. From "
-    "four starting points (or seeds) on, the best setting is chosen on one half of them and its figures are those of the "
-    "other half, which the last column names. A parameter named seed counts as a replicate and not as a setting."
+    "unknown, the runs that converged count instead. The best setting has the largest share of runs that reached the goal. "
+    "Ties are broken by the smallest share of lost runs, then by the fewest expected evaluations, then by the smallest gap "
+    "f − f* at the end (the smallest f if f* is unknown). The expected evaluations are the evaluations of all runs of the "
+    "setting, including failed runs, divided by the number of runs that reached the goal. One evaluation is one value of f, "
+    "one gradient, or one row of the Hessian. If there are at least four starting points (or seeds), one half of them chooses "
+    "the best setting, and the results are those of the other half, which the last column names. Runs that differ only in a "
+    "parameter named seed are replicates of one setting."
 )
 CHOICE_CAPTION = (
     "The best setting of each optimizer is chosen as for the summary table, but the numbers here cover all of its runs, "
@@ -181,7 +182,7 @@ class Choice:
         """The runs that judge the setting, as the cell of a table."""
         if self.chosen_on == NO_CHOICE:
             return f"{self.judged_on} (all)"
-        return "what it was chosen on" if self.undivided else self.judged_on
+        return "the same runs" if self.undivided else self.judged_on
 
 
 @dataclass(frozen=True)

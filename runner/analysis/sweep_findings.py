@@ -40,9 +40,7 @@ def sweep_finding(sweep: ParameterSweep) -> str:
                 f"{counted(diverged, 'run')} diverged below it, which the theory does not exclude far from the minimiser."
             )
         if non_finite:
-            text.append(
-                f"{counted(non_finite, 'run')} below it met a number that is not finite, about which the theory says nothing."
-            )
+            text.append(f"{counted(non_finite, 'run')} below it became non-finite, which the theory does not cover.")
         if settled:
             elsewhere = "which the theory allows only away from that minimiser, or from points that lead exactly to it"
             text.append(f"{counted(settled, 'run')} converged above it, {elsewhere}.")
@@ -103,8 +101,6 @@ def _unfinished(sweep: ParameterSweep, below: Sequence[StoredRun], limit: float)
     text = (
         f"{counted(len(unfinished), 'run')} below it, at {sweep.name} {where}, had not converged after {counted(steps, 'step')}"
     )
-    slow = bool(done) and max(rates) < min(done)
-    return [
-        text
-        + (": the rates of converged runs are all larger, and a run crawls if its learning rate is too small." if slow else ".")
-    ]
+    if bool(done) and max(rates) < min(done):
+        return [f"{text}: all converged runs have larger learning rates, and a run crawls if its learning rate is too small."]
+    return [f"{text}."]

@@ -37,7 +37,7 @@ def compare(a: str, b: str, db: str, limit: int, form: str) -> None:
 
     A and B are each the name or number of an experiment, or a filter. The command first finds the columns in which A and B have
     no value in common, such as the optimizer. It pairs each run of A with the run of B that is the same in all other columns, and
-    compares their outcomes and final values. A table shows the pairs that differ most; the other formats have all pairs.
+    compares their outcomes and final values. A table shows the pairs that differ most; the other formats contain all pairs.
 
     \b
     Examples:
@@ -70,7 +70,7 @@ def _summary(comparison: Comparison, a: str, b: str) -> Iterator[str]:
     yield f"{counted(pairs, 'pair')}; {counted(only_a, 'run')} only in A, {only_b:,} only in B"
     if comparison.several:
         several = counted(comparison.several, "combination")
-        yield f"not compared: {several} of values with several runs in A or in B; a narrower filter may select one run"
+        yield f"not compared: {several} of values for which A or B has several runs; a narrower filter may select one run"
     if pairs:
         lower_a, lower_b, neither = (counted(count, "pair") for count in comparison.lower)
         yield f"the final value is lower in A for {lower_a}, in B for {lower_b}, in neither for {neither}"

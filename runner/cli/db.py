@@ -71,8 +71,8 @@ def info(db: str, form: str) -> None:
 def backup(file: str | None, db: str) -> None:
     """Copy a database file while others may be using it.
 
-    The copy has the state of one instant. Without FILE it is written beside the database, with schema and date in its name. No
-    file is overwritten.
+    The copy has the state of one instant. Without FILE, it is written beside the database, and its name contains the schema and
+    the date. No file is overwritten.
 
     \b
     Examples:
@@ -88,7 +88,8 @@ def backup(file: str | None, db: str) -> None:
 def upgrade(db: str) -> None:
     """Upgrade a database of an older version to the current schema.
 
-    The upgrade is one transaction. A file is backed up first, as by `runner db backup`. A server has backups of its own.
+    The upgrade is one transaction. A file is backed up first, as by `runner db backup`. Back up a server with its own tools
+    before you upgrade it.
 
     \b
     Example:
@@ -142,7 +143,7 @@ def vacuum(db: str) -> None:
 
 @contextmanager
 def _open_outdated(name: str) -> Iterator[ResultsDatabase]:
-    """Open a database without the warning that it is outdated, since these commands report or change its schema."""
+    """Open a database without the warning that it is outdated, because these commands report or change its schema."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", OutdatedDatabase)
         database = ResultsDatabase(name)

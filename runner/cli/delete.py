@@ -32,9 +32,9 @@ def delete(
 ) -> None:
     """Delete runs or experiments permanently. RUN is the number of a run or the beginning of its identity.
 
-    The trajectory of a run is deleted with it, and so are the runs that it superseded. An experiment stays, without runs, if its
-    runs are deleted by number or filter; `--experiment` deletes it, but not other experiments of its name. If you answer no,
-    nothing is deleted and the exit code is 0. The file keeps its size until `runner db vacuum`.
+    The trajectory of a run is deleted with it, and so are the runs that it superseded. If runs are deleted by number or filter,
+    their experiment stays, even without runs. `--experiment` deletes the experiment too, but not others of the same name. If you
+    answer no, nothing is deleted and the exit code is 0. The file keeps its size until `runner db vacuum`.
 
     \b
     Examples:

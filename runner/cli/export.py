@@ -18,7 +18,7 @@ from runner.tables.readable import counted
 @db_option
 @where_option
 @click.option("--columns", metavar="NAMES", help="For runs: write these columns and parameters, e.g. id,learning_rate,outcome.")
-@click.option("--series", metavar="NAMES", help="For steps: write some of value,gradient_norm,x,gradient.")
+@click.option("--series", metavar="NAMES", help="For steps: write only these of value,gradient_norm,x,gradient.")
 def export(what: str, file: Path, db: str, where: str | None, columns: str | None, series: str | None) -> None:
     """Write runs or their steps into a file. Its name ends in .parquet, .csv, .jsonl (JSON lines) or .npz (NumPy arrays).
 

@@ -16,7 +16,7 @@ from runner.tables.readable import date
 @db_option
 @format_option
 def list(db: str, form: str) -> None:  # noqa: A001 - the command's name
-    """List the experiments in the database, the one that was run last at the end.
+    """List the experiments in the database; the one that was run last is in the last row.
 
     \b
     Example:

@@ -27,8 +27,8 @@ from runner.tables.frame import printable, printable_lines
 def plot(experiment: str, figure: str, output: Path | None, db: str, where: str | None, plugins: tuple[Path, ...]) -> None:
     """Draw a figure of an experiment from the database, and print its caption.
 
-    EXPERIMENT is a name or a number; `runner list` shows both. If several experiments have that name, it
-    selects the one that was run last. The same database and the same versions of the software give the same bytes.
+    EXPERIMENT is a name or a number; `runner list` shows both. If several experiments have that name, the command
+    uses the one that was run last. The same database and the same versions of the software give the same bytes.
 
     \b
     Examples:

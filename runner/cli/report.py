@@ -35,8 +35,8 @@ def report(
 ) -> None:
     """Write an experiment's report again, from the database: the page, its pictures and its tables.
 
-    EXPERIMENT is a name or a number; `runner list` shows both. If several experiments have that name, it
-    selects the one that was run last. The same database and the same versions of the software give the same bytes.
+    EXPERIMENT is a name or a number; `runner list` shows both. If several experiments have that name, the command
+    uses the one that was run last. The same database and the same versions of the software give the same bytes.
 
     \b
     Examples:

@@ -173,19 +173,19 @@ def _result_lines(
     return [*lines, f"report: {written.page}"] if written else lines
 
 
-def summary_lines(rows: Sequence[SummaryRow], place_of_rest: str) -> list[str]:
+def summary_lines(rows: Sequence[SummaryRow], full_table: str) -> list[str]:
     """Return the table of the best settings, with a row for each objective, gradient backend and optimizer.
 
     A terminal that is too narrow gets fewer columns. Only the first `MOST_SUMMARY_ROWS` rows are shown.
 
     Args:
         rows: the rows.
-        place_of_rest: the place that shows all rows, in words.
+        full_table: the place that shows all rows, in words.
     """
     header, cells = summary_table(rows)
     lines = table_lines([header, *cells[:MOST_SUMMARY_ROWS]], NarrowLayout(HIDE_FIRST), [name in NUMBERS for name in header])
     more = len(rows) - MOST_SUMMARY_ROWS
-    return [*lines, f"… and {counted(more, 'more row')}; {place_of_rest} shows all"] if more > 0 else lines
+    return [*lines, f"… and {counted(more, 'more row')}; {full_table} shows all"] if more > 0 else lines
 
 
 def _to_json(

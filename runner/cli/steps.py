@@ -22,7 +22,9 @@ MOST_SHOWN = 20
 @click.argument("runs", nargs=-1, metavar="RUN...")
 @db_option
 @where_option
-@click.option("--series", metavar="NAMES", help="Show some of value,gradient_norm,x,gradient.  [default: all that are stored]")
+@click.option(
+    "--series", metavar="NAMES", help="Show only these of value,gradient_norm,x,gradient.  [default: all stored series]"
+)
 @click.option(
     "--limit",
     type=WholeNumber(0, LARGEST_LIMIT),

@@ -55,7 +55,7 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
     try:
         opened = runner.open(db)
     except DamagedDatabase as error:
-        raise StoreError(f"{error.finding}; the file is too damaged for a list of the damage; use a backup") from error
+        raise StoreError(f"{error.finding}; the file is too damaged to list the damage; use a backup") from error
     with opened as database:
         problems = 0
         for part in database.verify():

@@ -17,7 +17,7 @@ from runner.contracts.capabilities import CapabilityMeta
 from runner.contracts.plugin import Plugin
 
 GAP_ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
-"""The rounding error of f − f* below f* that is not held against f*, relative to max(1, |f*|)."""
+"""The largest amount, relative to max(1, |f*|), by which rounding alone may put f below f*."""
 ARGUMENTS = re.compile(r"f\(([^()]*)\) = ")
 """The beginning of the formula in the docstring of an objective; the group holds the arguments."""
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
@@ -200,9 +200,9 @@ class LeastSquares(Objective):
 
 
 def is_within_gap(value: Array, minimum: Array, gap: Array | float) -> NDArray[np.bool_]:
-    """Return, for each run, True if f lies at most `gap` above f*, and below f* by at most the gap or its rounding error.
+    """Return, for each run, True if f lies at most `gap` above f*, and at most `gap` or its rounding error below f*.
 
-    A value further below shows that f* is not the minimum.
+    If f lies further below f*, then f* is not the minimum.
 
     Args:
         value: f, `(runs,)`.

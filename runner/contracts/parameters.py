@@ -50,7 +50,7 @@ def parameter(
     """Declare a plugin's parameter: a dataclass field with bounds.
 
     Args:
-        default: the value for experiments that give none; without a default, the parameter is required.
+        default: the value in experiments that do not set the parameter; without a default, the parameter is required.
         above: the value must be greater than this.
         at_least: the value must be at least this.
         below: the value must be less than this.
@@ -253,5 +253,5 @@ def _read(plugin: type, field: dataclasses.Field[Any], hint: Any) -> Parameter:
 
 
 def is_seed(parameter: str) -> bool:
-    """Return true if a parameter is a seed, which distinguishes replicates of a setting and not settings."""
+    """Return True if a parameter is a seed: it distinguishes the replicates of one setting, not different settings."""
     return parameter.rpartition(".")[2] == "seed"

@@ -34,7 +34,7 @@ def chunk_steps(width: int, max_steps: int) -> int:
 
     Args:
         width: the number of values that are recorded at each iterate.
-        max_steps: the most steps that the run may take.
+        max_steps: the largest number of steps that the run may take.
     """
     return max(1, min(max_steps + 1, CHUNK_STEPS, CHUNK_BYTES // (8 * width)))
 

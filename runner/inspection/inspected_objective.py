@@ -203,7 +203,7 @@ class InspectedObjective:
         return None
 
     def known_minimum(self) -> Array | None:
-        """Return the minimiser that the objective states, `(dimension,)`; None if it states none that is finite.
+        """Return the minimiser that the objective states, `(dimension,)`; None if it states no finite minimiser.
 
         Raises:
             PluginError: the objective raises.

@@ -103,8 +103,9 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
         coefficients = coefficients_on_intervals(lambda t: inspected.values(t[:, None]), around, order + EXTRA_COEFFICIENTS)
     if coefficients is None:
         problem = (
-            f"--around {around:g}: the series could not be computed here, {because}, and on no real interval do its values agree "
-            "with a polynomial to 9 digits; there may be a corner or a jump, or rounding hides the series; try another --around"
+            f"--around {around:g}: the series could not be computed here, {because}, and there is no real interval on which its "
+            "values agree with a polynomial to 9 digits; there may be a corner or a jump, or rounding hides the series; try "
+            "another --around"
         )
         raise ExperimentError(inspected.name, [problem])
 

@@ -88,7 +88,7 @@ def restore_objective(record: SettingRecord, registry: Registry) -> Setting:
     """Make the objective of a stored run again, from its stored parameters.
 
     Raises:
-        PluginError: the plugin is missing, or its parameters are not those that are stored.
+        PluginError: the plugin is missing, or its parameters differ from the stored ones.
     """
     try:
         registry.find("objective", record.name)

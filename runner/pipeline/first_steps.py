@@ -21,7 +21,7 @@ Combination = tuple[str, str, str]
 def try_first_steps(executor: Setting, parcels: Sequence[Parcel], todo: Mapping[str, Run], known: Collection[Run] = ()) -> None:
     """Refuse the experiment if no run of some combination of plugins can take a step.
 
-    If the executor loses a batch, its combination is accepted: the computation will show which run is at fault.
+    If the executor loses a batch, the combination of this batch is accepted: the computation will show which run is at fault.
 
     Args:
         executor: the executor that computes the first steps.

@@ -16,7 +16,7 @@ from runner.store.writing.recording import Recording
 
 FIRST_PAUSE = 0.05
 LONGEST_PAUSE = 1.0
-"""The first and the longest pause, in seconds, between two looks at the batches that other processes hold."""
+"""The first and the longest pause, in seconds, before this process checks again which batches other processes hold."""
 
 
 class Share:

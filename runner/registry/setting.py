@@ -184,7 +184,7 @@ def restore_setting(kind: Kind, canonical: str, catalogue: Catalogue, texts: Col
     setting = _restored(kind, stored, catalogue, texts)
     if setting.canonical != canonical:
         raise PluginError(
-            f"{kind} {stored['name']}: its parameters are not those that are stored; install the version of the plugin that "
+            f"{kind} {stored['name']}: its parameters differ from the stored ones; install the version of the plugin that "
             "computed the run, or run the experiment again"
         )
     return setting

@@ -23,8 +23,8 @@ RESULT_COLUMNS = {
 class Comparison:
     """Two sets of runs, A and B, compared run by run.
 
-    A column in which no run of A has the value of a run of B separates the two sets. A run of A and a run of B are a pair if
-    they agree in every other column that is not a result.
+    A column separates the two sets if A and B have no value of it in common. A run of A and a run of B are a pair if they agree
+    in every other column that is not a result.
 
     Attributes:
         differ: the columns that separate A from B, each with the values in A and the values in B.
@@ -49,7 +49,7 @@ class Comparison:
 
     @property
     def lower(self) -> tuple[int, int, int]:
-        """The number of pairs in which A has the lower final value, in which B has it, and in which neither has."""
+        """The numbers of pairs in which the final value is lower in A, is lower in B, and is the same or NaN."""
         differences = next(column for column in self.matched.columns if column.name == "difference").listed()
         a, b = sum(each > 0 for each in differences), sum(each < 0 for each in differences)
         return a, b, len(differences) - a - b

@@ -64,7 +64,7 @@ def plot(path: Path, results: StoredResults, name: str, catalogue: Catalogue) ->
     """
     suffix = path.suffix
     if suffix not in SUFFIXES:
-        raise QueryError(f"{path}: must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, which names the format")
+        raise QueryError(f"{path}: must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} (the suffix sets the format)")
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         drawing = draw(results, name, catalogue)

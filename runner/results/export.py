@@ -29,7 +29,7 @@ def checked_suffix(path: Path) -> str:
         QueryError: the suffix is not in `SUFFIXES`.
     """
     if path.suffix not in SUFFIXES:
-        raise QueryError(f"{path}: must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}, which names the format")
+        raise QueryError(f"{path}: must end in {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]} (the suffix sets the format)")
     return path.suffix
 
 

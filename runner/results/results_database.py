@@ -53,7 +53,7 @@ class ResultsDatabase:
         self._is_closed = False
         self.name = self._opened.name
         try:
-            self._opened.require()
+            self._opened.check_exists()
         except StoreError:
             self._opened.close()
             raise

@@ -132,7 +132,7 @@ class Database:
         with self.reading():
             return self.schema is not None
 
-    def require(self) -> None:
+    def check_exists(self) -> None:
         """Check that the database exists.
 
         Raises:
@@ -185,7 +185,7 @@ class Database:
             StoreError: the database reported an error, or holds invalid content.
         """
         if self._opened_file is not None:
-            self._opened_file.require()
+            self._opened_file.check_in_place()
         with self._errors_explained(), self._reader.connect() as connection:
             if self.schema != SCHEMA_VERSION:
                 self.schema = self._read_version(connection)

@@ -250,7 +250,7 @@ class OpenedFile:
         """Return whether the file still has its name, or was never opened."""
         return self._file in (None, _device_and_inode(self._path))
 
-    def require(self) -> None:
+    def check_in_place(self) -> None:
         """Check that the file still has its name.
 
         Raises:

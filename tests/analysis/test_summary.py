@@ -128,7 +128,7 @@ def test_summary_table_in_words() -> None:
         "expected evaluations": "22",
         "median gap": "1e-12",
         "median value": "1e-12",
-        "judged on": "what it was chosen on",
+        "judged on": "the same runs",
     }
     _, rows = summary_table(summarize([stored(Outcome.MAX_STEPS, minimum_value=None, final_value=-2.0)]))
     assert rows[0][4:] == ("", "the only one", "0 of 1 run converged", "unknown", "unknown", "-2", "start 0 (all)")

@@ -31,7 +31,7 @@ def test_compare_two_filters(ask):
     assert lines[2] == "A and B differ in optimizer.learning_rate: 0.1 | 0.3, 1.1"
     assert lines[3] == "0 pairs; 0 runs only in A, 0 only in B"
     assert lines[4] == (
-        "not compared: 4 combinations of values with several runs in A or in B; a narrower filter may select one run"
+        "not compared: 4 combinations of values for which A or B has several runs; a narrower filter may select one run"
     )
 
 

@@ -159,8 +159,8 @@ class TestOwnObjectives:
         done = call("inspect", "mine", "--plugin", self.write(tmp_path, "np.abs(x[..., 0])"), "--taylor", "3")
         assert done == Done(2, "", (
             "error: mine: --around 0: the series could not be computed here, because no circle was found on which Mine.value is "
-            "analytic around 0, as computed, and on no real interval do its values agree with a polynomial to 9 digits; there may "
-            "be a corner or a jump, or rounding hides the series; try another --around\n"
+            "analytic around 0, as computed, and there is no real interval on which its values agree with a polynomial "
+            "to 9 digits; there may be a corner or a jump, or rounding hides the series; try another --around\n"
         ))  # fmt: skip
 
     def test_terms_beyond_the_radius_are_larger_than_f(self, call, tmp_path):

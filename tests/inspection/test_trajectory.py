@@ -185,6 +185,6 @@ class TestLocalPlugins:
         mine.write_text(text, encoding="utf-8")
         done = call("inspect", "1", "--plugin", mine)
         assert done == Done(3, "", (
-            "error: objective mine: its parameters are not those that are stored; install the version of the plugin that computed the "
+            "error: objective mine: its parameters differ from the stored ones; install the version of the plugin that computed the "
             "run, or run the experiment again\n"
         ))  # fmt: skip

@@ -193,7 +193,7 @@ def test_a_file_that_is_removed_or_replaced_meanwhile_is_reported(tmp_path, writ
 
 DAMAGED = "error: database r.db: is damaged: database disk image is malformed; `runner verify` lists the damage; use a backup\n"
 TOO_DAMAGED = DAMAGED.replace(
-    "; `runner verify` lists the damage; use a backup", "; the file is too damaged for a list of the damage; use a backup"
+    "; `runner verify` lists the damage; use a backup", "; the file is too damaged to list the damage; use a backup"
 )
 
 

@@ -106,7 +106,7 @@ def test_plugin_with_a_new_parameter_is_refused(settings):
     with pytest.raises(PluginError) as caught:
         restore_setting("objective", json.dumps(stored), Registry())
     assert str(caught.value) == (
-        "objective quadratic: its parameters are not those that are stored; install the version of the plugin that computed the "
+        "objective quadratic: its parameters differ from the stored ones; install the version of the plugin that computed the "
         "run, or run the experiment again"
     )
 

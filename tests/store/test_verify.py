@@ -288,7 +288,7 @@ def test_damaged_text_cannot_control_the_terminal(database, runner_cli):
     assert done.out.splitlines()[-2] == "  experiment evil\\x07\\u202ename\\r: 2 runs have position 1 of its grid"
 
 
-TOO_DAMAGED = "error: database r.db: is damaged: database disk image is malformed; the file is too damaged for a list of the damage; use a backup\n"
+TOO_DAMAGED = "error: database r.db: is damaged: database disk image is malformed; the file is too damaged to list the damage; use a backup\n"
 
 
 def test_damaged_pages_are_reported_without_a_traceback(database, runner_cli):

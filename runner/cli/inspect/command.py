@@ -85,8 +85,8 @@ def inspect(
     inspections of an objective are the error of finite differences (`--spacings`), the Taylor series (`--taylor`), and a search
     for counterexamples to convexity (`--region`).
 
-    RUN is the number of a stored run or the beginning of its identity. It is inspected along its trajectory: curvature, and the
-    decrease that models of first and second order predict.
+    RUN is the number of a stored run or the beginning of its identity. For a run, the command shows the curvature along its
+    trajectory, and the decrease of f that models of first and second order predict.
 
     \b
     Examples:

@@ -22,8 +22,8 @@ def back_up(database: Database, path: Path | None = None) -> Path:
 
     Args:
         database: the database to copy.
-        path: the copy's path. If it is None, the copy is placed next to the file. Its name then has the schema and the date, and
-            a number if that name is taken.
+        path: the copy's path. If it is None, the copy is placed next to the file, with the schema and the date in its name, and
+            also a number if that name is taken.
 
     Returns:
         The copy's path.

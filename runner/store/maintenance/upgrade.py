@@ -16,7 +16,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def upgrade(database: Database) -> Path | None:
     """Bring a database to the current schema in one transaction.
 
-    A file is first copied to a file next to it, whose name has the old schema and the date. A server has its own backups.
+    A file is first copied to a file next to it, whose name has the old schema and the date. A server is not backed up.
 
     Returns:
         The path of the copy; None on a server, or if the database already has the current schema.
@@ -24,7 +24,7 @@ def upgrade(database: Database) -> Path | None:
     Raises:
         StoreError: the database cannot be read, copied or written; it is unchanged then.
     """
-    database.require()
+    database.check_exists()
     if database.schema == SCHEMA_VERSION:
         return None
     # Alembic takes longer to load than most commands take to answer.

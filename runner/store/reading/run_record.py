@@ -103,7 +103,7 @@ class RunRecord:
         records_x: whether the iterates are stored.
         records_gradient: whether the gradients are stored, component by component.
         outcome: the reason why the run ended, a `runner.Outcome` value.
-        behaviour: the way in which the run moved, a `runner.Behaviour` value; None if it was not measured.
+        behaviour: the way in which f changed, a `runner.Behaviour` value; None if it was not measured.
         error: the reason why the run failed; empty if it did not fail.
         steps: the number of steps.
         evaluations: the numbers of evaluations of f, ∇f and ∇²f, by `value`, `gradient` and `hessian`.

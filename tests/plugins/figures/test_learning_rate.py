@@ -147,7 +147,7 @@ def test_learning_rate_caption_in_full() -> None:
         "all 2 runs came within 1e-6 of f*, for 4 evaluations per success. For "
         "gradient_descent, 2/L is 1: below it, 10 of 20 runs converged and none was lost; above it, all 5 runs were lost. No "
         "run contradicts the theory. 10 runs below it, at learning_rate from 0.001 to 0.01, had not converged after 500 "
-        "steps: the rates of converged runs are all larger, and a run crawls if its learning rate is too small.",
+        "steps: all converged runs have larger learning rates, and a run crawls if its learning rate is too small.",
     ]
 
 
@@ -163,7 +163,7 @@ def test_learning_rate_caption_states_exceptions() -> None:
     )
     stored[0] = (replace(stored[0][0], outcome=Outcome.NON_FINITE), stored[0][1])
     other = draw(LearningRate(), results(stored)).caption
-    assert "1 run below it met a number that is not finite, about which the theory says nothing." in other
+    assert "1 run below it became non-finite, which the theory does not cover." in other
     assert caption.endswith("1 run below it, at learning_rate = 0.999, had not converged after 500 steps.")
     assert "at odds" not in caption
 
