@@ -1,4 +1,4 @@
-"""Check that a plain install is small: the packages beside this Python's pip and setuptools, and the bytes of their files."""
+"""Check that a plain install is small: the number of packages besides pip and setuptools, and the size of their files."""
 
 from __future__ import annotations
 

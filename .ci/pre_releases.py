@@ -1,7 +1,7 @@
-"""Judge the tests with pre-releases of dependencies: print the pre-releases, and decide if failed tests fail CI.
+"""Run the tests with pre-releases of dependencies: print the pre-releases, and decide if failed tests fail CI.
 
-Failed tests fail CI, unless an installed pre-release stands in `.ci/broken_pre_releases.txt`. A line there is `name==version`,
-and behind `#` the reason. It excuses that version alone, so the next pre-release is tested again.
+Failed tests fail CI, unless an installed pre-release is listed in `.ci/broken_pre_releases.txt`. A line there is
+`name==version`, and the reason after `#`. It excuses only that version, so the next pre-release is tested again.
 """
 
 from __future__ import annotations

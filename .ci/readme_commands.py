@@ -1,4 +1,4 @@
-"""Run the commands that the README marks as complete set-ups, exactly as they stand there."""
+"""Run the commands that the README marks as complete set-ups, exactly as they are written there."""
 
 from __future__ import annotations
 

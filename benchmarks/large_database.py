@@ -1,6 +1,6 @@
-"""A database of 100,000 runs × 100 steps: how long it takes to find runs in it, to read steps, and to delete runs.
+"""A database of 100,000 runs × 100 steps: the time to find runs in it, to read steps, and to delete runs.
 
-Each figure is a ratio to the least that must be done, measured in turn on one core. README.md says to what.
+Each time is compared with that of a reference task, measured in turn on one core. README.md describes the references.
 """
 
 from __future__ import annotations
@@ -31,33 +31,33 @@ FILTER = 'optimizer = "momentum" and learning_rate < 0.1 and not outcome in ("di
 DELETE_SECONDS = 2.0
 TARGETS = {"find": 3.0, "read": 3.0}
 Row = tuple[str, float, str, float]
-"""A name, its seconds, and those of what it is compared to."""
+"""The name of a task, its seconds, the name of its reference, and the seconds of the reference."""
 
 
 def make(path: Path) -> float:
-    """Compute and store every run in a process of its own, whose memory nothing inherits; return how many seconds that took."""
+    """Compute and store every run in a separate process, so that this one inherits no memory; return the seconds that it took."""
     return seconds(process([RUNNER, "run", str(EXPERIMENT), "--db", str(path), "--no-report"]))
 
 
 def seconds(body: Callable[[], object]) -> float:
-    """Return how long a call takes."""
+    """Return the seconds that a call takes."""
     begun = time.perf_counter()
     body()
     return time.perf_counter() - begun
 
 
 def process(command: Sequence[str]) -> Callable[[], object]:
-    """Return the call of a whole process."""
+    """Return a function that runs a command as a process of its own."""
     return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 
 def chosen() -> list[int]:
-    """Return the row numbers of some runs, at random."""
+    """Return the row numbers of some runs, chosen at random."""
     return sorted(np.random.default_rng(0).choice(np.arange(1, 100_001), SOME_RUNS, replace=False).tolist())
 
 
 def read_blobs(path: Path, runs: Sequence[int]) -> int:
-    """Read the bytes of some trajectories with plain sqlite3."""
+    """Read the bytes of some trajectories with plain sqlite3; return their number."""
     with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True)) as connection:
         marks = ",".join("?" * len(runs))
         query = f"SELECT data FROM chunk WHERE run_id IN ({marks}) ORDER BY run_id, first_step"
@@ -65,7 +65,7 @@ def read_blobs(path: Path, runs: Sequence[int]) -> int:
 
 
 def read_arrays(path: Path, runs: Sequence[int]) -> int:
-    """Read the same as arrays, checked and joined; return how many bytes they have."""
+    """Read the same trajectories as arrays, checked and joined; return the number of bytes of the arrays."""
     with runner.open(str(path)) as database:
         return sum(
             series.value.nbytes + series.gradient_norm.nbytes + (0 if series.x is None else series.x.nbytes)
@@ -74,7 +74,7 @@ def read_arrays(path: Path, runs: Sequence[int]) -> int:
 
 
 def pairs(path: Path) -> Iterator[tuple[str, str, Callable[[], object], str, Callable[[], object]]]:
-    """Give what is measured: its key, its name and call, and the name and call of what it is measured against."""
+    """Yield for each task its key, its name and its function, and the name and the function of its reference."""
     find = [RUNNER, "runs", "--db", str(path), "--where", FILTER, "--limit", "20"]
     runs = chosen()
     assert read_blobs(path, runs) == read_arrays(path, runs)
@@ -95,7 +95,7 @@ def pairs(path: Path) -> Iterator[tuple[str, str, Callable[[], object], str, Cal
 
 
 def measured(path: Path, repeats: int) -> Mapping[str, Row]:
-    """Measure everything, in turn; return the medians."""
+    """Measure the tasks and their references in turn; return the medians."""
     found = {}
     for key, name, body, other_name, other in pairs(path):
         # The first turn fills the file cache.
@@ -105,7 +105,7 @@ def measured(path: Path, repeats: int) -> Mapping[str, Row]:
 
 
 def deleting(path: Path, repeats: int) -> float:
-    """Return how many seconds it takes to delete some runs, the median, from fresh copies."""
+    """Return the median time, in seconds, to delete some runs from a fresh copy of the database."""
     took = []
     for _ in range(repeats):
         with tempfile.TemporaryDirectory() as folder:
@@ -116,9 +116,9 @@ def deleting(path: Path, repeats: int) -> float:
 
 
 def main() -> int:
-    """Measure and report; 1 with `--check` if a target is missed, else 0."""
+    """Measure and report; with `--check`, return 1 if a target is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--database", type=Path, help="keep the database there, and use it if it is there")
+    parser.add_argument("--database", type=Path, help="the file of the database; it is created if it is missing, and kept")
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed")
@@ -142,7 +142,7 @@ def main() -> int:
 
 
 def say(made: float | None, size: int, found: Mapping[str, Row], deleted: float) -> None:
-    """Print a line for each figure."""
+    """Print a line for each task."""
     print(f"{size / 1e6:,.0f} MB" + ("" if made is None else f", made in {made:.1f} s"))
     for key, (name, one, other_name, other) in found.items():
         print(f"{name:36}{one:8.3f} s   {other_name:32}{other:8.3f} s   ratio {one / other:.2f}, target <= {TARGETS[key]:g}")

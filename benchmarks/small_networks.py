@@ -1,9 +1,9 @@
-"""A sweep of 1,000 small networks, batched, beside loops over the same networks one at a time, on one core.
+"""A sweep of 1,000 small networks in batches, compared with loops over the same networks one at a time, on one core.
 
-The rows: runner as it is; the same with `--executor processes`, which alone may use all cores; runner with `max_batch = 1`;
-and a loop as a person writes it with NumPy, which keeps f and ‖∇f‖ of each step in a list and stores nothing. The two loops
-take some of the networks (`--of`), for they are slow; all figures are milliseconds for one network. The ratios are medians
-over the repeats, in each of which the rows take turns.
+The rows are runner as it is; runner with `--executor processes`, which is the only row that may use all cores; runner with
+`max_batch = 1`; and a simple loop in NumPy, which keeps f and ‖∇f‖ of each step in a list and stores nothing. The two loops are
+slow, so they take only some of the networks (`--of`). All times are milliseconds for one network. The rows take turns in each
+repeat, and the ratios are medians over the repeats.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ COMPARED = 20
 
 
 def whole(experiment: Experiment) -> float:
-    """Run an experiment into a new file, with all that runner does; return the seconds."""
+    """Run an experiment into a new file, with everything that runner does; return the seconds."""
     with tempfile.TemporaryDirectory(prefix="runner-benchmark-") as folder:
         store, choices = Store(str(Path(folder, "results.db"))), Choices()
         begun = time.perf_counter()
@@ -57,7 +57,7 @@ def whole(experiment: Experiment) -> float:
 
 
 def on_all_cores(experiment: Experiment) -> float:
-    """Run an experiment in a worker process for each core; return the seconds, with those that starting the workers takes."""
+    """Run an experiment with one worker process for each core; return the seconds, including the start of the workers."""
     spread = choose_executor(experiment.executor, Registry(), "processes", len(CORES))
     with affinity(CORES):
         return whole(replace(experiment, executor=spread))
@@ -65,7 +65,7 @@ def on_all_cores(experiment: Experiment) -> float:
 
 @contextlib.contextmanager
 def affinity(cores: set[int]) -> Iterator[None]:
-    """Let this process, and those that it starts meanwhile, use some cores, where the system allows it."""
+    """Let this process and those that it starts in the body use only these cores, if the system allows it."""
     if not hasattr(os, "sched_setaffinity"):
         yield
         return
@@ -78,12 +78,12 @@ def affinity(cores: set[int]) -> Iterator[None]:
 
 
 def every(experiment: Experiment, step: int) -> Experiment:
-    """Return the experiment with every few of its learning rates."""
+    """Return the experiment with only every `step`-th of its learning rates."""
     return replace(experiment, optimizers=experiment.optimizers[::step])
 
 
 def rows_of(experiment: Experiment, step: int) -> dict[str, Callable[[], float]]:
-    """Return for each row a function that measures it, in milliseconds for one network."""
+    """Return for each row a function that measures the milliseconds for one network."""
     some = every(experiment, step)
     runs = expand(some).runs
     return {
@@ -97,14 +97,14 @@ def rows_of(experiment: Experiment, step: int) -> dict[str, Callable[[], float]]
 
 
 def timed(function: Callable[[], object]) -> float:
-    """Return how long a function takes."""
+    """Return the seconds that a function takes."""
     begun = time.perf_counter()
     function()
     return time.perf_counter() - begun
 
 
 def hand_written(run: Run, steps: int) -> list[tuple[float, float]]:
-    """Train one network as a person writes it; return f and ‖∇f‖ at each iterate."""
+    """Train one network with a simple hand-written loop; return f and ‖∇f‖ at each iterate."""
     network, rate = cast(NeuralNetwork, run.objective.plugin), cast(float, run.optimizer.parameters["learning_rate"])
     features, y = network.examples.features.T.copy(), network.examples.targets.T.copy()
     weights1, bias1, weights2, bias2, weights3, bias3 = parameters = unpacked(network, run.start.x)
@@ -126,7 +126,7 @@ def hand_written(run: Run, steps: int) -> list[tuple[float, float]]:
 
 
 def unpacked(network: NeuralNetwork, x: Array) -> list[Array]:
-    """Return the matrices and biases of a network, to be multiplied from the right."""
+    """Return the matrices and biases of a network, for samples in rows: x @ matrix + bias."""
     parts = []
     for layer in network.layers.layers:
         parts += [x[layer.weights].reshape(layer.units, layer.inputs).T.copy(), x[layer.biases].copy()]
@@ -134,7 +134,7 @@ def unpacked(network: NeuralNetwork, x: Array) -> list[Array]:
 
 
 def differences(experiment: Experiment) -> dict[str, int]:
-    """Return how many of some networks differ: batched from alone in any bit, from the hand-written loop by more than 1e-9."""
+    """Count the networks whose bits differ in a batch and alone, and those that differ from the loop by over 1e-9."""
     some = every(experiment, max(1, len(experiment.optimizers) * 5 // COMPARED))
     runs = expand(some).runs
     together = [each for batch, _ in batches(runs, some.rules, len(runs)) for each in descend(batch).trajectories]
@@ -157,7 +157,7 @@ def content(trajectory: Trajectory) -> list[bytes]:
 
 
 def summary(measured: dict[str, list[float]]) -> dict[str, Any]:
-    """Return the medians, and the medians of the ratios within each repeat."""
+    """Return the medians of the rows, and the medians of the ratios within each repeat."""
     pairs = {f"{slow} / {fast}": zip(measured[slow], measured[fast], strict=True) for fast in FAST for slow in ROWS[len(FAST) :]}
     return {
         "milliseconds": {
@@ -169,10 +169,12 @@ def summary(measured: dict[str, list[float]]) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure and report; 1 with `--check` if the target is missed or the numbers differ, else 0."""
+    """Measure and report; with `--check`, return 1 if the target is missed or the numbers differ, else 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repeats", type=int, default=5)
-    parser.add_argument("--of", type=int, default=20, help="the loops take every so many of the learning rates (default 20)")
+    parser.add_argument(
+        "--of", type=int, default=20, help="the loops take only every N-th learning rate (default 20)", metavar="N"
+    )
     parser.add_argument("--set", action="append", default=[], help="change the experiment, as with runner run --set")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--check", action="store_true", help="exit with 1 if the target is missed or the numbers differ")

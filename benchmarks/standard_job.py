@@ -1,7 +1,7 @@
 """The standard job, three ways: a hand-written loop, the limit of the machine, and runner.
 
-3,000 runs of 500 steps of plain gradient descent; step, x, f and ‖∇f‖ of every iterate stored durably, then read back. Each
-row and repeat has a process of its own, in turn, on one core. README.md says what each row is and what is inside the clock.
+The job is 3,000 runs of 500 steps of plain gradient descent. Step, x, f and ‖∇f‖ of every iterate are stored durably, then read
+back. Each measurement of a row runs in a new process, in turn, on one core. README.md describes the rows and what is timed.
 """
 
 from __future__ import annotations
@@ -48,13 +48,13 @@ Numbers = dict[str, dict[str, Array]]
 
 @dataclass(frozen=True)
 class Job:
-    """The numbers of the job, as the experiment file says them.
+    """The numbers of the job, from the experiment file.
 
     Attributes:
         rates: the learning rates.
         starts: for each objective its starts, `(starts, dimension)`.
         samples: X and y of the regression, each `(samples,)`.
-        steps: how many steps a run takes.
+        steps: the number of steps of each run.
     """
 
     rates: tuple[float, ...]
@@ -64,7 +64,7 @@ class Job:
 
     @classmethod
     def of(cls, experiment: Experiment) -> Job:
-        """Take the numbers out of the experiment."""
+        """Return the numbers of an experiment."""
         assert tuple(objective.name for objective in experiment.objectives) == OBJECTIVES
         features, y = cast(Any, experiment.objectives[-1].plugin).data
         return cls(
@@ -83,7 +83,7 @@ class Job:
 
 @dataclass
 class Measured:
-    """One row, once.
+    """One measurement of one row.
 
     Attributes:
         final: f at the last iterate of every run, in the order of the grid.
@@ -98,21 +98,21 @@ class Measured:
 
 
 class Clock:
-    """Seconds by phase."""
+    """A clock that adds up the seconds of each phase."""
 
     def __init__(self) -> None:
         self.seconds: dict[str, float] = {}
 
     @contextlib.contextmanager
     def phase(self, name: str) -> Iterator[None]:
-        """Time the body."""
+        """Add the time of the body to a phase."""
         begun = time.perf_counter()
         yield
         self.seconds[name] = time.perf_counter() - begun
 
 
 def hand_written(job: Job, database: Path, _: Registry) -> Measured:
-    """Run the job as a person writes it: one run after another, a row per step, one commit."""
+    """Run the job as a simple hand-written loop: one run after another, one row for each step, one commit."""
     features, y = job.samples
 
     def quadratic(x: Array) -> tuple[float, Array]:
@@ -157,7 +157,7 @@ def hand_written(job: Job, database: Path, _: Registry) -> Measured:
 
 
 def descend_compiled(kind: int, rates: Array, starts: Array, r: Array, z: Array, rho: float, iterates: Array) -> None:
-    """Run every run of an objective, straight into `(runs, 2 + dimension, steps + 1)`; to be compiled by numba."""
+    """Compute every run of an objective into an array `(runs, 2 + dimension, steps + 1)`; numba compiles this function."""
     run = 0
     for rate in rates:
         for start in starts:
@@ -222,27 +222,27 @@ def limit(job: Job, database: Path, _: Registry) -> Measured:
 
 
 class Silent:
-    """Says nothing of how a sweep goes."""
+    """An observer that prints only warnings."""
 
     def began(self, plan: Plan) -> None:
-        """The plan is made and checked; computing begins."""
+        """Ignore the beginning."""
 
     def saved(self, trajectories: Sequence[Trajectory]) -> None:
-        """A batch is in the database."""
+        """Ignore a stored batch."""
 
     def warned(self, warning: str) -> None:
-        """Something the user should know."""
+        """Print a warning."""
         print(f"warning: {warning}", file=sys.stderr)
 
     def stored_elsewhere(self, count: int) -> None:
-        """Another process stored so many of the runs."""
+        """Ignore the runs that another process stored."""
 
     def waiting(self, count: int, holder: str) -> None:
-        """Others are computing all that is left."""
+        """Ignore the wait for other processes."""
 
 
 def runner(_: Job, database: Path, registry: Registry) -> Measured:
-    """Run the job with runner, all it does included: identities, checks, provenance, summaries, checksums."""
+    """Run the job with runner, with everything it does: identities, checks, provenance, summaries, checksums."""
     store, choices = Store(str(database)), Choices()
     experiment = read(EXPERIMENT, registry, choices)
     clock = Clock()
@@ -267,9 +267,9 @@ ROWS: dict[str, Callable[[Job, Path, Registry], Measured]] = {"hand-written": ha
 
 
 def measure(row: str, folder: Path) -> None:
-    """Measure one row in this process; leave the figures and the numbers in a folder."""
+    """Measure one row in this process; write the measurements and the computed numbers into a folder."""
     registry = Registry()
-    # Before the clock, which starts at "libraries imported, experiment read"; plugins are loaded here.
+    # The clock starts after this line: libraries are imported, plugins are loaded, and the experiment is read.
     job = Job.of(read_experiment(EXPERIMENT, registry))
     measured = ROWS[row](job, folder / "results.db", registry)
     np.savez(folder / "numbers.npz", final=measured.final, trajectories=measured.trajectories)
@@ -279,7 +279,7 @@ def measure(row: str, folder: Path) -> None:
 
 
 def measure_in_turn(repeats: Mapping[str, int], folder: Path) -> tuple[Figures, Numbers]:
-    """Measure each row in processes of its own, A B C A B C; return the figures of each repeat, and the numbers of the last."""
+    """Measure the rows in turn, each time in a new process; return all measurements, and the numbers of the last repeat."""
     figures: Figures = {row: [] for row in repeats}
     numbers: Numbers = {}
     environment = {**os.environ, "NUMBA_CACHE_DIR": str(folder / "compiled")}
@@ -297,7 +297,7 @@ def measure_in_turn(repeats: Mapping[str, int], folder: Path) -> tuple[Figures, 
 
 
 def differences(numbers: Numbers) -> dict[str, int]:
-    """Return for each row how many runs end elsewhere than in the hand-written loop, or went elsewhere, by more than rounding."""
+    """Return for each row the number of runs whose ends or paths differ from the hand-written loop by more than rounding."""
     expected = numbers["hand-written"]
     return {row: int((~_same(found["final"], expected["final"])).sum()) for row, found in numbers.items()} | {
         f"{row}, trajectories": int((~_same(found["trajectories"][:, 0], expected["trajectories"][:, 0]).all(axis=1)).sum())
@@ -310,7 +310,7 @@ def _same(values: Array, expected: Array) -> NDArray[np.bool_]:
 
 
 def summary(figures: Figures, numbers: Numbers) -> dict[str, Any]:
-    """Return medians, least and most of each row, and what follows from them."""
+    """Return the median, the smallest and the largest time of each row, with the ratios and targets that follow."""
     rows = {
         row: {
             "repeats": len(each),
@@ -369,10 +369,10 @@ def show(found: Mapping[str, Any]) -> None:
 
 
 def main() -> int:
-    """Measure and report; 1 with `--check` if a target is missed or the numbers differ, else 0."""
+    """Measure and report; with `--check`, return 1 if a target is missed or the numbers differ, else 0."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--repeats", type=int, default=5, help="of the two fast rows (default 5)")
-    parser.add_argument("--slow-repeats", type=int, default=2, help="of the hand-written loop (default 2)")
+    parser.add_argument("--repeats", type=int, default=5, help="number of measurements of the two fast rows (default 5)")
+    parser.add_argument("--slow-repeats", type=int, default=2, help="number of measurements of the hand-written loop (default 2)")
     parser.add_argument("--json", action="store_true", help="print JSON")
     parser.add_argument("--check", action="store_true", help="exit with 1 if a target is missed or the numbers differ")
     parser.add_argument("--row", choices=ROWS, help=argparse.SUPPRESS)

@@ -1,4 +1,4 @@
-"""How long `runner --help` takes as a whole process, beside `python -c "import click"`: in turn, on one core."""
+"""The time of `runner --help` as a whole process, compared with `python -c "import click"`, in turn, on one core."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ TARGET = 2.0
 
 
 def seconds(command: Sequence[str]) -> float:
-    """Run a command to its end; return how long that took."""
+    """Run a command to its end; return the seconds that it took."""
     begun = time.perf_counter()
     subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
     return time.perf_counter() - begun
 
 
 def main() -> int:
-    """Measure and report; 1 with `--check` if the target is missed, else 0."""
+    """Measure and report; with `--check`, return 1 if the target is missed, else 0."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--repeats", type=int, default=21)
     parser.add_argument("--json", action="store_true", help="print JSON")

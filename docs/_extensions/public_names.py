@@ -76,7 +76,7 @@ def entry(module: str, name: str) -> str:
 
 
 def import_annotations(value: Any) -> None:
-    """Import what the module of a class or function imports for type checkers alone, so that autodoc can resolve its types."""
+    """Import the names that a module imports only for type checkers, so that autodoc can resolve the types in its signatures."""
     module = sys.modules.get(getattr(value, "__module__", ""))
     if module is None or not module.__name__.startswith("runner."):
         return

@@ -57,7 +57,7 @@ class Bbob(Objective):
         return BareProblem("bbob", self.function, self.dimension, self.instance)
 
     def __getstate__(self) -> dict[str, Any]:
-        """Return the state without the problem, which cannot be pickled and is made again when it is needed."""
+        """Return the state without COCO's problem object, which cannot be pickled and is created again when it is needed."""
         return {field.name: getattr(self, field.name) for field in fields(cast(Any, self))}
 
 

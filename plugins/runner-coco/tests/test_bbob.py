@@ -54,7 +54,7 @@ def measured_hessian(objective: Bbob) -> Array:
 
 
 def separable_defect(function: int, dimension: int = 5) -> float:
-    """How far f(x* + v) − f* is from the sum of what the coordinates of v do one by one, relative to it."""
+    """Return the relative difference between f(x* + v) − f* and the sum of the changes that the coordinates of v cause alone."""
     objective = Bbob(function, dimension)
     x, lowest = objective.minimum.x, objective.minimum.value
     move = np.random.default_rng(3).uniform(-1, 1, dimension)

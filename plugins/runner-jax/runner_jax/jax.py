@@ -65,13 +65,14 @@ class Jax(GradientBackend):
 
     def hessian(self, objective: Objective, x: Array) -> Array:
         """Return ∇²f by forward over reverse mode, its symmetric part."""
-        objective.value(x)  # This call is made to be counted: the engine does not see that the compiled program computes f.
+        # This call is made only to be counted, because the engine does not see that the compiled program computes f.
+        objective.value(x)
         hessian = _derivative(objective, "hessian", x)
         return 0.5 * (hessian + hessian.swapaxes(-2, -1))
 
     def jacobian(self, objective: Objective, x: Array) -> Array:
         """Return ∂r/∂x by forward mode."""
-        cast(HasResiduals, objective).residuals(x)  # This call is made to be counted, too.
+        cast(HasResiduals, objective).residuals(x)  # This call, too, is made only to be counted.
         return _derivative(objective, "jacobian", x)
 
 

@@ -70,7 +70,7 @@ class Rosenbrock(LeastSquares):
 
 @dataclass(frozen=True)
 class Branch(Objective):
-    """f(x) = a Σ xᵢ², by a formula that asks what a is."""
+    """f(x) = a Σ xᵢ², by a formula that branches on a."""
 
     dimension: int = 2
     a: float = 1.0

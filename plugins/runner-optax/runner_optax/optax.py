@@ -81,7 +81,7 @@ class Optax(Optimizer):
     weight_decay_rate: float | None = parameter(None, doc="the fraction of x that is subtracted (adafactor)")
 
     def validate(self) -> None:
-        """Refuse what Optax does not have, arguments that do not fit, and optimizers that need more than f and ∇f here."""
+        """Refuse unknown optimizers, arguments that do not fit, and optimizers that need more than f and ∇f at this point."""
         known = _known()
         if self.optimizer not in known:
             close = difflib.get_close_matches(self.optimizer, known, n=1)

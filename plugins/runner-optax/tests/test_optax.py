@@ -145,7 +145,7 @@ def test_the_contract_holds_for_each(name: str):
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "lars", "adafactor", "amsgrad"])
 def test_every_number_can_be_swept(name: str):
-    """As check_optimizer does it, for arguments that have a value only if they are given."""
+    """The checks of `check_optimizer`, for arguments that have a value only if they are given."""
     arguments = inspect.signature(getattr(optax, name)).parameters
     numbers = {key: arguments[key].default for key in _known()[name] if isinstance(arguments[key].default, float)}
     check_optimizer(Optax(name, **{**numbers, "learning_rate": 0.05}))
