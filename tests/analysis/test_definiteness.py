@@ -29,7 +29,7 @@ def test_shape_follows_from_the_signs_of_the_eigenvalues(signs: list[int], seed:
     generator = np.random.Generator(np.random.PCG64(seed))
     basis = np.linalg.qr(generator.standard_normal((len(signs), len(signs))))[0]
     hessian = (basis * (10.0**power * np.array(signs, dtype=float))) @ basis.T
-    # Turned into another basis and back, the matrix itself carries rounding of a few ε‖H‖.
+    # The change of basis leaves rounding errors of a few ε‖H‖ in the matrix itself.
     curvature = curvature_of(hessian, np.full(len(signs), ROUNDING * 10.0**power * max(map(abs, signs))))
     assert curvature is not None
     assert curvature.shape == shape_of(signs)

@@ -86,7 +86,7 @@ stop = { max_steps = 1500, gradient_norm = 1e-11 }
         assert own.measured_limit == (0.02, 0.06)
 
     def test_a_steeper_minimum_as_low_does_not_count(self, tmp_path: Path):
-        """Himmelblau's four minima are all at 0; that at (3, 2) has L = 82.28, that at (−3.78, −3.28) has L = 133.8."""
+        """All four minima of Himmelblau's function have f = 0. L is 82.28 at (3, 2), and 133.8 at (−3.78, −3.28)."""
         text = self.TEXT.replace("[0.002, 0.02]", "[0.002, 0.01, 0.02, 0.03]").replace("styblinski_tang", "himmelblau")
         (found,) = rate_sweeps(self.stored(tmp_path, text, "[3.2, 1.9], [-3.8, -3.3]"))
         assert found.limit == pytest.approx(2 / 82.28, rel=1e-3)
@@ -142,7 +142,7 @@ class TestFit:
         assert abs(rate.factor - 0.99) < 2 * rate.uncertainty
 
     def test_noise_gives_the_standard_error_of_the_slope(self):
-        """The slope and its error agree with SciPy's, fitted to the latter half."""
+        """The slope over the latter half and its error agree with those of SciPy."""
         noise = np.random.default_rng(1).normal(0, 1e-3, 41)
         curve = geometric(0.9) * np.exp(noise)
         rate = fitted_rate(curve, 0.0)
@@ -422,7 +422,7 @@ class TestSweeps:
         assert is_plain(label) == plain
 
     def test_runs_too_short_to_judge_count_as_neither(self):
-        """x² with γ = 1 goes 1, −1, 1 for ever, which two steps do not show."""
+        """On x² with γ = 1, the iterates alternate between 1 and −1 without end, which two steps cannot show."""
         (found,) = rate_sweeps(results([descend(0.5, 0), descend(1.0, 0, steps=2), descend(1.05, 0)]))
         assert [point.settles for point in found.points] == [True, None, False]
         assert found.measured_limit == (0.5, 1.05)

@@ -216,7 +216,7 @@ def test_success_is_a_small_gap_where_the_minimum_is_known(reached, changes):
 
 class TestOtherStarts:
     def test_even_starts_choose_and_odd_starts_judge(self):
-        """At rate 0.5 the even starts cost 10 and the odd ones 50, at rate 0.1 all cost 20: chosen for 10, judged at 50."""
+        """At rate 0.5, even starts cost 10 and odd starts 50; at rate 0.1, all cost 20. So 0.5 is chosen at 10, and judged at 50."""
         runs = [paid(50 if start % 2 else 10, rate=0.5, start=start) for start in range(4)]
         runs += [paid(20, rate=0.1, start=start) for start in range(4)]
         choice = choose_best(summarize_settings(runs))

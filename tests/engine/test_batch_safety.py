@@ -161,7 +161,7 @@ class TestRehearsal:
 
 @dataclass(frozen=True)
 class Scheduled(Optimizer):
-    """Keeps a schedule in its memory that has one entry for each run by chance."""
+    """Keeps a schedule in its memory whose length happens to be the number of runs."""
 
     def init(self, x: Array) -> Any:
         return np.array([0.1, 0.2, 0.3, 0.4])

@@ -33,7 +33,7 @@ FRACTIONS = (
     *(1e-4, 1e-3, 1e-2, 0.1, 0.3, 0.5, 0.7, 0.9, 1 - 1e-3, 1 - 1e-6, 1.0, 1 + 1e-6, 1 + 1e-3),
     *(1.1, 1.3, 1.5, 1.9, 2 - 1e-3, 2 - 1e-6, 2.0, 2 + 1e-6, 2 + 1e-3, 2.1, 2.5),
 )
-"""Learning rates as fractions of 1/L, with the borderlines 1/L and 2/L and what lies just beside them."""
+"""Learning rates as fractions of 1/L, including the limits 1/L and 2/L and values just beside them."""
 STEPS = 500
 
 
@@ -54,10 +54,10 @@ def column(values: Any) -> Any:
 
 
 def label_of_scaling(fraction: float, fall: float) -> str:
-    """Name what x ← (1 − c) x does if ‖∇f‖ is to fall by `fall` and at most STEPS steps may be taken.
+    """Return the behaviour of x ← (1 − c) x if ‖∇f‖ must fall by the factor `fall` within STEPS steps.
 
-    It flips sign if and only if c > 1, grows if and only if c > 2, and comes down by |1 − c| a step. Crawling is what twice as many steps would
-    not finish.
+    x flips its sign if and only if c > 1, grows if and only if c > 2, and is multiplied by |1 − c| in each step. A run crawls if
+    twice as many steps would not be enough.
     """
     if fraction > 2:
         return DIVERGING
@@ -67,9 +67,9 @@ def label_of_scaling(fraction: float, fall: float) -> str:
 
 
 def label_of_diagonal(curvatures: Array, rate: float, start: Array, fall: float) -> str:
-    """Name what gradient descent does on ½ Σ λᵢ xᵢ², where xᵢ ← (1 − γλᵢ) xᵢ.
+    """Return the behaviour of gradient descent on ½ Σ λᵢ xᵢ², where xᵢ ← (1 − γλᵢ) xᵢ.
 
-    The slope at the end of a step along the step is −γ Σ λᵢ² (1 − γλᵢ) xᵢ²; the latter half of the steps decides.
+    At the end of a step, the slope along the step is −γ Σ λᵢ² (1 − γλᵢ) xᵢ². The latter half of the steps decides.
     """
     factors = 1 - rate * curvatures
     if np.abs(factors).max() > 1 + 1e-15:
@@ -228,7 +228,7 @@ class TestAnyScale:
 
 class TestWindow:
     def test_steps_after_the_oscillation_has_died_out_do_not_count(self):
-        """On ½ (2 x² + 200 y²), y flips its sign all along, but leads for 131 of 500 steps only, until 1e12 · 0.81^k = 1.
+        """On ½ (2 x² + 200 y²), y flips its sign in every step, but dominates only in the first 131 of 500, until 1e12 · 0.81^k = 1.
 
         On sin(x) + x² the error is multiplied by −0.3, down to rounding in some thirty steps of 700.
         """
@@ -276,7 +276,7 @@ class TestEnds:
 
     @pytest.mark.parametrize("max_steps", [60, 700, 20_000])
     def test_steps_before_a_run_rests_count_however_long_it_rests(self, max_steps: int):
-        """From both sides of 1/L, in runs that reach rounding after some twenty steps and then stand still."""
+        """On both sides of 1/L, in runs that reach rounding after about twenty steps and then stand still."""
         rates = column([0.7, 1.3]) / (2 - np.sin(-0.45018361129487355))
         assert behaviours(make_batch(SinQuadratic(), GradientDescent(rates), [[1.0]] * 2, max_steps=max_steps)) == [
             MONOTONE,

@@ -237,8 +237,7 @@ class TestBatches:
         experiment = read(WIDE)
         runs = expand(experiment).runs
         lengths = check_batches(runs, experiment, most)
-        # Dimensions 1, 2 and 3 and each noise apart; three kinds of gradients; three kinds of optimizers, one of which has no
-        # max_norm to vary but the same default.
+        # There are five objectives (dimensions 1, 2 and 3, two noises), three kinds of gradients and three kinds of optimizers.
         structures = {(run.objective.structure, run.gradient.structure, run.optimizer.structure) for run in runs}
         assert len(structures) == 5 * 3 * 3
         assert len(lengths) == len(structures) if most == 2048 else len(lengths) > len(structures)

@@ -74,7 +74,7 @@ class TestCoefficients:
         true = np.pad(shifted, (0, ORDER + 1 - len(shifted)))
         for found in (coefficients_on_circles(polynomial, around, ORDER), coefficients_on_intervals(polynomial, around, ORDER)):
             assert found is not None
-            # Numbers as small as 1e-300 are rounded by more than ε of theirs.
+            # Numbers as small as 1e-300 have a relative rounding error above ε.
             allowed = 3 * found.errors + 1e-13 * np.abs(powers).max() * 3.0 ** len(powers) + 1e-300
             assert (np.abs(found.values - true) <= allowed).all()
 

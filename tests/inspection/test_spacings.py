@@ -29,7 +29,7 @@ class TestSchemes:
             assert found[name]["order"] == order
             assert found[name]["slope"]["value"] == pytest.approx(order, abs=0.03)
             assert found[name]["rule"] == pytest.approx(EPSILON ** (1 / (order + 1)))
-            # Rounding is random, so that the measured place of the smallest sum scatters by a decade or so.
+            # Rounding is random, so the measured best spacing scatters by about a decade.
             assert abs(math.log10(found[name]["best"] / found[name]["predicted"])) < 1.3
 
     def test_error_agrees_with_the_formula(self, call):

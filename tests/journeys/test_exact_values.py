@@ -45,11 +45,11 @@ ENDS = ("zero", "nan", "odd", "inf", "below")
 ODD = struct.unpack(">d", bytes.fromhex("fff8000000000123"))[0]
 LAST: Mapping[str, float] = {"zero": -0.0, "nan": math.nan, "odd": ODD, "inf": math.inf, "below": -math.inf}
 SUMMARY: Mapping[str, float] = {**LAST, "odd": -math.nan}
-"""In a summary NaN has its sign, and nothing else."""
+"""The numbers in a summary; of the bits of a NaN, a summary keeps only the sign."""
 NUMBERS = ("final_value", "best_value", "final_gradient_norm", "final_gap")
 TEXT_NAN = ("NaN", "Infinity", "-Infinity")
 FORMS = ("python", "json", "jsonl", "csv", "parquet", "exported csv", "exported jsonl", "npz")
-"""The formats in which all NaN are one."""
+"""The formats that write every NaN in the same way."""
 
 
 @pytest.fixture(scope="module")
@@ -120,7 +120,7 @@ def cell(value: object, form: str) -> object:
     if isinstance(value, tuple):
         value = json.dumps(value)
     if form == "npz" and value is None:
-        return math.nan  # an array has nothing else for a number that is missing
+        return math.nan  # an array holds NaN for a missing number
     if not form.endswith("csv") or isinstance(value, str):
         return value
     return "" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
@@ -130,7 +130,7 @@ def expected(row: Mapping[str, Any]) -> dict[str, object]:
     """Return the expected columns of a run, by its position in the grid."""
     place = int(row["id"]) - 1
     end, shift = ENDS[place // 4], (-0.0, 0.0)[place // 2 % 2]
-    # The gap of f = −0.0 above f* = 0, and the norm of a gradient of −0.0.
+    # If f = −0.0, the gap to f* = 0 is −0.0, and the norm of the gradient is 0.0.
     gap, norm = SUMMARY[end] - 0.0, abs(SUMMARY[end])
     best = (1.0 if place % 2 and end != "zero" else math.nan) if end in ("nan", "odd", "inf") else SUMMARY[end]
     return {
@@ -162,7 +162,7 @@ def test_runs_and_their_parameters(databases, tmp_path, where, form):
     for row in rows:
         for name, value in expected(row).items():
             if name == "final_gradient_norm" and value != value:
-                assert math.isnan(float(row[name]))  # the sign of a norm that is NaN is the processor's
+                assert math.isnan(float(row[name]))  # the sign of a norm that is NaN depends on the processor
             elif name in NUMBERS and form.endswith("csv"):
                 assert exact(float(row[name]), form) == exact(value, form), (row["id"], name)
             else:

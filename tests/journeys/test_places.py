@@ -1,4 +1,4 @@
-"""Files are never written over a database, are written through links, and pipes and devices stay as they are."""
+"""Output files never replace a database, a pipe or a device; if the name is a link, its target is written."""
 
 from __future__ import annotations
 

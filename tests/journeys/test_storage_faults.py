@@ -22,7 +22,7 @@ from tests.support.experiment_texts import ONE_BY_ONE
 from tests.support.paths import KEPT_DATABASE
 from tests.support.sweep_processes import RUN_TELLING_EACH_BATCH, blocked_sweep
 
-# Some 100 kB for each of 12 runs.
+# About 100 kB for each of 12 runs.
 LARGE = ONE_BY_ONE.replace("max_steps = 1500", "max_steps = 4000")
 
 
@@ -90,7 +90,7 @@ class TestNearlyFull:
         done = runner_cli("db", "copy", "disk/c.db", "--db", original)
         left = [path.name for path in (tmp_path / "disk").iterdir()]
         disk("size=40m")
-        if spare < 32_768:  # which reading it takes
+        if spare < 32_768:  # reading the copy takes this much
             assert (done.code, done.out, left) == (4, "", [])
             assert done.err in (
                 "error: database disk/c.db: " + FULL,
@@ -303,7 +303,7 @@ def test_an_empty_file_becomes_a_database_once(tmp_path, write):
 
 
 IN_A_NAMESPACE = ["unshare", "--user", "--map-root-user", "--mount"]
-"""Ahead of a command: it may mount what only it sees."""
+"""A prefix of a command, with which the command can mount file systems that no other process sees."""
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="there are no namespaces")

@@ -26,7 +26,7 @@ from tests.support.optimizer_points import GivenResiduals
 
 
 class GivenSlope:
-    """A point whose f falls by its gradient but never by its value."""
+    """A point whose gradient promises a decrease of f, although no value of f is smaller."""
 
     trials = 0
 
@@ -62,7 +62,7 @@ def test_search_finds_the_first_step_size_with_sufficient_decrease(
                 expected = there
                 break
             step_size *= shrink
-        # At the rounding of f the two may part; they then part by a trial's length, which no assertion needs.
+        # At the rounding level of f, the two may stop at different trials.
         if math.fsum(slope * slope) > 1e-6:
             np.testing.assert_array_equal(found[run], expected)
             assert evaluator.counts.totals()["value"][run] == trials
@@ -83,13 +83,13 @@ def test_bisection_ends_where_the_wolfe_conditions_hold(x: Array, first: float, 
 
 
 def test_bisection_agrees_with_lewis_and_overton() -> None:
-    # f = x² from 3 along −∇f = −6. First 0.01: too short, doubled until 0.16; first 100: too long, halved until 100/2⁷.
+    # f = x² from 3 along −∇f = −6. The step 0.01 is too short and doubled up to 0.16; 100 is too long and halved down to 100/2⁷.
     for first, step_size, trials in ((0.01, 0.16, 5), (100.0, 100 / 128, 8)):
         point = point_of(Quadratic(), np.array([[3.0]]))
         found = wolfe(point, -point.gradient, first, 1e-4, 0.7, 50)
         np.testing.assert_allclose(found, [[3.0 - 6.0 * step_size]], rtol=1e-14)
         assert point._evaluator.counts.totals()["value"].tolist() == [1 + trials]
-    # Too short at 0.4 for this c₂, too long at 0.8, and 0.6 is just right.
+    # For this c₂, 0.4 is too short, 0.8 is too long, and 0.6 is accepted.
     point = point_of(Quadratic(), np.array([[3.0]]))
     np.testing.assert_allclose(wolfe(point, -point.gradient, 0.4, 0.35, 0.1, 50), [[3.0 - 6.0 * 0.6]], rtol=1e-14)
 
@@ -97,7 +97,7 @@ def test_bisection_agrees_with_lewis_and_overton() -> None:
 def test_bisection_without_an_end_returns_a_point_where_f_is_lower() -> None:
     @dataclass(frozen=True)
     class Slope(Objective):
-        """−x: falls without end."""
+        """−x, which decreases without end."""
 
         dimension: int = 1
 
@@ -171,7 +171,7 @@ def test_a_direction_too_short_to_move_x_costs_nothing() -> None:
     assert armijo(point, direction, 1.0, 1e-4, 0.5, 60)[0].tolist() == [1.0]
     assert wolfe(point, direction, 1.0, 1e-4, 0.9, 60)[0].tolist() == [1.0]
     assert point._evaluator.counts.totals()["value"][0] == 1
-    # f hits its rounding here, where no trial falls: the search ends when there is nothing left to halve.
+    # f is at its rounding level, so no trial decreases it. The search ends when the step is too short to be halved.
     wall = np.array([[1.0]])
     assert wolfe(GivenSlope(wall), -wall, 1.0, 1e-4, 0.9, 1000).tolist() == [[1.0]]  # type: ignore[arg-type]
     assert 50 < GivenSlope.trials < 60

@@ -147,7 +147,7 @@ class TestBrokenPlugins:
         write(self.LOCAL, "bad.toml")
         done = call("run", "bad.toml")
         first = done.err.partition("\n")[0]
-        # The words are the interpreter's.
+        # The interpreter words this message.
         pattern = r"error: bad\.toml: plugins\[0\]: my\.py: cannot be loaded: SyntaxError: [^\n]+ \(my\.py, line 2\)"
         assert re.fullmatch(pattern, first)
         assert (done.code, list(folder_contents(tmp_path))) == (2, ["bad.toml", "my.py"])

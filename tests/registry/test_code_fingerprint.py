@@ -45,7 +45,7 @@ def plugin_of(source: str, folder: Path, name: str = "fingerprinted") -> type:
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[name] = module
-    # Not by the loader, which would run the bytecode of an edit as long and as old.
+    # The usual loader would run cached bytecode after an edit of the same length and time.
     exec(compile(source, str(path), "exec"), vars(module))
     return vars(module)["Walk"]
 

@@ -69,7 +69,7 @@ def install(tmp_path: Path) -> Callable[..., Path]:
         folder = tmp_path / "site"
         metadata = folder / f"{name}-{version}.dist-info"
         metadata.mkdir(parents=True)
-        # A name of its own, because this process keeps what it has once imported.
+        # Each module gets a new name, because this process keeps every module that it has imported.
         module = folder / f"{name}_{uuid.uuid4().hex}.py"
         module.write_text(source, encoding="utf-8")
         (metadata / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")

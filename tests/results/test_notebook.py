@@ -85,7 +85,7 @@ def test_drawing_is_a_picture_and_a_caption():
     assert after == f' alt="" style="max-width: 100%"><figcaption>How to read {SHOWN}</figcaption></figure>'
 
 
-@pytest.mark.filterwarnings("ignore:Glyph")  # of a name that no font has
+@pytest.mark.filterwarnings("ignore:Glyph")  # no font has the characters of this name
 def test_a_stored_figure_is_shown(stored):
     with runner.open(stored) as database:
         drawing = database.figure("outcomes", "small")

@@ -22,7 +22,7 @@ ONE_WAY = 'name them in one way, such as the filter experiment = "lr_sweep" and 
 class TestDeleting:
     @pytest.fixture
     def filled(self, name: str, write: Callable[..., Path]) -> Iterator[runner.ResultsDatabase]:
-        """Two experiments that share two runs; four of one were computed twice."""
+        """Two experiments that share two runs; four runs of one of them were computed twice."""
         run_into(write_bowl_experiment(write, "a"), name)
         run_into(write_bowl_experiment(write, "b", starts="[2.0, 3.0]"), name)
         run_into(write_bowl_experiment(write, "b", starts="[2.0, 3.0]"), name, rerun=True)

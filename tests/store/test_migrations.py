@@ -212,7 +212,7 @@ def test_upgraded_database_can_be_written(old, runner_cli, write):
     write(PLUGIN, "wall.py")
     assert runner_cli("db", "upgrade", "--db", "old.db").code == 0
     done = runner_cli("run", "small.toml", "--db", "old.db", "--no-report", "--format", "json")
-    # The failed runs are kept; what is computed again is that of plugins whose code has changed since.
+    # The failed runs are kept. Only runs of plugins whose code has changed since are computed again.
     assert (done.code, done.json["stored_before"]) == (1, 24)
     assert all(plugin.split()[0] in ("objective", "gradient", "optimizer") for plugin in done.json["changed"])
     assert runner_cli("verify", "--db", "old.db", "--replay", "3", "--plugin", "wall.py").code == 0

@@ -312,7 +312,7 @@ def test_search_ends_at_runs_out_of_order(database, runner_cli):
             connection.commit()
             connection.execute(command)
     damaged = bytearray(database.read_bytes())
-    # The row's number, the length of a header of some thirty columns, no second copy of the number, a text of 64 characters.
+    # The row's number, the length of the header of about thirty columns, a null in place of the number, a text of 64 characters.
     (place,) = [found.start() for found in re.finditer(rb"\x04[\x1a-\x40]\x00\x81\x0d", bytes(damaged))]
     damaged[place] ^= 4
     database.write_bytes(damaged)

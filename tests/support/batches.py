@@ -1,4 +1,4 @@
-"""Batches of runs, and what the loop makes of them."""
+"""Batches of runs, and the results of the loop."""
 
 from __future__ import annotations
 

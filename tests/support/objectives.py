@@ -1,4 +1,4 @@
-"""Objectives, and points to evaluate them at."""
+"""Objectives, and points at which they are evaluated."""
 
 from __future__ import annotations
 

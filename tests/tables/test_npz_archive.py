@@ -27,7 +27,7 @@ ROWS = st.lists(
     ),
     max_size=12,
 )
-# 20,000 rows of it take some 30 MB as Python's own values.
+# 20,000 rows of this table take about 30 MB as Python objects.
 MEASURE = """\
 import resource
 import sys

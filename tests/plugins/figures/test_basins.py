@@ -79,7 +79,7 @@ def row(write: Callable[..., Path], tmp_path: Path, **parts: str) -> tuple[dict[
 
 class TestBasins:
     def test_the_two_wells_of_styblinski_and_tang(self, write, tmp_path):
-        """Along one coordinate descent ends left of the maximum at 0.156731 in the global minimum, right of it in the other."""
+        """In one dimension, descent from the left of the maximum at 0.156731 ends in the global minimum; from the right, in the other."""
         starts = np.linspace(-4.5, 4.5, 40)
         line, caption = row(
             write,

@@ -36,7 +36,7 @@ def newton(tmp_path_factory: pytest.TempPathFactory) -> tuple[StoredResults, dic
 class TestNewton:
     @pytest.mark.parametrize("objective", ["sin_quadratic", "himmelblau", "styblinski_tang"])
     def test_newton_has_order_two_and_gradient_descent_order_one(self, newton, objective: str):
-        """The order is right within a tenth; for `plain` on styblinski_tang, within its uncertainty."""
+        """The order agrees with theory to a tenth; for `plain` on styblinski_tang, to its uncertainty."""
         table = newton[1]
         for method in ("absolute", "gradient"):
             assert float(table[objective, f"newton(indefinite={method})"]["order"]) == pytest.approx(2.0, abs=0.1)

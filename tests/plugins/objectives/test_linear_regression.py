@@ -56,7 +56,7 @@ def test_linear_regression_data_are_what_the_docstring_defines() -> None:
 
 
 def exact_least_squares(design: Array, y: Array) -> list[Fraction]:
-    """Solve the normal equations in rational numbers, where forming them loses nothing."""
+    """Solve the normal equations in rational arithmetic, in which they are exact."""
     a = [[Fraction(float(value)) for value in row] for row in design]
     b = [Fraction(float(value)) for value in y]
     size = len(a[0])
@@ -81,7 +81,7 @@ def test_linear_regression_keeps_its_digits_on_ill_conditioned_data(tmp_path: Pa
     exact = np.array([float(value) for value in exact_least_squares(design, y)])
     condition = np.linalg.cond(design)
     assert condition > 1e7
-    # Forming XᵀX would lose condition², which leaves no digit here.
+    # Forming XᵀX would square the condition number, which leaves no correct digit here.
     assert np.linalg.norm(minimum.x - exact) <= 10 * np.finfo(float).eps * condition * np.linalg.norm(exact)
     error = design @ exact - y
     assert minimum.value == pytest.approx(math.fsum(error**2) / 15, rel=1e-6)

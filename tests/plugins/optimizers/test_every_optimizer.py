@@ -91,7 +91,7 @@ def test_a_gradient_of_zero_moves_nothing() -> None:
 
 
 def swept(dimension: int) -> list[Callable[[Any], Optimizer]]:
-    """Ways to make an optimizer from a column of numbers around 1, or from one of them."""
+    """Functions that make an optimizer from a column of numbers around 1, or from one of these numbers."""
     gentle = 1e-3
     return [
         lambda c: Momentum(gentle * c, 0.9),

@@ -190,7 +190,7 @@ def test_levenberg_marquardt_converges_where_gauss_newton_diverges() -> None:
 def test_levenberg_marquardt_stays_in_place_if_no_trial_is_lower() -> None:
     one = take_steps(Rosenbrock(), LevenbergMarquardt(1e-9, max_trials=1), [[-1.2, 1.0]], 1)
     np.testing.assert_array_equal(one.x[1], one.x[0])
-    assert one.counts["value"].tolist() == [1 + 1 + 1]  # of the loop, of the residuals, of the trial
+    assert one.counts["value"].tolist() == [1 + 1 + 1]  # for the loop, the residuals and the trial
     assert float(one.memory.growth[0, 0]) == 4.0
     there = take_steps(Rosenbrock(), LevenbergMarquardt(), [[1.0, 1.0]], 3)
     assert there.counts["value"].tolist() == [3 * 2]
