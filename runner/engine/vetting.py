@@ -16,7 +16,7 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import GradientBackend
-from runner.contracts.kinds import KINDS, capability_for
+from runner.contracts.kinds import PLUGIN_KINDS, capability_for
 from runner.contracts.objective import HasGradient, HasResiduals, Objective
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.plugin import Quantity
@@ -130,7 +130,7 @@ class _Observed:
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self.objective, name)
-        if name not in KINDS["objective"].evaluations:
+        if name not in PLUGIN_KINDS["objective"].evaluations:
             return member
 
         def evaluate(x: Any) -> Any:
@@ -144,7 +144,7 @@ class _Observed:
 
 def _stand_in(objective: Objective, observed: _Observed) -> Objective:
     """Return an object that has exactly the members of the objective, and evaluates `observed`."""
-    members = [name for name in KINDS["objective"].members if hasattr(type(objective), name)]
+    members = [name for name in PLUGIN_KINDS["objective"].members if hasattr(type(objective), name)]
     offered = {name: property(operator.attrgetter(f"observed.{name}")) for name in members}
     return cast(Objective, type(type(objective).__name__, (_StandIn,), offered)(observed))
 

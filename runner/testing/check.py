@@ -132,14 +132,14 @@ def make_checks(*rows: CheckRow, first: Sequence[Check] = ()) -> list[Check]:
     return list(made.values())
 
 
-def require(condition: bool, sentence: str) -> None:
-    """Raise Failure with a message, given as `sentence`, if a condition is false.
+def fail_unless(condition: bool, message: str) -> None:
+    """Raise Failure with a message if a condition is false.
 
     Raises:
         Failure: the condition is false.
     """
     if not condition:
-        raise Failure(sentence)
+        raise Failure(message)
 
 
 def describe_error(error: BaseException) -> str:
@@ -207,8 +207,8 @@ def check_array(name: str, result: Any, shape: tuple[Any, ...], x: Array) -> Non
     Raises:
         Failure: the result is not an array, or has another shape or type.
     """
-    require(isinstance(result, np.ndarray), f"{name} must return a NumPy array, not {type(result).__name__}")
+    fail_unless(isinstance(result, np.ndarray), f"{name} must return a NumPy array, not {type(result).__name__}")
     fits = result.ndim == len(shape) and all(want in (..., have) for want, have in zip(shape, result.shape, strict=True))
     allowed = str(shape).replace("Ellipsis", "any")
-    require(fits, f"{name} must return shape {allowed} for x of shape {x.shape}, not {result.shape}")
-    require(result.dtype == np.float64, f"{name} must return float64, not {result.dtype}")
+    fail_unless(fits, f"{name} must return shape {allowed} for x of shape {x.shape}, not {result.shape}")
+    fail_unless(result.dtype == np.float64, f"{name} must return float64, not {result.dtype}")

@@ -13,7 +13,7 @@ from runner.contracts.figure import Figure
 from runner.contracts.parameters import Parameter, parameters_of
 from runner.contracts.plugin import Plugin
 from runner.errors import PluginError
-from runner.testing.check import Check, Failure, describe_error, make_checks, require
+from runner.testing.check import Check, Failure, describe_error, fail_unless, make_checks
 
 PluginT = TypeVar("PluginT", bound=Plugin)
 
@@ -26,7 +26,7 @@ def declaration_checks(plugin: Plugin) -> list[Check]:
         # A dataclass without a docstring gets its signature as one.
         text = vars(cls).get("__doc__") or ""
         written = bool(text.strip()) and not text.startswith(f"{cls.__name__}(")
-        require(written, f"{cls.__name__} needs a docstring with its formula, which reports show")
+        fail_unless(written, f"{cls.__name__} needs a docstring with its formula, which reports show")
 
     return make_checks(
         ("docstring", docstring, ()),
@@ -76,7 +76,7 @@ def _check_validate(plugin: Plugin) -> None:
                 neighbour.validate()
             except ValueError as error:
                 sentence = f"{name}.validate refuses {key} = {other!r} with an empty message; say which values are allowed"
-                require(bool(str(error)), sentence)
+                fail_unless(bool(str(error)), sentence)
             except Exception as error:
                 raised = f"{describe_error(error)} for {key} = {other!r}"
                 raise Failure(f"{name}.validate raises {raised}; refuse values with a ValueError") from error

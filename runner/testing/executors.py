@@ -12,7 +12,7 @@ from runner.engine.batch import Batch
 from runner.engine.loop import descend
 from runner.engine.trajectories import Descent, Trajectory
 from runner.experiment.model import Rules, StoppingRules
-from runner.testing.check import Check, Failure, make_checks, require
+from runner.testing.check import Check, Failure, fail_unless, make_checks
 from runner.testing.declarations import declaration_checks
 from runner.testing.samples import BOTTOM, Bowl, OwnDerivatives, PlainDescent
 
@@ -40,18 +40,21 @@ class _ExecutorSuite:
     def results(self) -> None:
         for count in (0, 1, 20):
             mapped: Any = self.executor.map(_double, range(count), _unlimited)
-            require(hasattr(mapped, "__iter__"), f"{self.name}.map must yield results, not return {type(mapped).__name__}")
+            fail_unless(hasattr(mapped, "__iter__"), f"{self.name}.map must yield results, not return {type(mapped).__name__}")
             results = list(mapped)
             expected = [2 * item for item in range(count)]
             complete = len(results) == count and all(each in results for each in expected)
-            require(complete, f"{self.name}.map must yield {expected}, in any order, for a function that doubles each of {count} "
-                              f"items, not {results}")  # fmt: skip
+            fail_unless(
+                complete,
+                f"{self.name}.map must yield {expected}, in any order, for a function that doubles each of {count} items, "
+                f"not {results}",
+            )
 
     def errors(self) -> None:
         try:
             results = list(self.executor.map(_fail, range(2), _unlimited))
         except ArithmeticError as error:
-            require("on purpose" in str(error), f"{self.name}.map raises {error!r}, which is not the error of the function")
+            fail_unless("on purpose" in str(error), f"{self.name}.map raises {error!r}, which is not the error of the function")
         except Exception as error:
             raise Failure(f"{self.name}.map raises {type(error).__name__} if the function raises ArithmeticError") from error
         else:
@@ -71,7 +74,7 @@ class _ExecutorSuite:
                 raise Failure(f"{self.name}.map reports a batch as lost that this process computes: {descent.reason}")
             trajectories = _without_seconds(descent)
             same = trajectories == expected[tuple(trajectory.identity for trajectory in trajectories)]
-            require(same, f"{self.name}.map yields results whose bits differ from those that this process computes")
+            fail_unless(same, f"{self.name}.map yields results whose bits differ from those that this process computes")
 
 
 def _double(item: int) -> int:

@@ -11,7 +11,7 @@ from runner.errors import PluginError
 from runner.report.checked_drawing import check_drawing
 from runner.report.files import render
 from runner.report.style import house_style
-from runner.testing.check import Check, Failure, Skip, describe_error, make_checks, require
+from runner.testing.check import Check, Failure, Skip, describe_error, fail_unless, make_checks
 from runner.testing.declarations import declaration_checks
 from runner.testing.samples import SampleResults, failed_run
 
@@ -38,7 +38,7 @@ class _FigureSuite:
 
     def title(self) -> None:
         title: object = getattr(self.figure, "title", None)
-        require(isinstance(title, str) and bool(title), f'{self.name} needs a title, as in title: ClassVar[str] = "..."')
+        fail_unless(isinstance(title, str) and bool(title), f'{self.name} needs a title, as in title: ClassVar[str] = "..."')
 
     def drawing(self) -> None:
         open_before = _open_figures()
@@ -49,7 +49,7 @@ class _FigureSuite:
             check_drawing(f"{self.name}.draw", drawing)
         except PluginError as error:
             raise Failure(str(error)) from error
-        require(
+        fail_unless(
             bool(drawing.caption.strip()),
             f"{self.name}.draw must give its Drawing a caption that says how to read the picture and what it shows",
         )
@@ -61,7 +61,7 @@ class _FigureSuite:
                 raise Failure(
                     f"rendering the figure of {self.name}.draw raises {describe_error(error)}; warnings count as errors"
                 ) from error
-        require(_open_figures() == open_before, f"{self.name}.draw leaves a figure open in pyplot; make figures with "
+        fail_unless(_open_figures() == open_before, f"{self.name}.draw leaves a figure open in pyplot; make figures with "
                                                 "matplotlib.figure.Figure() or runner.panels")  # fmt: skip
 
     def same_bytes(self) -> None:
@@ -69,7 +69,7 @@ class _FigureSuite:
         assert first is not None
         assert second is not None
         fits = render(first.figure) == render(second.figure) and first.caption == second.caption
-        require(fits, f"{self.name}.draw returns different figures or captions for the same results")
+        fail_unless(fits, f"{self.name}.draw returns different figures or captions for the same results")
 
     def no_runs(self) -> None:
         self._draw(SampleResults([]), "results without runs")
@@ -88,7 +88,7 @@ class _FigureSuite:
                     f"{self.name}.draw raises {describe_error(error)} for {description}; return None if there is nothing to show"
                 ) from error
         fits = drawing is None or isinstance(drawing, Drawing)
-        require(fits, f"{self.name}.draw must return a runner.Drawing or None, not {type(drawing).__name__}")
+        fail_unless(fits, f"{self.name}.draw must return a runner.Drawing or None, not {type(drawing).__name__}")
         return drawing if isinstance(drawing, Drawing) else None
 
 

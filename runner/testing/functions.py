@@ -18,7 +18,7 @@ from runner.testing.check import (
     call_on_batch,
     check_array,
     describe_error,
-    require,
+    fail_unless,
     row_of,
     same_bits,
 )
@@ -64,7 +64,7 @@ def check_shape(name: str, function: Function, x: Array, shape: tuple[Any, ...])
     if shape and isinstance(shape[0], tuple):
         fits = isinstance(result, tuple) and len(result) == len(shape)
         found = f"{len(result)} arrays" if isinstance(result, tuple) else type(result).__name__
-        require(fits, f"{name} must return {len(shape)} arrays, not {found}")
+        fail_unless(fits, f"{name} must return {len(shape)} arrays, not {found}")
         for part, part_shape in zip(result, shape, strict=True):
             check_array(name, part, (len(x), *part_shape), x)
     else:
@@ -79,8 +79,10 @@ def check_purity(name: str, function: Function, x: Array) -> None:
     """
     argument = x.copy()
     result = function(argument)
-    require(same_bits(argument, x), f"{name} writes into its argument x; copy it first")
-    require(same_bits(function(x.copy()), result), f"{name} returns different numbers when it is called twice with the same x")
+    fail_unless(same_bits(argument, x), f"{name} writes into its argument x; copy it first")
+    fail_unless(
+        same_bits(function(x.copy()), result), f"{name} returns different numbers when it is called twice with the same x"
+    )
 
 
 def check_batch(name: str, function: Function, x: Array) -> None:
@@ -95,7 +97,7 @@ def check_batch(name: str, function: Function, x: Array) -> None:
             alone = function(x[row : row + 1].copy())
         except Exception as error:
             raise Failure(f"{name} raises {describe_error(error)} for one run alone, but not for a batch of {len(x)}") from error
-        require(
+        fail_unless(
             same_bits(alone, row_of(result, row)),
             f"{name} is not batch-safe: the result for a row alone differs from that for the same row in a batch of {len(x)}. "
             f"{HOW_TO_BATCH}",
@@ -120,7 +122,7 @@ def check_sweep(name: str, key: str, together: Function, alone: list[Function], 
     except Exception as error:
         raise Failure(f"{name} raises {type(error).__name__} if {key} is swept: {error}") from error
     for row, function in enumerate(alone):
-        require(same_bits(function(x[row : row + 1]), row_of(result, row)), not_batch_safe_in_sweep(name, key))
+        fail_unless(same_bits(function(x[row : row + 1]), row_of(result, row)), not_batch_safe_in_sweep(name, key))
 
 
 def central_differences(function: Function, x: Array, spacing: float) -> Array:
@@ -149,7 +151,7 @@ def check_derivative(
     size = 1.0 + np.abs(measured).max() + np.abs(function(x)).max()
     error = np.abs(derivative - measured) - 4.0 * np.abs(measured - coarser)
     worst = np.unravel_index(np.argmax(error), error.shape)
-    require(
+    fail_unless(
         bool(error.max() <= tolerance * size),
         f"{name} does not agree with central differences of {of}: it returns {derivative[worst]:.6g} where the differences give "
         f"{measured[worst]:.6g}, at x = {x[worst[0]]}",
@@ -213,7 +215,7 @@ def check_complex_step(name: str, derivative: Array, of: str, function: Function
         raise Skip(f"because {of} is not analytic: it loses the imaginary part of complex numbers")
     deviation = np.abs(derivative - exact)
     worst = np.unravel_index(np.argmax(deviation), deviation.shape)
-    require(
+    fail_unless(
         bool(deviation.max() <= MATCHES_COMPLEX_STEP * (1.0 + np.abs(exact).max() + values)),
         f"{name} is close, but not exact: it returns {derivative[worst]:.12g} where a complex step of {of} gives "
         f"{exact[worst]:.12g}, at x = {x[worst[0]]}",
@@ -228,7 +230,7 @@ def check_hessian(name: str, hessian: Array, objective: Objective, x: Array, tol
     Raises:
         Failure: the Hessian is not symmetric, or does not agree.
     """
-    require(bool((hessian == hessian.swapaxes(-2, -1)).all()), f"{name} is not symmetric")
+    fail_unless(bool((hessian == hessian.swapaxes(-2, -1)).all()), f"{name} is not symmetric")
     of = type(objective).__name__
     if isinstance(objective, HasGradient):
         check_derivative(name, hessian, f"{of}.gradient", objective.gradient, x, tolerance)
@@ -236,4 +238,4 @@ def check_hessian(name: str, hessian: Array, objective: Objective, x: Array, tol
         second = central_differences(lambda z: central_differences(objective.value, z, SECOND_SPACING), x, SECOND_SPACING)
         size = 1.0 + np.abs(second).max() + np.abs(objective.value(x)).max()
         fits = bool(np.abs(hessian - second).max() <= MATCHES_SECOND_DIFFERENCES * size)
-        require(fits, f"{name} does not agree with second differences of {of}.value")
+        fail_unless(fits, f"{name} does not agree with second differences of {of}.value")

@@ -10,7 +10,7 @@ from runner.contracts.gradient_backend import ComputesValueAndGradient, Gradient
 from runner.contracts.kinds import PLUGIN_KINDS, capability_for
 from runner.contracts.objective import HasResiduals, Objective
 from runner.contracts.plugin import Quantity
-from runner.testing.check import FAILED, Check, Failure, Skip, make_checks, require, same_bits
+from runner.testing.check import FAILED, Check, Failure, Skip, fail_unless, make_checks, same_bits
 from runner.testing.declarations import declaration_checks, swept_variants
 from runner.testing.functions import (
     GOOD_BACKEND,
@@ -103,7 +103,7 @@ class _BackendSuite:
         reasons = self.offered()
         for quantity, reason in reasons.items():
             fits = reason is None or (isinstance(reason, str) and reason.startswith("because "))
-            require(fits, f"{self.name}.refusal must return None or a text that starts with 'because ', not {reason!r} "
+            fail_unless(fits, f"{self.name}.refusal must return None or a text that starts with 'because ', not {reason!r} "
                           f"for the {quantity}")  # fmt: skip
         if reasons["gradient"] is not None:
             sentence = f"{self.name} cannot be checked on this objective, {reasons['gradient']}"
@@ -153,9 +153,9 @@ class _BackendSuite:
             raise Skip(f"because it offers no {PLUGIN_KINDS['gradient'].capability(ComputesValueAndGradient).name}")
         value, gradient = self.backend.value_and_gradient(self.objective, self.x)
         unchanged = same_bits(value, self.objective.value(self.x))
-        require(unchanged, f"{self.name}.value_and_gradient and {self.objective_name}.value return different values")
+        fail_unless(unchanged, f"{self.name}.value_and_gradient and {self.objective_name}.value return different values")
         fits = same_bits(gradient, self.backend.gradient(self.objective, self.x))
-        require(fits, f"{self.name}.value_and_gradient and {self.name}.gradient return different gradients")
+        fail_unless(fits, f"{self.name}.value_and_gradient and {self.name}.gradient return different gradients")
 
     def _skip_unless_served(self, quantity: Quantity) -> None:
         offered = self.offered()

@@ -23,7 +23,7 @@ from runner.contracts.objective import (
     Objective,
     known_minimum,
 )
-from runner.testing.check import Check, Skip, check_array, make_checks, require, same_bits
+from runner.testing.check import Check, Skip, check_array, fail_unless, make_checks, same_bits
 from runner.testing.declarations import declaration_checks, swept_variants
 from runner.testing.functions import (
     MANY_RUNS,
@@ -100,11 +100,11 @@ class _ObjectiveSuite:
     def domain(self) -> None:
         dimension: object = self.objective.dimension
         whole = isinstance(dimension, int) and dimension >= 1
-        require(whole, f"{self.name}.dimension must be a whole number of at least 1, not {dimension!r}")
+        fail_unless(whole, f"{self.name}.dimension must be a whole number of at least 1, not {dimension!r}")
         if self.offers(HasStartRegion):
             region: Any = self.objective.start_region
             fits = isinstance(region, tuple) and len(region) == 2 and bool(np.isfinite(region).all() and region[0] < region[1])
-            require(fits, f"{self.name}.start_region must be a tuple of the lowest and the highest start, not {region!r}")
+            fail_unless(fits, f"{self.name}.start_region must be a tuple of the lowest and the highest start, not {region!r}")
 
     def shapes(self) -> None:
         for method, shape in self.offered().items():
@@ -150,7 +150,7 @@ class _ObjectiveSuite:
         check_derivative(f"{self.name}.jacobian", jacobian, f"{self.name}.residuals", self.objective.residuals, self.x)
         squares = (self.objective.residuals(self.x) ** 2).sum(axis=-1)
         fits = np.allclose(self.objective.value(self.x), squares, rtol=EXACT)
-        require(fits, f"{self.name}.value is not the sum of the squared residuals")
+        fail_unless(fits, f"{self.name}.value is not the sum of the squared residuals")
 
     def shared_work(self) -> None:
         self.skip_unless_offered(HasValueAndGradient)
@@ -158,7 +158,7 @@ class _ObjectiveSuite:
         for method, result in {"value": value, "gradient": gradient}.items():
             if hasattr(self.objective, method):
                 fits = np.allclose(result, getattr(self.objective, method)(self.x), rtol=EXACT)
-                require(fits, f"{self.name}.value_and_gradient and {self.name}.{method} return different numbers")
+                fail_unless(fits, f"{self.name}.value_and_gradient and {self.name}.{method} return different numbers")
 
     def minimum(self) -> None:
         self.skip_unless_offered(HasMinimum)
@@ -166,22 +166,22 @@ class _ObjectiveSuite:
         if minimum is None:
             raise Skip("because it states no minimum for these parameters")
         x, lowest = np.asarray(minimum.x), float(minimum.value)
-        require(x.shape == (dimension,), f"{self.name}.minimum.x must have shape ({dimension},), not {x.shape}")
+        fail_unless(x.shape == (dimension,), f"{self.name}.minimum.x must have shape ({dimension},), not {x.shape}")
         here = float(self.objective.value(x[None])[0])
         rounding = EXACT * max(1.0, abs(lowest))
-        require(abs(here - lowest) <= rounding, f"{self.name}.minimum.value is {lowest!r}, but f at minimum.x is {here!r}")
+        fail_unless(abs(here - lowest) <= rounding, f"{self.name}.minimum.value is {lowest!r}, but f at minimum.x is {here!r}")
         region = sample_points(self.objective, 1000)
         points = np.concatenate([region, *(x + spread * (region - region.mean(axis=0)) for spread in (1e-1, 1e-3, 1e-5))])
         values = self.objective.value(points)
         best = int(np.nanargmin(values))
-        require(
+        fail_unless(
             bool(values[best] >= lowest - rounding),
             f"{self.name}.minimum is not a minimum: f is {values[best]:.17g}, lower than {lowest:.17g}, at x = {points[best]}",
         )
         if self.offers(HasGradient):
             slope = float(norm(self.objective.gradient(x[None]))[0])
             typical = float(norm(self.objective.gradient(region)).max())
-            require(slope <= 1e-6 * typical, f"{self.name}.minimum.x is not stationary: ‖∇f‖ is {slope:.3g} there")
+            fail_unless(slope <= 1e-6 * typical, f"{self.name}.minimum.x is not stationary: ‖∇f‖ is {slope:.3g} there")
         for key, together, alone in swept_variants(self.objective, RUNS):
             minima = [single.minimum for single in alone]
             if None in minima:
@@ -190,7 +190,7 @@ class _ObjectiveSuite:
                 swept = np.asarray(getattr(together.minimum, part))
                 singles = np.stack([np.asarray(getattr(each, part), dtype=np.float64) for each in minima])
                 same = swept.shape in (singles.shape, singles.shape[1:]) and bool((swept == singles).all())
-                require(same, f"{self.name}.minimum.{part} differs from that of single runs if {key} is swept")
+                fail_unless(same, f"{self.name}.minimum.{part} differs from that of single runs if {key} is swept")
 
     def starts(self) -> None:
         self.skip_unless_offered(DrawsStarts)
@@ -200,10 +200,10 @@ class _ObjectiveSuite:
             name = f"{self.name}.draw_starts"
             fits = isinstance(drawn, np.ndarray) and drawn.shape == x.shape and drawn.dtype == np.float64
             found = f"{drawn.dtype} of shape {drawn.shape}" if isinstance(drawn, np.ndarray) else type(drawn).__name__
-            require(fits, f"{name} must return float64 of shape {x.shape} for a count of {RUNS}, not {found}")
-            require(bool(np.isfinite(drawn).all()), f"{name} must return finite numbers")
-        require(same_bits(draws[0], draws[1]), f"{name} draws different starts from two generators with the same seed")
-        require(
+            fail_unless(fits, f"{name} must return float64 of shape {x.shape} for a count of {RUNS}, not {found}")
+            fail_unless(bool(np.isfinite(drawn).all()), f"{name} must return finite numbers")
+        fail_unless(same_bits(draws[0], draws[1]), f"{name} draws different starts from two generators with the same seed")
+        fail_unless(
             not same_bits(draws[0], draws[2]),
             f"{name} draws the same starts from generators with different seeds; take all random numbers from the generator",
         )
@@ -213,7 +213,7 @@ class _ObjectiveSuite:
         layers, x = self.objective.backpropagation(self.x), self.x
         weights = {layer.name: layer.weights for layer in layers}
         fits = weights == dict(self.objective.layer_weights) and list(weights) == list(self.objective.layer_weights)
-        require(fits, f"{self.name}.backpropagation and {self.name}.layer_weights must have the same layers, with the same "
+        fail_unless(fits, f"{self.name}.backpropagation and {self.name}.layer_weights must have the same layers, with the same "
                       "weights and in the same order")  # fmt: skip
         for layer in layers:
             for part in ("jacobian_norm", "reaching", "gradient_norm"):
@@ -221,22 +221,22 @@ class _ObjectiveSuite:
         gradient = self.objective.gradient(x)
         for layer in layers:
             close = np.allclose(layer.gradient_norm, norm(gradient[:, layer.weights]), rtol=EXACT)
-            require(close, f"{self.name}.backpropagation and {self.name}.gradient differ in layer {layer.name}")
+            fail_unless(close, f"{self.name}.backpropagation and {self.name}.gradient differ in layer {layer.name}")
         for lower, upper in itertools.pairwise(layers):
             bound = upper.jacobian_norm * upper.reaching * (1.0 + SLACK)
-            require(bool((lower.reaching <= bound).all()), f"{self.name}.backpropagation: reaching of layer {lower.name} "
+            fail_unless(bool((lower.reaching <= bound).all()), f"{self.name}.backpropagation: reaching of layer {lower.name} "
                     f"exceeds reaching times jacobian_norm of layer {upper.name}")  # fmt: skip
 
     def curvature_bounds(self) -> None:
         self.skip_unless_offered(HasCurvatureBounds)
         bounds: Any = self.objective.curvature_bounds
         fits = isinstance(bounds, tuple) and len(bounds) == 2 and bool(bounds[0] <= bounds[1])
-        require(fits, f"{self.name}.curvature_bounds must be a tuple of the lowest and the highest curvature, not {bounds!r}")
+        fail_unless(fits, f"{self.name}.curvature_bounds must be a tuple of the lowest and the highest curvature, not {bounds!r}")
         for key, together, alone in swept_variants(self.objective, RUNS):
             for part, swept in enumerate(together.curvature_bounds):
                 singles = np.array([float(single.curvature_bounds[part]) for single in alone])
                 same = np.broadcast_to(np.asarray(swept, dtype=np.float64).reshape(-1), singles.shape) == singles
-                require(bool(same.all()), f"{self.name}.curvature_bounds differ from those of single runs if {key} is swept")
+                fail_unless(bool(same.all()), f"{self.name}.curvature_bounds differ from those of single runs if {key} is swept")
         if not self.offers(HasHessian):
             return
         eigenvalues = np.linalg.eigvalsh(self.objective.hessian(sample_points(self.objective, MANY_RUNS)))
@@ -245,7 +245,7 @@ class _ObjectiveSuite:
         seen = float(eigenvalues.min()), float(eigenvalues.max())
         fits = seen[0] >= low - rounding and seen[1] <= high + rounding
         found = f"its Hessian has eigenvalues from {seen[0]:g} to {seen[1]:g}"
-        require(fits, f"{self.name}.curvature_bounds are {low:g} to {high:g}, but {found}")
+        fail_unless(fits, f"{self.name}.curvature_bounds are {low:g} to {high:g}, but {found}")
 
     def data(self) -> None:
         self.skip_unless_offered(HasData)

@@ -13,7 +13,7 @@ from runner.contracts.optimizer import Mask, Memory, Optimizer, Point
 from runner.engine.batch import take_rows
 from runner.engine.evaluation import EvaluatedPoint, Evaluator
 from runner.engine.optimizer_memory import array_without_rows, same_row, take_memory
-from runner.testing.check import Check, Failure, Skip, call_on_batch, check_array, make_checks, require, same_bits
+from runner.testing.check import Check, Failure, Skip, call_on_batch, check_array, fail_unless, make_checks, same_bits
 from runner.testing.declarations import declaration_checks, not_batch_safe_in_sweep, swept_variants
 from runner.testing.functions import RUNS
 from runner.testing.samples import BOTTOM, Bowl, OwnDerivatives
@@ -74,7 +74,7 @@ class _OptimizerSuite:
 
     def purity(self) -> None:
         together = list(_iterates(self.name, self.optimizer, self.start, FEW_STEPS))
-        require(
+        fail_unless(
             all(map(same_bits, together, _iterates(self.name, self.optimizer, self.start, FEW_STEPS))),
             f"{self.name} computes different iterates when it is run twice from the same start: keep all state in the memory, "
             "and draw random numbers from a generator that a parameter seeds",
@@ -86,7 +86,7 @@ class _OptimizerSuite:
             pass
         for member in sorted(used):
             need = NEEDS_OF_MEMBERS[member]
-            require(
+            fail_unless(
                 need in self.optimizer.needs,
                 f"{self.name} uses point.{member}, but its needs are {self.optimizer.needs}: write needs = "
                 f'("gradient", "{need}"), so that combinations that cannot compute it are skipped',
@@ -97,7 +97,7 @@ class _OptimizerSuite:
         for row in range(RUNS):
             alone = _iterates(self.name, self.optimizer, self.start[row : row + 1], FEW_STEPS)
             fits = all(same_bits(x[row : row + 1], single) for x, single in zip(together, alone, strict=True))
-            require(fits, f"{self.name} is not batch-safe: the iterates of a run alone differ from those of the same run in "
+            fail_unless(fits, f"{self.name} is not batch-safe: the iterates of a run alone differ from those of the same run in "
                           f"a batch of {RUNS}")  # fmt: skip
 
     def sweeps(self) -> None:
@@ -112,7 +112,7 @@ class _OptimizerSuite:
             for row, single in enumerate(singles):
                 alone = _iterates(self.name, single, self.start[row : row + 1], FEW_STEPS)
                 fits = all(same_bits(x[row : row + 1], one) for x, one in zip(together, alone, strict=True))
-                require(fits, not_batch_safe_in_sweep(self.name, key))
+                fail_unless(fits, not_batch_safe_in_sweep(self.name, key))
 
     def memory(self) -> None:
         """Check that each run has its own rows of the memory, and keeps them when other runs leave the batch."""
@@ -120,7 +120,7 @@ class _OptimizerSuite:
         for row in range(RUNS):
             alone = self._memories(self.start[row : row + 1])
             fits = all(map(same_row, together, itertools.repeat(row), alone))
-            require(
+            fail_unless(
                 fits,
                 f"{self.name} keeps different numbers in its memory for a run alone than for the same run in a batch of {RUNS}",
             )
@@ -137,7 +137,7 @@ class _OptimizerSuite:
                 shrunk = [x[stay] if len(x) == len(self.start) else x for x in iterates]
             except Exception as error:
                 raise Failure(lost) from error
-            require(all(map(same_bits, whole, shrunk)), lost)
+            fail_unless(all(map(same_bits, whole, shrunk)), lost)
 
     def _memories(self, start: Array) -> list[Memory]:
         """Return the memory after each of the first steps, and check that each of its arrays has a row for each run."""
@@ -145,7 +145,7 @@ class _OptimizerSuite:
         kept: list[Memory] = []
         for _ in _iterates(self.name, self.optimizer, start, FEW_STEPS, kept=kept):
             array, count = array_without_rows(kept[-1], runs), f"{runs} run{'s' * (runs > 1)}"
-            require(
+            fail_unless(
                 array is None,
                 f"{self.name} keeps an array of shape {np.shape(array)} in its memory for {count}: it must have a row for each "
                 "run; keep constants in the plugin",
@@ -203,9 +203,9 @@ def _iterates(
         point.used = set() if used is None else used
         result: Any = optimizer.step(point, memory)
         pair = isinstance(result, tuple) and len(result) == 2
-        require(pair, f"{name}.step must return the next iterate and the memory, as in return x, memory")
+        fail_unless(pair, f"{name}.step must return the next iterate and the memory, as in return x, memory")
         after, memory = result
-        require(not pure or same_bits(x, before), f"{name}.step writes into point.x; return a new array")
+        fail_unless(not pure or same_bits(x, before), f"{name}.step writes into point.x; return a new array")
         check_array(f"{name}.step", after, x.shape, x)
         if kept is not None:
             kept.append(memory)

@@ -156,8 +156,8 @@ def _reading(groups: Mapping[str, Sequence[RateSweep]]) -> list[str]:
     ]
     if any(point.doubt for sweep in sweeps for point in sweep.points):
         text.append(
-            "A hollow dot is no such q: there, the factor still changes, or too few steps show it. Its height is the mean over "
-            "the fitted steps."
+            "A hollow dot does not show such a q, because the factor still changes or too few steps show it. Its height is the "
+            "mean over the fitted steps."
         )
     if any(sweep.curvature is not None for sweep in sweeps):
         text.append(

@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 
-MOST_ROWS = 8
-"""Number of rows and columns of the largest matrix that is printed in full, and largest number of kinks that are listed."""
+MOST_MATRIX_ROWS = 8
+"""The number of rows and columns of the largest matrix that is printed in full."""
+MOST_KINKS = 8
+"""The largest number of kinks, and of jumps, that are listed."""
 
 
 def point_output(inspected: InspectedObjective, at: Sequence[float] | None) -> Output:
@@ -132,16 +134,16 @@ def _hessian_lines(inspection: PointInspection) -> Iterator[str]:
             yield f"the Hessian by {backend} differs by {difference(float(np.abs(hessian - reference).max()))}"
     yield from _refusals("Hessian", inspection.hessians)
     if inspection.kinks:
-        for kink in inspection.kinks[:MOST_ROWS]:
+        for kink in inspection.kinks[:MOST_KINKS]:
             place, height = kink.coordinate + 1, six_digits(kink.jump)
             yield f"kink along coordinate {place}: the slopes on its two sides differ by {height}, even at a distance of 1e-8"
-        if len(inspection.kinks) > MOST_ROWS:
-            yield f"… and along {len(inspection.kinks) - MOST_ROWS:,} more"
-    for jump in inspection.jumps[:MOST_ROWS]:
+        if len(inspection.kinks) > MOST_KINKS:
+            yield f"… and along {len(inspection.kinks) - MOST_KINKS:,} more"
+    for jump in inspection.jumps[:MOST_KINKS]:
         place, height = jump.coordinate + 1, six_digits(jump.height)
         yield f"jump along coordinate {place}: f differs by {height} on its two sides, even at a distance of 1e-8"
-    if len(inspection.jumps) > MOST_ROWS:
-        yield f"… and along {len(inspection.jumps) - MOST_ROWS:,} more"
+    if len(inspection.jumps) > MOST_KINKS:
+        yield f"… and along {len(inspection.jumps) - MOST_KINKS:,} more"
     if inspection.kinks or inspection.jumps:
         yield "f seems to have no derivative here; the derivatives that backends compute say little about its shape"
     elif inspection.doubtful:
@@ -165,7 +167,7 @@ def _refusals(quantity: str, answers: Sequence[BackendResult]) -> Iterator[str]:
 
 def matrix_lines(matrix: Array) -> list[str]:
     """Return the rows of a matrix, or only its upper left corner if it is large."""
-    rows, columns = min(len(matrix), MOST_ROWS), min(matrix.shape[1], MOST_ROWS)
+    rows, columns = min(len(matrix), MOST_MATRIX_ROWS), min(matrix.shape[1], MOST_MATRIX_ROWS)
     cells = [[six_digits(float(item)) for item in row[:columns]] for row in matrix[:rows]]
     width = max((len(cell) for row in cells for cell in row), default=0)
     more = " …" if columns < matrix.shape[1] else ""
