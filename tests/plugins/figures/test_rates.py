@@ -77,7 +77,7 @@ class TestFigure:
         ((_, filled),) = heights.items()
         assert np.isfinite(filled).tolist() == [False, True, True]
         assert "cannot tell: mean over the fitted steps" in lines(drawing)
-        assert "A hollow dot is no such q" in drawing.caption
+        assert "A hollow dot does not show such a q" in drawing.caption
         assert "the best learning rate tried, of the 2 that can be judged, is 0.2, with q = 0.6" in drawing.caption
 
     def test_no_picture_where_every_error_grows(self):
