@@ -1,4 +1,4 @@
-"""The definiteness of a Hessian: the shape of an objective at a point, if the errors of the eigenvalues allow to tell it."""
+"""The definiteness of a Hessian: the shape of an objective at a point, if the errors of the eigenvalues leave no doubt."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ DEFINITENESS = {
     Shape.VALLEY: "positive semidefinite: f curves upwards along some directions and is flat along the others",
     Shape.RIDGE: "negative semidefinite: f curves downwards along some directions and is flat along the others",
     Shape.FLAT: "zero: f has no curvature here along any direction",
-    Shape.UNKNOWN: "cannot be told",
+    Shape.UNKNOWN: "cannot be determined",
 }
 
 

@@ -72,11 +72,11 @@ class RatePoint:
 
     Attributes:
         learning_rate: γ.
-        rate: the median over the starts of the factor by which the error changes in each step. If it cannot be told for any
+        rate: the median over the starts of the factor by which the error changes in each step. If it cannot be determined for any
             start, a rate with a doubt. None if every start leads away from the known minimum.
         settles: true if every run whose start leads to the known minimum settles there; false if some run does not; None if this
-            cannot be told.
-        doubt: the reason why it cannot be told whether every run settles, or else why the factor cannot be told.
+            cannot be determined.
+        doubt: the reason why it cannot be determined whether every run settles, or else why the factor cannot be determined.
         runs: the number of runs.
         elsewhere: the number of runs that led away from the known minimum, and therefore have no rate.
     """
@@ -90,7 +90,7 @@ class RatePoint:
 
     @property
     def factor(self) -> LinearRate | None:
-        """The rate, if every run settles and the factor can be told."""
+        """The rate, if every run settles and the factor can be determined."""
         return self.rate if self.settles and self.rate is not None and self.rate.shrinks else None
 
 
@@ -163,9 +163,9 @@ class RateSweep:
 
     @property
     def measured_best(self) -> int | None:
-        """The index of the smallest factor that can be told, among the points below the limit at which all runs settle.
+        """The index of the smallest factor that can be determined, among the points below the limit at which all runs settle.
 
-        None if no factor below 1 can be told there.
+        None if no factor below 1 can be determined there.
         """
         told = [(point.factor.factor, place) for place, point in enumerate(self.points[: self.restless]) if point.factor]
         return min(told)[1] if told else None
@@ -331,7 +331,7 @@ def _known_minimum(results: Results, run: StoredRun) -> KnownMinimum | None:
 
 
 def _median_rate(rates: Sequence[LinearRate]) -> LinearRate | None:
-    """Return the median of the rates that can be told, or else of all; twice its uncertainty covers those that can be told."""
+    """Return the median of the rates that can be determined, or else of all; twice its uncertainty covers the former."""
     told = sorted((rate for rate in rates if not rate.doubt), key=lambda rate: rate.factor)
     if not told:
         return sorted(rates, key=lambda rate: (math.isnan(rate.factor), rate.factor))[len(rates) // 2] if rates else None
@@ -345,9 +345,9 @@ def _learning_rate(run: StoredRun) -> float:
 
 
 def _settles(run: StoredRun, rate: LinearRate | None, slowest: float | None) -> tuple[bool | None, str]:
-    """Return true if a run settles at the minimiser, false if it does not; or None and the reason why this cannot be told.
+    """Return true if a run settles at the minimiser, false if it does not; or None and the reason why this cannot be determined.
 
-    A run settles if its error shrinks by a factor that can be told, or if it came to rest where f − f* has reached its goal.
+    A run settles if its error shrinks by a factor that can be determined, or if it came to rest where f − f* reached its goal.
 
     Args:
         run: the run.
@@ -375,7 +375,7 @@ def _settles(run: StoredRun, rate: LinearRate | None, slowest: float | None) -> 
     # A run whose error is constant moves back and forth, unless it hardly moves.
     if rate.constant and not rests and run.behaviour not in (Behaviour.MONOTONE, Behaviour.CRAWLING):
         return False, ""
-    return None, rate.reason or "the error shrinks too slowly to tell"
+    return None, rate.reason or "the error shrinks too slowly to decide"
 
 
 def _cells(sweep: RateSweep) -> tuple[str, ...]:

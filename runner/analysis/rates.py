@@ -58,7 +58,7 @@ class LinearRate:
             component of the error that is just hidden.
         first: the first step of the fit.
         last: the last step of the fit.
-        doubt: the reason why the long-run factor cannot be told; empty if it can.
+        doubt: the reason why the long-run factor cannot be determined; empty if it can.
         more_steps: the estimated number of further steps that are needed at least; None if it is not known.
         constant: true if the error shows no trend within the fitted steps.
     """
@@ -73,12 +73,12 @@ class LinearRate:
 
     @property
     def shrinks(self) -> bool:
-        """True if the factor can be told, and is below 1 by more than twice its uncertainty."""
+        """True if the factor can be determined, and is below 1 by more than twice its uncertainty."""
         return not self.doubt and self.factor + 2.0 * self.uncertainty < 1.0
 
     @property
     def grows(self) -> bool:
-        """True if the factor can be told, and is above 1 by more than twice its uncertainty."""
+        """True if the factor can be determined, and is above 1 by more than twice its uncertainty."""
         return not self.doubt and self.factor - 2.0 * self.uncertainty > 1.0
 
     @property
@@ -138,7 +138,7 @@ def linear_rate(
         slowest: the factor of the slowest component of the error in theory; None if it is unknown.
 
     Returns:
-        The rate, which has a doubt if the factor cannot be told; None if `settled_elsewhere` holds for the run.
+        The rate, which has a doubt if the factor cannot be determined; None if `settled_elsewhere` holds for the run.
     """
     if settled_elsewhere(run, series, None if minimum is None else minimum.x):
         return None
@@ -247,8 +247,8 @@ def _least_norm(norms: Array) -> float:
 def fitted_rate(curve: Array, floor: float, slowest: float | None = None) -> LinearRate:
     """Fit ln(curve) = a + k ln(factor) to the latter half of the steps k before the curve first falls to the floor.
 
-    If the curve oscillates, only its local maxima are fitted. The factor can be told if the curve changes by a factor of ten
-    within the fitted steps, and if the slopes of the first and the last third of the points agree. Otherwise the result has a
+    If the curve oscillates, only its local maxima are fitted. The factor can be determined if the curve changes by a factor of
+    ten within the fitted steps, and if the slopes of the first and the last third of the points agree. Otherwise the result has a
     doubt.
 
     Args:

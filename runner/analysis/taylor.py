@@ -166,7 +166,7 @@ def nearest_singularity(function: Callable[[Any], Any], centre: float, reach: fl
     """
 
     def enclosed(radius: float) -> bool | None:
-        """Return True if the circle encloses a singularity, False if it encloses none, and None if it cannot be told."""
+        """Return True if the circle encloses a singularity, False if it encloses none, and None if it cannot be determined."""
         powers, largest = _circle_powers(function, centre, radius, FINE_CIRCLE_POINTS)
         negative = np.abs(powers[: FINE_CIRCLE_POINTS // 2 : -1])
         if not largest >= 0:

@@ -61,7 +61,7 @@ class Vetting:
         Args:
             objective: the objective.
             backend: the gradient backend.
-            optimizer: the optimizer, whose `needs` names the derivatives beside the gradient.
+            optimizer: the optimizer, whose `needs` names the derivatives that it reads.
             x: the points, `(runs, dimension)`.
         """
         needed: tuple[Quantity, ...] = ("gradient", *(each for each in optimizer.needs if each != "gradient"))

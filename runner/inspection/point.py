@@ -136,7 +136,7 @@ class PointInspection:
 
     @property
     def differentiable(self) -> bool:
-        """True if nothing was found that speaks against a derivative, or against its computation."""
+        """True if f seems to have a derivative here, and nothing suggests that it was computed wrongly."""
         return not (self.kinks or self.jumps or self.doubtful)
 
     @property

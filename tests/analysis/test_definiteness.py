@@ -44,7 +44,7 @@ def test_errors_beyond_rounding_leave_zero_eigenvalues_open(signs: list[int], er
     expected = shape_of(signs)
     if 0 in signs and expected != Shape.SADDLE:
         assert curvature.shape == Shape.UNKNOWN
-        assert curvature.words == f"cannot be told: {curvature.reason}"
+        assert curvature.words == f"cannot be determined: {curvature.reason}"
         assert curvature.reason.endswith("; a formula of the Hessian would decide it")
         assert math.isnan(curvature.condition_number)
     else:
@@ -65,7 +65,7 @@ def test_contradiction_leaves_the_shape_open():
     curvature = curvature_of(np.eye(2), np.zeros(2), "another computation gives 3; try a third")
     assert curvature is not None
     assert (curvature.shape, curvature.contradicted) == (Shape.UNKNOWN, True)
-    assert curvature.words == "cannot be told: another computation gives 3; try a third"
+    assert curvature.words == "cannot be determined: another computation gives 3; try a third"
 
 
 @pytest.mark.parametrize(

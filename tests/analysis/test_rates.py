@@ -347,7 +347,7 @@ class TestWhatCannotBeTold:
 
 
 def within(found: RateSweep) -> bool:
-    """Return true if every factor that is told differs from theory by at most twice its uncertainty."""
+    """Return true if every stated factor differs from theory by at most twice its uncertainty."""
     told = [
         (point.factor, float(contraction(np.array(point.learning_rate), found.curvature)))
         for point in found.points

@@ -44,9 +44,9 @@ class TestText:
     def test_residuals_that_are_not_the_errors_of_samples_are_pointed_out(self, call, objective, residuals):
         lines = call("inspect", *objective).out.splitlines()
         place = lines.index(f"f is a sum of squares of {residuals}; their Jacobian J by analytic") + 1
-        samples = "1000" if "samples=1000" in objective else "100"
+        samples = "1,000" if "samples=1000" in objective else "100"
         assert lines[place] == (
-            f"these are not the errors of the {samples} samples one by one; `runner plugins show {objective[0]}` has the formula"
+            f"these are not the errors of the {samples} samples; `runner plugins show {objective[0]}` has the formula"
         )
 
     def test_residuals_without_samples_need_no_remark(self, call):
@@ -77,7 +77,7 @@ class TestText:
             in out
         )
         assert "the backends disagree beyond their errors, so nothing is concluded from the derivatives\n" in out
-        assert "the shape cannot be told, because the gradient is doubtful here\n" in out
+        assert "the shape cannot be determined, because the gradient is doubtful here\n" in out
         assert out.endswith("no Newton direction, because the gradient is doubtful here\n")
         for word in ("the gradient is zero", "flat", "bowl", "steepest"):
             assert word not in out
@@ -91,8 +91,8 @@ class TestText:
     def test_shape_that_cannot_be_told_is_no_word_for_a_shape(self, call, tmp_path, formula: str, at: str):
         (tmp_path / "mine.py").write_text(ONE.format(body="pass", formula=formula), encoding="utf-8")
         out = call("inspect", "mine", "--plugin", "mine.py", "--at", at).out
-        assert "condition number: cannot be told\n" in out
-        assert "shape: cannot be told: " in out
+        assert "condition number: cannot be determined\n" in out
+        assert "shape: cannot be determined: " in out
         assert "; a formula of the Hessian would decide it\n" in out
         for word in ("bowl", "dome", "saddle", "valley", "ridge", "flat"):
             assert word not in out

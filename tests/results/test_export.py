@@ -67,7 +67,7 @@ def grown(database: Path, file: Path, where: str, few: str = "id <= 40") -> floa
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is told by /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc reports the peak of a process")
 @pytest.mark.parametrize("suffix", ["npz", "parquet", "csv"])
 def test_memory_stays_bounded(long_runs, tmp_path, suffix):
     file = tmp_path / f"steps.{suffix}"
@@ -76,7 +76,7 @@ def test_memory_stays_bounded(long_runs, tmp_path, suffix):
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak of a process is told by /proc")
+@pytest.mark.skipif(sys.platform != "linux", reason="/proc reports the peak of a process")
 def test_a_very_wide_table_takes_little_more_memory_than_its_parts(tmp_path):
     stored = stored_in(tmp_path, VERY_WIDE)
     assert grown(stored, tmp_path / "steps.parquet", "id > 0", few="id <= 0") < 250

@@ -79,7 +79,7 @@ def grown(file: Path, parts: int) -> float:
     return int(done.stdout) / 1024
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="the peak is told in kilobytes on Linux")
+@pytest.mark.skipif(sys.platform != "linux", reason="the peak is reported in kilobytes on Linux")
 def test_ten_times_the_rows_take_no_more_memory(tmp_path):
     few, many = (grown(tmp_path / "a.npz", parts) for parts in (5, 50))
     assert many < few + 10

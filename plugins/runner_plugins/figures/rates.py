@@ -188,7 +188,7 @@ def _measured_best(sweep: RateSweep) -> str:
     tried, place = _rates(sweep), sweep.measured_best
     if place is None:
         answer, reason = sweep.best_answer
-        found = "the best learning rate cannot be told" if answer == "cannot tell" else "no learning rate is best"
+        found = "the best learning rate cannot be determined" if answer == "cannot tell" else "no learning rate is best"
         return f"{found}: {reason}"
     best = sweep.points[place]
     assert best.rate is not None
@@ -223,7 +223,7 @@ def _limit_words(sweep: RateSweep) -> list[str]:
     if sweep.measured_limit is None:
         answer, reason = sweep.limit_answer
         theory = [] if sweep.limit is None else [f"the theoretical limit is 2/L = {number(sweep.limit, tried)}"]
-        found = "The limit cannot be told" if answer == "cannot tell" else "No limit was found among these learning rates"
+        found = "The limit cannot be determined" if answer == "cannot tell" else "No limit was found among these learning rates"
         return ["; ".join([f"{found}: {reason}", *theory]) + "."]
     measured = f"The limit up to which all runs settle is in the interval from {interval(*sweep.measured_limit, tried)}"
     if sweep.limit is None:

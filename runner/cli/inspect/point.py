@@ -77,7 +77,7 @@ def _lines(inspected: InspectedObjective, inspection: PointInspection) -> Iterat
         yield ""
         yield f"f is a sum of squares of {counted(count, 'residual')}; their Jacobian J by {inspection.gauss_newton.backend}"
         if isinstance(inspected.objective, HasData) and count != (samples := len(inspected.objective.data[1])):
-            errors = f"these are not the errors of the {counted(samples, 'sample')} one by one"
+            errors = f"these are not the errors of the {counted(samples, 'sample')}"
             yield f"{errors}; `runner plugins show {inspection.objective}` has the formula"
         yield from matrix_lines(inspection.gauss_newton.jacobian)
         yield "Gauss–Newton part of the Hessian, 2JᵀJ"
@@ -147,7 +147,7 @@ def _hessian_lines(inspection: PointInspection) -> Iterator[str]:
     if inspection.kinks or inspection.jumps:
         yield "f seems to have no derivative here; the derivatives that backends compute say little about its shape"
     elif inspection.doubtful:
-        yield "the shape cannot be told, because the gradient is doubtful here"
+        yield "the shape cannot be determined, because the gradient is doubtful here"
     elif inspection.curvature is not None:
         yield from curvature_lines(inspection.curvature)
     elif given:
@@ -190,7 +190,7 @@ def curvature_lines(curvature: Curvature) -> Iterator[str]:
     if math.isfinite(condition):
         yield f"condition number: {six_digits(condition)}"
     else:
-        yield f"condition number: {'cannot be told' if math.isnan(condition) else 'infinite within rounding'}"
+        yield f"condition number: {'cannot be determined' if math.isnan(condition) else 'infinite within rounding'}"
     errors = [error for error in curvature.errors.tolist() if math.isfinite(error)]
     if curvature.shape == Shape.UNKNOWN:
         yield f"shape: {curvature.words}"
