@@ -3,7 +3,7 @@
     RunnerError                exit code 1
     ├── ExperimentError        exit code 2   the experiment file, a plugin that it names, or an option is wrong
     ├── QueryError             exit code 2   a filter, a column, a run number or an SQL query is wrong
-    ├── PluginError            exit code 3   a plugin cannot be loaded, breaks its contract, or is missing for a stored run
+    ├── PluginError            exit code 3   a plugin cannot be loaded, an executor breaks its contract, or a plugin is missing
     │   └── NoSuchPlugin       exit code 2   no plugin has the given name, or the given file offers none
     ├── StoreError             exit code 4   the results database cannot be opened, read or written
     ├── ReportError            exit code 5   the report cannot be written
@@ -16,6 +16,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import ClassVar
+
+LONGEST_DESCRIPTION = 2000
+"""The largest number of characters in the description of an exception."""
 
 
 class RunnerError(Exception):
@@ -88,3 +91,24 @@ class Interrupted(RunnerError):
     """The user stopped the experiment; the finished runs are stored in the database."""
 
     exit_code = 130
+
+
+def describe(error: BaseException) -> str:
+    """Return the class and the text of an exception, but only the text of a `RunnerError`, which is meant for the user.
+
+    A plugin may raise anything. The text can be stored and printed: it is valid UTF-8, it has no NUL, and its length is bounded.
+    """
+    try:
+        text = str(error)
+    except Exception as fault:
+        text = f"(its text cannot be made: __str__ raised {type(fault).__name__})"
+    if not isinstance(error, RunnerError):
+        text = f"{type(error).__name__}: {text}"
+    if len(text) > LONGEST_DESCRIPTION:
+        text = f"{text[:LONGEST_DESCRIPTION]}… ({len(text) - LONGEST_DESCRIPTION:,} more characters)"
+    return valid_text(text)
+
+
+def valid_text(text: str) -> str:
+    """Return a text that every database and terminal accepts: lone surrogates and NUL are replaced by escapes."""
+    return text.encode(errors="backslashreplace").decode().replace("\0", "\\0")

@@ -20,7 +20,8 @@ from runner.cli.terminal.tables import NarrowLayout, table_lines
 from runner.contracts.figure import Results
 from runner.contracts.outcomes import Outcome
 from runner.errors import ExperimentError
-from runner.pipeline.execute import ExecutionResult, execute
+from runner.pipeline.execute import ExecutionResult, execute, some_of, stuck_runs
+from runner.pipeline.first_steps import Stuck
 from runner.pipeline.plan import Choices, Plan, make_plan, read
 from runner.registry.registry import Registry
 from runner.report.experiment_report import find_figures, report
@@ -52,7 +53,7 @@ NUMBERS = ("runs", "reached", "expected evaluations", "median gap", "median valu
     help="The folder for the reports.",
 )
 @click.option("--set", "overrides", multiple=True, metavar="PATH=VALUE", help="Change the experiment; may be repeated.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and compute no run. Plugin files are executed.")
+@click.option("--dry-run", is_flag=True, help="Print the plan, try the first steps, store nothing. Plugin files are executed.")
 @click.option("--executor", metavar="NAME", help="Use this executor, e.g. processes, instead of the one in the file.")
 @click.option(
     "--jobs", type=WholeNumber(), metavar="N", help="Number of worker processes, for an executor with a parameter `jobs`."
@@ -100,10 +101,11 @@ def run(
         if errors:
             raise ExperimentError(str(plan.experiment.path), [f"report.figures[{place}]: {error}" for place, error in errors])
         if dry_run:
+            stuck = stuck_runs(plan, registry)
             if as_json:
-                click.echo(json.dumps(_to_json(plan, None, database), indent=2))
+                click.echo(json.dumps(_to_json(plan, None, database, stuck=stuck), indent=2))
             elif as_text:
-                click.echo("\n".join(_plan_lines(plan, database)))
+                click.echo("\n".join(_plan_lines(plan, database, stuck)))
             return 0
         if as_text:
             for line in _changed_lines(plan):
@@ -125,8 +127,8 @@ def run(
         return SOME_FAILED if any(each.outcome == Outcome.FAILED for each in stored.runs) else 0
 
 
-def _plan_lines(plan: Plan, database: str) -> list[str]:
-    """Return the plan as text: the size of the grid, and the number of runs that are stored, to compute and skipped."""
+def _plan_lines(plan: Plan, database: str, stuck: Sequence[Stuck]) -> list[str]:
+    """Return the plan as text: the size of the grid, and the number of runs that are stored, to compute, stuck and skipped."""
     experiment = plan.experiment
     axes = (
         (len(experiment.objectives), "objective"),
@@ -141,7 +143,8 @@ def _plan_lines(plan: Plan, database: str) -> list[str]:
     ]
     if plan.repeated:
         lines.append(f"  repeated    {plan.repeated:,} grid points that repeat others")
-    lines += [f"  skipped     {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
+    lines += some_of([f"  cannot step {each.runs:,} of these: {each}" for each in stuck])
+    lines += some_of([f"  skipped     {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped])
     return lines + [f"  {line}" for line in _changed_lines(plan)]
 
 
@@ -163,7 +166,7 @@ def _result_lines(
     if stored.runs and not any(run.convergence_test for run in stored.runs):
         lines.append("no convergence test was set: to stop runs that have converged, add `gradient_norm = 1e-8` to [stop]")
     lines.append(f"{counted(computed, 'run')} computed, {len(stored.runs) - computed:,} already stored; database: {database}")
-    lines += [f"skipped {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped]
+    lines += some_of([f"skipped {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped])
     missing = len(plan.runs) - len(stored.runs)
     if missing > 0:
         lines.append(f"{counted(missing, 'run')} still to compute; to compute the rest, repeat the command")
@@ -194,6 +197,7 @@ def _to_json(
     database: str,
     stored: Results | None = None,
     written: WrittenReport | None = None,
+    stuck: Sequence[Stuck] = (),
 ) -> dict[str, object]:
     """Return the plan for JSON, with the results if the sweep has finished. Missing numbers are null."""
     computed = finished.outcomes if finished else {}
@@ -207,7 +211,7 @@ def _to_json(
         "skipped": [{"combination": each.combination, "reason": each.reason, "runs": each.runs} for each in plan.skipped],
         "changed": dict(plan.changed),
         "computed": {outcome.value: count for outcome, count in computed.items()},
-        "warnings": [*(finished.warnings if finished else ()), *(written.warnings if written else ())],
+        "warnings": [*map(str, stuck), *(finished.warnings if finished else ()), *(written.warnings if written else ())],
     }
     if stored is not None:
         summary["summary"] = [

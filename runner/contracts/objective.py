@@ -231,7 +231,7 @@ def may_know_minimum(objective: object) -> bool:
     """
     try:
         return known_minimum(objective) is not None
-    except Exception:
+    except (Exception, SystemExit):
         return True
 
 

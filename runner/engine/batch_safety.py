@@ -14,8 +14,9 @@ from runner.contracts.optimizer import Memory
 from runner.engine.batch import Batch
 from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_step
 from runner.engine.optimizer_memory import array_without_rows, same_row
-from runner.engine.plugin_errors import describe, describe_with_plugin
+from runner.engine.plugin_errors import describe_with_plugin
 from runner.engine.vetting import Vetting
+from runner.errors import describe
 
 FIRST_STEPS = 2
 """The number of steps that are tried and compared before a batch begins."""
@@ -86,7 +87,7 @@ class BatchFault:
 def rehearse(batch: Batch) -> Rehearsal:
     """Try the first step of a batch's runs, one run at a time, until a run succeeds.
 
-    With this function, the pipeline refuses an experiment with a broken plugin before anything is written.
+    With this function, the pipeline warns of a broken plugin before anything is computed.
     """
     first_problem = None
     with np.errstate(all="ignore"):

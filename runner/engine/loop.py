@@ -20,12 +20,11 @@ from runner.engine.batch_safety import CONSTANT_IN_MEMORY, BatchFault, find_batc
 from runner.engine.behaviour import BehaviourState
 from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_step
 from runner.engine.optimizer_memory import array_without_rows, take_memory
-from runner.engine.plugin_errors import describe
 from runner.engine.recording import Recorder
 from runner.engine.stopping import RUNNING, OutcomeCodes, StoppingState
 from runner.engine.trajectories import Descent, Evaluations, Trajectory
 from runner.engine.vetting import Vetting
-from runner.errors import PluginError
+from runner.errors import PluginError, describe
 
 
 def descend(batch: Batch) -> Descent:
@@ -50,7 +49,9 @@ def descend(batch: Batch) -> Descent:
             trajectories += single.run()
             if single.error_type is not None:
                 errors.add(single.error_type)
-        return _with_warnings(tuple(trajectories), fault.warning(errors))
+        # The batch is not to blame if no run can take a step alone.
+        stuck = all(trajectory.outcome == Outcome.FAILED and trajectory.steps == 0 for trajectory in trajectories)
+        return _with_warnings(tuple(trajectories), *([] if stuck else [fault.warning(errors)]))
 
 
 def _with_warnings(trajectories: tuple[Trajectory, ...], *warnings: str) -> Descent:

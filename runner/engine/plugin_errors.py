@@ -6,12 +6,7 @@ import traceback
 from types import FrameType
 
 from runner.contracts.plugin import Plugin
-from runner.errors import PluginError
-
-
-def describe(error: BaseException) -> str:
-    """Return the class and the text of an exception, but only the text of a `PluginError`, which names the plugin itself."""
-    return str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+from runner.errors import PluginError, describe
 
 
 def describe_with_plugin(error: BaseException, otherwise: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from runner.contracts.arrays import Array
-from runner.contracts.parameters import parameter
+from runner.contracts.parameters import ParameterValue, parameter
 from runner.contracts.plugin import Kind
 from runner.registry.identity import canonical_json, identity
 from runner.registry.setting import Setting
@@ -27,6 +27,25 @@ class Start:
     number: int
     x: Array
     canonical: str
+
+
+@dataclass(frozen=True, eq=False)
+class UnusableSetting:
+    """A setting whose plugin cannot be used because of a fault in its code. The other settings of the experiment are computed.
+
+    Attributes:
+        kind: the kind of plugin.
+        name: the plugin's name.
+        parameters: its parameters by name, with those of the plugins that it wraps.
+        reason: the fault, in words.
+        path: the place in the experiment file, or None.
+    """
+
+    kind: Kind
+    name: str
+    parameters: Mapping[str, ParameterValue]
+    reason: str
+    path: str | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +121,8 @@ class Skipped:
     """Grid points that are left out.
 
     Attributes:
-        combination: the names of objective, gradient backend and optimizer, with × between them.
+        combination: the names of objective, gradient backend and optimizer, with × between them; an unusable setting has its
+            varied parameters in brackets.
         reason: the reason, in words.
         runs: the number of grid points.
     """
@@ -123,7 +143,7 @@ class Exclusion:
 
     conditions: Mapping[Kind, Mapping[str, tuple[Any, ...]]]
 
-    def matches(self, settings: Mapping[Kind, Setting]) -> bool:
+    def matches(self, settings: Mapping[Kind, Setting | UnusableSetting]) -> bool:
         """Return True if a combination fulfils every condition."""
         return all(
             (settings[kind].name if key == "name" else settings[kind].parameters.get(key)) in values
@@ -150,6 +170,7 @@ class Experiment:
         executor: the executor that computes the batches.
         figures: names of the figures in the report.
         max_batch: the largest number of runs that advance together.
+        unusable: further settings of the first three axes, whose grid points are skipped.
     """
 
     path: Path
@@ -165,6 +186,17 @@ class Experiment:
     executor: Setting
     figures: tuple[str, ...]
     max_batch: int
+    unusable: tuple[UnusableSetting, ...] = ()
+
+    @property
+    def axes(self) -> dict[Kind, tuple[Setting, ...]]:
+        """The settings of each axis but the starts, by the kind of their plugins."""
+        return {"objective": self.objectives, "gradient": self.gradients, "optimizer": self.optimizers}
+
+    @property
+    def all_settings(self) -> list[list[Setting | UnusableSetting]]:
+        """The settings of each of these axes, usable ones first."""
+        return [[*axis, *(each for each in self.unusable if each.kind == kind)] for kind, axis in self.axes.items()]
 
 
 @dataclass(frozen=True, eq=False)

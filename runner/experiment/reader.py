@@ -13,12 +13,12 @@ from runner.contracts.objective import Objective, may_know_minimum
 from runner.contracts.parameters import Parameter, ParameterValue, as_toml, parameter, parameters_of
 from runner.contracts.plugin import Kind
 from runner.errors import ExperimentError, PluginError
-from runner.experiment.model import Exclusion, Experiment, Rules, Start, StoppingRules
+from runner.experiment.model import Exclusion, Experiment, Rules, Start, StoppingRules, UnusableSetting
 from runner.experiment.overrides import AXES, apply_overrides
-from runner.experiment.starts import StartError, starts_of
+from runner.experiment.starts import FaultyDraw, StartError, starts_of
 from runner.experiment.sweeps import combine, sweep_values
 from runner.registry.catalogue import RESERVED, Catalogue, Offer, suggestion
-from runner.registry.setting import Setting, make_setting
+from runner.registry.setting import FaultyPlugin, Setting, make_setting
 
 TableT = TypeVar("TableT")
 KEYS = ("name", "description", "plugins", *AXES, "start", "stop", "record", "exclude", "execution", "report")
@@ -122,7 +122,8 @@ def read_plugin(kind: Kind, table: Mapping[str, Any], catalogue: Catalogue) -> S
         ExperimentError: the table has problems; the error lists all of them, with parameters as `--set PARAMETER`.
     """
     problems = Problems()
-    settings = _Reader(Path(), catalogue, problems).settings(kind, None, table)
+    reader = _Reader(Path(), catalogue, problems)
+    settings = reader.usable(reader.settings(kind, None, table))
     if len(settings) > 1:
         problems.add(None, f"gives {len(settings)} plugins, but one is needed; give each parameter one value")
     if problems.found:
@@ -137,6 +138,7 @@ class _Reader:
     path: Path
     catalogue: Catalogue
     problems: Problems
+    unusable: list[UnusableSetting] = field(default_factory=list)
 
     def experiment(self, source: str, raw: dict[str, Any]) -> Experiment:
         """Return the experiment; it is incomplete if there are problems."""
@@ -160,30 +162,43 @@ class _Reader:
             if raw.get(kind, []) == []:
                 self.problems.add(kind, f"at least one [[{kind}]] table is needed")
             tables = self._tables(raw, kind)
-            axes[kind] = tuple(setting for path, table in tables for setting in self.settings(kind, path, table))
+            axes[kind] = self.usable([setting for path, table in tables for setting in self.settings(kind, path, table)])
         objectives = axes["objective"]
         executor, max_batch = self._execution(raw)
         record = self._fields(raw, "record", RecordTable)
         rules = Rules(self._fields(raw, "stop", StoppingRules), record.x, record.gradient)
         if rules.stop.gap is not None and objectives and not any(may_know_minimum(each.plugin) for each in objectives):
             self.problems.add("stop.gap", "none of the objectives knows its minimum; use gradient_norm instead")
+        axes["objective"], starts = self._starts(raw, objectives)
         return Experiment(
             path=self.path,
             name=name,
             description=self._text(raw, "description", ""),
             source=source,
-            objectives=objectives,
+            objectives=axes["objective"],
             gradients=axes["gradient"],
             optimizers=axes["optimizer"],
-            starts=self._starts(raw, objectives),
+            starts=starts,
             rules=rules,
             exclude=self._exclude(raw, axes),
             executor=cast(Setting, executor),
             figures=self._figures(raw),
             max_batch=max_batch,
+            unusable=tuple(self.unusable),
         )
 
-    def settings(self, kind: Kind, path: str | None, table: Mapping[str, Any]) -> list[Setting]:
+    def usable(self, settings: Sequence[Setting | UnusableSetting]) -> tuple[Setting, ...]:
+        """Return the settings that can be used, and keep the others apart; if none can be used, their reasons are problems."""
+        usable = tuple(setting for setting in settings if isinstance(setting, Setting))
+        unusable = [setting for setting in settings if isinstance(setting, UnusableSetting)]
+        if usable:
+            self.unusable += unusable
+        else:
+            for setting in unusable:
+                self.problems.add(setting.path, setting.reason)
+        return usable
+
+    def settings(self, kind: Kind, path: str | None, table: Mapping[str, Any]) -> list[Setting | UnusableSetting]:
         """Make the plugins that one table describes; a table with a sweep describes several."""
         name = table.get("name")
         name_path = _key_path(path, "executor" if kind == "executor" else "name")
@@ -204,19 +219,29 @@ class _Reader:
         if len(self.problems.found) == before:
             with self.problems.at(path):
                 combinations = combine(values, table.get("zip", []))
-        settings = []
+        settings: list[Setting | UnusableSetting] = []
         for combination in combinations:
-            wrapped = {key: value for key, value in combination.items() if isinstance(value, Setting)}
-            numbers = {key: value for key, value in combination.items() if key not in wrapped}
+            plugins = {key: value for key, value in combination.items() if isinstance(value, Setting | UnusableSetting)}
+            numbers = {key: value for key, value in combination.items() if key not in plugins}
             with self.problems.at(path):
-                settings.append(make_setting(offer, numbers, wrapped))
+                try:
+                    for each in plugins.values():
+                        if isinstance(each, UnusableSetting):
+                            raise FaultyPlugin(each.reason)
+                    settings.append(make_setting(offer, numbers, cast(dict[str, Setting], plugins)))
+                except FaultyPlugin as error:
+                    defaults = {key: known.default for key, known in offer.parameters.items() if not known.required}
+                    parameters = {**defaults, **numbers, **{key: each.name for key, each in plugins.items()}}
+                    for each in plugins.values():
+                        parameters = {**each.parameters, **parameters}
+                    settings.append(UnusableSetting(kind, name, parameters, str(error), path))
         return settings
 
     def _swept_values(
         self, path: str | None, offer: Offer, table: Mapping[str, Any]
-    ) -> dict[str, list[ParameterValue | Setting]]:
+    ) -> dict[str, list[ParameterValue | Setting | UnusableSetting]]:
         """Return the values of each parameter in a plugin's table; the values of a wrapped plugin are its settings."""
-        values: dict[str, list[ParameterValue | Setting]] = {}
+        values: dict[str, list[ParameterValue | Setting | UnusableSetting]] = {}
         for key, value in table.items():
             if key in RESERVED[offer.kind]:
                 continue
@@ -250,20 +275,27 @@ class _Reader:
         """Return a value unchanged, except that the path of a file is taken relative to the experiment's folder."""
         return self.path.parent / value if isinstance(value, Path) else value
 
-    def _starts(self, raw: dict[str, Any], objectives: Sequence[Setting]) -> tuple[tuple[Start, ...], ...]:
+    def _starts(
+        self, raw: dict[str, Any], objectives: tuple[Setting, ...]
+    ) -> tuple[tuple[Setting, ...], tuple[tuple[Start, ...], ...]]:
+        """Return the objectives that have starting points, and the starting points of each."""
         if "start" not in raw:
             example = "uniform = { low = -3.0, high = 3.0, count = 5, seed = 0 }"
             self.problems.add("start", f"is missing; give the points where runs begin, e.g. {example}")
-            return ()
+            return objectives, ()
         before = len(self.problems.found)
         table = self._table(raw, "start")
-        starts: list[tuple[Start, ...]] = []
+        starts: dict[Setting, tuple[Start, ...]] = {}
+        faults: list[UnusableSetting] = []
         for objective in objectives if len(self.problems.found) == before else ():
             try:
-                starts.append(starts_of(table, objective.name, cast(Objective, objective.plugin)))
+                starts[objective] = starts_of(table, objective.name, cast(Objective, objective.plugin))
+            except FaultyDraw as error:
+                faults.append(UnusableSetting("objective", objective.name, objective.parameters, str(error), error.path))
             except StartError as error:
                 self.problems.add(error.path, str(error))
-        return tuple(starts)
+        self.usable([*starts, *faults])
+        return tuple(starts) or objectives, tuple(starts.values())
 
     def _exclude(self, raw: dict[str, Any], axes: Mapping[Kind, tuple[Setting, ...]]) -> tuple[Exclusion, ...]:
         exclusions = []
@@ -274,12 +306,14 @@ class _Reader:
             if not table:
                 self.problems.add(path, f"must name the combinations to drop, by {', '.join(AXES)}")
             if table and not unknown:
-                conditions = {kind: self._condition(f"{path}.{kind}", axes[kind], table[kind]) for kind in AXES if kind in table}
+                named = [kind for kind in AXES if kind in table]
+                conditions = {kind: self._condition(f"{path}.{kind}", kind, axes[kind], table[kind]) for kind in named}
                 exclusions.append(Exclusion(conditions))
         return tuple(exclusions)
 
-    def _condition(self, path: str, settings: Sequence[Setting], condition: object) -> dict[str, tuple[Any, ...]]:
+    def _condition(self, path: str, kind: Kind, usable: Sequence[Setting], condition: object) -> dict[str, tuple[Any, ...]]:
         """Return the allowed names and parameter values of one kind in an `[[exclude]]` table."""
+        settings: list[Setting | UnusableSetting] = [*usable, *(each for each in self.unusable if each.kind == kind)]
         table = condition if isinstance(condition, dict) else {"name": condition}
         values = {key: tuple(value) if isinstance(value, list) else (value,) for key, value in table.items()}
         if not all(values.values()) or not values:
@@ -291,7 +325,8 @@ class _Reader:
             if name not in names:
                 self.problems.add(path, f"this experiment has no {as_toml(name)}; {suggestion(str(name), names)}")
         named = [setting for setting in settings if setting.name in values.get("name", names)]
-        known = {key: each for setting in named for key, each in parameters_of(type(setting.plugin)).items()}
+        plugins = [setting.plugin for setting in named if isinstance(setting, Setting)]
+        known = {key: each for plugin in plugins for key, each in parameters_of(type(plugin)).items()}
         # A setting has the parameters of the plugins that it wraps as well.
         all_keys = sorted({key for setting in named for key in setting.parameters})
         for key, some in values.items():
@@ -311,7 +346,7 @@ class _Reader:
         max_batch = table.pop("max_batch", DEFAULT_MAX_BATCH)
         if not isinstance(max_batch, int) or isinstance(max_batch, bool) or max_batch < 1:
             self.problems.add("execution.max_batch", f"must be a whole number >= 1, not {as_toml(max_batch)}")
-        settings = self.settings("executor", "execution", {**table, "name": name})
+        settings = self.usable(self.settings("executor", "execution", {**table, "name": name}))
         if len(settings) > 1:
             self.problems.add("execution", "an experiment has one executor; its parameters cannot be swept")
         return (settings[0] if settings else None), max_batch

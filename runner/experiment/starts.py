@@ -10,6 +10,7 @@ import numpy as np
 from runner.contracts.arrays import Array
 from runner.contracts.objective import DrawsStarts, HasStartRegion, Objective
 from runner.contracts.parameters import as_toml
+from runner.errors import describe
 from runner.experiment.model import Start
 from runner.experiment.sweeps import is_finite_number
 from runner.registry.identity import canonical_json
@@ -32,6 +33,10 @@ class StartError(ValueError):
         self.path = path
 
 
+class FaultyDraw(StartError):
+    """The starts that an objective draws itself are no points, which is a fault of the plugin and not of the table."""
+
+
 def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tuple[Start, ...]:
     """Return the starting points for an objective.
 
@@ -46,6 +51,7 @@ def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tupl
 
     Raises:
         StartError: a value of the table is wrong.
+        FaultyDraw: the objective does not draw starts as its contract requires.
     """
     if len(table) != 1 or not set(table) <= {"points", "uniform", "normal", "initialisation"}:
         raise StartError("start", f"must be one of {FORMS}, not {', '.join(sorted(table)) or 'empty'}")
@@ -106,12 +112,18 @@ def _initialisation(table: object, name: str, objective: Objective) -> Array:
         raise StartError(path, f"objective {name} does not draw starts itself; use uniform, normal or points")
     options = _options(path, table, ("count", "seed"))
     shape = (options["count"], int(objective.dimension))
-    points: object = _drawn(
-        path, lambda generator, _: objective.draw_starts(generator, options["count"]), options, shape[1]
-    )  # fmt: skip
+    generator = np.random.Generator(np.random.PCG64(options["seed"]))
+    try:
+        points: object = objective.draw_starts(generator, options["count"])
+    except (MemoryError, OverflowError):
+        raise
+    except (Exception, SystemExit) as error:
+        raise FaultyDraw(path, f"objective {name} cannot draw its starts: draw_starts raised {describe(error)}") from error
     if not isinstance(points, np.ndarray) or points.shape != shape or points.dtype != np.float64:
         found = f"shape {points.shape} and type {points.dtype}" if isinstance(points, np.ndarray) else as_toml(points)
-        raise StartError(path, f"objective {name} drew {found}; it must return a float64 array of shape {shape}")
+        raise FaultyDraw(path, f"objective {name} drew {found}; it must return a float64 array of shape {shape}")
+    if not np.isfinite(points).all():
+        raise FaultyDraw(path, f"objective {name} drew a start with the coordinate {points[~np.isfinite(points)][0]}")
     return points.copy()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,14 +15,17 @@ from runner.engine.dispatch import Parcel
 from runner.engine.environment import environment
 from runner.errors import Interrupted, PluginError
 from runner.experiment.model import Experiment
-from runner.pipeline.first_steps import try_first_steps
+from runner.pipeline.first_steps import Stuck, try_first_steps
 from runner.pipeline.known_minima import landmarks
 from runner.pipeline.lost_batches import compute_all
 from runner.pipeline.plan import Choices, Observer, Plan
 from runner.pipeline.work_sharing import Share
-from runner.registry.catalogue import Catalogue
+from runner.registry.catalogue import Catalogue, Offer
 from runner.registry.setting import Setting
 from runner.store.writing.recording import Store
+
+MOST_LINES = 20
+"""The largest number of warnings of one kind that are printed."""
 
 
 @dataclass
@@ -43,28 +46,30 @@ class ExecutionResult:
 def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, observer: Observer) -> ExecutionResult:
     """Compute the runs that a plan lists, and store them batch by batch.
 
+    Runs that fail are stored with their reasons, even if all runs fail.
+
     Raises:
-        PluginError: no run of a combination of plugins can take a step, and nothing has been written; or the executor fails,
-            and all batches that were saved before are kept.
+        PluginError: the executor fails; all batches that were saved before are kept.
         StoreError: the database cannot be written.
         Interrupted: the user pressed Ctrl-C; all batches that were saved before are kept.
     """
     experiment = plan.experiment
-    axes = (*experiment.objectives, *experiment.gradients, *experiment.optimizers)
-    offers = {setting: catalogue.find(setting.kind, setting.name) for setting in list(_with_wrapped(axes))}
-    files = tuple({Path(offer.source).resolve(): None for offer in offers.values() if not offer.distribution})
+    offers = _offers(experiment, catalogue)
+    files = _plugin_files(offers)
     size = _largest_batch(experiment, len(plan.todo))
     parcels = [Parcel(batch, files) for batch, _ in batches(plan.todo, experiment.rules, size)]
 
     todo = {run.identity: run for run in plan.todo}
-    known = [run for run in plan.runs if run.identity in plan.stored]
-    try_first_steps(experiment.executor, parcels, todo, known)
+    marks, warnings = landmarks(plan.minima, experiment.gradients)
+    warnings += some_of([str(stuck) for stuck in try_first_steps(experiment, plan.todo, files)])
+    for warning in warnings:
+        observer.warned(warning)
 
-    distributions = {offers[setting].distribution for setting in axes} - {""}
+    distributions = {offers[setting].distribution for axis in experiment.axes.values() for setting in axis} - {""}
     here = environment(experiment.path.parent, distributions)
     store.database.report_wait = observer.warned
-    recording = store.begin(experiment, plan.runs, landmarks(plan.runs, experiment.gradients), here)
-    finished = ExecutionResult(recording.experiment)
+    recording = store.begin(experiment, plan.runs, marks, here)
+    finished = ExecutionResult(recording.experiment, warnings=warnings)
     share = Share(recording, parcels, todo, plan.stored, observer)
     observer.began(plan)
     try:
@@ -88,6 +93,32 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
         done = f"{stored:,} of {len(plan.runs):,} runs are stored"
         raise Interrupted(f"interrupted: {done}; the same command again computes the rest") from error
     return finished
+
+
+def stuck_runs(plan: Plan, catalogue: Catalogue) -> list[Stuck]:
+    """Try the first steps of the runs that a plan lists, and return those that cannot take one; nothing is written.
+
+    Raises:
+        PluginError: the executor fails.
+    """
+    return try_first_steps(plan.experiment, plan.todo, _plugin_files(_offers(plan.experiment, catalogue)))
+
+
+def some_of(lines: Sequence[str]) -> list[str]:
+    """Return lines for the terminal: all of them, or the first with the number of the others."""
+    more = len(lines) - MOST_LINES
+    return [*lines[:MOST_LINES], f"and {more:,} more like this"] if more > 1 else list(lines)
+
+
+def _offers(experiment: Experiment, catalogue: Catalogue) -> dict[Setting, Offer]:
+    """Return the plugin of each setting of an experiment."""
+    settings = _with_wrapped(setting for axis in experiment.axes.values() for setting in axis)
+    return {setting: catalogue.find(setting.kind, setting.name) for setting in list(settings)}
+
+
+def _plugin_files(offers: Mapping[Setting, Offer]) -> tuple[Path, ...]:
+    """Return the plugin files that other processes load."""
+    return tuple({Path(offer.source).resolve(): None for offer in offers.values() if not offer.distribution})
 
 
 def _with_wrapped(settings: Iterable[Setting]) -> Iterator[Setting]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import numpy as np
@@ -11,43 +11,54 @@ import numpy as np
 from runner.analysis.curvature import hessian_spectrum
 from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import ComputesHessian, GradientBackend
-from runner.contracts.objective import Objective, known_minimum
+from runner.contracts.objective import Minimum, Objective, known_minimum
 from runner.engine.evaluation import Evaluator
-from runner.errors import PluginError
-from runner.experiment.model import Landmark, Run
+from runner.errors import describe
+from runner.experiment.model import Landmark
 from runner.registry.setting import Setting
 
 LARGEST_SPECTRUM = 200
 """The largest dimension in which the eigenvalues of a Hessian are computed."""
 
 
-def landmarks(runs: Sequence[Run], gradients: Sequence[Setting]) -> dict[Setting, Landmark]:
-    """Return the known minima of the objectives of some runs.
-
-    Args:
-        runs: the runs.
-        gradients: the gradient backends; the first backend that can compute the Hessian of an objective is used.
+def minimum_of(objective: Objective) -> Minimum | None:
+    """Return the known minimum of an objective, as numbers; None if it states no minimum.
 
     Raises:
-        PluginError: an objective's minimum is not as the contract requires.
+        ValueError: the minimum is not as the contract requires, or reading it raises an exception.
     """
-    marks = {}
-    for objective in dict.fromkeys(run.objective for run in runs):
+    try:
+        minimum = known_minimum(objective)
+        if minimum is None:
+            return None
+        x = np.array(minimum.x, dtype=np.float64).reshape(-1)
+        value = np.asarray(minimum.value, dtype=np.float64).reshape(-1)[0].item()
+    except (Exception, SystemExit) as error:
+        raise ValueError(describe(error)) from error
+    if len(x) != objective.dimension:
+        raise ValueError(f"it has {len(x)} coordinates, and the objective has dimension {objective.dimension}")
+    if not math.isfinite(value):
+        raise ValueError(f"its value must be a finite number, not {value}; leave minimum out where it is unknown")
+    return Minimum(x, value)
+
+
+def landmarks(minima: Mapping[Setting, Minimum], gradients: Sequence[Setting]) -> tuple[dict[Setting, Landmark], list[str]]:
+    """Return the known minima with the curvature there, and a warning for each curvature that cannot be computed.
+
+    Args:
+        minima: the known minimum of each objective that states one.
+        gradients: the gradient backends; the first backend that can compute the Hessian of an objective is used.
+    """
+    marks, warnings = {}, []
+    for objective, minimum in minima.items():
+        curvature, x = None, minimum.x
         try:
-            function = cast(Objective, objective.plugin)
-            if (minimum := known_minimum(function)) is not None:
-                x = np.array(minimum.x, dtype=np.float64).reshape(-1)
-                if len(x) != function.dimension:
-                    raise ValueError(f"it has {len(x)} coordinates, and the objective has dimension {function.dimension}")
-                value = np.asarray(minimum.value, dtype=np.float64).reshape(-1)[0].item()
-                if not math.isfinite(value):
-                    raise ValueError(f"its value must be a finite number, not {value}; leave minimum out where it is unknown")
-                with np.errstate(all="ignore"):
-                    marks[objective] = Landmark(value, x, _curvature(function, x, gradients))
-        except Exception as error:
-            why = str(error) if isinstance(error, ValueError | PluginError) else f"{type(error).__name__}: {error}"
-            raise PluginError(f"objective {objective.name}: its minimum cannot be used: {why}") from error
-    return marks
+            with np.errstate(all="ignore"):
+                curvature = _curvature(cast(Objective, objective.plugin), x, gradients)
+        except (Exception, SystemExit) as error:
+            warnings.append(f"objective {objective.name}: the curvature at its minimum is not known: {describe(error)}")
+        marks[objective] = Landmark(cast(float, minimum.value), x, curvature)
+    return marks, list(dict.fromkeys(warnings))
 
 
 def _curvature(objective: Objective, x: Array, gradients: Sequence[Setting]) -> tuple[float, float] | None:

@@ -6,16 +6,18 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Protocol, cast
 
+from runner.contracts.objective import Minimum, Objective
 from runner.contracts.outcomes import Outcome
 from runner.engine.trajectories import Trajectory
 from runner.errors import ExperimentError
-from runner.experiment.grid import expand
+from runner.experiment.grid import expand, setting_names
 from runner.experiment.model import Experiment, Run, Skipped
 from runner.experiment.reader import read_experiment
+from runner.pipeline.known_minima import minimum_of
 from runner.registry.catalogue import Catalogue
-from runner.registry.setting import choose_executor
+from runner.registry.setting import Setting, choose_executor
 from runner.store.reading.current_runs import StoredState
 from runner.store.writing.recording import Store
 
@@ -53,6 +55,7 @@ class Plan:
         stored: the state of the grid's runs that are in the database, by identity.
         todo: the runs to compute, in the order of the grid.
         changed: for each plugin whose code has changed, the number of stored runs that are stale for this reason.
+        minima: the known minima of the objectives of its runs.
     """
 
     experiment: Experiment
@@ -62,6 +65,7 @@ class Plan:
     stored: Mapping[str, StoredState]
     todo: tuple[Run, ...]
     changed: Mapping[str, int]
+    minima: Mapping[Setting, Minimum]
 
 
 class Observer(Protocol):
@@ -103,17 +107,19 @@ def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:
 
     Raises:
         ExperimentError: all grid points are excluded or impossible.
-        PluginError: a gradient backend cannot say whether it serves an objective.
         StoreError: the database cannot be read.
     """
     grid = expand(experiment)
-    if not grid.runs:
-        reasons = [f"{skipped.combination}: {skipped.reason}" for skipped in grid.skipped]
+    minima, unusable = _known_minima(grid.runs)
+    runs = tuple(run for run in grid.runs if run.objective not in unusable)
+    skipped = (*grid.skipped, *_skipped_for_minima(experiment, grid.runs, unusable))
+    if not runs:
+        reasons = [f"{each.combination}: {each.reason}" for each in skipped]
         raise ExperimentError(str(experiment.path), [f"every grid point is left out: {reason}" for reason in reasons])
-    stored = store.find([run.identity for run in grid.runs])
+    stored = store.find([run.identity for run in runs])
     changed: Counter[str] = Counter()
     todo = []
-    for run in grid.runs:
+    for run in runs:
         state = stored.get(run.identity)
         if state is None:
             todo.append(run)
@@ -128,4 +134,29 @@ def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:
         retried = choices.retry_failed and state.outcome in (Outcome.FAILED, Outcome.TIMEOUT)
         if stale or choices.rerun or retried:
             todo.append(run)
-    return Plan(experiment, grid.runs, grid.skipped, grid.repeated, stored, tuple(todo), changed)
+    return Plan(experiment, runs, skipped, grid.repeated, stored, tuple(todo), changed, minima)
+
+
+def _known_minima(runs: Sequence[Run]) -> tuple[dict[Setting, Minimum], dict[Setting, str]]:
+    """Return the known minima of the objectives of some runs, and for each objective whose minimum cannot be used the reason."""
+    minima: dict[Setting, Minimum] = {}
+    unusable: dict[Setting, str] = {}
+    for objective in dict.fromkeys(run.objective for run in runs):
+        try:
+            minimum = minimum_of(cast(Objective, objective.plugin))
+            if minimum is not None:
+                minima[objective] = minimum
+        except ValueError as error:
+            unusable[objective] = f"because its minimum cannot be used: {error}"
+    return minima, unusable
+
+
+def _skipped_for_minima(experiment: Experiment, runs: Sequence[Run], unusable: Mapping[Setting, str]) -> list[Skipped]:
+    """Return the grid points of the objectives whose minimum cannot be used."""
+    names = setting_names(experiment) if unusable else {}
+    counts = Counter(
+        (f"{names[run.objective]} × {run.gradient.name} × {run.optimizer.name}", unusable[run.objective])
+        for run in runs
+        if run.objective in unusable
+    )
+    return [Skipped(combination, reason, count) for (combination, reason), count in counts.items()]

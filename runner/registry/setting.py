@@ -18,9 +18,13 @@ import numpy as np
 from runner.contracts.objective import HasStartRegion, Objective
 from runner.contracts.parameters import Parameter, ParameterValue, as_toml, parameters_of
 from runner.contracts.plugin import Kind, Plugin
-from runner.errors import ExperimentError, PluginError
+from runner.errors import ExperimentError, PluginError, describe
 from runner.registry.catalogue import Catalogue, Offer
 from runner.registry.identity import canonical_json
+
+
+class FaultyPlugin(ValueError):
+    """A plugin cannot be created with allowed values: its code raises an exception, or states an impossible dimension."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,7 +103,8 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
         wrapped: the plugins that it wraps, by the parameter that holds them.
 
     Raises:
-        ValueError: the plugin refuses the values, or a file that they name cannot be read.
+        FaultyPlugin: the plugin's code raises an exception.
+        ValueError: the plugin's method `validate` refuses the values, or a file that they name cannot be read.
         PluginError: the plugin raised this exception, or the source of its code is missing.
     """
     wrapped = wrapped or {}
@@ -110,21 +115,26 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
                 arguments[name] = known.convert(known.default)
             except ValueError as error:
                 raise ValueError(f"the default of {offer.name}'s {name} {error}") from error
+    refused = False
     try:
         plugin = offer.cls(**arguments)
+        refused = True
         plugin.validate()
+        refused = False
         if isinstance(plugin, Objective):
-            # The grid depends on the dimension and the start region. An exception from either counts as a refusal of the values.
+            # The grid depends on the dimension and the start region.
             dimension: object = plugin.dimension
             if not isinstance(dimension, int | np.integer) or dimension < 1:
                 raise ValueError(f"its dimension must be a whole number >= 1, not {as_toml(dimension)}")
             region: object = plugin.start_region if isinstance(plugin, HasStartRegion) else (0.0, 0.0)
             if not (isinstance(region, tuple) and len(region) == 2):
                 raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {as_toml(region)}")
-    except (ValueError, PluginError):
-        raise
-    except Exception as error:
-        raise ValueError(f"{offer.name} cannot be created: {type(error).__name__}: {error}") from error
+    except (Exception, SystemExit) as error:
+        is_sentence = isinstance(error, ValueError | PluginError)
+        if is_sentence and refused:
+            raise
+        reason = describe(error).removeprefix("ValueError: ")
+        raise FaultyPlugin(reason if is_sentence else f"{offer.name} cannot be created: {reason}") from error
     try:
         return Setting.of(offer.kind, offer.name, plugin, offer.fingerprint, wrapped)
     except OSError as error:

@@ -68,7 +68,7 @@ def test_wrong_derivative_at_a_start_fails_that_run_alone():
     assert (right.outcome, right.error, right.remark) == (Outcome.CONVERGED, "", "")
 
 
-def test_combination_without_a_right_start_is_refused_before_anything_is_written():
+def test_combination_without_a_right_start_is_reported_before_anything_is_computed():
     batch = make_batch(Values(huber), GradientDescent(0.5), [[3.0], [-2.0]], ComplexStep())
     problem = rehearse(batch).problem
     assert problem is not None

@@ -74,8 +74,9 @@ def test_hanging_run_is_found_within_a_few_time_limits(tmp_path, swept, runs, pl
     assert stored_bits(tmp_path / "losing.db") == stored_bits(tmp_path / "serial.db")
     taken = [line.split() for line in (tmp_path / "taken").read_text().splitlines()]
     assert {limit for limit, _, _ in taken} == {"122.0"}, "twice the wall time and 2 s, whatever the size"
-    rehearsed, *lost = [int(size) for _, size, hangs in taken if hangs == "True"]
-    assert (rehearsed, lost[-1], len(lost)) == (lost[0], 1, stops)
+    sizes = [int(size) for _, size, hangs in taken if hangs == "True"]
+    assert len(sizes) - stops in (0, 1), "the trial of the first steps meets the run, or leaves it out"
+    assert (sizes[-stops], sizes[-1]) == (runs, 1)
 
 
 @pytest.fixture

@@ -234,9 +234,18 @@ class TestBrokenPlugins:
             ("    def step(", "    def init(self, x): raise RuntimeError('no memory')\n    def step(", "RuntimeError: no memory"),
         ],
     )
-    def test_plugin_that_cannot_take_a_step(self, write, refused, old: str, new: str, problem: str):
+    def test_plugin_that_cannot_take_a_step(self, write, call, old: str, new: str, problem: str):
         write(PLUGIN.replace(old, new), "my.py")
-        refused(self.LOCAL, f"bowl × back × walk: none of its 1 runs can take a step: {problem}", code=3)
+        write(self.LOCAL, "bad.toml")
+        told = f"bowl × back × walk: the only run cannot take a step: {problem}"
+        planned = call("run", "bad.toml", "--dry-run")
+        assert (planned.code, planned.out.splitlines()[-1]) == (0, f"  cannot step 1 of these: {told}")
+        done = call("run", "bad.toml", "--quiet", "--no-report")
+        (run,) = call("runs", "--columns", "outcome,error", "--format", "json").json
+        if " at the start x" in problem:
+            assert (done, run) == (Done(0, "", f"warning: {told}\n"), {"outcome": "non_finite", "error": ""})
+        else:
+            assert (done, run) == (Done(1, "", f"warning: {told}\n"), {"outcome": "failed", "error": problem})
 
     def test_backend_whose_refusal_raises(self, write, refused):
         write(
@@ -245,8 +254,8 @@ class TestBrokenPlugins:
         )  # fmt: skip
         refused(
             self.LOCAL,
-            "gradient backend back cannot say whether it serves objective bowl: ZeroDivisionError: integer division or modulo by zero",
-            code=3,
+            "every grid point is left out: bowl × back × walk: because gradient backend back cannot say whether it serves objective "
+            "bowl: its method refusal raised ZeroDivisionError: integer division or modulo by zero",
         )
 
     def test_a_name_that_is_taken(self, write, refused):

@@ -9,6 +9,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from runner.errors import valid_text
+
 if TYPE_CHECKING:
     from runner.engine.trajectories import Chunk, Trajectory
     from runner.experiment.model import Rules, Run
@@ -52,7 +54,7 @@ def run_row(numbers: RowNumbers, rules: Rules, run: Run, trajectory: Trajectory,
         "records_gradient": rules.record_gradient,
         "outcome": trajectory.outcome.value,
         "behaviour": trajectory.behaviour and trajectory.behaviour.value,
-        "error": trajectory.error.replace("\0", "\\0"),  # PostgreSQL stores no NUL in a text.
+        "error": valid_text(trajectory.error),
         "steps": trajectory.steps,
         "value_evaluations": trajectory.evaluations.value,
         "gradient_evaluations": trajectory.evaluations.gradient,

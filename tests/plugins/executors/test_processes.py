@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from runner.contracts.executor import Lost
+from runner.engine.dispatch import Parcel
 from runner.engine.trajectories import Chunk
 from runner.errors import ExperimentError, RunnerError
 from runner.pipeline import execute as pipeline
@@ -316,9 +317,7 @@ def test_command_line_overrides_the_file(tmp_path, write, choices, expected):
 @pytest.mark.parametrize(("jobs", "sizes"), [(1, [6, 6]), (2, [6, 6]), (3, [4, 2, 4, 2]), (100, [1] * 12)])
 def test_runs_are_cut_into_more_batches_for_more_workers(tmp_path, write, monkeypatch, jobs, sizes):
     seen = []
-    monkeypatch.setattr(
-        pipeline, "try_first_steps", lambda executor, parcels, todo, known: seen.extend(len(p.batch) for p in parcels)
-    )
+    monkeypatch.setattr(pipeline, "Parcel", lambda batch, files: seen.append(len(batch)) or Parcel(batch, files))
     run_into(write(), tmp_path / "p.db", executor="processes", jobs=jobs)
     assert seen == sizes
 
