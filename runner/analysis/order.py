@@ -14,11 +14,16 @@ from runner.contracts.objective import HasGradient, HasHessian, Objective
 
 NEAR = 1e-2
 """Largest distance from the limit, relative to max(1, ‖x*‖), at which the leading term of the error is assumed to dominate."""
-ROUNDING = 1e3 * float(np.finfo(np.float64).eps)
+EPSILON = float(np.finfo(np.float64).eps)
+ROUNDING = 1e3 * EPSILON
 """Errors below this, relative to max(1, ‖x*‖), are left out, because rounding is a large part of them."""
 FEWEST_PAIRS = 3
-LEAST_SPREAD = math.log(10.0)
+LEAST_SHRINKAGE = math.log(1e3)
 """Smallest range of the logarithms of the errors for a fit."""
+LARGEST_UNCERTAINTY = 0.04
+"""Largest uncertainty of an order that is stated, as a share of the order."""
+SUPERLINEAR = 10.0
+"""Factor by which the ratio of successive errors must fall in every run for a convergence to be called superlinear."""
 POLISHING_STEPS = 8
 
 
@@ -27,8 +32,8 @@ class Order:
     """The exponent p in eₖ₊₁ ≈ C eₖᵖ.
 
     Attributes:
-        power: p.
-        uncertainty: the standard error of p over the runs; NaN for a single run.
+        power: p; NaN if the errors follow no power law, but eₖ₊₁/eₖ tends to 0.
+        uncertainty: the uncertainty of p. It covers the scatter over the runs, and a power that still changes.
         factor: C.
         pairs: the number of pairs of errors that were used.
     """
@@ -37,6 +42,11 @@ class Order:
     uncertainty: float
     factor: float
     pairs: int
+
+    @property
+    def is_superlinear(self) -> bool:
+        """True if eₖ₊₁/eₖ tends to 0 without a power law, so that p cannot be told."""
+        return math.isnan(self.power)
 
 
 def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
@@ -48,7 +58,8 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
 
     A run of Newton's method has only two or three errors that are small enough for this, and larger than rounding. Therefore the
     pairs of all runs are fitted together, with one p and one C. The errors of one run are correlated, so all residuals of a run
-    count as one observation in the standard error of p.
+    count as one observation in the standard error of p. A parabola through the points shows whether the slope still changes; the
+    uncertainty covers its slope at the smallest error.
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd ed., appendix A.2 (the definition) and theorem 3.5 (Newton's method);
     Liang and Zeger, Longitudinal data analysis using generalized linear models, Biometrika 73 (1986), for the standard error.
@@ -57,7 +68,9 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
         paths: for each run its iterates, `(steps + 1, dimension)`, and its limit x*, `(dimension,)`.
 
     Returns:
-        The order; None if fewer than three pairs of errors can be used, or if they span less than a factor of ten.
+        The order. None if it cannot be told: because there are fewer than three usable pairs of errors, because the errors shrink
+        by less than a factor of a thousand or grow in some step, or because they follow no power law. If eₖ₊₁/eₖ falls
+        by a factor of ten or more in every run nevertheless, the order is superlinear without a power.
     """
     pairs_of_runs = []
     for x, limit in paths:
@@ -67,31 +80,51 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
             usable = (errors[:-1] <= NEAR * scale) & (errors[1:] >= ROUNDING * scale)
             pairs_of_runs.append(np.log(np.column_stack([errors[:-1][usable], errors[1:][usable]])))
     pairs = np.concatenate([np.empty((0, 2)), *pairs_of_runs])
-    if len(pairs) < FEWEST_PAIRS or np.ptp(pairs[:, 0]) < LEAST_SPREAD:
+    if len(pairs) < FEWEST_PAIRS or np.ptp(pairs) < LEAST_SHRINKAGE or (pairs[:, 1] >= pairs[:, 0]).any():
         return None
-    before, after = pairs.T
-    across = before - before.mean()
-    square = float((across * across).sum())
-    power = float((across * after).sum()) / square
-    residuals = after - after.mean() - power * across
     runs = np.repeat(np.arange(len(pairs_of_runs)), [len(pairs_of_run) for pairs_of_run in pairs_of_runs])
-    error = _slope_error(across * residuals / square, runs)
-    return Order(power, error, math.exp(float(after.mean() - power * before.mean())), len(pairs))
+    before, after = pairs.T
+    power, error = _slope(before, after, runs)
+    # If the points lie on a parabola, its slope at the smallest error shows how far the power may still change.
+    across = before - before.mean()
+    skew = float((across**3).sum() / (across * across).sum())
+    bent = across * across - (across * across).mean() - skew * across
+    square = float((bent * bent).sum())
+    bend = float((bent * after).sum()) / square if square > EPSILON * float((across**4).sum()) else 0.0
+    error = max(error, abs(bend * (2.0 * float(across.min()) - skew)))
+    # C may differ between directions. If it is correlated with the error, the scatter tilts the line.
+    scatter = math.sqrt(float(np.mean((after - after.mean() - power * across) ** 2)))
+    error = max(error, 2.0 * scatter / float(np.ptp(before)))
+    if error <= LARGEST_UNCERTAINTY * power and power >= 1.0 - 2.0 * error:
+        return Order(power, error, math.exp(float(after.mean() - power * before.mean())), len(pairs))
+    ratios = [pairs_of_run[:, 1] - pairs_of_run[:, 0] for pairs_of_run in pairs_of_runs if len(pairs_of_run) >= 2]
+    falls = [
+        ratio[0] - ratio[-1] >= math.log(SUPERLINEAR) and ratio[len(ratio) // 2 :].max() < ratio[: len(ratio) // 2].min()
+        for ratio in ratios
+    ]
+    if all(falls) and sum(len(ratio) - 1 for ratio in ratios) >= FEWEST_PAIRS:
+        return Order(math.nan, math.nan, math.nan, len(pairs))
+    return None
 
 
-def _slope_error(shares: Array, runs: NDArray[np.int64]) -> float:
-    """Return the standard error of a slope from residuals that are correlated within a run.
+def _slope(before: Array, after: Array, runs: NDArray[np.int64]) -> tuple[float, float]:
+    """Return the slope of the least-squares line, and its standard error for residuals that are correlated within a run.
 
     Args:
-        shares: the contribution of each residual to the slope, `(pairs,)`.
-        runs: the index of the run of each residual, `(pairs,)`.
+        before: the horizontal coordinate of each pair, `(pairs,)`.
+        after: the vertical coordinate.
+        runs: the index of the run of each pair. With a single run, the residuals count as independent.
     """
-    clusters = len(np.unique(runs))
-    if clusters < 2:
-        return math.nan
-    sums = np.bincount(runs, shares)
+    across = before - before.mean()
+    square = float((across * across).sum())
+    slope = float((across * after).sum()) / square
+    shares = across * (after - after.mean() - slope * across) / square
+    if len(shares) < 3:
+        return slope, 0.0
+    sums = np.bincount(runs, shares) if (clusters := len(np.unique(runs))) > 1 else shares
+    clusters = clusters if clusters > 1 else len(shares)
     correction = clusters / (clusters - 1) * (len(shares) - 1) / (len(shares) - 2)
-    return math.sqrt(correction * float((sums * sums).sum()))
+    return slope, math.sqrt(correction * float((sums * sums).sum()))
 
 
 def before_noise(x: Array, limit: Array) -> Array:

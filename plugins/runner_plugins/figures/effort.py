@@ -27,6 +27,7 @@ from runner import (
     best_setting,
     counted,
     curving_downwards,
+    curving_upwards,
     effort_in_words,
     evaluation_count,
     hookimpl,
@@ -69,6 +70,8 @@ class Course:
             over the runs that took a step, and NaN if no run did.
         order: the order of convergence of its converged runs, or None.
         at_no_minimum: the number of runs that converged where f curves downwards along some direction.
+        unknown: the number of converged runs for which this cannot be told: the objective has no Hessian, or an eigenvalue may
+            be zero.
     """
 
     name: str
@@ -77,6 +80,7 @@ class Course:
     costs: tuple[float, float, float]
     order: Order | None
     at_no_minimum: int
+    unknown: int
 
 
 @dataclass(frozen=True)
@@ -139,8 +143,10 @@ def _course(results: Results, name: str, setting: SettingSummary) -> Course:
     # A lost run is extended by one step, in which its line can leave the panel.
     last_step = max(run.steps + gone for run, gone in zip(runs, lost, strict=True))
     band = quantile_band(curves, lost=lost, last_step=last_step)
-    downwards = int(curving_downwards(objective, np.array(ends)).sum()) if ends else 0
-    return Course(name, setting, band, _costs(runs), order_of_convergence(paths), downwards)
+    last = np.array(ends).reshape(len(ends), runs[0].dimension)
+    downwards = int(curving_downwards(objective, last).sum())
+    unknown = setting.converged - downwards - int(curving_upwards(objective, last).sum())
+    return Course(name, setting, band, _costs(runs), order_of_convergence(paths), downwards, unknown)
 
 
 def _costs(runs: Sequence[StoredRun]) -> tuple[float, float, float]:
@@ -175,8 +181,16 @@ def _draw_panel(panel: Axes, courses: Sequence[Course], column: int, looks: Mapp
 
 def _order_cells(order: Order | None) -> tuple[str, str, str]:
     if order is None:
-        return "", "", ""
-    return f"{order.power:.3f}", "" if math.isnan(order.uncertainty) else f"{order.uncertainty:.1g}", str(order.pairs)
+        return "cannot tell", "", ""
+    if order.is_superlinear:
+        return "superlinear", "", str(order.pairs)
+    return f"{order.power:.3f}", f"{max(order.uncertainty, FINEST):.1g}", str(order.pairs)
+
+
+def _at_no_minimum(course: Course) -> str:
+    if course.unknown and course.unknown == course.setting.converged:
+        return "unknown"
+    return f"{course.at_no_minimum} ({course.unknown} unknown)" if course.unknown else str(course.at_no_minimum)
 
 
 def _cells(course: Course) -> tuple[str, ...]:
@@ -188,7 +202,7 @@ def _cells(course: Course) -> tuple[str, ...]:
         setting.label,
         str(len(setting.runs)),
         str(setting.converged),
-        str(course.at_no_minimum),
+        _at_no_minimum(course),
         *("" if math.isnan(value) else number(value) for value in (setting.median_steps, course.costs[1], 1e3 * course.costs[2])),
         *_order_cells(course.order),
     )
@@ -207,7 +221,10 @@ def _caption(groups: Mapping[str, Sequence[Course]]) -> str:
         "or when half of its runs are lost.",
         "The order p is fitted to eₖ₊₁ = C eₖᵖ, where eₖ is the distance to the stationary point at which a run came to rest. "
         "The fit uses all converged runs for which Newton's method finds that point to within rounding. With p = 1, each step "
-        "shrinks the distance by the same factor; with p = 2, each step doubles the number of correct digits.",
+        "shrinks the distance by the same factor; with p = 2, each step doubles the number of correct digits. An order is stated "
+        "only if the distances follow this law while they shrink by a factor of a thousand or more. Twice the number after ± "
+        "covers the scatter, and a p that still changes. If they follow no such law, but eₖ₊₁/eₖ falls at least tenfold in every "
+        "run, convergence is faster than linear.",
         CHOICE_CAPTION,
     ]
     if len(groups) > MOST_OBJECTIVES:
@@ -227,9 +244,10 @@ def _finding(objective: str, courses: Sequence[Course]) -> str:
 def _fate(course: Course) -> str:
     setting = course.setting
     text = effort_in_words(setting)
-    if course.order is not None:
-        power, error = course.order.power, course.order.uncertainty
-        text += f", with order {number(power) if math.isnan(error) else with_uncertainty(power, max(error, FINEST))}"
+    if course.order is not None and course.order.is_superlinear:
+        text += ", faster than linear"
+    elif course.order is not None:
+        text += f", with order {with_uncertainty(course.order.power, max(course.order.uncertainty, FINEST))}"
     if course.at_no_minimum:
         text += f"; {counted(course.at_no_minimum, 'run')} converged at a saddle or a maximum"
     return text
