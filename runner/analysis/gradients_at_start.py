@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -18,6 +19,29 @@ HIDDEN = "objective.hidden"
 """The parameter that holds the sizes of the hidden layers."""
 
 
+class Growth(NamedTuple):
+    """The factor by which each further layer multiplies the gradient that reaches the first layer.
+
+    Attributes:
+        factor: the geometric mean over the starts.
+        error: its standard error; NaN if a network has a single start.
+        starts: the smaller number of starts of the two networks that are compared. Starts without a gradient are left out.
+    """
+
+    factor: float
+    error: float
+    starts: int
+
+    @property
+    def told(self) -> str:
+        """The factor ± its error in words, or the reason if it is not known: one start, or an error above half of it."""
+        if self.starts == 1:
+            return "cannot tell from one start"
+        if self.error > 0.5 * self.factor:
+            return "cannot tell, because the starts differ too much"
+        return f"{number(self.factor)} ± {number(self.error)}"
+
+
 @dataclass(frozen=True, eq=False)
 class InitialGradients:
     """The runs of one network, and their gradients at the start, layer by layer.
@@ -29,6 +53,7 @@ class InitialGradients:
         at_start: the median norm of the gradient with respect to each layer's weights at the start, `(layers,)`.
         began: the median of f at the start.
         whole: the median norm of the gradient with respect to all weights at the start.
+        first: the norm of the gradient with respect to the weights of the first layer, at each start, `(starts,)`.
     """
 
     variant: str
@@ -37,6 +62,7 @@ class InitialGradients:
     at_start: Array
     began: float
     whole: float
+    first: Array
 
     @property
     def depth(self) -> int:
@@ -49,18 +75,24 @@ class InitialGradients:
         first, last = float(self.at_start[0]), float(self.at_start[-1])
         return max(first / last, last / first) if first > 0 and last > 0 else math.inf
 
-    def growth(self, others: Sequence[InitialGradients]) -> float | None:
-        """Return the factor by which each further layer multiplies the gradient at the start; None if it is unknown.
+    def growth(self, others: Sequence[InitialGradients]) -> Growth | None:
+        """Return the factor by which each further layer multiplies the gradient that reaches the first layer; None if unknown.
 
-        The factor is measured from the shallowest network of the same variant to this one.
+        The factor is measured at the starts, from the shallowest network of the same variant to this one.
 
         Args:
             others: the networks to compare with, this one included.
         """
         shallow = min((other for other in others if other.variant == self.variant), key=lambda other: other.depth)
-        if shallow.depth == self.depth or not shallow.whole > 0:
+        here, there = (np.log(net.first[(net.first > 0) & np.isfinite(net.first)]) for net in (self, shallow))
+        layers, starts = self.depth - shallow.depth, min(len(here), len(there))
+        if not layers or not starts:
             return None
-        return float((self.whole / shallow.whole) ** (1.0 / (self.depth - shallow.depth)))
+        factor = math.exp(float(here.mean() - there.mean()) / layers)
+        if starts == 1:
+            return Growth(factor, math.nan, starts)
+        spread = math.sqrt(float(here.var(ddof=1)) / len(here) + float(there.var(ddof=1)) / len(there))
+        return Growth(factor, factor * spread / layers, starts)
 
 
 @dataclass(frozen=True)
@@ -97,14 +129,15 @@ def initial_gradients(results: Results) -> list[InitialGradients]:
     found = []
     for label, weights in layers.items():
         runs = groups[label]
-        starts = [
-            (series.gradient[0], series.value[0])
-            for _, series in results.series(runs)
+        # Runs from the same start have the same gradient there, so each start counts once.
+        starts = {
+            run.start: (series.gradient[0], series.value[0])
+            for run, series in results.series(runs)
             if series.gradient is not None and len(series.gradient)
-        ]
+        }
         if not starts:
             continue
-        gradients = np.array([gradient for gradient, _ in starts])
+        gradients = np.array([gradient for gradient, _ in starts.values()])
         by_layer = np.array([norm(gradients[:, place]) for place in weights.values()])
         found.append(
             InitialGradients(
@@ -112,8 +145,9 @@ def initial_gradients(results: Results) -> list[InitialGradients]:
                 tuple(weights),
                 tuple(runs),
                 np.median(by_layer, axis=1),
-                float(np.median([value for _, value in starts])),
+                float(np.median([value for _, value in starts.values()])),
                 float(np.median(norm(by_layer.T))),
+                by_layer[0],
             )
         )
     return found

@@ -50,6 +50,8 @@ DARK = 0.6
 """The share of the colour scale above which the colours are too dark for black text."""
 
 
+FACTORS = ("network", "layers", "factor of each further layer ± its standard error", "starts")
+"""The headings of the table below the picture. The factor is that of the gradient in the first layer."""
 NONE = Survival(0, 0, math.nan)
 
 
@@ -74,7 +76,7 @@ class LayerGradients(Figure):
         parts = figure.add_gridspec(2, 1, height_ratios=[UPPER, table_height])
         _draw_gradients(figure.add_subfigure(parts[0]), nets)
         _draw_table(figure.add_subfigure(parts[1]), fates, rows, columns)
-        return Drawing(figure, _caption(nets, fates))
+        return Drawing(figure, _caption(nets, fates), _factors(nets))
 
 
 def _draw_gradients(figure: SubFigure, nets: Sequence[InitialGradients]) -> None:
@@ -150,6 +152,18 @@ def _draw_table(figure: SubFigure, fates: Survivals, rows: Sequence[tuple[str, i
     panel.spines[["left", "bottom"]].set_visible(False)
 
 
+def _factors(nets: Sequence[InitialGradients]) -> list[Sequence[str]]:
+    """Return the factor of each further layer for each variant, as rows below a heading; empty if there is one depth only."""
+    deepest = {net.variant: net for net in sorted(nets, key=lambda net: net.depth)}
+    growths = {variant: net.growth(nets) for variant, net in deepest.items()}
+    rows = [
+        (variant, str(deepest[variant].depth), growth.told, str(growth.starts))
+        for variant, growth in growths.items()
+        if growth is not None
+    ]
+    return [FACTORS, *rows] if rows else []
+
+
 def _caption(nets: Sequence[InitialGradients], fates: Survivals) -> str:
     several = len({net.depth for net in nets}) > 1
     reading = (
@@ -176,9 +190,13 @@ def _gradients_told(nets: Sequence[InitialGradients]) -> str:
             f" and of {number(least.whole)} with {least.variant}, which is {number(most.whole / least.whole)} times smaller"
         )
     factors = {net.variant: net.growth(nets) for net in (most, least)}
-    grown = [f"{number(factor)} with {variant}" for variant, factor in factors.items() if factor is not None]
+    grown = {variant: growth for variant, growth in factors.items() if growth is not None}
     if grown:
-        text.append(f". Each further layer multiplies the norm by {listed(grown)}")
+        told = [f"{growth.told} with {variant} ({counted(growth.starts, 'start')})" for variant, growth in grown.items()]
+        text.append(
+            ". The factor by which each further layer multiplies the gradient in the first layer, as the geometric mean over the "
+            f"starts ± its standard error: {listed(told)}"
+        )
     within = max(deep, key=lambda net: net.spread)
     text.append(
         f". The layers of one network differ most with {within.variant}: by a factor of {number(within.spread)}, "

@@ -18,6 +18,7 @@ from runner.store.reading.stored_results import read_results
 from runner.store.writing.recording import Store
 from runner.testing import check_figure
 from runner_plugins.figures.layer_gradients import LayerGradients
+from runner_plugins.objectives.neural_network import NeuralNetwork
 from tests.support.databases import run_into
 from tests.support.paths import ROOT
 
@@ -64,6 +65,13 @@ def norms(plan: Any, **wanted: Any) -> Any:
     return np.median(layers, axis=1), float(np.median(np.linalg.norm(layers, axis=0)))
 
 
+def first_layer(plan: Any, **wanted: Any) -> Any:
+    """Return the norm of the gradient at each start with respect to the weights of the first layer."""
+    network, x = starts_of(plan, **wanted)
+    place = next(iter(cast(HasLayers, network).layer_weights.values()))
+    return np.linalg.norm(cast(HasGradient, network).gradient(x)[:, place], axis=1)
+
+
 def test_the_lines_are_the_gradients_at_the_start(tmp_path, write):
     plan, _, drawing = drawn(tmp_path, write)
     by_depth, by_layer = drawing.figure.axes[:2]
@@ -95,8 +103,16 @@ def test_the_caption_says_what_was_measured(tmp_path, write):
     largest, smallest = deep[most][1], deep[least][1]
     assert f"the gradient at the start has a norm of {number(largest)} with" in gradients
     assert f"and of {number(smallest)} with gain = 0.01, which is {number(largest / smallest)} times smaller" in gradients
-    factor = (smallest / norms(plan, hidden=(3,), gain=0.01, batch_norm=False)[1]) ** 0.5
-    assert f"and {number(factor)} with gain = 0.01." in gradients
+    deep_first, shallow_first = (
+        np.log(first_layer(plan, hidden=hidden, gain=0.01, batch_norm=False)) for hidden in ((3, 3, 3), (3,))
+    )
+    factor = np.exp((deep_first.mean() - shallow_first.mean()) / 2)
+    error = factor * np.sqrt((deep_first.var(ddof=1) + shallow_first.var(ddof=1)) / 3) / 2
+    unknown = "cannot tell, because the starts differ too much"
+    assert (
+        f": {unknown} with gain = 40 (2 starts) and {number(factor)} ± {number(error)} with gain = 0.01 (3 starts)." in gradients
+    )
+    assert ("gain = 40", "4", unknown, "2") in drawing.table
     survivors = sum(run.outcome == "max_steps" for run in results.runs)
     assert len(results.runs) == 48
     assert survival.startswith("All 48 runs survived." if survivors == 48 else f"{survivors} of 48 runs survived.")
@@ -198,6 +214,39 @@ def shipped(tmp_path_factory) -> dict[str, Any]:
         assert drawing is not None
         found[name] = (results, drawing.caption)
     return found
+
+
+def test_mean_square_of_a_gradient_follows_the_theory():
+    """Each further ReLU layer multiplies the mean square over all weights by n v / 2: 1/2 with Xavier's weights of equal layers."""
+    squares = []
+    for hidden in ((8,) * 4, (8,) * 8):
+        # With a small gain the outputs are small, so ∂f/∂ŷ is the same for all weights.
+        network = NeuralNetwork("moons", None, 10, 0.1, 0, hidden, "relu", "cross_entropy", False, "xavier", 0.1)
+        x = network.draw_starts(np.random.Generator(np.random.PCG64(len(hidden))), 8000)
+        gradient = network.gradient(x)[:, next(iter(network.layer_weights.values()))]
+        squares.append((gradient**2).sum(axis=-1) / 0.1 ** (2 * len(hidden)))
+    means, errors = np.array([[each.mean(), each.std() / np.sqrt(len(each))] for each in squares]).T
+    ratio, error = means[1] / means[0], float(np.hypot(*(errors / means)))
+    assert error < 0.1, "with a larger error, this would test little"
+    assert ratio == pytest.approx(0.5**4, rel=3.0 * error)
+
+
+@pytest.mark.slow
+def test_page_shows_the_factors_of_the_experiment(tmp_path):
+    run_into(ROOT / "experiments" / "gradient_factors.toml", tmp_path / "r.db")
+    results = read_results(Store(str(tmp_path / "r.db")).database, "gradient_factors", catalogue=Registry())
+    with house_style():
+        drawing = LayerGradients().draw(results)
+    assert drawing is not None
+    measured = {row[0]: row[2].split(" ± ") for row in drawing.table[1:]}
+    page = (ROOT / "docs" / "explanation" / "exploding_gradients.md").read_text(encoding="utf-8")
+    shown = re.findall(r"^\| (.*gain = \S+) \| (\S+) ± (\S+) \| (\S+) \|", page, re.MULTILINE)
+    assert len(shown) == 4
+    for network, factor, error, theory in shown:
+        assert measured[network] == [factor, error]
+        assert abs(float(factor) - float(theory)) <= 2.0 * float(error)
+    normalised = [float(factor) for network, (factor, *_) in measured.items() if network.startswith("batch_norm")]
+    assert (min(normalised), max(normalised)) == (1.17, 1.18)
 
 
 @pytest.mark.slow
