@@ -72,12 +72,13 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
         by less than a factor of a thousand or grow in some step, or because they follow no power law. If eₖ₊₁/eₖ falls
         by a factor of ten or more in every run nevertheless, the order is superlinear without a power.
     """
-    pairs_of_runs = []
+    pairs_of_runs, farthest = [], 0.0
     for x, limit in paths:
         scale = max(1.0, float(np.linalg.norm(limit)))
         with np.errstate(all="ignore"):
             errors = np.linalg.norm(x - limit, axis=-1)
             usable = (errors[:-1] <= NEAR * scale) & (errors[1:] >= ROUNDING * scale)
+            farthest = max(farthest, float(errors[:-1].max(initial=0.0, where=usable)) / scale)
             pairs_of_runs.append(np.log(np.column_stack([errors[:-1][usable], errors[1:][usable]])))
     pairs = np.concatenate([np.empty((0, 2)), *pairs_of_runs])
     if len(pairs) < FEWEST_PAIRS or np.ptp(pairs) < LEAST_SHRINKAGE or (pairs[:, 1] >= pairs[:, 0]).any():
@@ -94,7 +95,8 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
     error = max(error, abs(bend * (2.0 * float(across.min()) - skew)))
     # C may differ between directions. If it is correlated with the error, the scatter tilts the line.
     scatter = math.sqrt(float(np.mean((after - after.mean() - power * across) ** 2)))
-    error = max(error, 2.0 * scatter / float(np.ptp(before)))
+    # Terms of higher order change the logarithm by about the largest relative error.
+    error = max(error, 2.0 * max(scatter, farthest) / float(np.ptp(before)))
     if error <= LARGEST_UNCERTAINTY * power and power >= 1.0 - 2.0 * error:
         return Order(power, error, math.exp(float(after.mean() - power * before.mean())), len(pairs))
     ratios = [pairs_of_run[:, 1] - pairs_of_run[:, 0] for pairs_of_run in pairs_of_runs if len(pairs_of_run) >= 2]

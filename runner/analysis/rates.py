@@ -240,8 +240,9 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
 
 
 def _least_norm(norms: Array) -> float:
-    """Return the smallest ‖∇f‖ that takes part in a fit."""
-    return ABOVE_ROUNDING * EPSILON * float(np.max(norms, initial=0.0, where=np.isfinite(norms)))
+    """Return the smallest ‖∇f‖ that takes part in a fit, from the largest ‖∇f‖ before the smallest."""
+    finite = norms[np.isfinite(norms)]
+    return ABOVE_ROUNDING * EPSILON * float(finite[: int(finite.argmin()) + 1].max()) if len(finite) else 0.0
 
 
 def fitted_rate(curve: Array, floor: float, slowest: float | None = None) -> LinearRate:
@@ -263,18 +264,20 @@ def fitted_rate(curve: Array, floor: float, slowest: float | None = None) -> Lin
     """
     sound = np.isfinite(curve) & (curve > floor)
     end = len(curve) if sound.all() else int(np.argmin(sound))
-    if 0 < end < min(FEWEST_POINTS, len(curve)) and curve[end] <= floor:
+    if 0 < end < min(FEWEST_POINTS, len(curve)) and (curve[end:] <= floor).all():
         half = 0.5 * float(floor / curve[0]) ** (1.0 / end)
         return LinearRate(half, half, 0, end)
     points = max(end - end // 2, FEWEST_POINTS)
     if end < points:
-        return LinearRate(math.nan, math.nan, 0, max(end - 1, 0), f"{max(end - 1, 0)} steps above rounding are too few")
+        rises = end < len(curve) and curve[end] <= floor and bool((curve[end:] > floor).any())
+        doubt = "the error falls to rounding and rises again" if rises else f"{max(end - 1, 0)} steps above rounding are too few"
+        return LinearRate(math.nan, math.nan, 0, max(end - 1, 0), doubt)
     first, last = end - points, end - 1
     fit = _fit(curve[first:end])
     change = abs(fit.slope) * fit.length
     # A slower component with a share w of the squared error changes the slope of its logarithm by w δ² in each step, where δ is
     # the difference of the two rates. The observed change bounds the δ of a component that is still hidden.
-    hidden = 0.5 * math.sqrt(3.0 * abs(fit.drift) / (HIDDEN_SHARE * fit.length)) if slowest is None else 0.0
+    hidden = 0.5 * math.sqrt(3.0 * abs(fit.drift) * fit.smoothness / (HIDDEN_SHARE * fit.length)) if slowest is None else 0.0
     error = max(fit.error, 1.5 * abs(fit.drift) * fit.smoothness, hidden)
     factor = math.exp(min(fit.slope, 700.0))
     rate = LinearRate(factor, factor * error, first, last)
@@ -344,7 +347,9 @@ def _fit(curve: Array) -> _Fit:
     third = count // 3
     early = _slope(steps[: third + 1], heights[: third + 1])[0]
     late = _slope(steps[count - third - 1 :], heights[count - third - 1 :])[0]
-    error = max(error, math.sqrt(12.0 * wave / count) * scatter / length)
+    # The second estimate is for a residual that consists of few long waves, the third for a ratio that differs from step to step.
+    jumps = np.diff(heights) - slope * np.diff(steps)
+    error = max(error, math.sqrt(12.0 * wave / count) * scatter / length, math.sqrt(float((jumps * jumps).sum())) / length)
     return _Fit(slope, error, late - early, min(1.0, 3.0 * wave / count), scatter, length, peaks)
 
 

