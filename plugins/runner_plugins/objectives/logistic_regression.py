@@ -15,15 +15,13 @@ from runner import Array, Minimum, Objective, hookimpl, parameter, read_table
 
 TRUE_LENGTH, TRUE_BIAS = 3.0, -1.0
 CAP = 300.0
-"""The largest exponent. Beyond u = 37, log(1 + e^u) equals u to rounding, and the square of e^300 does not overflow."""
+"""Beyond u = 37, log(1 + e^u) is u to rounding; and e^300 can still be squared."""
 BLOCK = 4096
-"""The number of samples in a block. BLAS does not split dot products of this length among threads, so all bits are the same."""
+"""Samples taken at once. A dot product of this length is not split among threads, whose number would change its last bits."""
 CHUNK = 32768
-"""The number of values computed at once. They stay in the cache, which is twice as fast as computing all runs at once."""
+"""Numbers taken at once, so that what is computed on the way stays in the cache: twice as fast as all runs at once."""
 NEWTON_STEPS = 30
-"""The number of Newton steps; about ten are enough.
-
-If a plane separates the classes, each step adds 1 to the margins, and beyond 36 rounding dominates."""
+"""About ten are enough. Where a plane separates the classes each adds 1 to the margins, and beyond 36 rounding takes over."""
 MORE_NEWTON_STEPS = 1000
 HALVINGS = 60
 

@@ -32,7 +32,7 @@ from runner import (
 )
 
 CHUNK = 2**16
-"""The number of outputs of the layers computed at once. They should stay in the cache until the backward pass."""
+"""Numbers that leave the layers, computed at once: they should stay in the processor's cache until the way back."""
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ import numpy as np
 from runner import Array, Minimum, Objective, hookimpl, parameter
 
 NEWTON_STEPS = 8
-"""The number of Newton steps; five of them reach rounding for any a and ω."""
+"""Five reach rounding whatever a and ω are."""
 
 
 @dataclass(frozen=True)

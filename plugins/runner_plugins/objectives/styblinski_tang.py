@@ -10,7 +10,7 @@ import numpy as np
 from runner import Array, Minimum, Objective, hookimpl, parameter
 
 NEWTON_STEPS = 5
-"""The number of Newton steps from −3; three of them reach rounding."""
+"""From −3, three reach rounding."""
 
 
 @dataclass(frozen=True)
