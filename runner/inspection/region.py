@@ -4,22 +4,33 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
-from runner.analysis.convexity import Chord, ChordSearch, CurvatureSearch, chord_across, smallest_curvature, try_chords
+from runner.analysis.chords import Chord, ChordSearch, SecondDifference, try_chords
+from runner.analysis.convexity import MOST_HESSIANS, CurvatureSearch, smallest_curvature
 from runner.analysis.definiteness import DIFFERENCE_ERROR
 from runner.contracts.arrays import Array, ByRows
-from runner.contracts.objective import HasCurvatureBounds
+from runner.contracts.objective import HasCurvatureBounds, HasGradient
 from runner.engine.evaluation import Evaluator
 from runner.errors import ExperimentError, PluginError
 from runner.inspection.inspected_objective import ANALYTIC, InspectedObjective, as_plugin_error
+from runner.tables.readable import number
 
 MOST_POINTS = 4000
 FEWEST_POINTS = 20
+MOST_VALUES, FEWEST_HESSIANS = 100_000, 50
+"""The largest number of values or gradients that are spent on Hessians, which must suffice for the second number of them."""
 LARGEST_DIMENSION = 100
 """The largest dimension in which Hessians are computed at many points."""
+NOT_CONVEX = "not convex"
+NONE_FOUND = "no counterexample found"
+CANNOT_TELL = "cannot tell"
+FEWEST_FINITE, FINITE_SHARE = 20, 0.01
+"""The verdict requires at least this number of chords with finite values, and this share of all chords."""
+NEGLIGIBLE, NEGLIGIBLE_IN_RANGE = 0.01, 1e-6
+"""An excess is negligible up to this share of the largest sag, or of the range of f."""
 
 
 @dataclass(frozen=True)
@@ -44,10 +55,15 @@ class RegionInspection:
         low: the lowest value of each coordinate of the box.
         high: the highest value of each coordinate of the box.
         seed: the seed of the random numbers.
-        chords: the search over random chords.
+        verdict: `NOT_CONVEX`, `NONE_FOUND` or `CANNOT_TELL`.
+        because: the reason for `CANNOT_TELL`; empty for the other verdicts.
+        chords: the search over chords.
         backend: the gradient backend that computed Hessians; None if no backend computes them.
         without_hessian: the reason why no smallest eigenvalue is known, beginning with `because`; empty if it is known.
         curvature: the search for the smallest eigenvalue of the Hessian; None without Hessians.
+        curvature_error: the error of the smallest eigenvalue; infinite without Hessians.
+        difference: the second derivative at the same place and in the same direction, from differences of f; None without
+            Hessians.
         counterexample: a chord below f by more than rounding; None if no such chord was found.
         stated: the objective's own bounds of its curvature; None if it states none.
         contradiction: the amount by which the smallest eigenvalue found lies below the stated lower bound; zero if it does
@@ -58,13 +74,24 @@ class RegionInspection:
     low: float
     high: float
     seed: int
+    verdict: str
+    because: str
     chords: ChordSearch
     backend: str | None
     without_hessian: str
     curvature: CurvatureSearch | None
+    curvature_error: float
+    difference: SecondDifference | None
     counterexample: Chord | None
     stated: StatedBounds | None
     contradiction: float
+
+    @property
+    def agree(self) -> bool:
+        """True if the smallest eigenvalue and the differences of f agree within their errors."""
+        if self.curvature is None or self.difference is None:
+            return False
+        return abs(self.curvature.smallest - self.difference.value) <= self.curvature_error + self.difference.error
 
 
 def inspect_region(inspected: InspectedObjective, low: float, high: float, tries: int, seed: int) -> RegionInspection:
@@ -74,45 +101,86 @@ def inspect_region(inspected: InspectedObjective, low: float, high: float, tries
         inspected: the objective.
         low: the lowest value of each coordinate of the box.
         high: the highest value of each coordinate of the box.
-        tries: the number of random chords.
+        tries: the number of random pairs of points; the search adds other chords.
         seed: the seed of the random numbers.
 
     Raises:
         ExperimentError: f is finite on none of the chords.
         PluginError: the objective raises.
     """
+
+    def function(x: Array) -> Array:
+        # `inspected.values` requires numbers of 64 bits, and the search also asks for more exact ones.
+        return inspected.values(x) if x.dtype == np.float64 else ByRows(inspected.objective.value)(x)
+
     generator = np.random.Generator(np.random.PCG64(seed))
     with np.errstate(all="ignore"):
-        chords = try_chords(inspected.values, low, high, inspected.dimension, tries, generator)
-        if chords.unknown == tries:
-            text = f"--region {low:g},{high:g}: f is finite on none of {tries:,} chords; choose another region"
-            raise ExperimentError(inspected.name, [text])
+        search = try_chords(function, low, high, inspected.dimension, tries, generator, inspected.known_minimum())
         backend, curvature, because = _search_curvature(inspected, low, high, tries, generator)
-        counterexample = chords.worst
-        if counterexample is None and curvature is not None and curvature.smallest < 0:
-            counterexample = chord_across(inspected.values, curvature.place, curvature.direction, low, high)
-    stated, contradiction = None, 0.0
+        error, difference = math.inf, None
+        if curvature is not None:
+            search.try_across(curvature.place[None], curvature.direction[None])
+            error = (1e-12 if backend == ANALYTIC else 10.0 * DIFFERENCE_ERROR) * curvature.largest
+            difference = search.second_difference(curvature.place, curvature.direction)
+        chords = search.result()
+    if chords.unknown == chords.tried:
+        text = f"--region {low:g},{high:g}: f is finite on none of {chords.tried:,} chords; choose another region"
+        raise ExperimentError(inspected.name, [text])
+
+    stated = None
     with as_plugin_error(f"objective {inspected.name}: its curvature_bounds"):
         if isinstance(objective := inspected.objective, HasCurvatureBounds):
             stated = StatedBounds(*(float(np.asarray(bound).reshape(-1)[0]) for bound in objective.curvature_bounds))
-    if stated is not None and curvature is not None and not math.isnan(stated.low):
-        size = max(abs(stated.low), abs(stated.high) if math.isfinite(stated.high) else 0.0, abs(curvature.smallest))
-        error = (1e-12 if backend == ANALYTIC else 10.0 * DIFFERENCE_ERROR) * size
-        below = stated.low - curvature.smallest
-        contradiction = below if below > error else 0.0
-    return RegionInspection(
+    inspection = RegionInspection(
         objective=inspected.name,
         low=low,
         high=high,
         seed=seed,
+        verdict=NONE_FOUND,
+        because="",
         chords=chords,
         backend=backend,
         without_hessian=because,
         curvature=curvature,
-        counterexample=counterexample,
+        curvature_error=error,
+        difference=difference,
+        counterexample=chords.worst,
         stated=stated,
-        contradiction=contradiction,
+        contradiction=0.0,
     )
+    verdict, because = _verdict(inspection)
+    return replace(inspection, verdict=verdict, because=because, contradiction=_contradiction(inspection))
+
+
+def _verdict(inspection: RegionInspection) -> tuple[str, str]:
+    """Return the verdict, and the reason for `CANNOT_TELL`."""
+    chords, curvature, difference = inspection.chords, inspection.curvature, inspection.difference
+    finite = chords.tried - chords.unknown
+    if chords.worst is not None:
+        return NOT_CONVEX, ""
+    because = ""
+    if finite < max(FEWEST_FINITE, FINITE_SHARE * chords.tried):
+        because = f"f is finite on only {finite:,} of {chords.tried:,} chords"
+    elif chords.holes:
+        because = f"on {chords.holes:,} chords f is finite at both ends, but not between them"
+    elif chords.hidden > max(NEGLIGIBLE * chords.sag, NEGLIGIBLE_IN_RANGE * chords.range):
+        because = f"the differences are rounding or noise, which may hide an excess of {number(chords.hidden)}, "
+        because += f"while f lies at most {number(chords.sag)} below a chord"
+    elif curvature is not None and difference is not None and inspection.agree:
+        exact = inspection.backend == ANALYTIC and curvature.smallest < -inspection.curvature_error
+        if exact or difference.value + difference.error < 0:
+            because = "the smallest curvature seen is negative, but f lies above no chord there by more than rounding"
+    return (CANNOT_TELL, because) if because else (NONE_FOUND, "")
+
+
+def _contradiction(inspection: RegionInspection) -> float:
+    """Return the amount by which the smallest eigenvalue found lies below the stated lower bound; zero if it may not."""
+    stated, curvature, difference = inspection.stated, inspection.curvature, inspection.difference
+    if stated is None or curvature is None or difference is None or not inspection.agree:
+        return 0.0
+    below = stated.low - curvature.smallest
+    exact = inspection.backend == ANALYTIC and below > inspection.curvature_error + 1e-12 * abs(stated.low)
+    return below if exact or difference.value + difference.error < stated.low else 0.0
 
 
 def _search_curvature(
@@ -127,9 +195,15 @@ def _search_curvature(
     if chosen is None:
         return None, None, "because no backend computes the Hessian"
     name = chosen[0]
-    points = min(tries, max(FEWEST_POINTS, MOST_POINTS // dimension))
+    values = 2 * dimension**2
+    if isinstance(inspected.objective, HasGradient):
+        values = dimension if name == ANALYTIC else 2 * dimension
+    most = min(MOST_HESSIANS, MOST_VALUES // values)
+    if most < FEWEST_HESSIANS:
+        return name, None, f"because {name} requires about {values:,} values of f for one Hessian"
+    points = min(tries, max(FEWEST_POINTS, MOST_POINTS // dimension), most // 2)
     try:
-        found = smallest_curvature(hessians(inspected, name), low, high, dimension, points, generator)
+        found = smallest_curvature(hessians(inspected, name), low, high, dimension, points, generator, most)
     except PluginError as error:
         return name, None, f"because it fails: {error}"
     return name, found, "" if found is not None else f"because the Hessian is finite at none of {points:,} points"

@@ -71,7 +71,9 @@ class Picture(click.ParamType[Path]):
 @click.option("--taylor", type=WholeNumber(1, MOST_TERMS), metavar="N", help="Compute the Taylor series to order N.")
 @click.option("--around", type=Numbers(), metavar="A", help="Expand the series around this point.  [default: 0]")
 @click.option("--region", type=Numbers(), metavar="LOW,HIGH", help="Search a box for counterexamples to convexity.")
-@click.option("--tries", type=WholeNumber(1, 1_000_000), metavar="N", help=f"Number of chords to try.  [default: {TRIES:,}]")
+@click.option(
+    "--tries", type=WholeNumber(1, 1_000_000), metavar="N", help=f"Number of random chords to try.  [default: {TRIES:,}]"
+)
 @click.option("--seed", type=WholeNumber(0), metavar="N", help="Seed of the random chords.  [default: 0]")
 @click.option("--db", metavar="PATH|URL", help=f"The database of RUN.  [default: $RUNNER_DB, else {DEFAULT_DATABASE}]")
 @click.option("-o", "--output", type=Picture(), metavar="FILE", help="Write the picture: .png, .svg or .pdf.")

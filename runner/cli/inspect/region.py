@@ -9,15 +9,11 @@ from typing import TYPE_CHECKING
 from runner.cli.inspect.output import Output, fifteen_digits, six_digits, to_json, vector
 from runner.errors import ExperimentError
 from runner.inspection.inspected_objective import InspectedObjective
-from runner.inspection.region import RegionInspection, inspect_region
+from runner.inspection.region import CANNOT_TELL, RegionInspection, inspect_region
 from runner.tables.readable import exact, number
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
-
-
-NOT_CONVEX = "not convex"
-NONE_FOUND = "no counterexample found"
 
 
 def region_output(inspected: InspectedObjective, region: tuple[float, ...], tries: int, seed: int) -> Output:
@@ -47,46 +43,61 @@ def region_output(inspected: InspectedObjective, region: tuple[float, ...], trie
 
         return draw_region(inspected, inspection)
 
-    return Output(list(_lines(inspected, inspection)), {"verdict": verdict(inspection), **data}, draw)
-
-
-def verdict(inspection: RegionInspection) -> str:
-    """Return the verdict, `NOT_CONVEX` or `NONE_FOUND`."""
-    return NONE_FOUND if inspection.counterexample is None else NOT_CONVEX
+    return Output(list(_lines(inspected, inspection)), {"verdict": inspection.verdict, **data}, draw)
 
 
 def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Iterator[str]:
     chord, chords, curvature = inspection.counterexample, inspection.chords, inspection.curvature
+    stated, difference = inspection.stated, inspection.difference
+    if stated is not None and chord is not None and stated.low >= 0:
+        yield "contradiction: by the objective's own formula f is convex, but a chord lies below f: the formula or f is wrong"
+    if stated is not None and curvature is not None and inspection.contradiction > 0:
+        yield (
+            f"contradiction: by the objective's own formula no eigenvalue of ∇²f is below {six_digits(stated.low)}, but "
+            f"{six_digits(curvature.smallest)} was seen, which is {number(inspection.contradiction)} less: the formula is wrong"
+        )
     box = f"with each coordinate from {exact(inspection.low)} to {exact(inspection.high)}"
-    yield f"{inspection.objective}, {box}: {verdict(inspection)}"
+    reason = f": {inspection.because}" if inspection.because else ""
+    yield f"{inspection.objective}, {box}: {inspection.verdict}{reason}"
     if chord is not None:
         yield f"  x₁ = {vector(chord.first, fifteen_digits)}"
         yield f"  x₂ = {vector(chord.second, fifteen_digits)}"
         yield f"  λ  = {fifteen_digits(chord.weight)}"
-        above = f"{number(chord.excess)}; rounding accounts for at most {number(chord.rounding)}"
+        above = f"{number(chord.excess)}; rounding and noise account for at most {number(chord.rounding)}"
         yield f"  f(λx₁ + (1 − λ)x₂) lies above λf(x₁) + (1 − λ)f(x₂) by {above}"
     unknown = f", of which {chords.unknown:,} are inconclusive, because f is not finite there" if chords.unknown else ""
     yield f"chords tried: {chords.tried:,} (seed {inspection.seed}){unknown}"
-    if chords.noisy and chord is None:
-        yield f"{chords.noisy} chords lie below f only within its noise or jumps, and do not count"
-    if curvature is None:
+    if chord is None:
+        if chords.exceeded:
+            yield (
+                f"{chords.exceeded:,} of them lie below f by more than 32 ε|f|; of these, {chords.checked:,} were checked, and "
+                "their excess is within the noise of f, or is not that of the chords beside them"
+            )
+        yield (
+            f"f lies up to {number(chords.sag)} below its chords; an excess of less than about {number(chords.resolution)} "
+            "would not be distinguished from rounding"
+        )
+    if curvature is None or difference is None:
         yield f"no smallest curvature, {inspection.without_hessian}"
     else:
         place = f"{inspected.point_name} = {vector(curvature.place)}"
-        hessians = f"{curvature.tried:,} Hessians by {inspection.backend}"
-        yield f"smallest curvature seen: {six_digits(curvature.smallest)} at {place}, in {hessians}"
-        if curvature.smallest < 0 and chord is None:
-            yield "the smallest curvature is negative, although f lies above no chord there by more than rounding"
-    if chord is None:
+        if inspection.agree:
+            hessians = f"{curvature.tried:,} Hessians by {inspection.backend}"
+            yield f"smallest curvature seen: {six_digits(curvature.smallest)} at {place}, in {hessians}"
+        else:
+            differences = f"give {six_digits(difference.value)} ± {number(difference.error)}"
+            yield (
+                f"smallest curvature: cannot tell; {inspection.backend} gives {six_digits(curvature.smallest)} at {place}, where "
+                f"differences of f along its eigenvector {differences}"
+            )
+    if chord is None and inspection.verdict != CANNOT_TELL:
         yield "this is evidence for convexity here, but not a proof"
-    stated = inspection.stated
     if stated is None:
         return
     bounds = f"from {six_digits(stated.low)} to {six_digits(stated.high) if math.isfinite(stated.high) else '∞'}"
-    if stated.low > 0:
-        conclusion = f": f is strongly convex, with μ = {six_digits(stated.low)}"
-    else:
-        conclusion = ": f is convex" if stated.low == 0 else ", so convexity does not follow from it"
+    conclusion = ""
+    if stated.low < 0:
+        conclusion = ", so convexity does not follow from it"
+    elif chord is None and inspection.contradiction == 0:
+        conclusion = f": f is strongly convex, with μ = {six_digits(stated.low)}" if stated.low > 0 else ": f is convex"
     yield f"by the objective's own formula, for all x, every eigenvalue of ∇²f lies {bounds}{conclusion}"
-    if inspection.contradiction > 0:
-        yield f"the smallest curvature seen lies below this bound by {number(inspection.contradiction)}: the formula is wrong"

@@ -9,7 +9,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.ticker import MaxNLocator
 
-from runner.analysis.convexity import Chord, smallest_eigenvalues
+from runner.analysis.chords import Chord
+from runner.analysis.convexity import smallest_eigenvalues
 from runner.contracts.arrays import Array
 from runner.errors import PluginError
 from runner.inspection.inspected_objective import InspectedObjective
