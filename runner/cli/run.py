@@ -20,8 +20,8 @@ from runner.cli.terminal.tables import NarrowLayout, table_lines
 from runner.contracts.figure import Results
 from runner.contracts.outcomes import Outcome
 from runner.errors import ExperimentError
-from runner.pipeline.execute import ExecutionResult, execute, some_of, stuck_runs
-from runner.pipeline.first_steps import Stuck
+from runner.pipeline.execute import ExecutionResult, execute, some_of, trial
+from runner.pipeline.first_steps import FirstSteps
 from runner.pipeline.plan import Choices, Plan, make_plan, read
 from runner.registry.registry import Registry
 from runner.report.experiment_report import find_figures, report
@@ -101,11 +101,11 @@ def run(
         if errors:
             raise ExperimentError(str(plan.experiment.path), [f"report.figures[{place}]: {error}" for place, error in errors])
         if dry_run:
-            stuck = stuck_runs(plan, registry)
+            first = trial(plan, registry)
             if as_json:
-                click.echo(json.dumps(_to_json(plan, None, database, stuck=stuck), indent=2))
+                click.echo(json.dumps(_to_json(plan, None, database, first=first), indent=2))
             elif as_text:
-                click.echo("\n".join(_plan_lines(plan, database, stuck)))
+                click.echo("\n".join(_plan_lines(plan, database, first)))
             return 0
         if as_text:
             for line in _changed_lines(plan):
@@ -127,7 +127,7 @@ def run(
         return SOME_FAILED if any(each.outcome == Outcome.FAILED for each in stored.runs) else 0
 
 
-def _plan_lines(plan: Plan, database: str, stuck: Sequence[Stuck]) -> list[str]:
+def _plan_lines(plan: Plan, database: str, first: FirstSteps) -> list[str]:
     """Return the plan as text: the size of the grid, and the number of runs that are stored, to compute, stuck and skipped."""
     experiment = plan.experiment
     axes = (
@@ -143,7 +143,8 @@ def _plan_lines(plan: Plan, database: str, stuck: Sequence[Stuck]) -> list[str]:
     ]
     if plan.repeated:
         lines.append(f"  repeated    {plan.repeated:,} grid points that repeat others")
-    lines += some_of([f"  cannot step {each.runs:,} of these: {each}" for each in stuck])
+    lines += some_of([f"  cannot step {each.runs:,} of these: {each}" for each in first.stuck])
+    lines += some_of([f"  warning     {each}" for each in first.unrepeatable])
     lines += some_of([f"  skipped     {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped])
     return lines + [f"  {line}" for line in _changed_lines(plan)]
 
@@ -197,7 +198,7 @@ def _to_json(
     database: str,
     stored: Results | None = None,
     written: WrittenReport | None = None,
-    stuck: Sequence[Stuck] = (),
+    first: FirstSteps | None = None,
 ) -> dict[str, object]:
     """Return the plan for JSON, with the results if the sweep has finished. Missing numbers are null."""
     computed = finished.outcomes if finished else {}
@@ -211,7 +212,11 @@ def _to_json(
         "skipped": [{"combination": each.combination, "reason": each.reason, "runs": each.runs} for each in plan.skipped],
         "changed": dict(plan.changed),
         "computed": {outcome.value: count for outcome, count in computed.items()},
-        "warnings": [*map(str, stuck), *(finished.warnings if finished else ()), *(written.warnings if written else ())],
+        "warnings": [
+            *(first.warnings if first else ()),
+            *(finished.warnings if finished else ()),
+            *(written.warnings if written else ()),
+        ],
     }
     if stored is not None:
         summary["summary"] = [

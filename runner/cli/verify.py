@@ -9,7 +9,7 @@ import click
 
 import runner
 from runner.cli.terminal.options import WholeNumber, db_option
-from runner.errors import DamagedDatabase, StoreError
+from runner.errors import DamagedDatabase, PluginError, StoreError
 from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import printable
 from runner.tables.readable import counted
@@ -17,9 +17,11 @@ from runner.tables.readable import counted
 MOST_SHOWN = 20
 """Largest number of problems, and of notes, that are shown for one part."""
 DAMAGED = StoreError.exit_code
+NOT_REPRODUCIBLE = PluginError.exit_code
 VERDICTS = {
     "same": "with the same bits",
     "different": "with different bits",
+    "not reproducible": "whose computations here differ from each other",
     "other circumstances": "with different bits, with other code, packages or processor",
     "impossible": "that cannot be computed here",
 }
@@ -44,7 +46,8 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
     The results of each run must agree with its trajectory. Each problem is reported with its run, and the exit code is then 4.
 
     With `--replay`, runs are chosen at random and computed again. They must have the same bits if code, packages and processor
-    are the same; otherwise the differences are reported.
+    are the same; otherwise the differences are reported. A run with different bits is computed once more. If its computations
+    differ from each other, its plugins do not repeat themselves. The file is then whole, and the exit code is 3.
 
     \b
     Examples:
@@ -67,14 +70,20 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
                     click.echo(f"  {printable(sentence)}")
                 if len(sentences) > MOST_SHOWN:
                     click.echo(f"  and {len(sentences) - MOST_SHOWN:,} more")
-        if count:
-            problems += _replay(database, count, seed, files)
-    click.echo(f"{database.name}: {'damaged; see above' if problems else 'intact'}")
-    return DAMAGED if problems else 0
+        verdicts = _replay(database, count, seed, files) if count else Counter()
+    unrepeatable = verdicts["not reproducible"]
+    if problems or verdicts["different"]:
+        click.echo(f"{database.name}: damaged; see above")
+        return DAMAGED
+    if unrepeatable:
+        click.echo(f"{database.name}: intact, but {counted(unrepeatable, 'run')} cannot be reproduced; see above")
+        return NOT_REPRODUCIBLE
+    click.echo(f"{database.name}: intact")
+    return 0
 
 
-def _replay(database: ResultsDatabase, count: int, seed: int | None, files: tuple[Path, ...]) -> int:
-    """Compute runs again and print the verdicts; return the number of runs that differ without a known reason."""
+def _replay(database: ResultsDatabase, count: int, seed: int | None, files: tuple[Path, ...]) -> Counter[str]:
+    """Compute runs again, print the verdicts, and return the number of runs with each verdict."""
     # The registry searches all installed packages for plugins, which takes time that only a replay needs.
     from runner.registry.registry import Registry
 
@@ -91,4 +100,4 @@ def _replay(database: ResultsDatabase, count: int, seed: int | None, files: tupl
     click.echo(f"{'replayed':14}{verdicts.total():>10,}  {', '.join(counts) or 'no run can be replayed'}")
     for line in differences:
         click.echo(line)
-    return verdicts["different"]
+    return verdicts

@@ -1,25 +1,40 @@
-"""Batch safety: the comparison of a run in a batch with the same run alone, bit for bit, over the first steps."""
+"""Batch safety: the comparison of a run in a batch with the same run alone, bit for bit, over the first steps.
+
+A run alone is also compared with itself, computed a second time: a plugin that does not repeat itself is not the batch's fault.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
-from dataclasses import dataclass
-from typing import NamedTuple
+import functools
+import math
+import pickle
+import time
+from collections.abc import Callable, Collection, Iterator
+from dataclasses import dataclass, fields
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.executor import sign_of_life
+from runner.contracts.kinds import PLUGIN_KINDS
+from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Memory
 from runner.engine.batch import Batch
 from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_step
-from runner.engine.optimizer_memory import array_without_rows, same_row
+from runner.engine.optimizer_memory import array_without_rows, same_memory, same_row
 from runner.engine.plugin_errors import describe_with_plugin
 from runner.engine.vetting import Vetting
 from runner.errors import describe
 
 FIRST_STEPS = 2
 """The number of steps that are tried and compared before a batch begins."""
+REPEATED_STEPS = 10
+"""The largest number of steps of a run that are computed twice before an experiment begins."""
+REPEATING_SECONDS = 0.2
+"""The time, in seconds, after which no further step is computed twice."""
+REPETITIONS = 5
+"""The number of times that the first steps are repeated, to decide between a plugin that does not repeat itself and the batch."""
 
 CONSTANT_IN_MEMORY = "keeps an array in its memory that does not have a row for each run"
 KEEP_CONSTANTS = ". Keep constants in the plugin"
@@ -27,6 +42,7 @@ WRITE_FOR_BATCHES = (
     ". To let runs advance together, write it for x of shape (runs, dimension): broadcast over the leading axis, reduce with "
     "axis=-1, use runner.dot, runner.norm, runner.matvec"
 )
+REPEAT = ". Draw random numbers from a generator that a parameter seeds, keep all state in the memory, and do not use the time"
 RETURN_NON_FINITE = ". If it returns nan or inf instead of raising, the other runs advance together"
 
 
@@ -37,10 +53,12 @@ class Rehearsal:
     Attributes:
         identities: the identities of the batch's runs.
         problem: the reason why no run can take a step, in words; None if at least one run can.
+        unrepeatable: the plugin that gave other numbers when the first steps of a run were computed again, in words, or None.
     """
 
     identities: tuple[str, ...]
     problem: str | None
+    unrepeatable: str | None = None
 
 
 class _Step(NamedTuple):
@@ -87,14 +105,17 @@ class BatchFault:
 def rehearse(batch: Batch) -> Rehearsal:
     """Try the first step of a batch's runs, one run at a time, until a run succeeds.
 
-    With this function, the pipeline warns of a broken plugin before anything is computed.
+    The first steps of this run are then computed twice. With this function, the pipeline warns of a broken plugin before anything
+    is computed.
     """
     first_problem = None
     with np.errstate(all="ignore"):
         for row in range(len(batch)):
-            problem = _first_step_problem(batch.only([row]))
+            single = batch.only([row])
+            problem = _first_step_problem(single)
             if problem is None:
-                return Rehearsal(batch.identities, None)
+                steps = min(REPEATED_STEPS, batch.rules.stop.max_steps)
+                return Rehearsal(batch.identities, None, find_unrepeatable(single, steps))
             first_problem = first_problem or problem
     return Rehearsal(batch.identities, first_problem)
 
@@ -105,6 +126,17 @@ def find_batch_fault(batch: Batch) -> BatchFault | None:
     Returns:
         The first difference, or the exception that was raised; None if all bits are equal.
     """
+    fault = _first_difference(batch)
+    if fault is None or fault.error_type is not None:
+        return fault
+    for _ in range(REPETITIONS):
+        for again in (batch.only([0]), batch):
+            if (reason := find_unrepeatable(again, FIRST_STEPS, with_memory=True)) is not None:
+                return BatchFault(reason, REPEAT)
+    return fault
+
+
+def _first_difference(batch: Batch) -> BatchFault | None:
     names = (f"{type(batch.objective).__name__}.value", f"{type(batch.gradient).__name__}.gradient",
              f"{type(batch.optimizer).__name__}.step")  # fmt: skip
     compared = sorted({0, len(batch) // 2, len(batch) - 1})
@@ -127,10 +159,83 @@ def find_batch_fault(batch: Batch) -> BatchFault | None:
     return None
 
 
+def find_unrepeatable(batch: Batch, steps: int, with_memory: bool = False) -> str | None:
+    """Compute the first steps of a batch twice, and compare the bits.
+
+    Args:
+        batch: the batch.
+        steps: the largest number of steps; fewer are compared if they take longer than `REPEATING_SECONDS`.
+        with_memory: True to compare the memories too, which need not change the iterates.
+
+    Returns:
+        The plugin and the method that gave other numbers, and where; None if all bits are equal.
+    """
+    names = {"value": (batch.objective, "value"), "gradient": (batch.gradient, "gradient"), "x": (batch.optimizer, "step")}
+    taken, error = _taken_steps(batch, steps, REPEATING_SECONDS)
+    again, other_error = _taken_steps(batch, len(taken) + (error is not None), math.inf)
+    x = batch.start
+    for number, (one, other) in enumerate(zip(taken, again, strict=False)):
+        different = [name for name in names if getattr(one, name).tobytes() != getattr(other, name).tobytes()]
+        if not different and with_memory and not same_memory(one.memory, other.memory):
+            different = ["x"]
+        if different:
+            plugin, method = names[different[0]]
+            name = _unrepeatable_evaluation(batch, x) or f"{type(plugin).__name__}.{method}"
+            step = number + (different[0] == "x")
+            return f"{name} does not repeat itself: the first {len(taken)} steps of a run, computed twice, differ at step {step}"
+        x = one.x
+    if (error is None) != (other_error is None):
+        raised = error if error is not None else other_error
+        names_of_all = " × ".join(type(plugin).__name__ for plugin, _ in names.values())
+        return f"{names_of_all} does not repeat itself: of two computations, only one raised {raised}"
+    return None
+
+
+def _taken_steps(batch: Batch, steps: int, seconds: float) -> tuple[list[_Step], str | None]:
+    """Return the first steps of a batch until the time is up, and the exception that ended them, in words, or None."""
+    taken: list[_Step] = []
+    clock = time.perf_counter()
+    try:
+        for step in _first_steps(batch, steps):
+            taken.append(step)
+            if time.perf_counter() - clock > seconds:
+                break
+    except (Exception, SystemExit) as error:
+        return taken, describe(error)
+    return taken, None
+
+
+def _unrepeatable_evaluation(batch: Batch, x: Array) -> str | None:
+    """Return the first evaluation whose result differs if it is called twice at x, with the objective's own evaluations first."""
+    objective, backend = batch.objective, batch.gradient
+    calls: list[tuple[object, str, Callable[[], Any]]] = []
+    for inner in (*_wrapped_objectives(objective), objective):
+        names = [name for name in PLUGIN_KINDS["objective"].evaluations if hasattr(type(inner), name)]
+        calls += [(inner, name, functools.partial(getattr(inner, name), x)) for name in names]
+    names = [name for name in PLUGIN_KINDS["gradient"].evaluations if hasattr(type(backend), name)]
+    calls += [(backend, name, functools.partial(getattr(backend, name), objective, x)) for name in names]
+    for plugin, name, call in calls:
+        try:
+            if pickle.dumps(call()) != pickle.dumps(call()):
+                return f"{type(plugin).__name__}.{name}"
+        except (Exception, SystemExit):
+            continue  # a backend need not compute every derivative of every objective
+    return None
+
+
+def _wrapped_objectives(objective: Objective) -> Iterator[Objective]:
+    """Yield the objectives in the fields of an objective, the innermost first."""
+    for field in fields(cast(Any, objective)):
+        inner = getattr(objective, field.name)
+        if isinstance(inner, Objective):
+            yield from _wrapped_objectives(inner)
+            yield inner
+
+
 def _first_step_problem(single: Batch) -> str | None:
     """Return the reason why the run of a batch of one cannot take its first step; None if it can."""
     try:
-        first = next(_first_steps(single))
+        first = next(_first_steps(single, 1))
     except (Exception, SystemExit) as error:
         return describe(error)
     start = np.array2string(single.start[0], threshold=6)
@@ -143,11 +248,11 @@ def _first_step_problem(single: Batch) -> str | None:
     return None if doubt is None or doubt.kink else doubt.text
 
 
-def _first_steps(batch: Batch) -> Iterator[_Step]:
+def _first_steps(batch: Batch, steps: int = FIRST_STEPS) -> Iterator[_Step]:
     evaluator = Evaluator(batch.objective, batch.gradient, len(batch))
     x = read_only(batch.start)
     memory = batch.optimizer.init(x)
-    for _ in range(FIRST_STEPS):
+    for _ in range(steps):
         value, gradient = evaluator.value_and_gradient(x)
         x, memory = take_step(batch.optimizer, EvaluatedPoint(evaluator, x, value, gradient), memory)
         sign_of_life.get()()

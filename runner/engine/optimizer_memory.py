@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -26,11 +26,18 @@ def array_without_rows(memory: Memory, runs: int) -> Any:
 
 def same_row(memory: Memory, row: int, alone: Memory) -> bool:
     """Return True if a run's part of the memory of its batch equals the memory of the run alone, bit for bit."""
-    together, singles = list(arrays_in(memory)), list(arrays_in(alone))
-    if len(together) != len(singles):
+    return _same_arrays([array[row : row + 1] for array in arrays_in(memory)], list(arrays_in(alone)))
+
+
+def same_memory(one: Memory, other: Memory) -> bool:
+    """Return True if the arrays of two memories are equal, bit for bit."""
+    return _same_arrays(list(arrays_in(one)), list(arrays_in(other)))
+
+
+def _same_arrays(some: Sequence[Any], others: Sequence[Any]) -> bool:
+    if len(some) != len(others):
         return False
-    for array, single in zip(together, singles, strict=True):
-        part = array[row : row + 1]
+    for part, single in zip(some, others, strict=True):
         if part.dtype != single.dtype or part.shape != single.shape:
             return False
         # Object arrays hold pointers, so their bytes cannot be compared.

@@ -15,7 +15,7 @@ from runner.engine.dispatch import Parcel
 from runner.engine.environment import environment
 from runner.errors import Interrupted, PluginError
 from runner.experiment.model import Experiment
-from runner.pipeline.first_steps import Stuck, try_first_steps
+from runner.pipeline.first_steps import FirstSteps, try_first_steps
 from runner.pipeline.known_minima import landmarks
 from runner.pipeline.lost_batches import compute_all
 from runner.pipeline.plan import Choices, Observer, Plan
@@ -61,7 +61,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
 
     todo = {run.identity: run for run in plan.todo}
     marks, warnings = landmarks(plan.minima, experiment.gradients)
-    warnings += some_of([str(stuck) for stuck in try_first_steps(experiment, plan.todo, files)])
+    warnings += some_of(try_first_steps(experiment, plan.todo, files).warnings)
     for warning in warnings:
         observer.warned(warning)
 
@@ -78,7 +78,9 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
                 share.save(descent)
                 finished.outcomes.update(trajectory.outcome for trajectory in descent.trajectories)
                 for warning in descent.warnings:
-                    if warning not in finished.warnings:
+                    plugin, unrepeatable, _ = warning.partition(" does not repeat itself")
+                    known = warning if not unrepeatable else f"{plugin}{unrepeatable}"
+                    if not any(known in each for each in finished.warnings):
                         finished.warnings.append(warning)
                         observer.warned(warning)
                 observer.saved(descent.trajectories)
@@ -95,8 +97,8 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     return finished
 
 
-def stuck_runs(plan: Plan, catalogue: Catalogue) -> list[Stuck]:
-    """Try the first steps of the runs that a plan lists, and return those that cannot take one; nothing is written.
+def trial(plan: Plan, catalogue: Catalogue) -> FirstSteps:
+    """Try the first steps of the runs that a plan lists; nothing is written.
 
     Raises:
         PluginError: the executor fails.

@@ -3,31 +3,33 @@
 from __future__ import annotations
 
 import math
-from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections import Counter, defaultdict
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 from runner.contracts.executor import Lost
 from runner.engine.batch import batches
-from runner.engine.batch_safety import Rehearsal, rehearse
+from runner.engine.batch_safety import REPEAT, Rehearsal, rehearse
 from runner.engine.dispatch import Parcel, dispatch
 from runner.experiment.grid import setting_names
+from runner.experiment.labels import Scalar, label
 from runner.experiment.model import Experiment, Run
 from runner.pipeline.lost_batches import silence_limit
 from runner.registry.setting import Setting
 
 MOST_RUNS_TRIED = 20
-"""The largest number of runs that are tried for one objective, gradient backend and optimizer."""
+"""The largest number of runs that are tried for one setting."""
 MOST_SETTINGS_TRIED = 100
-"""The largest number of pairs of an objective and a gradient backend that are tried for one combination of plugins."""
+"""The largest number of settings that are tried for one combination of plugins."""
 MOST_NAMES = 5
 """The largest number of settings that a message names."""
 
 Plugins = tuple[str, str, str]
 """The names of an objective, a gradient backend and an optimizer."""
-Group = tuple[Setting, Setting, str]
-"""An objective, a gradient backend and the name of an optimizer."""
+Group = tuple[Setting, Setting, str, str]
+"""An objective, a gradient backend, and the name and the structure of an optimizer, which leaves out its float parameters."""
 
 
 @dataclass(frozen=True)
@@ -56,8 +58,28 @@ class Stuck:
         return f"{self.combination}: none of {some} can take a step: {self.problem}"
 
 
-def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Path, ...]) -> list[Stuck]:
+@dataclass(frozen=True)
+class FirstSteps:
+    """The result of trying the first steps.
+
+    Attributes:
+        stuck: the runs that cannot take a step.
+        unrepeatable: a sentence for each plugin that gave other numbers when the first steps were computed again.
+    """
+
+    stuck: tuple[Stuck, ...] = ()
+    unrepeatable: tuple[str, ...] = ()
+
+    @property
+    def warnings(self) -> list[str]:
+        """A sentence for each of them."""
+        return [*map(str, self.stuck), *self.unrepeatable]
+
+
+def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Path, ...]) -> FirstSteps:
     """Try the first step of some runs of each objective, gradient backend and optimizer, until a run can take it.
+
+    The first steps of the run that can take it are computed twice.
 
     If the executor loses a batch, its runs are left out: the computation will show which run is at fault.
 
@@ -71,7 +93,7 @@ def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Pa
     """
     groups: dict[Group, list[Run]] = defaultdict(list)
     for run in todo:
-        groups[run.objective, run.gradient, run.optimizer.name].append(run)
+        groups[run.objective, run.gradient, run.optimizer.name, run.optimizer.structure].append(run)
     chosen: dict[Plugins, list[Group]] = defaultdict(list)
     for group in groups:
         chosen[_plugins(group)].append(group)
@@ -86,52 +108,77 @@ def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Pa
                     yield Parcel(batch, files)
 
     problems: dict[Group, str] = {}
+    unrepeatable: dict[Group, str] = {}
     for rehearsal in dispatch(experiment.executor, rehearse, Rehearsal, parcels(), silence_limit):
         identities = rehearsal.item.batch.identities if isinstance(rehearsal, Lost) else rehearsal.identities
         group = group_of[identities[0]]
         if isinstance(rehearsal, Lost) or rehearsal.problem is None:
             passed.add(group)
+            if isinstance(rehearsal, Rehearsal) and rehearsal.unrepeatable is not None:
+                unrepeatable.setdefault(group, rehearsal.unrepeatable)
         else:
             problems.setdefault(group, rehearsal.problem)
     stuck = {group: problem for group, problem in problems.items() if group not in passed}
-    return _combined(experiment, groups, tried, stuck) if stuck else []
+    untried = Counter(_plugins(group) for group, runs in groups.items() if group not in tried for _ in runs)
+    sound = {_plugins(group) for group in passed}
+    found = []
+    for where, problem, members in _combined(experiment, groups, tried, stuck):
+        # Settings beyond the most that are tried belong to the first problem of their plugins.
+        more = sum(untried.pop(plugins, 0) for plugins in dict.fromkeys(map(_plugins, members)) if plugins not in sound)
+        count = sum(len(groups[group]) for group in members) + more
+        found.append(Stuck(where, problem, count, sum(len(tried[group]) for group in members)))
+    others = (f"{where}: {problem}{REPEAT}" for where, problem, _ in _combined(experiment, groups, tried, unrepeatable))
+    return FirstSteps(tuple(found), tuple(others))
 
 
 def _combined(
-    experiment: Experiment,
-    groups: Mapping[Group, Sequence[Run]],
-    tried: Mapping[Group, Sequence[Run]],
-    stuck: Mapping[Group, str],
-) -> list[Stuck]:
-    """Return one item for each problem, with all settings that have it."""
-    sound = {_plugins(group) for group in tried if group not in stuck}
+    experiment: Experiment, groups: Mapping[Group, Sequence[Run]], tried: Collection[Group], problems: Mapping[Group, str]
+) -> Iterator[tuple[str, str, list[Group]]]:
+    """Yield for each problem the settings that have it, in words, the problem, and the groups.
+
+    A setting has its varied parameters in brackets if other settings of the same plugins do not have a problem.
+    """
+    if not problems:
+        return
+    sound = {_plugins(group) for group in tried if group not in problems}
     names = setting_names(experiment)
+    optimizer_names = _optimizer_names(groups)
     by_problem: dict[str, dict[Plugins, list[Group]]] = defaultdict(lambda: defaultdict(list))
-    for group, problem in stuck.items():
-        plugins = _plugins(group)
-        by_problem[problem][(names[group[0]], names[group[1]], group[2]) if plugins in sound else plugins].append(group)
-    untried: dict[Plugins, int] = defaultdict(int)
-    for group, runs in groups.items():
-        if group not in tried:
-            untried[_plugins(group)] += len(runs)
-    result = []
+    for group, problem in problems.items():
+        combination = _plugins(group)
+        if combination in sound:
+            combination = names[group[0]], names[group[1]], optimizer_names[group[3]]
+        by_problem[problem][combination].append(group)
     for problem, combinations in by_problem.items():
         axes = [list(dict.fromkeys(axis)) for axis in zip(*combinations, strict=True)]
         if math.prod(map(len, axes)) == len(combinations):
             where = " × ".join(_shortened(axis, ", ") for axis in axes)
         else:
             where = _shortened([" × ".join(combination) for combination in combinations], "; ")
-        members = [group for some in combinations.values() for group in some]
-        count = sum(len(groups[group]) for group in members)
-        # Settings beyond the most that are tried belong to the first problem of their plugins.
-        count += sum(untried.pop(combination, 0) for combination in combinations)
-        result.append(Stuck(where, problem, count, sum(len(tried[group]) for group in members)))
-    return result
+        yield where, problem, [group for some in combinations.values() for group in some]
 
 
 def _plugins(group: Group) -> Plugins:
-    objective, gradient, optimizer = group
+    objective, gradient, optimizer, _ = group
     return objective.name, gradient.name, optimizer
+
+
+def _optimizer_names(groups: Mapping[Group, Sequence[Run]]) -> dict[str, str]:
+    """Return a name for each structure of an optimizer, with the parameters in which the structures of its plugin differ."""
+    shared: dict[str, tuple[str, Mapping[str, Scalar]]] = {}
+    for (_, _, name, structure), runs in groups.items():
+        settings = list(dict.fromkeys(run.optimizer for run in runs))
+        first = cast(Mapping[str, Scalar], settings[0].parameters)
+        same = {key: value for key, value in first.items() if all(each.parameters.get(key) == value for each in settings)}
+        shared[structure] = name, same
+    settings_of = [
+        (
+            name,
+            {key: value for key, value in same.items() if all(key in each for other, each in shared.values() if other == name)},
+        )
+        for name, same in shared.values()
+    ]
+    return dict(zip(shared, label(settings_of, numbers=True).labels, strict=True))
 
 
 def _spread(runs: Sequence[Run]) -> list[Run]:

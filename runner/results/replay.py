@@ -17,8 +17,10 @@ from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.outcomes import Outcome
 from runner.engine.batch import Batch
+from runner.engine.batch_safety import find_unrepeatable
 from runner.engine.environment import environment
 from runner.engine.loop import descend
+from runner.engine.trajectories import Trajectory
 from runner.errors import PluginError
 from runner.experiment.model import Rules, StoppingRules
 from runner.registry.catalogue import Catalogue
@@ -29,9 +31,11 @@ from runner.store.reading.run_record import RunRecord, SettingRecord
 from runner.store.reading.steps_table import SERIES
 from runner.store.reading.trajectories import assembled, read_series
 
-Verdict = Literal["same", "different", "other circumstances", "impossible"]
+Verdict = Literal["same", "different", "not reproducible", "other circumstances", "impossible"]
 Axis = Literal["objective", "gradient", "optimizer"]
 AXES: tuple[Axis, ...] = ("objective", "gradient", "optimizer")
+REPETITIONS = 2
+"""The number of times that a run with different bits is computed once more, to find out if it repeats itself."""
 UNIMPORTANT = ("sqlalchemy",)
 """Packages of the stored environment that cannot change the numbers of a run."""
 
@@ -42,9 +46,9 @@ class Replay:
 
     Attributes:
         run: the run's row number.
-        verdict: `same` if all bits agree; `different` if they do not, although code and environment are unchanged;
-            `other circumstances` if they do not, and code or environment has changed; `impossible` if the run cannot be
-            computed here.
+        verdict: `same` if all bits agree; `not reproducible` if they do not, and two computations here do not agree either;
+            `different` if only the stored bits differ, although code and environment are unchanged; `other circumstances` if code
+            or environment has changed; `impossible` if the run cannot be computed here.
         words: the first difference and the changed circumstances, or the reason why the run cannot be computed; empty if the
             verdict is `same`.
     """
@@ -89,19 +93,35 @@ def _replay_one(record: RunRecord, database: Database, catalogue: Catalogue) -> 
         rules,
     )
     ((_, stored),) = read_series(database, [record])
-    (trajectory,) = descend(batch).trajectories
-    pieces = [np.frombuffer(chunk.data, ">f8").reshape(-1, chunk.count) for chunk in trajectory.chunks]
-    step = _first_difference(stored, assembled(pieces, record))
+    computed, trajectory = _computed(batch, record)
+    if trajectory.outcome == Outcome.TIMEOUT:
+        wall_time = f"wall_time = {rules.stop.wall_time:g}"
+        return Replay(record.id, "impossible", f"the rule {wall_time} ends it at step {trajectory.steps:,} here")
+    step = _first_difference(stored, computed)
     if step is not None:
         difference = f"has different bits from step {step} on"
     elif trajectory.outcome != record.outcome:
         difference = f"ended as {record.outcome}, and ends as {trajectory.outcome} now"
     else:
         return Replay(record.id, "same", "")
+    for _ in range(REPETITIONS):
+        again, other = _computed(batch, record)
+        step = _first_difference(computed, again)
+        if step is not None or other.outcome != trajectory.outcome:
+            where = f"differ from step {step} on" if step is not None else "end differently"
+            cause = find_unrepeatable(batch, rules.stop.max_steps)
+            words = f"{difference}; two computations of it here {where} too{f': {cause}' if cause else ''}"
+            return Replay(record.id, "not reproducible", words)
     changes = _changed_circumstances(record, settings)
     if not changes:
         return Replay(record.id, "different", difference)
     return Replay(record.id, "other circumstances", f"{difference}; {', '.join(changes)}")
+
+
+def _computed(batch: Batch, record: RunRecord) -> tuple[Series, Trajectory]:
+    (trajectory,) = descend(batch).trajectories
+    pieces = [np.frombuffer(chunk.data, ">f8").reshape(-1, chunk.count) for chunk in trajectory.chunks]
+    return assembled(pieces, record), trajectory
 
 
 def _restored(axis: Axis, record: SettingRecord, catalogue: Catalogue) -> Setting:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -28,6 +29,8 @@ Function = Callable[[Array], Any]
 
 RUNS = 5
 MANY_RUNS = 40
+REPETITIONS = 10
+"""The number of times that a call is repeated, to decide between a plugin that does not repeat itself and the batch."""
 EPSILON = float(np.finfo(np.float64).eps)
 FIRST_SPACING = EPSILON ** (1 / 3)
 """The spacing of central differences that give first derivatives."""
@@ -97,11 +100,25 @@ def check_batch(name: str, function: Function, x: Array) -> None:
             alone = function(x[row : row + 1].copy())
         except Exception as error:
             raise Failure(f"{name} raises {describe_error(error)} for one run alone, but not for a batch of {len(x)}") from error
+        if not same_bits(alone, row_of(result, row)):
+            check_repetition(name, functools.partial(function, x[row : row + 1].copy()))
+            check_repetition(name, functools.partial(function, x.copy()))
         fail_unless(
             same_bits(alone, row_of(result, row)),
             f"{name} is not batch-safe: the result for a row alone differs from that for the same row in a batch of {len(x)}. "
             f"{HOW_TO_BATCH}",
         )
+
+
+def check_repetition(name: str, call: Callable[[], Any]) -> None:
+    """Check that a call returns the same bits each time; it is repeated `REPETITIONS` times.
+
+    Raises:
+        Failure: the bits differ, so a difference between a batch and a run alone says nothing about the batch.
+    """
+    first = call()
+    for _ in range(REPETITIONS):
+        fail_unless(same_bits(call(), first), f"{name} does not repeat itself: it returns different numbers for the same x")
 
 
 def check_sweep(name: str, key: str, together: Function, alone: list[Function], x: Array) -> None:
@@ -122,7 +139,11 @@ def check_sweep(name: str, key: str, together: Function, alone: list[Function], 
     except Exception as error:
         raise Failure(f"{name} raises {type(error).__name__} if {key} is swept: {error}") from error
     for row, function in enumerate(alone):
-        fail_unless(same_bits(function(x[row : row + 1]), row_of(result, row)), not_batch_safe_in_sweep(name, key))
+        if same_bits(function(x[row : row + 1]), row_of(result, row)):
+            continue
+        check_repetition(name, functools.partial(function, x[row : row + 1]))
+        check_repetition(name, functools.partial(together, x))
+        raise Failure(not_batch_safe_in_sweep(name, key))
 
 
 def central_differences(function: Function, x: Array, spacing: float) -> Array:

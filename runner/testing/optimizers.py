@@ -15,11 +15,13 @@ from runner.engine.evaluation import EvaluatedPoint, Evaluator
 from runner.engine.optimizer_memory import array_without_rows, same_row, take_memory
 from runner.testing.check import Check, Failure, Skip, call_on_batch, check_array, fail_unless, make_checks, same_bits
 from runner.testing.declarations import declaration_checks, not_batch_safe_in_sweep, swept_variants
-from runner.testing.functions import RUNS
+from runner.testing.functions import REPETITIONS, RUNS
 from runner.testing.samples import BOTTOM, Bowl, OwnDerivatives
 
 STEPS = 10_000
 FEW_STEPS = 6
+REPEATED_STEPS = 50
+"""The number of steps that are computed twice, to see that an optimizer repeats itself."""
 CONVERGED = 0.01
 NEEDS_OF_MEMBERS = {"hessian": "hessian", "jacobian": "jacobian", "residuals": "jacobian"}
 """The members of a point that cost more than a gradient, each with the need that an optimizer must declare for it."""
@@ -73,12 +75,17 @@ class _OptimizerSuite:
         call_on_batch(f"{self.name}.step", last, self.start)
 
     def purity(self) -> None:
-        together = list(_iterates(self.name, self.optimizer, self.start, FEW_STEPS))
-        fail_unless(
-            all(map(same_bits, together, _iterates(self.name, self.optimizer, self.start, FEW_STEPS))),
-            f"{self.name} computes different iterates when it is run twice from the same start: keep all state in the memory, "
-            "and draw random numbers from a generator that a parameter seeds",
-        )
+        self._repetition(REPEATED_STEPS)
+
+    def _repetition(self, steps: int) -> None:
+        """Check that the first steps of a batch, and of a run alone, have the same bits if they are computed twice."""
+        for start in (self.start, self.start[:1]):
+            twice = [list(_iterates(self.name, self.optimizer, start, steps)) for _ in range(2)]
+            fail_unless(
+                all(map(same_bits, *twice)),
+                f"{self.name} computes different iterates when its first {steps} steps are computed twice: keep all state in the "
+                "memory, and draw random numbers from a generator that a parameter seeds",
+            )
 
     def needs(self) -> None:
         used: set[str] = set()
@@ -97,6 +104,8 @@ class _OptimizerSuite:
         for row in range(RUNS):
             alone = _iterates(self.name, self.optimizer, self.start[row : row + 1], FEW_STEPS)
             fits = all(same_bits(x[row : row + 1], single) for x, single in zip(together, alone, strict=True))
+            for _ in range(0 if fits else REPETITIONS):
+                self._repetition(FEW_STEPS)
             fail_unless(fits, f"{self.name} is not batch-safe: the iterates of a run alone differ from those of the same run in "
                           f"a batch of {RUNS}")  # fmt: skip
 

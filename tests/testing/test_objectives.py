@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -173,3 +174,15 @@ def test_parameters_that_do_not_fit_are_named() -> None:
         "condition_number must be 1"
     )
     assert broken(check_objective, GradientDescent()) == "GradientDescent must be a subclass of runner.Objective"
+
+
+@pytest.mark.parametrize("period", [3, 4, 6])
+def test_a_value_that_changes_now_and_then_is_not_called_unsafe_in_batches(period: int):
+    calls = itertools.count()
+
+    def value(self: Any, x: Array) -> Array:
+        return (x * x).sum(axis=-1) + 1e-3 * (next(calls) // period)
+
+    said = broken(check_objective, variant(value=value))
+    assert "batch-safe" not in said
+    assert "Bad.value" in said

@@ -75,8 +75,8 @@ class Hidden:
         (
             wanders(),
             None,
-            "Bad computes different iterates when it is run twice from the same start: keep all state in the memory, and draw random "
-            "numbers from a generator that a parameter seeds",
+            "Bad computes different iterates when its first 50 steps are computed twice: keep all state in the memory, and draw "
+            "random numbers from a generator that a parameter seeds",
         ),
         (
             lambda self, point, memory: (point.x - np.max(self.rate) * point.gradient, memory),
