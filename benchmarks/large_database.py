@@ -47,7 +47,7 @@ def seconds(body: Callable[[], object]) -> float:
 
 
 def process(command: Sequence[str]) -> Callable[[], object]:
-    """Return a function that runs a command as a process of its own."""
+    """Return a function that runs a command as a separate process."""
     return lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
 
 

@@ -10,7 +10,7 @@ import runner
 
 @dataclass(frozen=True)
 class Exponential(runner.Objective):
-    """f(x) = exp(x), for one coordinate x. It is convex, and falls towards 0 for ever as x decreases, so it has no minimum."""
+    """f(x) = exp(x), for one coordinate x. It is convex. It decreases towards 0 as x decreases, and has no minimum."""
 
     dimension = 1
 

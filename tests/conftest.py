@@ -41,7 +41,7 @@ def write(tmp_path: Path) -> Callable[..., Path]:
 
 @pytest.fixture
 def runner_cli(tmp_path: Path) -> Callable[..., Done]:
-    """Call `runner` in a process of its own, in the test's folder."""
+    """Call `runner` in a new process, in the test's folder."""
 
     def call(*arguments: object, env: dict[str, str] | None = None, cwd: Path | None = None) -> Done:
         command: Sequence[str] = [sys.executable, "-c", "from runner.cli import main; main()", *map(str, arguments)]
@@ -64,7 +64,7 @@ def runner_cli(tmp_path: Path) -> Callable[..., Done]:
 
 @pytest.fixture
 def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Callable[..., Done]:
-    """Call `runner` in this process, in the test's folder; a process of its own takes a second longer."""
+    """Call `runner` in this process, in the test's folder; a new process takes a second longer."""
     return functools.partial(call_main, tmp_path, monkeypatch, capsys)
 
 

@@ -1,4 +1,4 @@
-"""The command line. Each command has a file of its own, which is loaded when the command is called, so that help is fast."""
+"""The command line. Each command has its own file, which is loaded when the command is called, so that help is fast."""
 
 from __future__ import annotations
 

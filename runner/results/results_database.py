@@ -203,7 +203,7 @@ class ResultsDatabase:
         """Yield each run with its trajectory as arrays, one run after another.
 
         Memory is bounded, whatever the number of runs. All trajectories are read as of one instant, even if other programs store
-        or delete runs meanwhile.
+        or delete runs at the same time.
 
         Args:
             runs: a run, several runs, or a table of runs with their `id`; if None, the runs that satisfy `where`.

@@ -54,7 +54,7 @@ def open_to_read(path: Path) -> sqlite3.Connection:
             raise
         for log in filled_logs(path):
             raise StoreError(
-                f"database {path}: {log.name} beside it holds data that is not in the file yet, and its folder is read-only; "
+                f"database {path}: {log.name} next to it holds data that is not in the file yet, and its folder is read-only; "
                 "copy both files into a folder of your own and read them there"
             ) from error
         # Without a log, no process has the file open, so it does not change while it is read.
@@ -200,7 +200,7 @@ def refuse_remains(path: Path) -> None:
     for log in logs:
         raise FileExistsError(
             errno.EEXIST,
-            f"{log.name} beside it is left from a removed database of this name, and would be taken for a part of the new one; "
+            f"{log.name} next to it is left from a removed database of this name, and would be taken for a part of the new one; "
             "delete it or move it away, or bring that database back, then run the same command again",
         )
 

@@ -82,7 +82,7 @@ class TestDelete:
                 database.delete(plan)
             assert len(database.experiments()) == 3
         assert str(error.value) == (
-            f"database {thrice}: the runs to delete have changed meanwhile, so nothing was deleted; check them and try again"
+            f"database {thrice}: the runs to delete have changed since the deletion was planned, so nothing was deleted; check them and try again"
         )
 
     def test_an_experiment_without_runs_stays_until_it_is_named(self, thrice, runner_cli):

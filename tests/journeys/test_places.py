@@ -114,7 +114,7 @@ def test_log_lies_beside_the_target_of_a_link(tmp_path, write, runner_cli):
     done = runner_cli("run", "small.toml", "--no-report", "--quiet", "--db", "r.db")
     assert (done.code, done.out) == (4, "")
     assert done.err == (
-        "error: database r.db: cannot be created: r.db-wal beside it is left from a removed database of this name, and would "
+        "error: database r.db: cannot be created: r.db-wal next to it is left from a removed database of this name, and would "
         "be taken for a part of the new one; delete it or move it away, or bring that database back, then run the same command again\n"
     )
     assert (tmp_path / "folder" / "r.db-wal").read_text() == "left"

@@ -41,7 +41,7 @@ def test_log_of_a_removed_file_is_not_used_by_a_new_database(tmp_path, write, ru
     done = runner_cli(*RUN)
     assert (done.code, done.out) == (4, "")
     remains = (
-        "shared.db-wal beside it is left from a removed database of this name, and would be taken for a part of the new one; "
+        "shared.db-wal next to it is left from a removed database of this name, and would be taken for a part of the new one; "
         "delete it or move it away, or bring that database back, then run the same command again\n"
     )
     assert done.err == CREATED + remains

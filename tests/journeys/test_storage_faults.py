@@ -149,7 +149,7 @@ class TestReadOnlyDisk:
         done = runner_cli("runs", "--db", "disk/r.db")
         assert (done.code, done.out) == (4, "")
         assert done.err == (
-            "error: database disk/r.db: r.db-wal beside it holds data that is not in the file yet, and its folder is read-only; "
+            "error: database disk/r.db: r.db-wal next to it holds data that is not in the file yet, and its folder is read-only; "
             "copy both files into a folder of your own and read them there\n"
         )
 

@@ -132,7 +132,7 @@ class TestDeleting:
             with pytest.raises(StoreError) as caught:
                 filled.delete(plan)
             assert str(caught.value) == (
-                f"database {name}: the runs to delete have changed meanwhile, so nothing was deleted; check them and try again"
+                f"database {name}: the runs to delete have changed since the deletion was planned, so nothing was deleted; check them and try again"
             )
         assert rows(name) == before
 

@@ -101,7 +101,7 @@ ONE_NAN = ("json", "jsonl", "csv", "exported csv", "exported jsonl")
 
 
 def command(folder: Path, *arguments: object) -> str:
-    """Call `runner` in a process of its own."""
+    """Call `runner` in a new process."""
     environment = {name: value for name, value in os.environ.items() if name != "RUNNER_DB"}
     call = [sys.executable, "-c", "from runner.cli import main; main()", *map(str, arguments)]
     return subprocess.run(call, cwd=folder, env=environment, capture_output=True, text=True, check=True, timeout=120).stdout

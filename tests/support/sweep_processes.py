@@ -1,4 +1,4 @@
-"""Sweeps in processes of their own, which a test can start, block, interrupt and kill."""
+"""Sweeps in separate processes, which a test can start, block, interrupt and kill."""
 
 from __future__ import annotations
 

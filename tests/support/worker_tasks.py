@@ -1,4 +1,4 @@
-"""Functions that worker processes compute. They have a module of their own because each worker imports it."""
+"""Functions that worker processes compute. They are in a separate module because each worker imports it."""
 
 from __future__ import annotations
 

@@ -116,7 +116,7 @@ class _Crew(Generic[Item, Result]):
             thread.start()
 
     def employ(self, worker: _Worker) -> None:
-        """Give a worker one task after another. This method runs in a thread of its own for each worker."""
+        """Give a worker one task after another. This method runs in a separate thread for each worker."""
         if sys.platform != "win32":
             signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Workers inherit this mask, so Ctrl-C does not reach them.
         while (task := self.tasks.get()) is not None:

@@ -1,1 +1,1 @@
-"""The command `runner inspect`. Each kind of inspection has a file of its own."""
+"""The command `runner inspect`. Each kind of inspection has its own file."""

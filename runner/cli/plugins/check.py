@@ -28,7 +28,7 @@ def check(plugin: str, kind: Kind | None, values: tuple[str, ...], timeout: floa
     """Check that a plugin keeps the contract of its kind.
 
     The plugin is the name of an installed plugin, or a plugin file. Each check prints one line. If a check fails, the exit code
-    is 3. The plugin runs in a process of its own. If it does not return in time, or ends its
+    is 3. The plugin runs in a separate process. If it does not return in time, or ends its
     process, this is reported as a failed check.
 
     \b

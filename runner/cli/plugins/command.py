@@ -1,4 +1,4 @@
-"""`runner plugins`: the list of plugins. Each of its commands has a file of its own."""
+"""`runner plugins`: the list of plugins. Each of its commands has its own file."""
 
 from __future__ import annotations
 

@@ -39,7 +39,7 @@ def show(plugin: str, kind: Kind | None) -> None:
     """Show the formula, parameters and capabilities of a plugin.
 
     The plugin is the name of an installed plugin, or a plugin file. The output ends with a line for an experiment file. To find
-    out if the plugin is batch-safe, the command runs it in a process of its own.
+    out if the plugin is batch-safe, the command runs it in a separate process.
 
     \b
     Examples:

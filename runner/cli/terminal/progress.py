@@ -123,7 +123,7 @@ class ProgressLines(CountedProgress):
 class ProgressBar(CountedProgress):
     """A bar with runs done, rate, time left and outcomes, on the last line of a terminal.
 
-    A thread redraws the line. Everything else that this process prints on the terminal meanwhile appears above the line.
+    A thread redraws the line. Everything else that this process prints on the terminal appears above the line.
     """
 
     def __init__(self, terminal: TextIO) -> None:

@@ -38,7 +38,7 @@ def back_up(database: Database, path: Path | None = None) -> Path:
 
     def copy(part: Path) -> None:
         with closing(open_to_read(source)) as old, closing(sqlite3.connect(part)) as new:
-            # The transaction fixes the instant that is copied, whatever other processes write meanwhile.
+            # The transaction fixes the instant that is copied, whatever other processes write during the copy.
             old.execute("BEGIN")
             old.execute("PRAGMA schema_version")
             old.backup(new, pages=PAGES_AT_ONCE)

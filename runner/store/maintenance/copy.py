@@ -68,7 +68,7 @@ def _copy_into_file(source: Database, target: Database, path: Path) -> dict[str,
         with _target_errors(target.name):
             is_created = create_in_place(path, create)
         if not is_created:
-            raise StoreError(f"database {target.name}: another process has created it meanwhile; name a new one")
+            raise StoreError(f"database {target.name}: another process has just created it; name a new one")
     except (OSError, sqlite3.Error) as error:
         raise StoreError(f"database {target.name}: cannot be written: {explain(error)}") from error
     return counts

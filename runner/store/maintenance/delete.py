@@ -128,8 +128,8 @@ def carry_out(database: Database, deletion: Deletion) -> None:
         # The user may have taken a long time to agree.
         if _plan(connection, database.name, deletion.request) != deletion:
             raise StoreError(
-                f"database {database.name}: the runs to delete have changed meanwhile, so nothing was deleted; "
-                "check them and try again"
+                f"database {database.name}: the runs to delete have changed since the deletion was planned, so nothing was "
+                "deleted; check them and try again"
             )
         for some in _portions(deletion.runs):
             connection.execute(delete(run).where(run.c.id.in_(some)))

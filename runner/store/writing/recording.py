@@ -136,7 +136,7 @@ class Recording:
         Args:
             runs: the runs.
             trajectories: their trajectories, in the same order.
-            replaced: the stored runs that they supersede. If another process has stored a run meanwhile, its row is kept.
+            replaced: the stored runs that they supersede. If another process has stored a run in the meantime, its row is kept.
             following: runs to claim in the same transaction.
 
         Raises:
