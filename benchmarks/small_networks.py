@@ -1,9 +1,14 @@
 """A sweep of 1,000 small networks in batches, compared with loops over the same networks one at a time, on one core.
 
-The rows are runner as it is; runner with `--executor processes`, which is the only row that may use all cores; runner with
-`max_batch = 1`; and a simple loop in NumPy, which keeps f and ‖∇f‖ of each step in a list and stores nothing. The two loops are
-slow, so they take only some of the networks (`--of`). All times are milliseconds for one network. The rows take turns in each
-repeat, and the ratios are medians over the repeats.
+The rows are:
+
+- runner as it is;
+- runner with `--executor processes`, the only row that may use all cores;
+- runner with `max_batch = 1`;
+- a simple loop in NumPy, which keeps f and ‖∇f‖ of each step in a list and stores nothing.
+
+The two loops are slow, so they take only some of the networks (`--of`). All times are milliseconds for one network. The rows take
+turns in each repeat, and the ratios are medians over the repeats.
 """
 
 from __future__ import annotations

@@ -138,8 +138,8 @@ def eigenvalue_errors(
     therefore measured again, and the error is twice the sum of the difference from the eigenvalue and the error of the
     measurement. A Hessian from a formula has the rounding of its eigenvalues as its error, unless the measurement contradicts it.
 
-    In more than `MOST_DIRECTIONS` dimensions, only the eigenvectors of the smallest, the largest and the smallest absolute
-    eigenvalues are measured, and the others get the largest error, relative to the size of the Hessian, that was found.
+    In more than `MOST_DIRECTIONS` dimensions, only the curvatures along some eigenvectors are measured: those of the smallest,
+    the largest and the smallest absolute eigenvalues. The other eigenvalues get the largest error that was found.
 
     Args:
         hessian: the finite second derivatives, `(dimension, dimension)`.
@@ -182,13 +182,13 @@ def eigenvalue_errors(
     if dimension > MOST_DIRECTIONS:
         others = np.setdiff1d(np.arange(dimension), chosen)
         errors[others] = errors[chosen].max()
-    # To second order, an entry of the error between two eigenvectors moves their eigenvalues apart by its square over their gap.
+    # To second order, an error entry that couples two eigenvectors moves their eigenvalues apart by its square over their gap.
     with np.errstate(all="ignore"):
         mixed = np.maximum(errors[:, None], errors[None, :])
         gaps = np.abs(eigenvalues[:, None] - eigenvalues[None, :])
         mixing = np.where(gaps > mixed, mixed * (mixed / gaps), mixed)
     mixing[~np.isfinite(mixed)] = np.inf
     np.fill_diagonal(mixing, 0.0)
-    # An unresolved direction has an error of the size of its own eigenvalue at least, which says nothing about the others.
+    # The error of an unresolved direction is infinite, which says nothing about the other directions.
     mixing[:, ~np.isfinite(errors)] = 0.0
     return errors + mixing.sum(axis=1), reason

@@ -45,7 +45,7 @@ class Order:
 
     @property
     def is_superlinear(self) -> bool:
-        """True if eₖ₊₁/eₖ tends to 0 without a power law, so that p cannot be told."""
+        """True if eₖ₊₁/eₖ tends to 0 without a power law, so that p cannot be determined."""
         return math.isnan(self.power)
 
 
@@ -68,9 +68,9 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
         paths: for each run its iterates, `(steps + 1, dimension)`, and its limit x*, `(dimension,)`.
 
     Returns:
-        The order. None if it cannot be told: because there are fewer than three usable pairs of errors, because the errors shrink
-        by less than a factor of a thousand or grow in some step, or because they follow no power law. If eₖ₊₁/eₖ falls
-        by a factor of ten or more in every run nevertheless, the order is superlinear without a power.
+        The order; None if it cannot be determined. There may be fewer than three usable pairs of errors, the errors may shrink
+        by less than a factor of a thousand or grow in some step, or they may follow no power law. If they follow no power law but
+        eₖ₊₁/eₖ falls by a factor of ten or more in every run, the order is superlinear without a power.
     """
     pairs_of_runs, farthest = [], 0.0
     for x, limit in paths:

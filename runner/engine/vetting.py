@@ -1,8 +1,8 @@
 """The comparison of a gradient backend with central differences at the iterates of a run.
 
-A backend such as the complex step evaluates the objective on other numbers than float64. Operations of the objective that do not
-carry over, such as the modulus of a complex number, then change the derivative without notice. Backends that take the objective's
-own derivatives or differences of its values are not compared.
+A backend such as the complex step evaluates the objective on numbers other than float64. Some operations of the objective mean
+something else for such numbers, for example the modulus of a complex number, and make the derivative wrong without an error.
+Backends that take the objective's own derivatives or differences of its values are not compared.
 """
 
 from __future__ import annotations

@@ -26,7 +26,7 @@ def armijo(
         point: the point at which the search starts.
         direction: p, `(runs, dimension)`.
         first: the first step size, a number or a column `(runs, 1)`.
-        c1: the fraction of the decrease α ∇f(x)·p that is enough, a number or a column.
+        c1: the smallest accepted fraction of the decrease α ∇f(x)·p, a number or a column.
         shrink: the factor for the step size after each rejected trial, a number or a column.
         max_trials: the largest number of step sizes that are tried.
 
@@ -65,7 +65,7 @@ def wolfe(point: Point, direction: Array, first: float | Array, c1: float | Arra
         point: the point at which the search starts.
         direction: p, `(runs, dimension)`.
         first: the first step size, a number or a column `(runs, 1)`.
-        c1: the fraction of the decrease α ∇f(x)·p that is enough, a number or a column.
+        c1: the smallest accepted fraction of the decrease α ∇f(x)·p, a number or a column.
         c2: the fraction of the slope that may remain, a number or a column; c₁ < c₂ < 1.
         max_trials: the largest number of step sizes that are tried.
 

@@ -82,9 +82,10 @@ def directions_at(x: Array) -> list[tuple[tuple[int, ...], Array]]:
 def find_disagreements(values: Callable[[Array], Array], x: Array, gradient: Array) -> list[Disagreement | None]:
     """Return for each run the first direction along which its gradient is wrong; None if no difference shows an error.
 
-    The error of a difference is not known from one spacing. A gradient is wrong only if the differences at four successive
-    spacings agree with each other, differ from it by far more than their spread and their rounding, and if the differences at no
-    other spacings agree with it. Where f is too rough or too inexact for that, nothing is concluded.
+    The error of a difference is not known from one spacing. A gradient counts as wrong only under three conditions. The
+    differences at four successive spacings agree with each other. They differ from the gradient by far more than their spread
+    and their rounding. No differences at other spacings agree with the gradient. If f is too rough or too inexact for that,
+    nothing is concluded.
 
     Args:
         values: f at each row, `(runs, dimension) -> (runs,)`. If it raises an exception at a point of a single run, its value is

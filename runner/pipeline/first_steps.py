@@ -34,7 +34,7 @@ Group = tuple[Setting, Setting, str, str]
 
 @dataclass(frozen=True)
 class Stuck:
-    """Runs of which no run that was tried can take a step.
+    """Runs that cannot take a step, as far as they were tried.
 
     Attributes:
         combination: the names of their plugins, with the varied parameters if other settings of the same plugins can take a step.
@@ -54,8 +54,8 @@ class Stuck:
             return f"{self.combination}: the only run cannot take a step: {self.problem}"
         if self.tried == self.runs:
             return f"{self.combination}: none of {self.runs:,} runs can take a step: {self.problem}"
-        some = f"{self.tried:,} runs that were tried, of {self.runs:,},"
-        return f"{self.combination}: none of {some} can take a step: {self.problem}"
+        some = f"none of the {self.tried:,} runs that were tried (of {self.runs:,})"
+        return f"{self.combination}: {some} can take a step: {self.problem}"
 
 
 @dataclass(frozen=True)

@@ -258,7 +258,10 @@ def test_a_message_says_how_many_runs_were_tried(write, call):
     write(WELLS, "wells.py")
     write(grid("scale = 7", 'fault = "step"', start="uniform = { low = 1.0, high = 2.0, count = 50 }"), "grid.toml")
     planned = call("run", "grid.toml", "--dry-run")
-    assert "cannot step 50 of these: well × choosy × gradient_descent: none of 17 runs that were tried, of 50, can" in planned.out
+    assert (
+        "cannot step 50 of these: well × choosy × gradient_descent: none of the 17 runs that were tried (of 50) can"
+        in planned.out
+    )
 
 
 def test_a_mistake_of_the_user_is_refused_before_anything_is_computed(tmp_path, write, call):

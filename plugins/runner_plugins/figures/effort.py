@@ -70,8 +70,8 @@ class Course:
             over the runs that took a step, and NaN if no run did.
         order: the order of convergence of its converged runs, or None.
         at_no_minimum: the number of runs that converged where f curves downwards along some direction.
-        unknown: the number of converged runs for which this cannot be told: the objective has no Hessian, or an eigenvalue may
-            be zero.
+        unknown: the number of converged runs for which this cannot be determined: the objective has no Hessian, or an eigenvalue
+            may be zero.
     """
 
     name: str

@@ -41,7 +41,7 @@ class Adam(Optimizer):
     Source: Kingma and Ba, Adam: A method for stochastic optimization (ICLR 2015), algorithm 1.
     """
 
-    learning_rate: float = parameter(0.001, above=0, doc="move of a coordinate whose gradient keeps its size, γ")
+    learning_rate: float = parameter(0.001, above=0, doc="step size of a coordinate while its gradient keeps its size, γ")
     beta1: float = parameter(0.9, at_least=0, below=1, doc="the fraction of the mean gradient that is kept, β₁")
     beta2: float = parameter(0.999, at_least=0, below=1, doc="the fraction of the mean square that is kept, β₂")
     epsilon: float = parameter(1e-8, above=0, doc="constant that keeps the divisor above 0, ε")

@@ -21,7 +21,7 @@ class Backtracking(Optimizer):
     """
 
     learning_rate: float = parameter(1.0, above=0, doc="first step size that is tried, for a gradient of length 1, γ")
-    c1: float = parameter(1e-4, above=0, below=1, doc="fraction of the decrease predicted by the slope that is enough, c₁")
+    c1: float = parameter(1e-4, above=0, below=1, doc="smallest accepted fraction of the decrease that the slope predicts, c₁")
     shrink: float = parameter(0.5, above=0, below=1, doc="factor for the step size after each rejected trial, σ")
     max_trials: int = parameter(50, at_least=1, doc="largest number of step sizes that are tried")
 

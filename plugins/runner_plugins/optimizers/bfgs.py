@@ -47,7 +47,7 @@ class BFGS(Optimizer):
     """
 
     learning_rate: float = parameter(1.0, above=0, doc="the fraction of the quasi-Newton step that is tried first, γ")
-    c1: float = parameter(1e-4, above=0, below=1, doc="fraction of the decrease predicted by the slope that is enough, c₁")
+    c1: float = parameter(1e-4, above=0, below=1, doc="smallest accepted fraction of the decrease that the slope predicts, c₁")
     c2: float = parameter(0.9, above=0, below=1, doc="fraction of the slope that may remain, c₂")
     max_trials: int = parameter(50, at_least=1, doc="largest number of step sizes that are tried")
     curvature: float = parameter(1e-10, at_least=0, below=1, doc="smallest cosine between s and y for which H is updated, ε")

@@ -27,9 +27,9 @@ class Damping(NamedTuple):
 class LevenbergMarquardt(Optimizer):
     """xₖ₊₁ = xₖ + p, where p minimises ‖J p + r‖² + μ ‖p‖², with the residuals r of f = Σ rᵢ² and their Jacobian J at xₖ.
 
-    With μ = 0 this is the Gauss-Newton step; with a large μ it is a short step down the gradient. μ depends on the ratio of the
-    actual to the predicted decrease, ϱ = (f(x) − f(x + p))/(‖r‖² − ‖J p + r‖²), from μ = τ σ₁² and ν = 2, with τ = `damping`
-    and the largest singular value σ₁ of J(x₀):
+    With μ = 0 this is the Gauss-Newton step; with a large μ it is a short step down the gradient. The first values are μ = τ σ₁²
+    and ν = 2, where τ = `damping` and σ₁ is the largest singular value of J(x₀). Then μ depends on the ratio of the actual to the
+    predicted decrease, ϱ = (f(x) − f(x + p))/(‖r‖² − ‖J p + r‖²):
 
         if ϱ > 0      x ← x + p,   μ ← μ max(1/3, 1 − (2ϱ − 1)³),   ν ← 2
         else try again with        μ ← μ ν,                         ν ← 2ν

@@ -15,7 +15,7 @@ class Nesterov(Optimizer):
     """vₖ₊₁ = β vₖ + ∇f(xₖ), xₖ₊₁ = xₖ − γ (∇f(xₖ) + β vₖ₊₁), from v₀ = 0, with the learning rate γ and the momentum β.
 
     With yₖ = xₖ + γβ vₖ, this is Nesterov's method with constant momentum, yₖ₊₁ = xₖ − γ ∇f(xₖ) and xₖ₊₁ = yₖ₊₁ + β (yₖ₊₁ − yₖ):
-    the iterates xₖ are the points ahead at which the gradient is evaluated. On a quadratic whose curvatures lie between μ
+    the iterates xₖ are the look-ahead points at which the gradient is evaluated. On a quadratic whose curvatures lie between μ
     and L, choose γ = 1/L and β = (√κ − 1)/(√κ + 1) with κ = L/μ. In the long run, each step then multiplies the error by
     q = 1 − 1/√κ: after k steps it is of the order k qᵏ. With β = 0 this is gradient descent. The iterates are those of
     `optax.sgd(γ, momentum=β, nesterov=True)`.

@@ -17,7 +17,7 @@ class Newton(Optimizer):
 
     Let H = Σ λᵢ vᵢvᵢᵀ and Λ = max |λᵢ|. Eigenvalues up to floor · Λ in size count as zero. Where H is not positive definite, B is
 
-        absolute   Σ vᵢvᵢᵀ / max(|λᵢ|, floor · Λ): downhill along negative curvature too, so saddle points repel
+        absolute   Σ vᵢvᵢᵀ / max(|λᵢ|, floor · Λ): downhill along negative curvature too, so runs move away from saddle points
         gradient   1/Λ: a gradient step, for this run and this step
         plain      H⁺, the pseudo-inverse: the pure method of Newton, which goes to saddle points and maxima as well
 

@@ -22,7 +22,7 @@ class RMSProp(Optimizer):
     Source: Tieleman and Hinton, Lecture 6.5: RMSProp, COURSERA: Neural networks for machine learning (2012).
     """
 
-    learning_rate: float = parameter(0.001, above=0, doc="move of a coordinate whose gradient keeps its size, γ")
+    learning_rate: float = parameter(0.001, above=0, doc="step size of a coordinate while its gradient keeps its size, γ")
     decay: float = parameter(0.9, at_least=0, below=1, doc="the fraction of the mean square that is kept, ρ")
     epsilon: float = parameter(1e-8, above=0, doc="constant that keeps the root above 0, ε")
 
