@@ -292,21 +292,22 @@ def next_order(coefficients: Coefficients, order: int) -> int | None:
     return order + 1 + int(beyond[0]) if len(beyond) else None
 
 
-def both_sides(function: Callable[[Array], Array], model: Callable[[Array], Array], distances: Array) -> Array:
-    """Return |f − model| at each distance, as the geometric mean of both sides of the centre.
-
-    In the mean, the term after the leading term of the remainder cancels.
+def both_sides(function: Callable[[Array], Array], model: Callable[[Array], Array], distances: Array) -> tuple[Array, Array]:
+    """Return |f − model| at each distance, on the left and on the right side of the centre.
 
     Args:
         function: f as a function of t, `(points,) -> (points,)`.
         model: the model as a function of t.
         distances: t > 0, `(points,)`.
-
-    Returns:
-        The remainders; where f is not finite on one side, those of the other side.
     """
-    right = np.abs(function(distances) - model(distances))
-    left = np.abs(function(-distances) - model(-distances))
+    return np.abs(function(-distances) - model(-distances)), np.abs(function(distances) - model(distances))
+
+
+def mean_of_sides(left: Array, right: Array) -> Array:
+    """Return the geometric mean of the remainders on both sides, in which the term after their leading term cancels.
+
+    Where f is not finite on one side, return the remainder on the other side.
+    """
     return np.where(np.isfinite(left), np.where(np.isfinite(right), np.sqrt(right) * np.sqrt(left), left), right)
 
 

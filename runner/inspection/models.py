@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from runner.analysis.differentiation import EPSILON, Slope, fitted_slope
-from runner.analysis.taylor import asymptotic_window, both_sides, polynomial
+from runner.analysis.taylor import asymptotic_window, both_sides, mean_of_sides, polynomial
 from runner.contracts.arrays import Array
 from runner.errors import ExperimentError
 from runner.inspection.inspected_objective import InspectedObjective
@@ -111,7 +111,7 @@ def _direction(
         def model(t: Array, terms: Array = terms) -> Array:
             return polynomial(terms, t)
 
-        sizes = both_sides(function, model, DISTANCES)
+        sizes = mean_of_sides(*both_sides(function, model, DISTANCES))
         floor = 4.0 * EPSILON * polynomial(np.abs(terms), DISTANCES)
         window = asymptotic_window(DISTANCES, sizes, floor, float(DISTANCES[-1]))
         slope = fitted_slope(DISTANCES[window], sizes[window])

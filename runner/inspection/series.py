@@ -16,6 +16,7 @@ from runner.analysis.taylor import (
     both_sides,
     coefficients_on_circles,
     coefficients_on_intervals,
+    mean_of_sides,
     nearest_singularity,
     next_order,
     polynomial,
@@ -39,6 +40,7 @@ class Remainder:
     Attributes:
         order: n.
         sizes: |f − Pₙ| at each distance, the geometric mean of both sides.
+        largest: |f − Pₙ| at each distance, on the side where it is larger; NaN where f has no value on one side.
         slope: the slope of log |f − Pₙ| against log distance, fitted where the remainder is far above rounding and the distance
             is small; None if no such distances exist.
         expected: the order of the next coefficient that is not zero, usually n + 1; None if all that are computed may be zero.
@@ -47,6 +49,7 @@ class Remainder:
 
     order: int
     sizes: Array
+    largest: Array
     slope: Slope | None
     expected: int | None
     vanishes: bool
@@ -118,11 +121,12 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
         def taylor_polynomial(t: Array, terms: Array = terms) -> Array:
             return polynomial(terms, t)
 
-        sizes = both_sides(lambda t: inspected.values(around + t[:, None]), taylor_polynomial, DISTANCES)
+        sides = both_sides(lambda t: inspected.values(around + t[:, None]), taylor_polynomial, DISTANCES)
+        sizes = mean_of_sides(*sides)
         window = asymptotic_window(DISTANCES, sizes, floor, coefficients.reach)
         slope = fitted_slope(DISTANCES[window], sizes[window])
         vanishes = not (sizes > ABOVE_ROUNDING * floor).any()
-        remainders.append(Remainder(n, sizes, slope, next_order(coefficients, n), vanishes))
+        remainders.append(Remainder(n, sizes, np.maximum(*sides), slope, next_order(coefficients, n), vanishes))
     return SeriesInspection(
         inspected.name, around, order, method, because, coefficients, DISTANCES, tuple(remainders), singularity
     )

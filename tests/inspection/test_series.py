@@ -107,7 +107,7 @@ class TestSeries:
 
     def test_a_polynomial_is_its_own_series(self, call):
         out = call("inspect", "quadratic", "--taylor", "3").out
-        assert "3  0                         0                       – (rounding only)  none: Pₙ is f" in out.splitlines()
+        assert "3  0                            0                          – (rounding only)  none: Pₙ is f" in out.splitlines()
 
     def test_text(self, call):
         out = call("inspect", "sin_quadratic", "--taylor", "3").out
@@ -126,6 +126,24 @@ class TestSeries:
 
 
 class TestOwnObjectives:
+    @pytest.mark.parametrize(("formula", "function", "slope", "around"), [
+        ("np.sqrt(x[..., 0] ** 2)", abs, lambda a: math.copysign(1, a), 0.5),
+        ("np.exp(x[..., 0])", math.exp, math.exp, 0.25),
+        ("x[..., 0] ** 3", lambda t: t**3, lambda a: 3 * a * a, -2.0),
+        ("1 / (3 - x[..., 0])", lambda t: 1 / (3 - t), lambda a: (3 - a) ** -2, 0.0),
+        ("np.log(x[..., 0])", lambda t: math.log(t) if t > 0 else math.nan, lambda a: 1 / a, 0.5),
+    ])  # fmt: skip
+    def test_printed_remainder_is_that_of_the_worse_side(self, call, tmp_path, formula, function, slope, around):
+        done = call("inspect", "mine", "--plugin", self.write(tmp_path, formula), "--taylor", "1", f"--around={around}")
+        (row,) = [line.split() for line in done.out.split("theory\n")[1].splitlines() if line.startswith("1 ")]
+        for printed, distance in zip(row[1:3], (0.1, 1.0), strict=True):
+            sides = [abs(function(around + t) - function(around) - slope(around) * t) for t in (-distance, distance)]
+            if any(map(math.isnan, sides)):
+                assert printed == "–"
+                assert "–: f has no value at one of the two points" in done.out
+            else:
+                assert float(printed) == pytest.approx(max(sides), rel=5e-3, abs=1e-14)
+
     def write(self, folder: Path, formula: str, body: str = "pass") -> Path:
         (folder / "mine.py").write_text(ONE.format(body=body, formula=formula), encoding="utf-8")
         return folder / "mine.py"
@@ -192,7 +210,7 @@ class TestOwnObjectives:
     def test_objective_that_is_constant_within_the_radius(self, call, tmp_path):
         plugin = self.write(tmp_path, "np.exp(-1.0 / (x[..., 0] ** 2 + 1e-300))")
         out = call("inspect", "mine", "--plugin", plugin, "--taylor", "2").out
-        assert out.splitlines()[-1].endswith("0.368                   – (too far away)  more than 6")
+        assert out.splitlines()[-1].endswith("0.368                      – (too far away)  more than 6")
 
     def test_wrong_return_value_is_reported(self, call, tmp_path):
         plugin = self.write(tmp_path, "x")

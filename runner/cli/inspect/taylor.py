@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
@@ -80,16 +81,19 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
     if inspection.method == CIRCLES:
         yield f"a singularity is not seen if it contributes less than {SMOOTH:g} of f's variation on the circles that enclose it"
     yield ""
-    heading = ("n", *(f"|f − Pₙ| at distance {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
+    heading = ("n", *(f"largest |f − Pₙ| at A ± {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
     shown = [int(np.argmin(np.abs(inspection.distances - t))) for t in SHOWN_DISTANCES]
     rows: list[tuple[str, ...]] = [heading]
     for each in inspection.remainders:
         expected = "none: Pₙ is f" if each.vanishes else f"more than {len(inspection.coefficients.values) - 1}"
         if each.expected is not None:
             expected = str(each.expected)
-        sizes = [number(float(each.sizes[place])) for place in shown]
+        largest = [float(each.largest[place]) for place in shown]
+        sizes = ["–" if math.isnan(size) else number(size) for size in largest]
         rows.append((str(each.order), *sizes, _slope(each.slope, each.vanishes), expected))
     yield from table_lines(rows)
+    if any(np.isnan(each.largest[shown]).any() for each in inspection.remainders):
+        yield "–: f has no value at one of the two points"
     faster = [str(each.order) for each in inspection.remainders if each.expected not in (None, each.order + 1)]
     if faster:
         orders = ", ".join(faster)

@@ -43,7 +43,7 @@ def draw_series(inspected: InspectedObjective, inspection: SeriesInspection) -> 
         left.set_xlabel(inspected.coordinates[0])
         left.set_ylabel("f and Pₙ")
         left.legend()
-        _label_log_axes(right, f"distance from {around:g}", "|f − Pₙ|")
+        _label_log_axes(right, f"distance from {around:g}", "|f − Pₙ|, mean of both sides")
     return figure
 
 
@@ -56,7 +56,7 @@ def draw_models(inspection: ModelInspection) -> MatplotlibFigure:
         for panel, direction in zip(axes, inspection.directions, strict=True):
             for model, colour in zip(direction.models, (PALETTE[0], PALETTE[5]), strict=False):
                 _draw_remainder(panel, inspection.distances, model.sizes, model.slope, colour, f"model of order {model.order}")
-            _label_log_axes(panel, "distance t", "|f − model|")
+            _label_log_axes(panel, "distance t", "|f − model|, mean of both sides")
     return figure
 
 
