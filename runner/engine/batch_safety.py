@@ -245,7 +245,7 @@ def _first_step_problem(single: Batch) -> str | None:
             return f"{type(plugin).__name__}.{method} returned {result[~finite][0]} at the start x = {start}"
     vetting = Vetting.of(single.objective, single.gradient, single.optimizer, single.start)
     (doubt,) = vetting.doubts(single.objective, single.gradient, single.start, first.gradient)
-    return None if doubt is None or doubt.kink else doubt.text
+    return None if doubt is None or not doubt.wrong else doubt.text
 
 
 def _first_steps(batch: Batch, steps: int = FIRST_STEPS) -> Iterator[_Step]:

@@ -172,7 +172,7 @@ class _Loop:
             if doubt is None:
                 continue
             self.remarks[self.going[row]] = f"at step {step:,}, {doubt.text}"
-            if step == 0 and not doubt.kink:
+            if step == 0 and doubt.wrong:
                 codes = np.full(len(self.going), RUNNING, np.int8) if codes is None else codes.copy()
                 codes[row] = OUTCOMES.index(Outcome.FAILED)
         return codes

@@ -22,6 +22,7 @@ from runner.contracts.optimizer import Optimizer
 from runner.contracts.plugin import Quantity
 from runner.engine.batch import take_row
 from runner.numerics.slope_check import Disagreement, find_disagreements
+from runner.tables.readable import to_error
 
 OF: Mapping[Quantity, str] = {"gradient": "value", "hessian": "gradient", "jacobian": "residuals"}
 """For each derivative, the function whose differences it is compared with."""
@@ -33,15 +34,15 @@ REMEDY = (
 
 @dataclass(frozen=True)
 class Doubt:
-    """A derivative that differs from central differences at a point.
+    """A derivative that differs from central differences at a point, or that f does not have there.
 
     Attributes:
         text: the two values, and the place, in words.
-        kink: True if f seems to have a kink there, so that neither value is wrong.
+        wrong: True if the derivative is wrong; False if it is merely inexact, or if f seems to have none.
     """
 
     text: str
-    kink: bool
+    wrong: bool
 
 
 @dataclass
@@ -94,7 +95,7 @@ class Vetting:
             function, claimed = _slopes(quantity, objective, backend, x, gradient)
             for row, found in enumerate(find_disagreements(function, x, claimed)):
                 if found is not None and doubts[row] is None:
-                    doubts[row] = Doubt(_in_words(quantity, objective, backend, x[row], found), found.kink)
+                    doubts[row] = Doubt(_in_words(quantity, objective, backend, x[row], found), found.gross)
         return doubts
 
 
@@ -181,8 +182,13 @@ def _in_words(quantity: Quantity, objective: Objective, backend: GradientBackend
     name, of = type(backend).__name__, f"{type(objective).__name__}.{OF[quantity]}"
     coordinates = ", ".join(str(each + 1) for each in found.coordinates[:3]) + ", …" * (len(found.coordinates) > 3)
     where = f"along coordinate{'s' * (len(found.coordinates) > 1)} {coordinates}"
-    values = f"{found.claimed:.6g} by {name} and {found.measured:.6g} ± {found.error:.1g} by differences"
     place = f"x = {np.array2string(x, threshold=6)}"
-    if found.kink:
-        return f"{of} seems to have a kink at {place}: {where}, the slope is {values}, and it differs on the two sides"
+    if found.sides is not None:
+        lower, upper = found.sides
+        kind, quantities = ("jump", "its values") if found.jump else ("have a kink", "the slopes")
+        return (
+            f"{of} seems to {kind} at {place}: {where}, {quantities} on the two sides are {lower:.6g} and {upper:.6g}, and the "
+            f"slope by {name} is {found.claimed:.6g}"
+        )
+    values = f"{found.claimed:.10g} by {name} and {to_error(found.measured, found.error)} ± {found.error:.1g} by differences"
     return f"{name}.{quantity} and central differences of {of} disagree at {place}: {where}, the slope is {values}; {REMEDY}"

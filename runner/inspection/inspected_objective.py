@@ -32,6 +32,7 @@ from runner.experiment.reader import read_plugin
 from runner.numerics.slope_check import find_disagreements
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting
+from runner.tables.readable import to_error
 
 ANALYTIC = "analytic"
 COMPLEX_STEP = "complex_step"
@@ -169,12 +170,12 @@ class InspectedObjective:
                         )
                         continue
                 (found,) = find_disagreements(ByRows(self.objective.value), x[None], each.result[None])
-                if found is not None and not found.kink:
+                if found is not None and found.sides is None:
                     places = ", ".join(str(place + 1) for place in found.coordinates[:3])
                     where = f"coordinate{'s' * (len(found.coordinates) > 1)} {places}{', …' * (len(found.coordinates) > 3)}"
                     sentences[each.backend] = (
-                        f"{text} {where} it gives the slope {found.claimed:.6g}, and "
-                        f"central differences of f give {found.measured:.6g} ± {found.error:.1g}"
+                        f"{text} {where} it gives the slope {found.claimed:.10g}, and "
+                        f"central differences of f give {to_error(found.measured, found.error)} ± {found.error:.1g}"
                     )
         return sentences
 

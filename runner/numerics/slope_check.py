@@ -1,7 +1,8 @@
-"""The comparison of a gradient with central differences of f over many spacings."""
+"""The comparison of a gradient with central differences of f over many spacings, and the search for kinks and jumps there."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
@@ -30,19 +31,27 @@ ROUNDING = 64.0 * EPSILON
 """The assumed relative error of a value of f."""
 AGREEMENT = 1e-6
 """The relative difference below which a gradient and a difference agree."""
-LEAST_ERROR = 1e-4
-"""The smallest error of a gradient that is reported, relative to the slope. A fine ripple on f may cause smaller differences."""
+LEAST_ERROR = 2e-6
+"""The smallest error of a gradient that is reported, relative to the slope."""
+GROSS_ERROR = 1e-4
+"""The relative error of a gradient from which it is wrong, and not merely inexact."""
+FINE_ERROR = 1e-2
+"""The relative error below which a fine ripple on f may be the reason, unless the values of f show none."""
+SMOOTH = 4.0 * EPSILON
+"""The largest scatter of the values of f at which they show no ripple, relative to f and to its slope."""
+FIRST_OF_JUMP = 7
+"""The number of the first spacing at which a jump must show its whole height, 2⁻²⁴; it must do so at all smaller ones."""
 TINY = 1e-100
 """The difference of slopes below which underflow may be the reason."""
 WIDE_SPACINGS = 2.0 ** np.arange(9.0, -3.0, -3.0)
 """Spacings from 512 down to 1, beyond those of the comparison, at which f may show that it is a staircase."""
-PLACES = (0.15, 0.3, 0.45, 0.6, 0.75, 0.9)
+PLACES = (0.137, 0.291, 0.433, 0.587, 0.731, 0.889)
 """The distances from x, in units of a wide spacing, at which the slopes of a possible staircase are measured on both sides."""
 
 
 @dataclass(frozen=True)
 class Disagreement:
-    """A direction along which a gradient and central differences of f differ by more than their errors.
+    """A direction along which a gradient and central differences of f differ by more than their errors, or f has no derivative.
 
     Attributes:
         coordinates: the numbers of the coordinates that the direction changes, from 0.
@@ -50,7 +59,9 @@ class Disagreement:
         measured: the slope by central differences.
         error: the spread of the differences over a factor of 512 in the spacing.
         spacing: the spacing of the difference `measured`, in units of max(1, |xᵢ|).
-        kink: True if the slopes on the two sides differ, and the claimed slope lies between them.
+        sides: at a kink, the slopes on the lower and the upper side, between which the claimed slope lies; at a jump, the values
+            of f on both sides; else None.
+        jump: True if f seems to jump, so that it has no slope.
     """
 
     coordinates: tuple[int, ...]
@@ -58,7 +69,13 @@ class Disagreement:
     measured: float
     error: float
     spacing: float
-    kink: bool
+    sides: tuple[float, float] | None = None
+    jump: bool = False
+
+    @property
+    def gross(self) -> bool:
+        """True if the gradient is wrong: f has a derivative, which differs from the gradient by far."""
+        return self.sides is None and abs(self.claimed - self.measured) > GROSS_ERROR * max(abs(self.claimed), abs(self.measured))
 
 
 def directions_at(x: Array) -> list[tuple[tuple[int, ...], Array]]:
@@ -80,12 +97,12 @@ def directions_at(x: Array) -> list[tuple[tuple[int, ...], Array]]:
 
 
 def find_disagreements(values: Callable[[Array], Array], x: Array, gradient: Array) -> list[Disagreement | None]:
-    """Return for each run the first direction along which its gradient is wrong; None if no difference shows an error.
+    """Return for each run the first direction along which its gradient is wrong, or f has no derivative; None if none is found.
 
     The error of a difference is not known from one spacing. A gradient counts as wrong only under three conditions. The
     differences at four successive spacings agree with each other. They differ from the gradient by far more than their spread
     and their rounding. No differences at other spacings agree with the gradient. If f is too rough or too inexact for that,
-    nothing is concluded.
+    nothing is concluded. A kink or a jump must persist down to the smallest spacings.
 
     Args:
         values: f at each row, `(runs, dimension) -> (runs,)`. If it raises an exception at a point of a single run, its value is
@@ -114,7 +131,10 @@ def find_disagreements(values: Callable[[Array], Array], x: Array, gradient: Arr
             fine, coarse = ((ahead - behind) / (2.0 * t) for t, (ahead, behind) in zip(QUICK_SPACINGS, quick, strict=True))
             noise = ROUNDING * np.maximum(np.abs(quick[0][0]), np.abs(quick[0][1])) / QUICK_SPACINGS[0]
             allowed = AGREEMENT * np.maximum(np.abs(fine), np.abs(claimed)) + 4.0 * np.abs(fine - coarse) + noise
-            doubtful = ~(np.abs(fine - claimed) <= allowed) & np.isfinite(claimed) & np.isfinite(here)
+            bends = [(ahead - 2.0 * here + behind) / t for t, (ahead, behind) in zip(QUICK_SPACINGS, quick, strict=True)]
+            rough = (np.abs(bends[0]) >= 0.5 * np.abs(bends[1])) & (np.abs(bends[0]) > 4.0 * noise + AGREEMENT * np.abs(fine))
+            rough |= (np.abs(fine) > 2.0 * np.abs(coarse)) & (np.abs(fine) > 4.0 * noise)
+            doubtful = (rough | ~(np.abs(fine - claimed) <= allowed)) & np.isfinite(claimed) & np.isfinite(here)
             doubtful &= np.array([each is None for each in found])
             if not doubtful.any():
                 continue
@@ -126,13 +146,20 @@ def find_disagreements(values: Callable[[Array], Array], x: Array, gradient: Arr
                 for row in np.flatnonzero(doubtful).tolist()
                 if (suspect := _judge(coordinates, claimed[row], here[row], ahead[:, row], behind[:, row])) is not None
             }
-            stairs = _on_stairs(value_at, x, direction, suspects) if suspects else ()
+            wrong = {row: suspect for row, suspect in suspects.items() if suspect.sides is None}
+            excused = _on_stairs(value_at, x, direction, wrong) | _rippled(value_at, x, direction, wrong) if wrong else ()
             for row, suspect in suspects.items():
-                if not stairs[row]:
+                if row not in wrong or not excused[row]:
                     unit = float(direction[row, coordinates[0]]) if len(coordinates) == 1 else 1.0
-                    claim, measured, error = suspect.claimed / unit, suspect.measured / unit, suspect.error / unit
-                    found[row] = replace(suspect, claimed=claim, measured=measured, error=error)
+                    found[row] = _in_units(suspect, unit)
     return found
+
+
+def _in_units(found: Disagreement, unit: float) -> Disagreement:
+    """Return a disagreement whose slopes are divided by a unit."""
+    sides = found.sides if found.sides is None or found.jump else (found.sides[0] / unit, found.sides[1] / unit)
+    claimed, measured, error = found.claimed / unit, found.measured / unit, found.error / unit
+    return replace(found, claimed=claimed, measured=measured, error=error, sides=sides)
 
 
 def _on_stairs(values: Callable[[Array], Array], x: Array, direction: Array, suspects: Mapping[int, Disagreement]) -> Mask:
@@ -158,13 +185,39 @@ def _on_stairs(values: Callable[[Array], Array], x: Array, direction: Array, sus
 
     wide = np.full(len(x), np.nan)
     for t in (*WIDE_SPACINGS, *SPACINGS):
-        differs = np.abs(slope(np.zeros(len(x)), np.full(len(x), t)) - measured) >= 0.5 * gap
-        wide[differs & (t > 64.0 * small)] = t
+        differs = np.abs(slope(np.zeros(len(x)), np.full(len(x), t)) - measured) >= 0.25 * gap
+        wide[differs & (t > 64.0 * small)] = 8.0 * t
     means = [0.5 * (slope(share * wide, small) + slope(-share * wide, small)) for share in PLACES]
     same = np.sum(np.abs(np.array(means) - measured) <= 0.1 * gap, axis=0)
     # The slope is another one where the small spacing includes a step of the staircase.
     stairs: Mask = same >= len(PLACES) - 2
     return stairs
+
+
+def _rippled(values: Callable[[Array], Array], x: Array, direction: Array, suspects: Mapping[int, Disagreement]) -> Mask:
+    """Return for each run True if the disagreement is so small that a ripple, which the values of f may have, explains it.
+
+    Args:
+        values: f at each row, `(runs, dimension) -> (runs,)`.
+        x: the points, `(runs, dimension)`.
+        direction: the direction, `(runs, dimension)`.
+        suspects: for some runs, by row, the disagreement along the direction.
+    """
+    spacing, slope, small = np.zeros(len(x)), np.zeros(len(x)), np.zeros(len(x), dtype=bool)
+    for row, suspect in suspects.items():
+        slope[row] = max(abs(suspect.claimed), abs(suspect.measured))
+        small[row] = abs(suspect.claimed - suspect.measured) < FINE_ERROR * slope[row]
+        spacing[row] = suspect.spacing / 64.0
+    if not small.any():
+        return small
+    # The factors have no common divisor, so that no ripple has the same phase at all places.
+    f = np.array(
+        [[values(x + (factor * k * spacing)[:, None] * direction) for k in range(-3, 4)] for factor in (0.3, 0.4257, 0.6181)]
+    )
+    # The variance of a fourth difference is 70 times that of its terms.
+    scatter = np.sqrt(np.mean(np.diff(f, 4, axis=1) ** 2, axis=1).max(axis=0) / 70.0)
+    rippled: Mask = small & ~(scatter <= SMOOTH * np.maximum(np.abs(f).max(axis=(0, 1)), slope))
+    return rippled
 
 
 def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Array, behind: Array) -> Disagreement | None:
@@ -178,10 +231,13 @@ def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Arr
         behind: f on the other side, `(spacings,)`.
     """
     slopes = (ahead - behind) / (2.0 * SPACINGS)
-    upper, lower = (ahead - here) / SPACINGS, (here - behind) / SPACINGS
     # The rounding of x changes f too, by up to ε times the slope in units of max(1, |xᵢ|).
     noise = (ROUNDING * np.maximum(np.abs(ahead), np.abs(behind)) + 4.0 * EPSILON * abs(claimed)) / SPACINGS
+    without = _kink_or_jump(coordinates, claimed, here, ahead, behind, noise)
+    if without is not None:
+        return without
     best: Disagreement | None = None
+    support = math.inf
     for first in range(LAST_WINDOW + 1):
         window = slice(first, first + WINDOW)
         part = slopes[window]
@@ -191,8 +247,8 @@ def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Arr
         rounding = float(noise[window].max())
         if distance <= spread + rounding + AGREEMENT * abs(claimed):
             if spread + rounding <= SPREAD * max(abs(middle), abs(claimed)):
-                # The differences at these spacings support the gradient.
-                return None
+                # The differences at these spacings support the gradient, up to this error.
+                support = min(support, spread + rounding)
             continue
         size = max(abs(middle), abs(claimed))
         if spread > SPREAD * min(distance, abs(middle)) or distance <= max(rounding, TINY, LEAST_ERROR * size) or middle == 0:
@@ -202,12 +258,42 @@ def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Arr
         if not (np.abs(slopes[finer] - middle) <= 2.0 * spread + noise[finer]).all():
             continue
         if best is None or spread + rounding < best.error:
-            sides = np.stack([upper[window], lower[window]])
-            jump = float(np.abs(sides[0] - sides[1]).min())
-            steady = float(np.ptp(sides, axis=1).max()) <= SPREAD * jump and jump > 2.0 * rounding
-            slack = SPREAD * jump
-            between = bool(sides.min() - slack <= claimed <= sides.max() + slack)
-            best = Disagreement(
-                coordinates, float(claimed), middle, spread + rounding, float(SPACINGS[first + 1]), steady and between
+            best = Disagreement(coordinates, float(claimed), middle, spread + rounding, float(SPACINGS[first + 1]))
+    # An agreement counts only if its error is so small that it contradicts the disagreement.
+    return None if best is None or support <= 0.5 * abs(best.measured - best.claimed) else best
+
+
+def _kink_or_jump(
+    coordinates: tuple[int, ...], claimed: float, here: float, ahead: Array, behind: Array, noise: Array
+) -> Disagreement | None:
+    """Return the kink or jump of f at the point of one run, if differences at small spacings show it; see `_judge`.
+
+    Args:
+        coordinates: the coordinates that the direction changes.
+        claimed: the slope by the gradient.
+        here: f at the point.
+        ahead: f on one side of the point, `(spacings,)`.
+        behind: f on the other side, `(spacings,)`.
+        noise: the rounding error of the slopes, `(spacings,)`.
+    """
+    near = np.stack([behind, ahead])[:, FIRST_OF_JUMP:]
+    height, spread = abs(float(ahead[-1] - behind[-1])), float(np.ptp(near, axis=1).max())
+    if spread <= SPREAD * height and height > 4.0 * float((noise * SPACINGS).max()):
+        sides = (float(behind[-1]), float(ahead[-1]))
+        return Disagreement(coordinates, float(claimed), math.nan, spread, float(SPACINGS[-1]), sides, jump=True)
+    sides_at = np.stack([(here - behind) / SPACINGS, (ahead - here) / SPACINGS])
+    for first in range(LAST_WINDOW, -1, -1):
+        window, finer = slice(first, first + WINDOW), slice(first + WINDOW, None)
+        middle = np.median(sides_at[:, window], axis=1)
+        spread, rounding = float(np.ptp(sides_at[:, window], axis=1).max()), float(2.0 * noise[window].max())
+        change = abs(float(middle[1] - middle[0]))
+        if not (spread <= SPREAD * change and change > max(2.0 * rounding, TINY, LEAST_ERROR * float(np.abs(middle).max()))):
+            continue
+        if not (np.abs(sides_at[:, finer] - middle[:, None]) <= 2.0 * spread + 2.0 * noise[finer]).all():
+            continue
+        if middle.min() - SPREAD * change <= claimed <= middle.max() + SPREAD * change:
+            lower, upper = middle.tolist()
+            return Disagreement(
+                coordinates, float(claimed), 0.5 * (lower + upper), spread + rounding, float(SPACINGS[first + 1]), (lower, upper)
             )
-    return best
+    return None
