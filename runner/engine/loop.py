@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import itertools
 import time
+from dataclasses import replace
 
 import numpy as np
 
@@ -23,7 +24,7 @@ from runner.engine.optimizer_memory import array_without_rows, take_memory
 from runner.engine.recording import Recorder
 from runner.engine.stopping import RUNNING, OutcomeCodes, StoppingState
 from runner.engine.trajectories import Descent, Evaluations, Trajectory
-from runner.engine.vetting import Vetting
+from runner.engine.vetting import Doubt, Vetting
 from runner.errors import PluginError, describe
 
 
@@ -84,7 +85,7 @@ class _Loop:
         self.gradient_norm: Array = np.full(runs, np.nan)
         self.best_value: Array = np.full(runs, np.inf)
         self.best_step = np.zeros(runs, np.int64)
-        self.remarks = [""] * runs
+        self.doubts: list[Doubt | None] = [None] * runs
         self.vetting: Vetting | None = None
         self.memory: Memory = None
         self.stopping: StoppingState | None = None
@@ -162,16 +163,18 @@ class _Loop:
             self.vetting = Vetting.of(objective, backend, self.optimizer, self.x)
         if not self.vetting.quantities:
             return codes
-        rows: Mask = np.array([not self.remarks[run] for run in self.going.tolist()])
+        known = [self.doubts[run] for run in self.going.tolist()]
+        # A kink or a small error does not end the search for a wrong derivative.
+        rows: Mask = np.array([doubt is None or not doubt.wrong for doubt in known])
         if step & (step - 1) and codes is not None:
             rows &= codes != RUNNING
         if not rows.any():
             return codes
         doubts = self.vetting.doubts(take_rows(objective, rows), take_rows(backend, rows), self.x[rows], gradient[rows])
         for row, doubt in zip(np.flatnonzero(rows).tolist(), doubts, strict=True):
-            if doubt is None:
+            if doubt is None or not (doubt.wrong or known[row] is None):
                 continue
-            self.remarks[self.going[row]] = f"at step {step:,}, {doubt.text}"
+            self.doubts[self.going[row]] = replace(doubt, text=f"at step {step:,}, {doubt.text}")
             if step == 0 and doubt.wrong:
                 codes = np.full(len(self.going), RUNNING, np.int8) if codes is None else codes.copy()
                 codes[row] = OUTCOMES.index(Outcome.FAILED)
@@ -195,7 +198,8 @@ class _Loop:
         final_values, gradient_norms = self.value[ended].tolist(), self.gradient_norm[ended].tolist()
         best_values, best_steps = self.best_value[ended].tolist(), self.best_step[ended].tolist()
         for row, run in enumerate(self.going[ended].tolist()):
-            outcome, remark = OUTCOMES[outcomes[row]], self.remarks[run]
+            outcome, doubt = OUTCOMES[outcomes[row]], self.doubts[run]
+            remark = "" if doubt is None else doubt.text
             self.trajectories[run] = Trajectory(
                 identity=self.batch.identities[run],
                 outcome=outcome,

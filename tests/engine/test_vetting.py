@@ -89,6 +89,35 @@ def test_wrong_derivative_along_the_way_is_remarked_and_warned_of():
     assert warning == f"derivatives are doubtful in 1 of 1 run of a batch; in the first of them, {trajectory.remark}"
 
 
+def test_kink_and_jump_are_remarked_with_the_place_and_do_not_fail_the_run():
+    kink = Values(lambda x: np.where(x.real < 1, -x, 2 * x - 3))
+    (trajectory,) = descend(make_batch(kink, GradientDescent(1.0), [[1.0]], ComplexStep(), max_steps=3)).trajectories
+    assert trajectory.outcome == Outcome.MAX_STEPS
+    assert trajectory.remark == (
+        "at step 0, Values.value seems to have a kink at x = [1.]: along coordinate 1, the slopes on the two sides are -1 and 2, and "
+        "the slope by ComplexStep is 2"
+    )
+    jump = Values(lambda x: np.where(x.real < 0.5, x, x + 1))
+    (trajectory,) = descend(make_batch(jump, GradientDescent(0.25), [[1.0]], ComplexStep(), max_steps=3)).trajectories
+    assert trajectory.remark == (
+        "at step 2, Values.value seems to jump at x = [0.5]: along coordinate 1, its values on the two sides are 0.5 and 1.5, and the "
+        "slope by ComplexStep is 1"
+    )
+
+
+def test_wrong_derivative_replaces_the_remark_on_a_kink():
+    both = Values(lambda x: np.where(x.real < 1, -abs(x), 2 * x - 3))
+    (trajectory,) = descend(make_batch(both, GradientDescent(1.0), [[1.0]], ComplexStep(), max_steps=5)).trajectories
+    assert trajectory.remark.startswith("at step 1, ComplexStep.gradient and central differences of Values.value disagree")
+
+
+def test_small_error_is_remarked_but_fails_no_run():
+    value = Values(lambda x: x * x + 1e-5 * np.abs(x))
+    (trajectory,) = descend(make_batch(value, GradientDescent(0.1), [[1.0]], ComplexStep(), max_steps=2)).trajectories
+    assert trajectory.outcome == Outcome.MAX_STEPS
+    assert "the slope is 2 by ComplexStep and 2.00001" in trajectory.remark
+
+
 def test_end_of_a_run_is_compared_whatever_its_step():
     """The tenth step leads across 1, after the comparison at step 8 and before that at step 16."""
     start = 1.05 * 1.2**-10

@@ -88,7 +88,7 @@ def test_right_gradients_are_never_accused(name: str, dimension: int):
         x = scale * generator.normal(size=(30, dimension))
         found = [each for each in find_disagreements(f, x, complex_steps(f, x)) if each is not None]
         # Where x² is 1e12, a step of 0.1 cannot be told from rounding, and differences do not see it.
-        assert not any(scale <= 1e3 or each.gross and name != "steps on a parabola" for each in found), (scale, found)
+        assert not any(scale <= 1e3 or (each.gross and name != "steps on a parabola") for each in found), (scale, found)
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-8, 8), st.floats(-8, 8), st.floats(-8, 10), st.integers(1, 12))
