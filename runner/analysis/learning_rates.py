@@ -372,8 +372,8 @@ def _settles(run: StoredRun, rate: LinearRate | None, slowest: float | None) -> 
             None,
             f"a run approaches the minimiser, although a component of the error grows by the factor {slowest:.6g} in theory",
         )
-    # A run whose error is constant moves back and forth, unless it hardly moves.
-    if rate.constant and not rests and run.behaviour not in (Behaviour.MONOTONE, Behaviour.CRAWLING):
+    # A run whose error is constant moves back and forth, unless it hardly moves, or moves irregularly.
+    if rate.constant and not rests and run.behaviour not in (Behaviour.MONOTONE, Behaviour.CRAWLING, Behaviour.UNKNOWN):
         return False, ""
     return None, rate.reason or "the error shrinks too slowly to decide"
 

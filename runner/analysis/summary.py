@@ -524,7 +524,7 @@ def _as_text(value: Value) -> str:
 
 
 def one_of_each_behaviour(runs: Iterable[StoredRun]) -> list[StoredRun]:
-    """Return one run of each behaviour that occurs, in the order crawling, monotone, oscillating, diverging.
+    """Return one run of each behaviour that occurs, in the order crawling, monotone, oscillating, diverging, unknown.
 
     Among the runs with the same behaviour, only those from the lowest start number are considered. They are sorted by learning
     rate, and the middle run is returned. Runs without a behaviour are left out.

@@ -1,10 +1,12 @@
-"""The behaviour of a run, judged by measurements at its steps: monotone, oscillating, crawling or diverging.
+"""The behaviour of a run, judged by measurements at its steps: monotone, oscillating, crawling, diverging or unknown.
 
-Three properties of the step s from xₖ to xₖ₊₁ are measured, with its direction u = s/‖s‖ and δ = 64 ε:
+Three properties of each step s from xₖ to xₖ₊₁ are measured, with its direction u = s/‖s‖ and δ = 64 ε. Here ‖·‖ is the largest
+absolute coordinate:
 
-    move         ‖s‖ > 1e-10 ‖xₖ‖. Shorter steps are left out, because rounding dominates them.
+    move         ‖s‖ > 1e-10 ‖xₖ‖. Shorter steps are left out, because rounding dominates them, and so are steps that are
+                 so short that numbers underflow.
     overshoot    a move with ∇f(xₖ₊₁)·u > δ (1 + ‖xₖ‖/‖s‖) |∇f(xₖ)·u|: it ends beyond the minimum of f along its direction.
-    descent      a move with ∇f(xₖ)·u < 0: it begins downhill.
+    climb        an overshoot with ∇f(xₖ)·u ≥ 0: it leads uphill from its begin to its end.
 
 A product with the direction u is finite wherever ∇f is, and so the behaviour depends on the units of neither x nor f. On a
 quadratic, gradient descent overshoots along an eigenvector of eigenvalue λ if and only if γλ > 1; the slope there becomes
@@ -14,10 +16,13 @@ Only the moves in a window count. The window holds the latest moves: usually bet
 never fewer than a third. The behaviour is the first of these that applies:
 
     diverging    The outcome is `diverged`. Or it is `non_finite`, and f was above its value at the start. Or the steps are
-                 used up, and f rose: in every step of a run of fewer than 8 steps, or in the latter half of a longer run
-                 (see `StoppingState.rises_at_the_end`).
-    oscillating  At least a tenth of the window's moves are overshoots, and at least a tenth are descents. Two overshoots are
-                 needed, or one if the window has one move.
+                 used up while f grows (see `StoppingState.was_growing`), and more than half of the window's moves are
+                 overshoots but no climbs: the steps are too long. Such a run gets the outcome `diverged`.
+    unknown      The outcome is `non_finite`, but f was not above its value at the start. Or the steps are used up while f grows
+                 in other moves, which may yet end at a maximum. Or f rose in every step of fewer than 8.
+    oscillating  At least a tenth of the window's moves are overshoots, and at most nine tenths are climbs. Two overshoots are
+                 needed, or one if the window has one move. If the moves are irregular (see `irregularity`), as at a noise
+                 floor, the behaviour is unknown instead.
     crawling     d is above its goal, and would still be above it after twice the number of steps. Here d is ‖∇f‖, or f − f*
                  if `gap` is the only rule for convergence. It is extrapolated at the window's mean rate r = ln(d₁/d₂)/(k₂ − k₁).
                  The condition is r k₂ < ln(d₂/goal).
@@ -28,27 +33,29 @@ the start.
 
 The limit of a tenth comes from a damped oscillation e^(−ak) cos(θk). The share of its steps that lead away from the minimum is
 arctan(θ/a)/π. At a tenth, the next peak on the other side has e^(−πa/θ) = 6e-5 of the height, which is hardly visible.
-
-Each of the first 31 steps is measured. From then on about 16 steps are measured between one power of two and the next, and each
-also counts for the steps that are left out. The fractional parts of multiples of the golden ratio select the steps, so that they
-are spread evenly and do not coincide with a period of the run.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from typing import cast
 
 import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from runner.contracts.arrays import Array, dot, norm
+from runner.contracts.arrays import Array, dot
 from runner.contracts.optimizer import Mask
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Behaviour, Outcome
 from runner.engine.stopping import FEWEST_STEPS, ROUNDING, OutcomeCodes
+from runner.engine.trajectories import Chunk
 from runner.experiment.model import StoppingRules
 
 SLOPE_ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
 SHORTEST_MOVE = 1e-10
 SMALLEST_SLOPE = float(np.finfo(np.float64).tiny)
+SMALLEST_MOVE = SMALLEST_SLOPE / SLOPE_ROUNDING
+"""The length of a move, at the least. Shorter ones may have lost digits to underflow."""
 LEAST_SHARE = 0.1
 FEWEST_OVERSHOOTS = 2.0
 GROWTH_BETWEEN_MARKS = 1.5
@@ -58,36 +65,21 @@ This growth keeps enough moves in the window.
 """
 DEFAULT_GOAL = 1e-8
 LEAST_GOAL = 1e-12
-MEASURED_PER_OCTAVE = 16
-GOLDEN = 0.6180339887498949
-"""The fractional part of the golden ratio."""
+BUFFER_BYTES = 2**18
+"""The size of the buffer for iterates, and of that for gradients, unless two rows are larger. They should fit into the cache."""
+MOST_BUFFERED = 63
+"""The largest number of steps in the buffers, so that counts of them fit into a byte."""
+FEW_COORDINATES = 8
+"""The largest dimension in which inner products are summed coordinate by coordinate, for all runs at once."""
+FEWEST_POINTS, MOST_POINTS = 12, 64
+"""The numbers of iterates by which regularity is judged."""
+MOST_COEFFICIENTS = 12
+MOST_IRREGULAR = 0.03
+"""The largest error of a prediction for moves that are regular."""
+SMALLEST_CHANGE = 1e-9
+RIDGE = 1e-12
 UNDECIDED = -1
 """The code for no behaviour; other codes are indices into `BEHAVIOURS`."""
-
-
-@dataclass
-class _Iterate:
-    """The latest iterate of each run.
-
-    Attributes:
-        step: the number of the iterate.
-        value: f, `(runs,)`.
-        previous_value: f at the previous iterate, `(runs,)`.
-        distance: d, the distance to the goal of convergence, `(runs,)`.
-        x: the iterate, `(runs, dimension)`.
-        gradient: ∇f, `(runs, dimension)`.
-    """
-
-    step: int
-    value: Array
-    previous_value: Array
-    distance: Array
-    x: Array
-    gradient: Array
-
-    def keep(self, rows: Mask) -> None:
-        self.value, self.previous_value, self.distance = self.value[rows], self.previous_value[rows], self.distance[rows]
-        self.x, self.gradient = self.x[rows], self.gradient[rows]
 
 
 class BehaviourState:
@@ -107,18 +99,24 @@ class BehaviourState:
             x: the starting points, `(runs, dimension)`.
         """
         self._minimum = minimum if rules.gradient_norm is None else None
-        distance = self._distance(value, gradient_norm)
-        self._now = _Iterate(0, value, value, distance, x, gradient)
-        self._first_value = value
+        self._step = 0
+        self._value, self._previous_value, self._first_value = value, value, value
+        self._gradient_norm = gradient_norm
+        distance = self._distance()
         given = rules.gap if self._minimum is not None else rules.gradient_norm
         self._goal = np.maximum(given, LEAST_GOAL * distance) if given else DEFAULT_GOAL * distance
         self._counts = np.zeros((3, len(value)))
+        self._last_move = np.zeros(len(value), np.int64)
         self._rises = np.zeros(len(value))
+        # Steps are measured many at a time, which is several times as fast. The first iterate in the buffers precedes the steps.
+        self._room = max(1, min(MOST_BUFFERED, BUFFER_BYTES // max(1, x.nbytes) - 1))
+        self._iterates, self._gradients = _buffer(self._room, x), _buffer(self._room, gradient)
+        self._buffered = 0
         self._latest = self._mark()
         self._older = self._latest.copy()
 
     def observe(self, step: int, value: Array, gradient: Array, gradient_norm: Array, x: Array) -> None:
-        """Measure the step from the previous iterate to this iterate.
+        """Take in the step from the previous iterate to this iterate.
 
         Args:
             step: the number of this iterate, from 1.
@@ -127,59 +125,96 @@ class BehaviourState:
             gradient_norm: ‖∇f‖, `(runs,)`.
             x: the iterate, `(runs, dimension)`.
         """
-        now = self._now
-        weight = weight_of(step)
-        if weight:
-            move = x - now.x
-            length, size = norm(move), norm(now.x)
-            direction = move / length[:, None]
-            slope = _along(now.gradient, direction)
-            allowance = SLOPE_ROUNDING * (1.0 + size / length) * np.abs(slope)
-            # Products of numbers near the smallest float underflow to zero. Steps with such a slope are left out.
-            moved = (length > SHORTEST_MOVE * size) & (allowance > SMALLEST_SLOPE)
-            self._counts[0] += weight * moved
-            self._counts[1] += weight * (moved & (_along(gradient, direction) > allowance))
-            self._counts[2] += weight * (moved & (slope < 0))
+        self._step = step
+        self._buffered += 1
+        self._iterates[:, self._buffered], self._gradients[:, self._buffered] = x.T, gradient.T
+        self._previous_value, self._value, self._gradient_norm = self._value, value, gradient_norm
         if step < FEWEST_STEPS:
-            self._rises += value - now.value > ROUNDING * np.abs(now.value)
-        self._now = _Iterate(step, value, now.value, self._distance(value, gradient_norm), x, gradient)
-        if step & (step - 1) == 0:
-            # At powers of two, the start of the window moves to the latest mark, for the runs that have moved enough since then.
+            self._rises += value - self._previous_value > ROUNDING * np.abs(self._previous_value)
+        at_power_of_two = step & (step - 1) == 0
+        if at_power_of_two or self._buffered == self._room:
+            self._measure()
+        if at_power_of_two:
+            # Here the start of the window moves to the latest mark, for the runs that have moved enough since then.
             grown = self._counts[0] > GROWTH_BETWEEN_MARKS * self._latest[2]
             np.copyto(self._older, self._latest, where=grown)
             np.copyto(self._latest, self._mark(), where=grown)
 
+    def _measure(self) -> None:
+        """Measure the buffered steps, and empty the buffers up to the latest iterate."""
+        count = self._buffered
+        if count == 0:
+            return
+        x, gradient = self._iterates[:, : count + 1], self._gradients[:, : count + 1]
+        direction = x[:, 1:] - x[:, :-1]
+        length, size = _largest(direction), _largest(x[:, :-1])
+        direction /= length
+        slope_after = _product(gradient[:, 1:], direction)
+        moved = length > np.maximum(SHORTEST_MOVE * size, SMALLEST_MOVE)
+        uphill = moved & (slope_after > 0)
+        # The other conditions for overshoots are checked only for the runs that have a move that ends uphill.
+        some = np.flatnonzero(np.logical_or.reduce(uphill, axis=0))
+        if some.size:
+            slope = _product(gradient[:, :-1].take(some, axis=2), direction.take(some, axis=2))
+            allowance = size.take(some, axis=1)
+            allowance /= length.take(some, axis=1)
+            allowance += 1.0
+            allowance *= SLOPE_ROUNDING
+            allowance *= np.abs(slope)
+            ends_uphill = uphill.take(some, axis=1)
+            # Products of numbers near the smallest float underflow to zero. Such steps are left out.
+            measurable = allowance > SMALLEST_SLOPE
+            moved[:, some] &= measurable | ~ends_uphill
+            overshoots = ends_uphill & measurable & (slope_after.take(some, axis=1) > allowance)
+            self._counts[1, some] += np.add.reduce(overshoots.view(np.uint8), axis=0, dtype=np.uint8)
+            overshoots &= slope >= 0
+            self._counts[2, some] += np.add.reduce(overshoots.view(np.uint8), axis=0, dtype=np.uint8)
+        flags = moved.view(np.uint8)
+        self._counts[0] += np.add.reduce(flags, axis=0, dtype=np.uint8)
+        latest = np.maximum.reduce(flags * np.arange(1, count + 1, dtype=np.uint8)[:, None], axis=0)
+        np.copyto(self._last_move, self._step - count + latest.astype(np.int64), where=latest > 0)
+        self._iterates[:, 0], self._gradients[:, 0] = x[:, -1], gradient[:, -1]
+        self._buffered = 0
+
     def keep(self, rows: Mask) -> None:
         """Keep the measurements of some of the runs, given as a mask `(runs,)`."""
-        self._now.keep(rows)
+        self._measure()
         self._minimum = None if self._minimum is None else self._minimum[rows]
+        self._value, self._previous_value, self._gradient_norm = (
+            self._value[rows],
+            self._previous_value[rows],
+            self._gradient_norm[rows],
+        )
         self._first_value, self._goal, self._rises = self._first_value[rows], self._goal[rows], self._rises[rows]
+        self._last_move = self._last_move[rows]
         self._counts, self._latest, self._older = self._counts[:, rows], self._latest[:, rows], self._older[:, rows]
+        self._iterates = _buffer(self._room, self._iterates[:, 0, rows].T)
+        self._gradients = _buffer(self._room, self._gradients[:, 0, rows].T)
 
-    def judge(self, ended: Mask, codes: OutcomeCodes, rising: Mask) -> list[Behaviour | None]:
-        """Return the behaviour of each run that ends now; None if it took no step, or if the measurements do not decide.
+    def judge(self, ended: Mask, codes: OutcomeCodes, growing: Mask, chunks: Sequence[Sequence[Chunk]]) -> list[Behaviour | None]:
+        """Return the behaviour of each run that ends now; None if it took no step.
 
         Args:
             ended: True for the runs that end, `(runs,)`.
             codes: their outcomes as indices into `OUTCOMES`, `(runs,)`.
-            rising: True for the runs whose f rises in the latter half of their steps, `(runs,)`. It matters only for runs whose
-                steps are used up.
+            growing: True for the runs whose f was growing, if their steps are used up, `(runs,)`.
+            chunks: the recorded iterates of each run that ends.
         """
-        now = self._now
+        self._measure()
         # If a run has not moved since the latest mark, the window ends at this mark.
         moving = (self._counts[0] > self._latest[2]) | (self._counts[0] == 0)
         first_step, first_distance, *first_counts = self._older
         last_step, last_distance, *last_counts = np.where(moving, self._mark(), self._latest)
 
-        grew = np.isinf(now.value) | (now.previous_value > self._first_value)
-        rises = self._rises == now.step if now.step < FEWEST_STEPS else rising
-        diverging = codes == _code(Outcome.DIVERGED)
-        diverging |= (codes == _code(Outcome.NON_FINITE)) & grew
-        diverging |= (codes == _code(Outcome.MAX_STEPS)) & rises
-
-        moves, overshoots, descents = np.subtract(last_counts, first_counts)
+        moves, overshoots, climbs = np.subtract(last_counts, first_counts)
         oscillating = (overshoots >= np.minimum(FEWEST_OVERSHOOTS, moves)) & (moves > 0)
-        oscillating &= np.minimum(overshoots, descents) >= LEAST_SHARE * moves
+        oscillating &= (overshoots >= LEAST_SHARE * moves) & (climbs <= (1.0 - LEAST_SHARE) * moves)
+
+        used_up, non_finite = codes == _code(Outcome.MAX_STEPS), codes == _code(Outcome.NON_FINITE)
+        rises = used_up & (self._rises == self._step if self._step < FEWEST_STEPS else growing)
+        steps_too_long = (self._step >= FEWEST_STEPS) & (overshoots - climbs > 0.5 * moves)
+        diverging = (codes == _code(Outcome.DIVERGED)) | (rises & steps_too_long)
+        diverging |= non_finite & (np.isinf(self._value) | (self._previous_value > self._first_value))
 
         # Differences of logarithms, because ratios may overflow.
         log_distance = np.log(last_distance)
@@ -189,36 +224,105 @@ class BehaviourState:
         found = np.full(len(codes), BEHAVIOURS.index(Behaviour.MONOTONE))
         found[crawling & (codes != _code(Outcome.CONVERGED))] = BEHAVIOURS.index(Behaviour.CRAWLING)
         found[oscillating] = BEHAVIOURS.index(Behaviour.OSCILLATING)
-        found[codes == _code(Outcome.NON_FINITE)] = UNDECIDED
+        found[rises | non_finite] = BEHAVIOURS.index(Behaviour.UNKNOWN)
         found[diverging] = BEHAVIOURS.index(Behaviour.DIVERGING)
-        if now.step == 0:
+        found = found[ended]
+        self._find_irregular(found, self._last_move[ended], chunks)
+        if self._step == 0:
             found[:] = UNDECIDED
-        return [None if place == UNDECIDED else BEHAVIOURS[place] for place in found[ended].tolist()]
+        return [None if place == UNDECIDED else BEHAVIOURS[place] for place in found.tolist()]
 
-    def _distance(self, value: Array, gradient_norm: Array) -> Array:
-        return gradient_norm if self._minimum is None else value - self._minimum
+    @staticmethod
+    def _find_irregular(found: NDArray[np.intp], last_move: NDArray[np.int64], chunks: Sequence[Sequence[Chunk]]) -> None:
+        """Change `oscillating` to `unknown` in `found` where the moves are irregular; the arguments have an item for each run."""
+        counts = np.minimum(last_move + 1, MOST_POINTS)
+        oscillating = (found == BEHAVIOURS.index(Behaviour.OSCILLATING)) & (counts >= FEWEST_POINTS)
+        # Runs with the same number of iterates are judged together.
+        for count in np.unique(counts[oscillating]).tolist():
+            rows = np.flatnonzero(oscillating & (counts == count))
+            norms = np.array([_recorded_norms(chunks[row], int(last_move[row]) + 1, count) for row in rows.tolist()])
+            found[rows[irregularity(norms) > MOST_IRREGULAR]] = BEHAVIOURS.index(Behaviour.UNKNOWN)
+
+    def _distance(self) -> Array:
+        return self._gradient_norm if self._minimum is None else self._value - self._minimum
 
     def _mark(self) -> Array:
-        """Return step, d, and the numbers of moves, overshoots and descents so far, `(5, runs)`."""
-        distance = self._now.distance
-        return np.array([np.full(len(distance), float(self._now.step)), distance, *self._counts])
+        """Return step, d, and the numbers of moves, overshoots and climbs so far, `(5, runs)`."""
+        distance = self._distance()
+        return np.array([np.full(len(distance), float(self._step)), distance, *self._counts])
 
 
-def weight_of(step: int) -> float:
-    """Return the number of steps that the step to iterate number `step` counts for; 0 if it is not measured."""
-    octave = 1 << (step.bit_length() - 1)
-    if octave <= MEASURED_PER_OCTAVE:
-        return 1.0
-    weight = octave / MEASURED_PER_OCTAVE
-    return weight if step * GOLDEN % 1.0 < 1.0 / weight else 0.0
+def irregularity(norms: Array) -> Array:
+    """Return the error of predicting ‖∇f‖² from its history, `(runs,)`: 0 if it follows a rule, about 0.4 at a noise floor.
+
+    The changes of ‖∇f‖² from iterate to iterate are predicted as linear combinations of the p changes before them. The
+    coefficients are fitted by least squares. Both the fit and the error divide each change by the largest among itself and the
+    p changes before it, so that all scales count alike. The number p is at most 12 and a third of the number of changes.
+
+    A gradient method with momentum on a quadratic in m dimensions obeys such a rule exactly for p = m (2m + 1), since ‖∇f‖² is a
+    quadratic form in 2m numbers. A cycle of p steps obeys it, and smooth changes obey it closely. Noise and chaos do not.
+
+    Args:
+        norms: ‖∇f‖ at consecutive iterates, `(runs, iterates)`.
+    """
+    squares = (norms / norms.max(axis=1, keepdims=True)) ** 2
+    changes = np.diff(squares, axis=1)
+    order = min(MOST_COEFFICIENTS, changes.shape[1] // 3)
+    windows = sliding_window_view(changes, order + 1, axis=1)
+    # Changes that may be rounding count as none.
+    scale = np.maximum(np.abs(windows).max(axis=-1), SMALLEST_CHANGE * squares[:, order + 1 :])
+    windows = windows / np.maximum(scale, SMALLEST_SLOPE)[..., None]
+    before, change = windows[..., :-1], windows[..., -1:]
+    # The normal equations are exact enough for errors of a few hundredths. The ridge keeps dependent equations solvable.
+    ridge = RIDGE * windows.shape[1] * np.eye(order)
+    transposed = before.transpose(0, 2, 1)
+    error = change - before @ np.linalg.solve(transposed @ before + ridge, transposed @ change)
+    return cast(Array, np.sqrt(np.mean(error**2, axis=(1, 2))))
 
 
-def _along(gradient: Array, direction: Array) -> Array:
-    """Return ∇f·u of each run, `(runs,)`."""
-    if gradient.shape[-1] == 1:  # this is three times as fast as inner products of vectors of length 1
-        product: Array = (gradient * direction)[:, 0]
-        return product
-    return dot(gradient, direction)
+def _recorded_norms(chunks: Sequence[Chunk], end: int, count: int) -> Array:
+    """Return ‖∇f‖ at the `count` iterates before iterate number `end`, `(count,)`."""
+    parts: list[Array] = []
+    for chunk in chunks:
+        first, stop = max(end - count, chunk.first_step), min(end, chunk.first_step + chunk.count)
+        if first < stop:
+            # ‖∇f‖ is the second series of a chunk.
+            parts.append(np.frombuffer(chunk.data, ">f8", stop - first, 8 * (chunk.count + first - chunk.first_step)))
+    return np.concatenate(parts)
+
+
+def _buffer(room: int, first: Array) -> Array:
+    """Return a buffer `(dimension, room + 1, runs)` that begins with the points `first`, `(runs, dimension)`.
+
+    Sums over few coordinates are fastest if the first axis comes first in memory, sums over many if it comes last.
+    """
+    runs, dimension = first.shape
+    if dimension <= FEW_COORDINATES:
+        buffer = np.empty((dimension, room + 1, runs))
+    else:
+        buffer = np.moveaxis(np.empty((room + 1, runs, dimension)), -1, 0)
+    buffer[:, 0] = first.T
+    return buffer
+
+
+def _largest(vectors: Array) -> Array:
+    """Return the largest absolute coordinate: `(dimension, steps, runs) -> (steps, runs)`."""
+    if len(vectors) > FEW_COORDINATES:
+        return cast(Array, np.abs(vectors).max(axis=0))
+    largest: Array = np.abs(vectors[0])
+    for vector in vectors[1:]:
+        np.maximum(largest, np.abs(vector), out=largest)
+    return largest
+
+
+def _product(a: Array, b: Array) -> Array:
+    """Return inner products: `(dimension, steps, runs) twice -> (steps, runs)`."""
+    if len(a) > FEW_COORDINATES:
+        return dot(np.moveaxis(a, 0, -1), np.moveaxis(b, 0, -1))
+    total: Array = a[0] * b[0]
+    for coordinate in range(1, len(a)):
+        total += a[coordinate] * b[coordinate]
+    return total
 
 
 def _code(outcome: Outcome) -> int:

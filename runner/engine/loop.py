@@ -184,16 +184,22 @@ class _Loop:
         """Finish the recording of the runs that end at iterate number `step`, and store their trajectories.
 
         Args:
-            codes: for each run that is still going an index into `OUTCOMES`, or `RUNNING`.
+            codes: for each run that is still going an index into `OUTCOMES`, or `RUNNING`. The code changes if the behaviour
+                shows that the run has diverged.
             step: the number of the iterate.
             error: the exception that ended the run, in words, else the empty string.
         """
         ended: Mask = codes != RUNNING
+        self.recorder.end(ended)
         behaviours: list[Behaviour | None] = [None] * int(ended.sum())
         if self.stopping is not None and self.behaviour is not None:
-            behaviours = self.behaviour.judge(ended, codes, self.stopping.rises_at_the_end())
-        self.recorder.end(ended)
+            chunks = [self.recorder.chunks[run] for run in self.going[ended].tolist()]
+            behaviours = self.behaviour.judge(ended, codes, self.stopping.was_growing(), chunks)
         counts = {name: count[ended].tolist() for name, count in self.evaluator.counts.totals().items()}
+        # A run whose f was growing when its steps were used up has diverged, although no stopping rule says so.
+        for run, behaviour in zip(np.flatnonzero(ended), behaviours, strict=True):
+            if behaviour == Behaviour.DIVERGING and codes[run] == OUTCOMES.index(Outcome.MAX_STEPS):
+                codes[run] = OUTCOMES.index(Outcome.DIVERGED)
         outcomes: list[int] = codes[ended].tolist()
         final_values, gradient_norms = self.value[ended].tolist(), self.gradient_norm[ended].tolist()
         best_values, best_steps = self.best_value[ended].tolist(), self.best_step[ended].tolist()

@@ -7,7 +7,8 @@ The rules are checked at each iterate. If several conditions hold, the outcome i
                  this rule: it shows that f* is not the minimum.
     diverged     |f| > divergence_limit · max(1, |f(x₀)|).
     stalled      The last step moved no further than step_length.
-    max_steps    The steps are used up. If f has kept growing, the outcome is `diverged` (see `StoppingState.kept_growing`).
+    max_steps    The steps are used up. If f was growing because the steps were too long, the outcome is `diverged` (see
+                 `runner/engine/behaviour.py`).
     timeout      The run's share of the computing time exceeds wall_time.
 """
 
@@ -114,7 +115,7 @@ class StoppingState:
         # The rules are applied from the last to the first, so that an earlier rule replaces the outcome of a later one.
         codes = np.full(len(value), _code(Outcome.TIMEOUT) if late else RUNNING)
         if step >= rules.max_steps:
-            codes[:] = np.where(self.kept_growing(), _code(Outcome.DIVERGED), _code(Outcome.MAX_STEPS))
+            codes[:] = _code(Outcome.MAX_STEPS)
         codes[ended] = _code(Outcome.STALLED)
         codes[~(np.abs(value) <= self.value_bound)] = _code(Outcome.DIVERGED)
         if rules.gradient_norm is not None:
@@ -124,35 +125,25 @@ class StoppingState:
         codes[~(np.isfinite(value) & np.isfinite(gradient_norm))] = _code(Outcome.NON_FINITE)
         return codes
 
-    def rises_at_the_end(self) -> Mask:
-        """Return, for each run, True if f rose in the latter half of its steps.
+    def was_growing(self) -> Mask:
+        """Return, for each run, True if f was growing when its steps were used up. The answer has no meaning before.
 
-        The answer is meaningful only if all steps are used up. Three conditions must hold, up to rounding:
+        One of two conditions must hold, where the peak of a quarter is its largest f, and the trough its smallest:
 
-        - Every value of the third quarter lies above every value of the second.
-        - Every value of the fourth quarter lies above every value of the third.
-        - The largest value rises from the third quarter to the fourth by at least half as much as from the second to the third.
+        - The peaks and the troughs rise from quarter to quarter, and the peaks by more than rounding over the run. Each rise of
+          the peaks is at least half as large as the rise before it.
+        - Every value of the third quarter lies above all of the second, and every value of the fourth above all of the third, by
+          more than rounding. The second of these rises of the peaks is at least half as large as the first.
 
+        Geometric growth meets the second condition as soon as it outweighs what else falls. A bounded oscillation does not.
         The answer is False if fewer than `FEWEST_STEPS` steps are allowed, because the run is then too short.
         """
+        peaks, troughs = self.peaks, self.troughs
         with np.errstate(invalid="ignore"):
-            rises = np.diff(self.peaks[1:], axis=0)
-            separate = (self.troughs[2:] - self.peaks[1:-1] > ROUNDING * np.abs(self.peaks[2:])).all(axis=0)
-            result: Mask = separate & (rises[1] >= 0.5 * rises[0]) & (self.rules.max_steps >= FEWEST_STEPS)
-        return result
-
-    def kept_growing(self) -> Mask:
-        """Return, for each run, True if f has grown to the end, as at a learning rate just beyond the stability limit.
-
-        The largest and the smallest f of a quarter must have risen from quarter to quarter, by more than rounding. Each rise of
-        the largest f must be at least half as large as the rise before it. Geometric growth, however slow, meets these
-        conditions, and a bounded oscillation does not. The answer is False if fewer than `FEWEST_STEPS` steps are allowed.
-        """
-        first, _, _, last = self.peaks
-        with np.errstate(invalid="ignore"):
-            rises = np.diff(self.peaks, axis=0)
-            rounding = ROUNDING * np.maximum(np.abs(first), np.abs(last))
-            growing = (rises > 0).all(axis=0) & (rises[1:] >= 0.5 * rises[:-1]).all(axis=0)
-            growing &= (np.diff(self.troughs, axis=0) > 0).all(axis=0)
-            result: Mask = growing & (last - first > rounding) & (self.rules.max_steps >= FEWEST_STEPS)
+            rises = np.diff(peaks, axis=0)
+            lasting = rises[1:] >= 0.5 * rises[:-1]
+            throughout = (rises > 0).all(axis=0) & (np.diff(troughs, axis=0) > 0).all(axis=0) & lasting.all(axis=0)
+            throughout &= peaks[-1] - peaks[0] > ROUNDING * np.maximum(np.abs(peaks[0]), np.abs(peaks[-1]))
+            separate = (troughs[2:] - peaks[1:-1] > ROUNDING * np.abs(peaks[2:])).all(axis=0)
+            result: Mask = (throughout | (separate & lasting[-1])) & (self.rules.max_steps >= FEWEST_STEPS)
         return result

@@ -75,7 +75,7 @@ class Trajectory:
         best_step: the number of the first iterate with this value.
         seconds: the run's share of its batch's computing time.
         chunks: the iterates, in order.
-        behaviour: the behaviour; None if the run took no step, or if the measurements do not decide.
+        behaviour: the behaviour; None if the run took no step.
         remark: what was noticed about the run, e.g. that two ways of differentiation disagree at an iterate; often empty.
     """
 

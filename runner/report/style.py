@@ -42,6 +42,7 @@ BEHAVIOUR_COLOURS: Mapping[str, str] = MappingProxyType(
         Behaviour.MONOTONE: "#009E73",
         Behaviour.OSCILLATING: "#E69F00",
         Behaviour.DIVERGING: "#D55E00",
+        Behaviour.UNKNOWN: "#999999",
     }
 )
 """The colour of each behaviour, the same in every figure."""

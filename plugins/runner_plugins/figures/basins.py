@@ -193,7 +193,7 @@ def _read(results: Results, runs: Sequence[StoredRun]) -> tuple[Sequence[StoredR
 def _rests(run: StoredRun, series: Series, span: float) -> bool:
     if run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
         return True
-    if run.outcome != Outcome.MAX_STEPS or run.behaviour in (Behaviour.CRAWLING, Behaviour.DIVERGING):
+    if run.outcome != Outcome.MAX_STEPS or run.behaviour in (Behaviour.CRAWLING, Behaviour.DIVERGING, Behaviour.UNKNOWN):
         return False
     assert series.x is not None
     late = series.x[-max(2, len(series.x) // 10) :]
