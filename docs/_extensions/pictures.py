@@ -187,7 +187,7 @@ def draw_gradient_backend(name: str, path: Path) -> Picture:
 
 
 def error_of(backend: runner.GradientBackend) -> float:
-    """Return the largest relative error of a backend's derivative of sin x + x², with extended precision as the truth."""
+    """Return the largest relative error of a backend's derivative of sin x + x², with extended precision as the reference."""
     x = POINTS.astype(np.longdouble)
     truth = np.cos(x) + 2 * x
     found = backend.gradient(plugin("objective", "sin_quadratic"), POINTS)

@@ -18,7 +18,7 @@ MANY = 10.0
 DECADES = 3.0
 """The lengths of short chords and short lines are spread over this number of decades below the width of the box."""
 PAIRS_OF_LINE, FEWEST_LINES = 50, 40
-"""The search tries one line for this number of random pairs, and at least the second number of lines."""
+"""One line is tried for this number of random pairs, but at least the second number of lines."""
 INTERVALS = 32
 """The number of equal intervals of a line. Their ends give midpoint chords of five lengths."""
 MOST_COORDINATES_MOVED = 3
@@ -30,7 +30,7 @@ MATRIX_POINTS, MOST_MATRIX_VALUES = 8, 20_000
 HALVINGS = 26
 """The number of lengths of the chords across a point along one direction."""
 TAKEN = 4
-"""The number of chords of a group that are checked, by each of two orders."""
+"""The number of chords of a group that are checked, in each of two orders: by excess, and by relative excess."""
 GROUP, GROUP_VALUES = 24, 100_000
 """The largest number of chords that are checked together, and the largest product of this number and the dimension."""
 MOST_MEASURED = 48
@@ -153,7 +153,7 @@ class ChordsInBox:
         return float(np.nan_to_num(np.ldexp(value, self._exponent), posinf=np.finfo(np.float64).max))
 
     def _noise_in_box(self, points: Array) -> tuple[float, float]:
-        """Return the noise that half of the places exceed, and that a tenth of the places exceed; infinite if it is unknown."""
+        """Return the median noise over the places, and the noise that a tenth of them exceed; infinite if it is unknown."""
         width = self._high - self._low
         smallest = 2.0 * EPSILON * max(abs(self._low), abs(self._high)) / width
         spacings = np.geomspace(min(smallest, WIDEST_IN_BOX), WIDEST_IN_BOX, SPACINGS)[:, None, None] * width
@@ -304,7 +304,7 @@ class ChordsInBox:
     def second_difference(self, place: Array, direction: Array) -> SecondDifference:
         """Return the second derivative of f along a unit direction.
 
-        A chord of length 2h, whose middle f exceeds by e, has the second difference −2e/h². The error is the sum of the largest
+        If f exceeds the middle of a chord of length 2h by e, the second difference is −2e/h². The error is the sum of the largest
         excess that noise may cause, in the same formula, and twice the change from one h to the next.
         """
         middles, halves = (each[::2] for each in self._across(place, direction))
@@ -409,7 +409,7 @@ class ChordsInBox:
 
         The noise is the largest that is seen in neighbouring values at x₁, z and x₂, at spacings from an ulp to a fiftieth of
         the chord, on two grids each. If f computes in extended precision, the rounding errors of the three values count as noise.
-        Otherwise, the noise that half of the places in the box exceed counts.
+        Otherwise, the median noise in the box counts.
         """
         count, dimension = first.shape
         values = self._on_chords(first, second, weight)

@@ -14,7 +14,7 @@ EPSILON = float(np.finfo(np.float64).eps)
 DIFFERENCE_ERROR = 10.0 * math.sqrt(EPSILON)
 """The relative error of second differences, near √ε, with a margin of ten."""
 ROUNDING = 1e-12
-"""The error of an eigenvalue, relative to the largest, up to which an eigenvalue below its error counts as zero.
+"""An eigenvalue that is smaller than its error counts as zero if this error, relative to the largest eigenvalue, is at most this.
 
 A formula reaches this error. Differences do not, and an eigenvalue below their error may have either sign."""
 

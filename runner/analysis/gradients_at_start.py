@@ -34,7 +34,7 @@ class Growth(NamedTuple):
 
     @property
     def told(self) -> str:
-        """The factor ± its error in words, or the reason if it is not known: one start, or an error above half of it."""
+        """The factor ± its error in words, or the reason if it is unknown: one start, or an error above half of the factor."""
         if self.starts == 1:
             return "cannot tell from one start"
         if self.error > 0.5 * self.factor:

@@ -24,7 +24,7 @@ LARGEST_HESSIAN = 1000
 ROUNDING = 1e-9
 """Difference of two factors that is attributed to rounding."""
 SINGULAR = 1e-12
-"""Share of L below which μ is rounding, so that theory has no slowest component."""
+"""If μ is a smaller share of L than this, it is rounding, and theory has no slowest component."""
 MOST_DIGITS = 8
 """Numbers with more digits before or after the point are written with a power of ten."""
 HEADER = (
@@ -63,7 +63,7 @@ COLUMNS = (
     *("limit_answer", "limit_reason", "best_answer", "best_reason", "contradiction"),
 )
 FOUND, NONE, CANNOT_TELL = "found", "none", "cannot tell"
-"""The three answers to the question for a limit, or for the best learning rate."""
+"""The three answers about the limit, and about the best learning rate."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,7 @@ class RateSweep:
 
     @property
     def restless(self) -> int:
-        """The index of the smallest learning rate at which some run does not settle; the number of points without one."""
+        """The index of the smallest learning rate at which some run does not settle; the number of points if there is none."""
         return next((place for place, point in enumerate(self.points) if point.settles is False), len(self.points))
 
     @property
@@ -204,7 +204,7 @@ class RateSweep:
 
     @property
     def contradiction(self) -> str:
-        """A sentence if a measured factor is beyond its uncertainty larger than theory allows; empty otherwise."""
+        """A sentence if a measured factor exceeds what theory allows by more than its uncertainty; empty otherwise."""
         if self.curvature is None:
             return ""
         tried = [point.learning_rate for point in self.points]

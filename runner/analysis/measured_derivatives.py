@@ -23,7 +23,7 @@ MOST_DIRECTIONS = 24
 
 
 ABSORBED = 1e-5
-"""The relative distance from a claimed slope to which larger spacings return, if small ones are lost to rounding."""
+"""If slopes at larger spacings are this close to a claimed slope, relative to the gap, small spacings are lost to rounding."""
 
 
 @dataclass(frozen=True)

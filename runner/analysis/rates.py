@@ -90,7 +90,7 @@ class LinearRate:
 
 @dataclass(frozen=True)
 class KnownMinimum:
-    """The known minimum of a run's objective, as far as a fit needs it.
+    """The known minimum of a run's objective, in the form that a fit needs.
 
     Attributes:
         x: the minimiser x*, `(dimension,)`.
@@ -206,7 +206,7 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
     The f − f* of such a run does not show the rate at the known minimum. A run counts as settled elsewhere if f − f* is above
     rounding and no longer changes, and one of two conditions holds:
 
-    * ‖∇f‖ falls a hundredfold over the latter half of the run, or is rounding;
+    * ‖∇f‖ falls a hundredfold over the latter half of the run, or is at rounding level;
     * f − f* is much larger than ‖∇f‖²/2μ, which bounds it near the known minimiser.
 
     Another minimum that is as low as the known one is recognised by its distance from the minimiser, if this is given.
@@ -240,7 +240,7 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
 
 
 def _least_norm(norms: Array) -> float:
-    """Return the smallest ‖∇f‖ that takes part in a fit, from the largest ‖∇f‖ before the smallest."""
+    """Return the smallest ‖∇f‖ that takes part in a fit, relative to the largest ‖∇f‖ up to the smallest one."""
     finite = norms[np.isfinite(norms)]
     return ABOVE_ROUNDING * EPSILON * float(finite[: int(finite.argmin()) + 1].max()) if len(finite) else 0.0
 

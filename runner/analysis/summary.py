@@ -126,7 +126,7 @@ class SettingSummary:
 
     @cached_property
     def lost(self) -> int:
-        """The number of its runs that diverged, met a number that is not finite, or failed."""
+        """The number of its runs that diverged, became non-finite, or failed."""
         return sum(count for outcome, count in self.outcomes.items() if outcome in LOST_OUTCOMES)
 
     @cached_property
@@ -345,7 +345,7 @@ def rounding_level(minimum_value: float | None) -> float:
 def summary_table(rows: Sequence[SummaryRow]) -> Cells:
     """Return the header and the cells of the table on the page: one row for each summary, numbers rounded.
 
-    The column of gradient backends is left out if there is only one, because it decides nothing and takes room.
+    The column of gradient backends is left out if there is only one, because it carries no information.
     """
     cells: list[tuple[str, ...]] = []
     for row in rows:

@@ -49,7 +49,7 @@ Exit codes:
   0    success
   1    all results are stored, but some or all runs failed; their errors are stored
   2    the experiment file, a plugin that it names, a filter, an option or an argument is wrong, or names something missing
-  3    a plugin cannot be loaded, is missing for a stored run, or does not repeat itself in a replay; or an executor fails
+  3    a plugin cannot be loaded, is missing for a stored run, or is not reproducible in a replay; or an executor fails
   4    the results database cannot be opened, read or written, or is damaged
   5    the report cannot be written
   70   a bug in runner; `runner --debug COMMAND` shows the traceback

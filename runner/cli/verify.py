@@ -47,7 +47,7 @@ def verify(db: str, count: int, seed: int | None, files: tuple[Path, ...]) -> in
 
     With `--replay`, runs are chosen at random and computed again. They must have the same bits if code, packages and processor
     are the same; otherwise the differences are reported. A run with different bits is computed once more. If its computations
-    differ from each other, its plugins do not repeat themselves. The file is then whole, and the exit code is 3.
+    differ from each other, its plugins are not reproducible. The file is then intact, and the exit code is 3.
 
     \b
     Examples:

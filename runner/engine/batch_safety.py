@@ -1,6 +1,6 @@
 """Batch safety: the comparison of a run in a batch with the same run alone, bit for bit, over the first steps.
 
-A run alone is also compared with itself, computed a second time: a plugin that does not repeat itself is not the batch's fault.
+The first steps of a single run are also computed twice. If the results differ, the plugin is not reproducible.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ REPEATED_STEPS = 10
 REPEATING_SECONDS = 0.2
 """The time, in seconds, after which no further step is computed twice."""
 REPETITIONS = 5
-"""The number of times that the first steps are repeated, to decide between a plugin that does not repeat itself and the batch."""
+"""The number of times that the first steps are repeated, to find out if the plugin or the batch is at fault."""
 
 CONSTANT_IN_MEMORY = "keeps an array in its memory that does not have a row for each run"
 KEEP_CONSTANTS = ". Keep constants in the plugin"
@@ -182,12 +182,12 @@ def find_unrepeatable(batch: Batch, steps: int, with_memory: bool = False) -> st
             plugin, method = names[different[0]]
             name = _unrepeatable_evaluation(batch, x) or f"{type(plugin).__name__}.{method}"
             step = number + (different[0] == "x")
-            return f"{name} does not repeat itself: the first {len(taken)} steps of a run, computed twice, differ at step {step}"
+            return f"{name} is not reproducible: the first {len(taken)} steps of a run, computed twice, differ at step {step}"
         x = one.x
     if (error is None) != (other_error is None):
         raised = error if error is not None else other_error
         names_of_all = " × ".join(type(plugin).__name__ for plugin, _ in names.values())
-        return f"{names_of_all} does not repeat itself: of two computations, only one raised {raised}"
+        return f"{names_of_all} is not reproducible: of two computations, only one raised {raised}"
     return None
 
 
@@ -206,7 +206,7 @@ def _taken_steps(batch: Batch, steps: int, seconds: float) -> tuple[list[_Step],
 
 
 def _unrepeatable_evaluation(batch: Batch, x: Array) -> str | None:
-    """Return the first evaluation whose result differs if it is called twice at x, with the objective's own evaluations first."""
+    """Call each evaluation twice at x, those of the objective first; return the first one whose results differ."""
     objective, backend = batch.objective, batch.gradient
     calls: list[tuple[object, str, Callable[[], Any]]] = []
     for inner in (*_wrapped_objectives(objective), objective):

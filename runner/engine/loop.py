@@ -148,7 +148,8 @@ class _Loop:
     def _vet(self, step: int, gradient: Array, codes: OutcomeCodes | None) -> OutcomeCodes | None:
         """Compare the derivatives with central differences, at steps 0, 1, 2, 4, 8, … and at the end of each run.
 
-        The evaluations are not counted. A run whose derivatives are wrong at its start fails; a later run gets a remark.
+        The evaluations are not counted. A run whose derivatives are wrong at its start fails. If they are wrong later, the run
+        gets a remark.
 
         Args:
             step: the number of the iterate.

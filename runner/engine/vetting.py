@@ -57,7 +57,7 @@ class Vetting:
 
     @classmethod
     def of(cls, objective: Objective, backend: GradientBackend, optimizer: Optimizer, x: Array) -> Vetting:
-        """Find the derivatives that the optimizer uses and that the backend computes in another arithmetic.
+        """Find the derivatives that the optimizer uses and that the backend computes in an arithmetic other than float64.
 
         Args:
             objective: the objective.
@@ -82,7 +82,7 @@ class Vetting:
         except Exception:
             if len(x) == 1:
                 return [None]
-        # An exception of one run is no reason to leave out the others.
+        # If one run raises an exception, the others are still compared.
         doubts: list[Doubt | None] = []
         for row in range(len(x)):
             alone = slice(row, row + 1)
@@ -120,7 +120,7 @@ class _Observed:
 
     Attributes:
         other_arithmetic: True if an argument was not an array of float64.
-        differentiates: True if a derivative was evaluated, or a function at another point than x.
+        differentiates: True if a derivative was evaluated, or a function at a point other than x.
     """
 
     def __init__(self, objective: Objective, x: Array) -> None:

@@ -34,7 +34,7 @@ class StartError(ValueError):
 
 
 class FaultyDraw(StartError):
-    """The starts that an objective draws itself are no points, which is a fault of the plugin and not of the table."""
+    """The starts that an objective draws itself are invalid, which is a fault of the plugin and not of the table."""
 
 
 def starts_of(table: Mapping[str, Any], name: str, objective: Objective) -> tuple[Start, ...]:

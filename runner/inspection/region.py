@@ -21,7 +21,7 @@ from runner.tables.readable import number
 MOST_POINTS = 4000
 FEWEST_POINTS = 20
 MOST_VALUES, FEWEST_HESSIANS = 100_000, 50
-"""The largest number of values or gradients that are spent on Hessians, which must suffice for the second number of them."""
+"""The largest number of values or gradients that are spent on Hessians, and the number of Hessians for which it must suffice."""
 LARGEST_DIMENSION = 100
 """The largest dimension in which Hessians are computed at many points."""
 NOT_CONVEX = "not convex"
@@ -174,7 +174,7 @@ def _verdict(inspection: RegionInspection) -> tuple[str, str]:
 
 
 def _contradiction(inspection: RegionInspection) -> float:
-    """Return the amount by which the smallest eigenvalue found lies below the stated lower bound; zero if it may not."""
+    """Return the amount by which the smallest eigenvalue found is below the stated lower bound; zero if errors may explain it."""
     stated, curvature, difference = inspection.stated, inspection.curvature, inspection.difference
     if stated is None or curvature is None or difference is None or not inspection.agree:
         return 0.0

@@ -189,7 +189,7 @@ def _on_stairs(values: Callable[[Array], Array], x: Array, direction: Array, sus
         wide[differs & (t > 64.0 * small)] = 8.0 * t
     means = [0.5 * (slope(share * wide, small) + slope(-share * wide, small)) for share in PLACES]
     same = np.sum(np.abs(np.array(means) - measured) <= 0.1 * gap, axis=0)
-    # The slope is another one where the small spacing includes a step of the staircase.
+    # The slope differs where the small spacing includes a step of the staircase.
     stairs: Mask = same >= len(PLACES) - 2
     return stairs
 

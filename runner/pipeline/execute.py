@@ -78,7 +78,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
                 share.save(descent)
                 finished.outcomes.update(trajectory.outcome for trajectory in descent.trajectories)
                 for warning in descent.warnings:
-                    plugin, unrepeatable, _ = warning.partition(" does not repeat itself")
+                    plugin, unrepeatable, _ = warning.partition(" is not reproducible")
                     known = warning if not unrepeatable else f"{plugin}{unrepeatable}"
                     if not any(known in each for each in finished.warnings):
                         finished.warnings.append(warning)

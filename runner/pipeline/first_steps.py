@@ -79,7 +79,7 @@ class FirstSteps:
 def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Path, ...]) -> FirstSteps:
     """Try the first step of some runs of each objective, gradient backend and optimizer, until a run can take it.
 
-    The first steps of the run that can take it are computed twice.
+    After a run has taken its first step, its first steps are computed a second time.
 
     If the executor loses a batch, its runs are left out: the computation will show which run is at fault.
 
@@ -123,7 +123,7 @@ def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Pa
     sound = {_plugins(group) for group in passed}
     found = []
     for where, problem, members in _combined(experiment, groups, tried, stuck):
-        # Settings beyond the most that are tried belong to the first problem of their plugins.
+        # Settings beyond the largest number that is tried are assigned to the first problem of their plugins.
         more = sum(untried.pop(plugins, 0) for plugins in dict.fromkeys(map(_plugins, members)) if plugins not in sound)
         count = sum(len(groups[group]) for group in members) + more
         found.append(Stuck(where, problem, count, sum(len(tried[group]) for group in members)))

@@ -138,7 +138,7 @@ def make_plan(experiment: Experiment, store: Store, choices: Choices) -> Plan:
 
 
 def _known_minima(runs: Sequence[Run]) -> tuple[dict[Setting, Minimum], dict[Setting, str]]:
-    """Return the known minima of the objectives of some runs, and for each objective whose minimum cannot be used the reason."""
+    """Return the known minima of the objectives of some runs, and the reason for each objective whose minimum cannot be used."""
     minima: dict[Setting, Minimum] = {}
     unusable: dict[Setting, str] = {}
     for objective in dict.fromkeys(run.objective for run in runs):

@@ -35,7 +35,7 @@ Verdict = Literal["same", "different", "not reproducible", "other circumstances"
 Axis = Literal["objective", "gradient", "optimizer"]
 AXES: tuple[Axis, ...] = ("objective", "gradient", "optimizer")
 REPETITIONS = 2
-"""The number of times that a run with different bits is computed once more, to find out if it repeats itself."""
+"""The number of times that a run with different bits is computed once more, to find out if it is reproducible."""
 UNIMPORTANT = ("sqlalchemy",)
 """Packages of the stored environment that cannot change the numbers of a run."""
 

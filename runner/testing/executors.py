@@ -71,7 +71,7 @@ class _ExecutorSuite:
         expected = {batch.identities: _without_seconds(descend(batch)) for batch in batches}
         for descent in self.executor.map(descend, batches, _unlimited):
             if isinstance(descent, Lost):
-                raise Failure(f"{self.name}.map reports a batch as lost that this process computes: {descent.reason}")
+                raise Failure(f"{self.name}.map reports a batch as lost, although this process can compute it: {descent.reason}")
             trajectories = _without_seconds(descent)
             same = trajectories == expected[tuple(trajectory.identity for trajectory in trajectories)]
             fail_unless(same, f"{self.name}.map yields results whose bits differ from those that this process computes")

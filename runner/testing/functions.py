@@ -30,7 +30,7 @@ Function = Callable[[Array], Any]
 RUNS = 5
 MANY_RUNS = 40
 REPETITIONS = 10
-"""The number of times that a call is repeated, to decide between a plugin that does not repeat itself and the batch."""
+"""The number of times that a call is repeated, to find out if the plugin or the batch is at fault."""
 EPSILON = float(np.finfo(np.float64).eps)
 FIRST_SPACING = EPSILON ** (1 / 3)
 """The spacing of central differences that give first derivatives."""
@@ -118,7 +118,7 @@ def check_repetition(name: str, call: Callable[[], Any]) -> None:
     """
     first = call()
     for _ in range(REPETITIONS):
-        fail_unless(same_bits(call(), first), f"{name} does not repeat itself: it returns different numbers for the same x")
+        fail_unless(same_bits(call(), first), f"{name} is not reproducible: it returns different numbers for the same x")
 
 
 def check_sweep(name: str, key: str, together: Function, alone: list[Function], x: Array) -> None:
@@ -182,8 +182,8 @@ def check_derivative(
 def check_complex_numbers(name: str, function: Function, x: Array) -> None:
     """Check that the complex steps of a function, Im f(x + ih)/h, are right at all points, or wrong at all of them.
 
-    The gradient backend `complex_step` refuses a function that loses the imaginary part of complex numbers everywhere. A function
-    that loses it at some points only gives wrong derivatives there.
+    The gradient backend `complex_step` refuses a function that loses the imaginary part of complex numbers everywhere. If a
+    function loses it only at some points, the derivatives are wrong there.
 
     Args:
         name: the function, for the message.

@@ -21,7 +21,7 @@ from runner.testing.samples import BOTTOM, Bowl, OwnDerivatives
 STEPS = 10_000
 FEW_STEPS = 6
 REPEATED_STEPS = 50
-"""The number of steps that are computed twice, to see that an optimizer repeats itself."""
+"""The number of steps that are computed twice, to check that an optimizer is reproducible."""
 CONVERGED = 0.01
 NEEDS_OF_MEMBERS = {"hessian": "hessian", "jacobian": "jacobian", "residuals": "jacobian"}
 """The members of a point that cost more than a gradient, each with the need that an optimizer must declare for it."""

@@ -21,7 +21,7 @@ class TestText:
             "chords tried: 4,446 (seed 7)",
         ]
         assert re.fullmatch(
-            r"f lies up to 9 below its chords; an excess of less than about \d\.\d\de-1[34] would not be distinguished from rounding",
+            r"f lies up to 9 below its chords; an excess of less than about \d\.\d\de-1[34] could not be distinguished from rounding",
             lines[2],
         )
         assert lines[3].startswith("smallest curvature seen: 1 at x = 1.5708, in ")

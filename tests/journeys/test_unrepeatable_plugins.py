@@ -1,4 +1,4 @@
-"""Plugins that do not repeat themselves: they are named, and neither the batch nor the database is blamed."""
+"""Plugins that are not reproducible: they are named, and neither the batch nor the database is blamed."""
 
 from __future__ import annotations
 
@@ -123,15 +123,13 @@ UNREPEATABLE = {
 def test_the_plugin_is_named_and_the_batch_is_not_blamed(write, call, text: str, named: str, step: int | str):
     write(RANDOM, "random_plugins.py")
     write(text, "sweep.toml")
-    said = (
-        rf"bowl × \w+ × \w+: {named} does not repeat itself: the first 10 steps of a run, computed twice, differ at step {step}"
-    )
+    said = rf"bowl × \w+ × \w+: {named} is not reproducible: the first 10 steps of a run, computed twice, differ at step {step}"
     planned = call("run", "sweep.toml", "--dry-run", "--format", "json").json
     (warning,) = planned["warnings"]
     assert re.fullmatch(said + re.escape(ADVICE), warning)
     done = call("run", "sweep.toml", "--no-report", "-q")
     assert (done.code, done.out) == (0, "")
-    assert done.err.count("does not repeat itself") == 1, "once, although the batch meets it again"
+    assert done.err.count("is not reproducible") == 1, "once, although the batch meets it again"
     assert "batch-safe" not in done.err
     replayed = call("verify", "--replay", "9", "--plugin", "random_plugins.py")
     assert replayed.code == 3
@@ -148,8 +146,7 @@ def test_an_exception_that_does_not_repeat_is_named(write, call):
     write(sweep(optimizer=walk("raises"), points=ALONE), "sweep.toml")
     planned = call("run", "sweep.toml", "--dry-run")
     assert (
-        "Bowl × Analytic × Walk does not repeat itself: of two computations, only one raised RuntimeError: only once"
-        in planned.out
+        "Bowl × Analytic × Walk is not reproducible: of two computations, only one raised RuntimeError: only once" in planned.out
     )
 
 
@@ -157,9 +154,7 @@ def test_random_memory_that_changes_no_iterate_is_not_called_unsafe_in_batches(w
     write(RANDOM, "random_plugins.py")
     write(sweep(optimizer=walk("memory")), "sweep.toml")
     done = call("run", "sweep.toml", "--no-report", "-q")
-    told = (
-        "warning: Walk.step does not repeat itself: the first 2 steps of a run, computed twice, differ at step 1; so its batches "
-    )
+    told = "warning: Walk.step is not reproducible: the first 2 steps of a run, computed twice, differ at step 1; so its batches "
     assert done.err == f"{told}were computed one run at a time{ADVICE}\n"
     assert call("verify", "--replay", "9", "--plugin", "random_plugins.py").code == 0
 
@@ -179,11 +174,9 @@ def test_the_setting_is_named(write, call):
     text = sweep(optimizer='name = "walk", fault = { values = ["none", "kick"] }')
     write(text.replace('noise = "none"', 'noise = { values = ["none", "seeded", "global"] }'), "sweep.toml")
     first, second = call("run", "sweep.toml", "--dry-run", "--format", "json").json["warnings"]
-    assert first.startswith(
-        "bowl(noise=none), bowl(noise=seeded) × analytic × walk(fault=kick): Walk.step does not repeat itself: "
-    )
+    assert first.startswith("bowl(noise=none), bowl(noise=seeded) × analytic × walk(fault=kick): Walk.step is not reproducible: ")
     assert second.startswith(
-        "bowl(noise=global) × analytic × walk(fault=none), walk(fault=kick): Bowl.value does not repeat itself: "
+        "bowl(noise=global) × analytic × walk(fault=none), walk(fault=kick): Bowl.value is not reproducible: "
     )
 
 
@@ -195,8 +188,8 @@ def test_noise_after_the_compared_steps_is_found_by_a_replay(write, call):
     assert replayed.code == 3
     (run,) = [line for line in replayed.out.splitlines() if line.startswith("  run")]
     assert re.fullmatch(
-        r"  run \d: has different bits from step 21 on; two computations of it here differ from step 21 on too: Walk.step does not "
-        r"repeat itself: the first 30 steps of a run, computed twice, differ at step 21",
+        r"  run \d: has different bits from step 21 on; two computations of it here differ from step 21 on too: Walk.step is "
+        r"not reproducible: the first 30 steps of a run, computed twice, differ at step 21",
         run,
     )
 

@@ -1,4 +1,4 @@
-"""The process that checks a plugin stops with its reader."""
+"""The process that checks a plugin ends when the reader of its output ends."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def measured_hessian(objective: Bbob) -> Array:
 
 
 def separable_defect(function: int, dimension: int = 5) -> float:
-    """Return the relative difference between f(x* + v) − f* and the sum of the changes that the coordinates of v cause alone."""
+    """Return the relative difference between f(x* + v) − f* and the sum of the changes that the coordinates of v cause separately."""
     objective = Bbob(function, dimension)
     x, lowest = objective.minimum.x, objective.minimum.value
     move = np.random.default_rng(3).uniform(-1, 1, dimension)

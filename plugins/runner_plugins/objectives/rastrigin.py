@@ -15,8 +15,8 @@ from runner import Array, Minimum, Objective, hookimpl, parameter
 class Rastrigin(Objective):
     """f(x) = A d + Σ (xᵢ² − A cos(2πxᵢ)), for any real x; usually with A = 10 and |xᵢ| ≤ 5.12.
 
-    Its minimum is f(0) = 0. It is a sum over coordinates. Each coordinate has a local minimum near every whole number below about
-    πA in size, a little nearer to 0, where xᵢ + πA sin(2πxᵢ) = 0. So with A = 10 there are 11^d local minima within
+    Its minimum is f(0) = 0. It is a sum over coordinates. Each coordinate has a local minimum near every whole number from
+    about −πA to πA, a little nearer to 0, where xᵢ + πA sin(2πxᵢ) = 0. So with A = 10 there are 11^d local minima within
     |xᵢ| ≤ 5.12. It is convex if and only if A ≤ 1/(2π²) = 0.0507.
 
     It is computed as Σ (xᵢ² + 2A sin²(πxᵢ)), in which nothing cancels.

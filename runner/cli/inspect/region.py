@@ -71,11 +71,11 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
         if chords.exceeded:
             yield (
                 f"{chords.exceeded:,} of them lie below f by more than 32 ε|f|; of these, {chords.checked:,} were checked, and "
-                "their excess is within the noise of f, or is not that of the chords beside them"
+                "their excess is within the noise of f, or neighbouring chords do not share it"
             )
         yield (
             f"f lies up to {number(chords.sag)} below its chords; an excess of less than about {number(chords.resolution)} "
-            "would not be distinguished from rounding"
+            "could not be distinguished from rounding"
         )
     if curvature is None or difference is None:
         yield f"no smallest curvature, {inspection.without_hessian}"

@@ -109,7 +109,7 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
         and abs(each.slope.value - each.expected) > max(SLOPE_TOLERANCE, 2.0 * each.slope.uncertainty)
     ]
     if hidden:
-        yield f"after n = {', '.join(hidden)} a later term is the largest at every distance at which rounding is not"
+        yield f"after n = {', '.join(hidden)} no distance shows the next term: at each one, a later term or rounding is larger"
 
 
 def _slope(slope: Slope | None, is_rounding: bool = True) -> str:
