@@ -11,6 +11,7 @@ from runner.contracts.arrays import matvec as matvec
 from runner.contracts.arrays import norm as norm
 from runner.contracts.executor import Executor as Executor
 from runner.contracts.executor import Lost as Lost
+from runner.contracts.executor import report_step as report_step
 from runner.contracts.executor import sign_of_life as sign_of_life
 from runner.contracts.figure import Drawing as Drawing
 from runner.contracts.figure import Figure as Figure

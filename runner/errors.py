@@ -103,7 +103,7 @@ def describe(error: BaseException) -> str:
     except Exception as fault:
         text = f"(its text cannot be made: __str__ raised {type(fault).__name__})"
     if not isinstance(error, RunnerError):
-        text = f"{type(error).__name__}: {text}"
+        text = f"{type(error).__name__}: {text}" if text else type(error).__name__
     if len(text) > LONGEST_DESCRIPTION:
         text = f"{text[:LONGEST_DESCRIPTION]}… ({len(text) - LONGEST_DESCRIPTION:,} more characters)"
     return valid_text(text)

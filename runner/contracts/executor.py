@@ -23,17 +23,26 @@ class Lost(Generic[Item]):
         item: the item.
         reason: the reason in a few words, e.g. `its process was killed by SIGSEGV`.
         timed_out: True if it was stopped because it gave no sign of life for too long.
+        step: the last number that the computation passed to `report_step`; None if it passed none, or if the executor does not
+            know it. With it, the steps of a single run are computed again and stored.
     """
 
     item: Item
     reason: str
     timed_out: bool
+    step: int | None = None
 
 
 sign_of_life: ContextVar[Callable[[], None]] = ContextVar("sign_of_life", default=lambda: None)
 """A function that a computation calls at each iterate.
 
 An executor sets it in the process that computes, to distinguish a computation that advances from one that hangs.
+"""
+
+report_step: ContextVar[Callable[[int], None]] = ContextVar("report_step", default=lambda step: None)
+"""A function that a computation calls with the number of each iterate that it has computed.
+
+An executor sets it in the process that computes, to know how far a computation came whose process has ended.
 """
 
 

@@ -15,7 +15,7 @@ from typing import Generic, Protocol, TypeVar, cast
 
 from runner.contracts.executor import Executor, Lost
 from runner.engine.batch import Batch
-from runner.errors import PluginError, RunnerError
+from runner.errors import PluginError, RunnerError, describe
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting
 
@@ -47,7 +47,7 @@ class Parcel:
             return self.files, pickle.dumps(self.batch, protocol=5)
         except Exception as error:
             names = ", ".join(type(each).__name__ for each in (self.batch.objective, self.batch.gradient, self.batch.optimizer))
-            raise PluginError(f"{names} cannot all be sent to another process: {type(error).__name__}: {error}") from error
+            raise PluginError(f"{names} cannot all be sent to another process: {describe(error)}") from error
 
     def __setstate__(self, state: tuple[tuple[Path, ...], bytes]) -> None:
         self.files, pickled = state
@@ -120,7 +120,7 @@ def dispatch(
     except (Exception, SystemExit) as error:
         if OWN_ERROR in getattr(error, "__notes__", ()):
             raise
-        raise PluginError(f"{name} raised {type(error).__name__}: {error}; {REMEDY}") from error
+        raise PluginError(f"{name} raised {describe(error)}; {REMEDY}") from error
     if not complete:
         raise PluginError(f"{name} ended before it had yielded a result, or runner.Lost, for each item; {REMEDY}")
 

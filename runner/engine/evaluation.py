@@ -14,8 +14,9 @@ from runner.contracts.gradient_backend import ComputesHessian, ComputesJacobian,
 from runner.contracts.kinds import PLUGIN_KINDS
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Mask, Memory, Optimizer, Point
+from runner.contracts.plugin import Plugin
 from runner.engine.batch import take_rows
-from runner.errors import PluginError
+from runner.engine.plugin_errors import WrongResult
 
 
 class Counts:
@@ -52,7 +53,7 @@ class Counts:
 class Evaluator:
     """An objective and a gradient backend for the runs of a batch that are still going.
 
-    The methods take x of shape `(runs, dimension)`, and raise `PluginError` for a result of another shape or type than
+    The methods take x of shape `(runs, dimension)`, and raise `WrongResult` for a result of another shape or type than
     documented.
 
     Attributes:
@@ -113,15 +114,15 @@ class Evaluator:
         jacobian = cast(ComputesJacobian, self.backend).jacobian(self._counted, x)
         return self._check(self.backend, "jacobian", jacobian, (len(x), *np.shape(jacobian)[-2:-1], x.shape[1]), x)
 
-    def _check(self, plugin: object, method: str, result: Array, shape: tuple[int, ...], x: Array) -> Array:
+    def _check(self, plugin: Plugin, method: str, result: Array, shape: tuple[int, ...], x: Array) -> Array:
         if type(result) is np.ndarray and result.shape == shape and result.dtype == np.float64:
             # Row order is needed, because sums over an array of another layout may be computed in another order.
             return np.ascontiguousarray(result)
         described = f"{type(result).__name__} {result!r:.60}"
         if isinstance(result, np.ndarray):
             described = f"an array of shape {result.shape} and type {result.dtype}"
-        raise PluginError(f"{type(plugin).__name__}.{method} returned {described} for x of shape {x.shape}; "
-                          f"it must return a float64 array of shape {shape}")  # fmt: skip
+        text = f"{type(plugin).__name__}.{method} returned {described} for x of shape {x.shape}"
+        raise WrongResult(f"{text}; it must return a float64 array of shape {shape}", plugin, method)
 
 
 def _counted(objective: Objective, counts: Counts) -> Objective:
@@ -239,15 +240,15 @@ def take_step(optimizer: Optimizer, point: Point, memory: Memory) -> tuple[Array
     """Return the next iterate, `(runs, dimension)` and read-only, and the memory for the step after it.
 
     Raises:
-        PluginError: `optimizer.step` returned something else.
+        WrongResult: `optimizer.step` returned something else.
     """
     stepped: object = optimizer.step(point, memory)
     if not (isinstance(stepped, tuple) and len(stepped) == 2):
-        raise PluginError(f"{type(optimizer).__name__}.step returned {type(stepped).__name__}; "
-                          "it must return the next iterate and the memory, as in: return x, memory")  # fmt: skip
+        text = f"{type(optimizer).__name__}.step returned {type(stepped).__name__}"
+        raise WrongResult(f"{text}; it must return the next iterate and the memory, as in: return x, memory", optimizer, "step")
     x, memory = stepped
     if type(x) is not np.ndarray or x.shape != point.x.shape or x.dtype != np.float64:
         described = f"shape {np.shape(x)} and type {getattr(x, 'dtype', type(x).__name__)}"
-        raise PluginError(f"{type(optimizer).__name__}.step returned an iterate of {described} from x of shape {point.x.shape}; "
-                          f"it must return a float64 array of shape {point.x.shape}")  # fmt: skip
+        text = f"{type(optimizer).__name__}.step returned an iterate of {described} from x of shape {point.x.shape}"
+        raise WrongResult(f"{text}; it must return a float64 array of shape {point.x.shape}", optimizer, "step")
     return read_only(x), memory

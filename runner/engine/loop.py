@@ -12,7 +12,7 @@ from dataclasses import replace
 import numpy as np
 
 from runner.contracts.arrays import Array, norm
-from runner.contracts.executor import sign_of_life
+from runner.contracts.executor import report_step, sign_of_life
 from runner.contracts.objective import known_minimum
 from runner.contracts.optimizer import Mask, Memory
 from runner.contracts.outcomes import OUTCOMES, Behaviour, Outcome
@@ -21,22 +21,26 @@ from runner.engine.batch_safety import CONSTANT_IN_MEMORY, BatchFault, find_batc
 from runner.engine.behaviour import BehaviourState
 from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_step
 from runner.engine.optimizer_memory import array_without_rows, take_memory
+from runner.engine.plugin_errors import NO_FAILURE, Failure, WrongResult
 from runner.engine.recording import Recorder
 from runner.engine.stopping import RUNNING, OutcomeCodes, StoppingState
 from runner.engine.trajectories import Descent, Evaluations, Trajectory
 from runner.engine.vetting import Doubt, Vetting
-from runner.errors import PluginError, describe
 
 
-def descend(batch: Batch) -> Descent:
+def descend(batch: Batch, last_step: int | None = None) -> Descent:
     """Compute every run of a batch to its end.
 
     If the plugins are not batch-safe or raise an exception, the runs are computed again one at a time. An exception then ends
     only the run that caused it.
+
+    Args:
+        batch: the batch.
+        last_step: the step at which the run of a batch of one ends as failed, unless it ends before; None for no such step.
     """
     with np.errstate(all="ignore"):
         if len(batch) == 1:
-            return _with_warnings(_Loop(batch).run())
+            return _with_warnings(_Loop(batch, last_step).run())
         fault = find_batch_fault(batch)
         if fault is None:
             try:
@@ -64,6 +68,10 @@ def _with_warnings(trajectories: tuple[Trajectory, ...], *warnings: str) -> Desc
     return Descent(trajectories, warnings)
 
 
+class _LastStep(Exception):
+    """The run has reached the step at which it has to end."""
+
+
 class _Loop:
     """The state of a batch while it is computed.
 
@@ -71,9 +79,10 @@ class _Loop:
     `best_step` have a row for each of them.
     """
 
-    def __init__(self, batch: Batch) -> None:
+    def __init__(self, batch: Batch, last_step: int | None = None) -> None:
         runs, dimension = batch.start.shape
         self.batch = batch
+        self.last_step = last_step
         self.optimizer = batch.optimizer
         self.evaluator = Evaluator(batch.objective, batch.gradient, runs)
         self.recorder = Recorder(runs, dimension, batch.rules)
@@ -98,7 +107,7 @@ class _Loop:
         An exception ends a batch of one run with the outcome `failed`; a batch of several runs raises it.
         """
         rules = self.batch.rules.stop
-        give_sign_of_life = sign_of_life.get()
+        give_sign_of_life, report = sign_of_life.get(), report_step.get()
         clock = time.perf_counter()
         previous: Array | None = None
         try:
@@ -122,13 +131,16 @@ class _Loop:
                 now = time.perf_counter()
                 self.seconds += (now - clock) / len(self.going)
                 clock = now
+                report(step)
                 give_sign_of_life()
                 codes = self.stopping.check(step, value, gradient_norm, self.x, previous, self.seconds)
+                if step == self.last_step:
+                    raise _LastStep
                 if step & (step - 1) == 0 or codes is not None:
                     codes = self._vet(step, gradient, codes)
                     clock = time.perf_counter()
                 if codes is not None and (codes != RUNNING).any():
-                    self._finish_runs(codes, step, "")
+                    self._finish_runs(codes, step)
                     going = codes == RUNNING
                     if not going.any():
                         break
@@ -142,7 +154,8 @@ class _Loop:
                 raise
             self.error_type = type(error)
             failed = np.full(len(self.going), OUTCOMES.index(Outcome.FAILED), np.int8)
-            self._finish_runs(failed, max(0, self.recorder.iterates - 1), describe(error))
+            failure = NO_FAILURE if isinstance(error, _LastStep) else Failure.of(error)
+            self._finish_runs(failed, max(0, self.recorder.iterates - 1), failure)
         return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
 
     def _vet(self, step: int, gradient: Array, codes: OutcomeCodes | None) -> OutcomeCodes | None:
@@ -181,14 +194,14 @@ class _Loop:
                 codes[row] = OUTCOMES.index(Outcome.FAILED)
         return codes
 
-    def _finish_runs(self, codes: OutcomeCodes, step: int, error: str) -> None:
+    def _finish_runs(self, codes: OutcomeCodes, step: int, failure: Failure = NO_FAILURE) -> None:
         """Finish the recording of the runs that end at iterate number `step`, and store their trajectories.
 
         Args:
             codes: for each run that is still going an index into `OUTCOMES`, or `RUNNING`. The code changes if the behaviour
                 shows that the run has diverged.
             step: the number of the iterate.
-            error: the exception that ended the run, in words, else the empty string.
+            failure: the exception that ended the run, in words.
         """
         ended: Mask = codes != RUNNING
         self.recorder.end(ended)
@@ -210,7 +223,7 @@ class _Loop:
             self.trajectories[run] = Trajectory(
                 identity=self.batch.identities[run],
                 outcome=outcome,
-                error=error or (remark if outcome == Outcome.FAILED else ""),
+                error=failure.error or (remark if outcome == Outcome.FAILED else ""),
                 steps=step,
                 evaluations=Evaluations(counts["value"][row], counts["gradient"][row], counts["hessian"][row]),
                 final_value=final_values[row],
@@ -220,6 +233,10 @@ class _Loop:
                 seconds=self.seconds,
                 chunks=tuple(self.recorder.chunks[run]),
                 behaviour=behaviours[row],
+                failed_plugin=failure.plugin,
+                failed_method=failure.method,
+                failed_place=failure.place,
+                traceback=failure.traceback,
                 remark=remark,
             )
 
@@ -227,11 +244,11 @@ class _Loop:
         """Continue with some of the runs.
 
         Raises:
-            PluginError: the optimizer keeps an array in its memory that cannot be cut, because it has no row for each run.
+            WrongResult: the optimizer keeps an array in its memory that cannot be cut, because it has no row for each run.
         """
         runs = len(self.going)
         if array_without_rows(self.memory, runs) is not None:
-            raise PluginError(f"{type(self.optimizer).__name__}.step {CONSTANT_IN_MEMORY}")
+            raise WrongResult(f"{type(self.optimizer).__name__}.step {CONSTANT_IN_MEMORY}", self.optimizer, "step")
         self.memory = take_memory(self.memory, rows, runs)
         self.optimizer = take_rows(self.optimizer, rows)
         self.going = self.going[rows]

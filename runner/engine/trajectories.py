@@ -76,6 +76,10 @@ class Trajectory:
         seconds: the run's share of its batch's computing time.
         chunks: the iterates, in order.
         behaviour: the behaviour; None if the run took no step.
+        failed_plugin: the class of the plugin that failed; empty if none failed.
+        failed_method: the method of that plugin.
+        failed_place: the file and the line of that plugin, as `file:line`.
+        traceback: the traceback of the exception.
         remark: what was noticed about the run, e.g. that two ways of differentiation disagree at an iterate; often empty.
     """
 
@@ -91,6 +95,10 @@ class Trajectory:
     seconds: float
     chunks: tuple[Chunk, ...]
     behaviour: Behaviour | None = None
+    failed_plugin: str = ""
+    failed_method: str = ""
+    failed_place: str = ""
+    traceback: str = ""
     remark: str = ""
 
 

@@ -13,7 +13,7 @@ from runner.contracts.outcomes import Outcome
 from runner.engine.batch import batches
 from runner.engine.dispatch import Parcel
 from runner.engine.environment import environment
-from runner.errors import Interrupted, PluginError
+from runner.errors import Interrupted, PluginError, describe
 from runner.experiment.model import Experiment
 from runner.pipeline.first_steps import FirstSteps, try_first_steps
 from runner.pipeline.known_minima import landmarks
@@ -144,5 +144,5 @@ def _largest_batch(experiment: Experiment, runs: int) -> int:
         workers = max(1, int(executor.workers)) if isinstance(executor, HasWorkers) else 1
     except Exception as error:
         name = f"{type(executor).__name__}.workers"
-        raise PluginError(f"executor {experiment.executor.name}: {name} raised {type(error).__name__}: {error}") from error
+        raise PluginError(f"executor {experiment.executor.name}: {name} raised {describe(error)}") from error
     return max(1, min(experiment.max_batch, -(-runs // workers)))

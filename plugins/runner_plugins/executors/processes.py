@@ -9,6 +9,7 @@ programs with threads. Windows has no such server; there each worker is a new pr
 
 from __future__ import annotations
 
+import functools
 import itertools
 import mmap
 import multiprocessing
@@ -31,7 +32,7 @@ from typing import Any, Generic, NoReturn, TypeVar, cast
 if sys.platform != "win32":
     import fcntl
 
-from runner import Executor, Lost, RunnerError, hookimpl, parameter, sign_of_life
+from runner import Executor, Lost, RunnerError, hookimpl, parameter, report_step, sign_of_life
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -44,6 +45,8 @@ AHEAD = 2
 """The number of items in flight beyond one for each worker, so that no worker waits while a result is being saved."""
 LONGEST_LIMIT = 2e6
 """The longest time limit that is enforced, in seconds (23 days); the operating system cannot wait for much longer."""
+NO_STEP = -1
+"""The number in the place of the last step while no step has been reported."""
 SECONDS_TO_DIE = 5.0
 SECONDS_BETWEEN_SIGNS = 0.05
 SPILLED_BYTES = 2**26
@@ -149,25 +152,32 @@ class _Worker:
         self.process: Any = None
         self.pipe: Any = None
         self.busy = False
+        # The process writes the number of its last step here. The memory is shared, so that it outlives the process.
+        self.step = CONTEXT.RawValue("q", NO_STEP)
 
     def compute(self, function: Callable[[Item], Result], item: Item, limit: float | None) -> Result | Lost[Item]:
         task = pickle.dumps((function, item), protocol=5)
         seconds = None if limit is None or limit > LONGEST_LIMIT else limit
         self.busy = True
+        self.step.value = NO_STEP
         try:
             if self.process is None:
                 self.start(function.__module__)
             result, error = self.answer(task, seconds)
         except TimeoutError:
             self.end(0.0)
-            return Lost(item, f"gave no sign of life for {seconds:g} s and was stopped", timed_out=True)
+            return Lost(item, f"gave no sign of life for {seconds:g} s and was stopped", timed_out=True, step=self.last_step())
         except (EOFError, OSError):
-            return Lost(item, self.end(SECONDS_TO_DIE), timed_out=False)
+            return Lost(item, self.end(SECONDS_TO_DIE), timed_out=False, step=self.last_step())
         finally:
             self.busy = False
         if error is not None:
             raise error
         return cast(Result, result)
+
+    def last_step(self) -> int | None:
+        """Return the number of the last step that the process has reported for its task."""
+        return None if self.step.value == NO_STEP else self.step.value
 
     def answer(self, task: bytes, seconds: float | None) -> tuple[Any, Exception | None]:
         """Send a pickled task to the process, and return its answer.
@@ -194,7 +204,7 @@ class _Worker:
             with _ONE_AT_A_TIME, _one_thread_each():
                 CONTEXT.set_forkserver_preload([__name__, preloaded])
                 ours, theirs = CONTEXT.Pipe()
-                process = CONTEXT.Process(target=_serve, args=(theirs,), daemon=True)
+                process = CONTEXT.Process(target=_serve, args=(theirs, self.step), daemon=True)
                 process.start()
                 theirs.close()
         except OSError as error:
@@ -270,11 +280,17 @@ def _room(size: int) -> memoryview:
         return memoryview(mmap.mmap(file.fileno(), size))
 
 
-def _serve(pipe: Connection) -> None:
-    """Compute the tasks that arrive through the pipe until it is closed; this is the main function of a worker."""
+def _serve(pipe: Connection, step: Any) -> None:
+    """Compute the tasks that arrive through the pipe until it is closed; this is the main function of a worker.
+
+    Args:
+        pipe: the pipe.
+        step: the shared memory for the number of the last step.
+    """
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _die_with_parent()
     sign_of_life.set(_SignOfLife(pipe))
+    report_step.set(functools.partial(setattr, step, "value"))
     pipe.send_bytes(b"")
     while True:
         try:
