@@ -143,7 +143,7 @@ class RateSweep:
         if len(below) == len(self.points):
             unknown = [point for point in below[settled[-1] + 1 if settled else 0 :] if point.settles is None]
             if not unknown:
-                return NONE, f"every run settles, up to the largest learning rate {number(tried[-1], tried)}"
+                return NONE, f"every run settles at the largest learning rate tried, {number(tried[-1], tried)}"
             nearest = unknown[0] if settled else unknown[-1]
             return CANNOT_TELL, f"at {number(nearest.learning_rate, tried)}, {nearest.doubt}"
         restless = number(tried[self.restless], tried)
@@ -163,24 +163,29 @@ class RateSweep:
 
     @property
     def measured_best(self) -> int | None:
-        """The index of the smallest factor that can be determined, among the points below the limit at which all runs settle.
+        """The index of the smallest factor below 1 among the points below the limit; None unless `best_answer` is `found`."""
+        return self._best_so_far if self.best_answer[0] == FOUND else None
 
-        None if no factor below 1 can be determined there.
-        """
-        told = [(point.factor.factor, place) for place, point in enumerate(self.points[: self.restless]) if point.factor]
-        return min(told)[1] if told else None
+    @property
+    def _best_so_far(self) -> int | None:
+        """The index of the smallest factor that can be determined, among the points below the limit at which all runs settle."""
+        determined = [(point.factor.factor, place) for place, point in enumerate(self.points[: self.restless]) if point.factor]
+        return min(determined)[1] if determined else None
 
     @property
     def best_answer(self) -> tuple[str, str]:
-        """`found`, `none` or `cannot tell` for the measured best, and the reason; the reason is empty if a best was found."""
-        if self.measured_best is not None:
-            return FOUND, ""
-        below = self.points[: self.restless]
-        unknown = next((point for point in reversed(below) if point.doubt), None)
-        if unknown is not None:
-            tried = [point.learning_rate for point in self.points]
-            return CANNOT_TELL, f"at {number(unknown.learning_rate, tried)}, {unknown.doubt}"
-        return NONE, "there is no learning rate at which every run settles"
+        """`found`, `none` or `cannot tell` for the measured best, and the reason; the reason is empty if a best was found.
+
+        A point whose factor cannot be determined leaves the best open, unless its error shrank more slowly so far.
+        """
+        place = self._best_so_far
+        best = None if place is None else self.points[place].factor
+        worst = math.inf if best is None else best.factor + 2.0 * best.uncertainty
+        for point in reversed(self.points[: self.restless]):
+            if point.doubt and point.factor is None and not (point.rate is not None and point.rate.factor > worst):
+                tried = [point.learning_rate for point in self.points]
+                return CANNOT_TELL, f"at {number(point.learning_rate, tried)}, {point.doubt}"
+        return (NONE, "there is no learning rate at which every run settles") if place is None else (FOUND, "")
 
     @property
     def beside_best(self) -> tuple[float, float]:

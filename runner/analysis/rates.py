@@ -41,6 +41,8 @@ STEADY = 0.15
 HIDDEN_SHARE = 0.01
 """Share of the squared error that a slower component is assumed to have, if the slopes show that there may be one."""
 FEWEST_PEAKS = 6
+LARGEST_TREND = 0.5
+"""Largest uncertainty of the change of ln(error) within the fitted steps at which an oscillating error counts as constant."""
 AGREEING = 0.15
 """Largest relative difference between the rates of two measures of the error."""
 NEAR_MODEL = 0.25
@@ -183,7 +185,7 @@ def _agree(rate: LinearRate, curve: Array, floor: float) -> bool:
         return True
     fit = _fit(part)
     slope = math.log(rate.factor)
-    scatter = 2.0 * (fit.error + rate.uncertainty / rate.factor)
+    scatter = 2.0 * (max(fit.error, fit.jumps) + rate.uncertainty / rate.factor)
     return abs(fit.slope - slope) <= AGREEING * abs(slope) + scatter
 
 
@@ -259,14 +261,16 @@ def fitted_rate(curve: Array, floor: float, slowest: float | None = None) -> Lin
             component that is just hidden.
 
     Returns:
-        The rate. If the curve falls to the floor in fewer than four steps, the factor is half the mean factor of these steps,
-        with an uncertainty of the same size.
+        The rate. If theory excludes a slower component, and the curve falls to the floor in fewer than four steps or shrinks
+        faster and faster, the factor is half the mean factor of these steps, with an uncertainty of the same size.
     """
     sound = np.isfinite(curve) & (curve > floor)
     end = len(curve) if sound.all() else int(np.argmin(sound))
     if 0 < end < min(FEWEST_POINTS, len(curve)) and (curve[end:] <= floor).all():
-        half = 0.5 * float(floor / curve[0]) ** (1.0 / end)
-        return LinearRate(half, half, 0, end)
+        mean = float(floor / curve[0]) ** (1.0 / end)
+        if slowest is not None and slowest <= mean:
+            return LinearRate(0.5 * mean, 0.5 * mean, 0, end)
+        return LinearRate(mean, math.nan, 0, end, f"{end} {'step' if end == 1 else 'steps'} above rounding are too few")
     points = max(end - end // 2, FEWEST_POINTS)
     if end < points:
         rises = end < len(curve) and curve[end] <= floor and bool((curve[end:] > floor).any())
@@ -278,16 +282,19 @@ def fitted_rate(curve: Array, floor: float, slowest: float | None = None) -> Lin
     # A slower component with a share w of the squared error changes the slope of its logarithm by w δ² in each step, where δ is
     # the difference of the two rates. The observed change bounds the δ of a component that is still hidden.
     hidden = 0.5 * math.sqrt(3.0 * abs(fit.drift) * fit.smoothness / (HIDDEN_SHARE * fit.length)) if slowest is None else 0.0
-    error = max(fit.error, 1.5 * abs(fit.drift) * fit.smoothness, hidden)
+    error = max(fit.error, fit.jumps, 1.5 * abs(fit.drift) * fit.smoothness, hidden)
     factor = math.exp(min(fit.slope, 700.0))
     rate = LinearRate(factor, factor * error, first, last)
-    flat = abs(fit.slope) <= max(2.0 * fit.error, 1e-10 / fit.length)
-    if flat and (fit.peaks or fit.scatter <= 1e-6):
+    flat = change <= max(2.0 * fit.error * fit.length, 1e-10)
+    swings = fit.peaks is not None and fit.peaks >= FEWEST_PEAKS and 2.0 * fit.error * fit.length <= LARGEST_TREND
+    if flat and (swings or fit.scatter <= 1e-6):
         return replace(rate, doubt="the error shows no trend", constant=True)
     if fit.peaks is not None and fit.peaks < FEWEST_PEAKS:
         return replace(rate, doubt=f"{fit.peaks} swings are too few")
     if abs(fit.drift) * fit.smoothness > STEADY * abs(fit.slope):
         if fit.slope < 0.0 and fit.drift < 0.0:
+            if slowest is not None and slowest <= factor:
+                return LinearRate(0.5 * factor, 0.5 * factor, first, last)
             return replace(rate, doubt="the error shrinks faster and faster")
         return replace(rate, doubt="the factor still changes")
     if change < math.log(LEAST_CHANGE):
@@ -308,7 +315,8 @@ class _Fit:
 
     Attributes:
         slope: its slope for each step.
-        error: the uncertainty of the slope that follows from the scatter.
+        error: the uncertainty of the slope that follows from the scatter around the line.
+        jumps: the uncertainty of the slope if the ratio of successive errors differs from step to step.
         drift: the slope of the last third of the points minus that of the first third.
         smoothness: 1 if the residuals form few long waves; small if they are noise, in which the drift says little.
         scatter: the root mean square of the residuals.
@@ -318,6 +326,7 @@ class _Fit:
 
     slope: float
     error: float
+    jumps: float
     drift: float
     smoothness: float
     scatter: float
@@ -347,10 +356,11 @@ def _fit(curve: Array) -> _Fit:
     third = count // 3
     early = _slope(steps[: third + 1], heights[: third + 1])[0]
     late = _slope(steps[count - third - 1 :], heights[count - third - 1 :])[0]
-    # The second estimate is for a residual that consists of few long waves, the third for a ratio that differs from step to step.
-    jumps = np.diff(heights) - slope * np.diff(steps)
-    error = max(error, math.sqrt(12.0 * wave / count) * scatter / length, math.sqrt(float((jumps * jumps).sum())) / length)
-    return _Fit(slope, error, late - early, min(1.0, 3.0 * wave / count), scatter, length, peaks)
+    # The second estimate is for residuals that form few long waves.
+    error = max(error, math.sqrt(12.0 * wave / count) * scatter / length)
+    differences = np.diff(heights) - slope * np.diff(steps)
+    jumps = math.sqrt(float((differences * differences).sum())) / length
+    return _Fit(slope, error, jumps, late - early, min(1.0, 3.0 * wave / count), scatter, length, peaks)
 
 
 def _slope(x: Array, y: Array) -> tuple[float, float]:

@@ -64,7 +64,7 @@ class TestFigure:
         ]
         drawing = draw(Rates(), results(runs, {"gradient_descent": ("learning_rate",), "adam": ("learning_rate",)}))
         assert {"gradient_descent", "adam"} <= set(lines(drawing))
-        none = "No limit was found among these learning rates: every run settles, up to the largest learning rate 0.3"
+        none = "No limit was found among these learning rates: every run settles at the largest learning rate tried, 0.3"
         assert f"{none}; the theoretical limit is 2/L = 1." in drawing.caption
         assert f"{none}." in drawing.caption
 
