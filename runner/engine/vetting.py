@@ -22,7 +22,6 @@ from runner.contracts.optimizer import Optimizer
 from runner.contracts.plugin import Quantity
 from runner.engine.batch import take_row
 from runner.numerics.slope_check import Disagreement, find_disagreements
-from runner.tables.readable import to_error
 
 OF: Mapping[Quantity, str] = {"gradient": "value", "hessian": "gradient", "jacobian": "residuals"}
 """For each derivative, the function whose differences it is compared with."""
@@ -180,15 +179,10 @@ def _slopes(
 
 def _in_words(quantity: Quantity, objective: Objective, backend: GradientBackend, x: Array, found: Disagreement) -> str:
     name, of = type(backend).__name__, f"{type(objective).__name__}.{OF[quantity]}"
-    coordinates = ", ".join(str(each + 1) for each in found.coordinates[:3]) + ", …" * (len(found.coordinates) > 3)
-    where = f"along coordinate{'s' * (len(found.coordinates) > 1)} {coordinates}"
     place = f"x = {np.array2string(x, threshold=6)}"
     if found.sides is not None:
-        lower, upper = found.sides
-        kind, quantities = ("jump", "its values") if found.jump else ("have a kink", "the slopes")
-        return (
-            f"{of} seems to {kind} at {place}: {where}, {quantities} on the two sides are {lower:.6g} and {upper:.6g}, and the "
-            f"slope by {name} is {found.claimed:.6g}"
-        )
-    values = f"{found.claimed:.10g} by {name} and {to_error(found.measured, found.error)} ± {found.error:.1g} by differences"
-    return f"{name}.{quantity} and central differences of {of} disagree at {place}: {where}, the slope is {values}; {REMEDY}"
+        return f"{of} seems to have {found.words}, at {place}; the slope by {name} is {found.claimed:.6g}"
+    values = f"{found.claimed:.10g} by {name} and {found.words} by differences"
+    return (
+        f"{name}.{quantity} and central differences of {of} disagree at {place}: {found.where}, the slope is {values}; {REMEDY}"
+    )

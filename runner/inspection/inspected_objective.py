@@ -32,7 +32,6 @@ from runner.experiment.reader import read_plugin
 from runner.numerics.slope_check import find_disagreements
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting
-from runner.tables.readable import to_error
 
 ANALYTIC = "analytic"
 COMPLEX_STEP = "complex_step"
@@ -159,25 +158,32 @@ class InspectedObjective:
             for each in gradients:
                 if each.result is None or not np.isfinite(each.result).all():
                     continue
-                text = f"the gradient by {each.backend} is doubtful: along"
-                norm = math.hypot(*each.result)
-                if norm > 0:
-                    slope = self.measured_slope(x, each.result / norm, norm, each.backend)
-                    if slope is not None and slope.contradicts:
-                        sentences[each.backend] = (
-                            f"{text} its own direction it gives the slope {norm:.6g}, and central differences of f give "
-                            f"{slope.value:.6g} ± {slope.error:.1g}"
-                        )
-                        continue
+                text = f"the gradient by {each.backend} is doubtful:"
                 (found,) = find_disagreements(ByRows(self.objective.value), x[None], each.result[None])
-                if found is not None and found.sides is None:
-                    places = ", ".join(str(place + 1) for place in found.coordinates[:3])
-                    where = f"coordinate{'s' * (len(found.coordinates) > 1)} {places}{', …' * (len(found.coordinates) > 3)}"
+                if found is not None:
+                    if found.sides is None:
+                        slopes = f"it gives the slope {found.claimed:.10g}, and central differences of f give {found.words}"
+                        sentences[each.backend] = f"{text} {found.where} {slopes}"
+                    continue
+                norm = math.hypot(*each.result)
+                slope = self.measured_slope(x, each.result / norm, norm, each.backend) if norm > 0 else None
+                if slope is not None and slope.contradicts:
                     sentences[each.backend] = (
-                        f"{text} {where} it gives the slope {found.claimed:.10g}, and "
-                        f"central differences of f give {to_error(found.measured, found.error)} ± {found.error:.1g}"
+                        f"{text} along its own direction it gives the slope {norm:.6g}, and central differences of f give "
+                        f"{slope.value:.6g} ± {slope.error:.1g}"
                     )
         return sentences
+
+    def kink_or_jump(self, x: Array, gradient: Array) -> str:
+        """Return a sentence on a kink or jump of f at one point, `(dimension,)`; the empty string if none is found.
+
+        Args:
+            x: the point.
+            gradient: ∇f there.
+        """
+        with as_plugin_error(f"objective {self.name}"):
+            (found,) = find_disagreements(ByRows(self.objective.value), x[None], gradient[None])
+        return "" if found is None or found.sides is None else f"f seems to have {found.words}"
 
     def results_of_backends(self, quantity: Quantity, x: Array) -> tuple[BackendResult, ...]:
         """Compute a derivative at one point, `(dimension,)`, with each backend, the most exact first."""

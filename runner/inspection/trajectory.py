@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from runner.analysis.definiteness import Shape
 from runner.contracts.arrays import Array
 from runner.contracts.figure import Series
 from runner.errors import ExperimentError, PluginError
-from runner.inspection.inspected_objective import InspectedObjective
+from runner.inspection.inspected_objective import BackendResult, InspectedObjective
 from runner.registry.registry import Registry
 from runner.registry.setting import Setting, restore_setting
 from runner.store.reading.run_record import RunRecord, SettingRecord
@@ -39,6 +40,9 @@ class InspectedStep:
         first_order: the decrease that the first-order model predicts, −∇f·s.
         second_order: the decrease that the second-order model predicts, −(∇f·s + ½ sᵀ∇²f s); NaN without a Hessian.
         actual: the actual decrease, as stored.
+        curvature_error: the largest error of an eigenvalue; NaN if they are not known.
+        doubt: the reason why nothing is concluded from derivatives at x, as a sentence; often empty. What is computed from the
+            doubtful derivative is then NaN or None.
     """
 
     step: int
@@ -51,6 +55,8 @@ class InspectedStep:
     first_order: float
     second_order: float
     actual: float
+    curvature_error: float = math.nan
+    doubt: str = ""
 
 
 @dataclass(frozen=True)
@@ -130,7 +136,7 @@ def inspect_trajectory(inspected: InspectedObjective, record: RunRecord, series:
         learning_rate=float(rate) if isinstance(rate, float | int) else None,
         gradient_backend=gradient[0],
         hessian_backend=None if hessian is None else hessian[0],
-        visits=tuple(_inspect_step(inspected, series, step, gradient[1], hessian) for step in steps),
+        visits=tuple(_inspect_step(inspected, series, step, gradient, hessian) for step in steps),
         changed=inspected.setting.fingerprint != record.objective.fingerprint,
     )
 
@@ -139,27 +145,42 @@ def _inspect_step(
     inspected: InspectedObjective,
     series: Series,
     step: int,
-    gradient: Callable[[Array], Array],
+    gradient: tuple[str, Callable[[Array], Array]],
     hessian: tuple[str, Callable[[Array], Array]] | None,
 ) -> InspectedStep:
     assert series.x is not None
     x, moved = series.x[step], series.x[step + 1] - series.x[step]
     value, actual = float(series.value[step]), float(series.value[step] - series.value[step + 1])
-    slope = gradient(x)
-    second_order, curvature = math.nan, None
     with np.errstate(all="ignore"):
-        first_order = -float(slope @ moved)
         step_size = float(np.linalg.norm(moved))
-        if hessian is not None:
-            backend, compute = hessian
-            matrix = compute(x)
-            second_order = first_order - 0.5 * float(moved @ matrix @ moved)
-    if hessian is not None:
-        curvature = inspected.curvature_at(x, backend, matrix)
+    inspection = InspectedStep(step, value, math.nan, math.nan, "", None, step_size, math.nan, math.nan, actual)
+    backend, differentiate = gradient
+    slope = differentiate(x)
+    doubts = inspected.gradient_doubts(x, (BackendResult(backend, slope, ""),))
+    doubt = doubts.get(backend) or inspected.kink_or_jump(x, slope)
+    if doubt:
+        return replace(inspection, shape=Shape.UNKNOWN.value, doubt=doubt)
+    with np.errstate(all="ignore"):
+        inspection = replace(inspection, first_order=-float(slope @ moved))
+        if hessian is None:
+            return inspection
+        backend, compute = hessian
+        matrix = compute(x)
+        second_order = inspection.first_order - 0.5 * float(moved @ matrix @ moved)
+    curvature = inspected.curvature_at(x, backend, matrix)
     if curvature is None:
-        return InspectedStep(step, value, math.nan, math.nan, "", None, step_size, first_order, second_order, actual)
+        return replace(inspection, second_order=second_order)
+    if curvature.contradicted:
+        return replace(inspection, shape=Shape.UNKNOWN.value, doubt=curvature.reason)
     descends = None
-    if not curvature.singular and not curvature.contradicted and np.isfinite(slope).all() and slope.any():
+    if not curvature.singular and np.isfinite(slope).all() and slope.any():
         descends = bool(slope @ np.linalg.solve(matrix, slope) > 0)
-    low, high = float(curvature.eigenvalues[0]), float(curvature.eigenvalues[-1])
-    return InspectedStep(step, value, low, high, curvature.shape.value, descends, step_size, first_order, second_order, actual)
+    return replace(
+        inspection,
+        smallest=float(curvature.eigenvalues[0]),
+        largest=float(curvature.eigenvalues[-1]),
+        curvature_error=curvature.tolerance,
+        shape=curvature.shape.value,
+        newton_descends=descends,
+        second_order=second_order,
+    )

@@ -10,6 +10,7 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.optimizer import Mask
+from runner.tables.readable import to_error
 
 EPSILON = float(np.finfo(np.float64).eps)
 DIRECTIONS = 8
@@ -76,6 +77,22 @@ class Disagreement:
     def gross(self) -> bool:
         """True if the gradient is wrong: f has a derivative, which differs from the gradient by far."""
         return self.sides is None and abs(self.claimed - self.measured) > GROSS_ERROR * max(abs(self.claimed), abs(self.measured))
+
+    @property
+    def words(self) -> str:
+        """The measured slope with its error, or the kink or jump, without a full stop."""
+        if self.sides is None:
+            return f"{to_error(self.measured, self.error)} ± {self.error:.1g}"
+        lower, upper = (to_error(side, self.error) for side in self.sides)
+        if self.jump:
+            return f"a jump {self.where}, where f is {lower} and {upper} on the two sides"
+        return f"a kink {self.where}, where the slopes on the two sides are {lower} and {upper}"
+
+    @property
+    def where(self) -> str:
+        """The direction, such as `along coordinate 1`."""
+        coordinates = ", ".join(str(each + 1) for each in self.coordinates[:3]) + ", …" * (len(self.coordinates) > 3)
+        return f"along coordinate{'s' * (len(self.coordinates) > 1)} {coordinates}"
 
 
 def directions_at(x: Array) -> list[tuple[tuple[int, ...], Array]]:

@@ -92,6 +92,25 @@ class TestAlongARun:
         assert "the second-order model predicts the decrease within 1 % at all 200 steps" in out
         assert len([line for line in out.splitlines() if " bowl " in line]) == 12
 
+    def test_nothing_is_concluded_where_the_gradient_is_wrong_or_f_has_a_kink(self, stored, call, tmp_path):
+        """The gradient of |x|³ + |x − 1| in the plugin is that of another function for x > 2, and there is a kink at 1."""
+        text = PLUGIN.replace("(x**4)[..., 0]", "(np.abs(x) ** 3 + np.abs(x - 1))[..., 0]").replace(
+            "4 * x**3", "np.where(x > 2, 7.0, 3 * x * np.abs(x) + np.where(x >= 1, 1.0, -1.0))"
+        )
+        (tmp_path / "mine.py").write_text("import numpy as np\n" + text, encoding="utf-8")
+        descent = '{ name = "gradient_descent", learning_rate = 0.25 }'
+        stored('{ name = "mine" }', descent, "[2.75]", steps=4, top='plugins = ["mine.py"]')
+        visits = call("inspect", "1", "--plugin", "mine.py", "--format", "json").json["visits"]
+        assert visits[0]["doubt"].startswith(
+            "the gradient by analytic is doubtful: along coordinate 1 it gives the slope 7, and "
+        )
+        assert visits[1]["doubt"].startswith("f seems to have a kink along coordinate 1, where the slopes on the two sides are ")
+        for visit in visits[:2]:
+            assert (visit["shape"], visit["newton_descends"], visit["first_order"]) == ("unknown", None, None)
+        assert visits[2]["doubt"] == ""
+        out = call("inspect", "1", "--plugin", "mine.py").out
+        assert "nothing is concluded from derivatives at 2 of 4 steps; at step 0, the gradient by analytic is doubtful" in out
+
     def test_text(self, stored, call):
         stored('{ name = "sin_quadratic" }', DESCENT, "[2.0]", steps=3)
         done = call("inspect", "1")

@@ -85,10 +85,20 @@ def _lines(inspection: TrajectoryInspection) -> Iterator[str]:
     yield ""
     if len(steps) < inspection.steps:
         yield f"computed at {len(steps)} of {inspection.steps:,} steps, evenly spread"
+    doubtful = [step for step in steps if step.doubt]
+    if doubtful:
+        where = part(len(doubtful), len(steps), "step")
+        yield f"nothing is concluded from derivatives at {where}; at step {doubtful[0].step:,}, {doubtful[0].doubt}"
     known = [step for step in steps if not math.isnan(step.largest)]
     if known:
         low, high = min(step.smallest for step in known), max(step.largest for step in known)
-        yield f"curvature along the run: from {six_digits(low)} to {six_digits(high)}"
+        error = max(step.curvature_error for step in known)
+        bounds = f"curvature along the run: from {six_digits(low)} to {six_digits(high)}"
+        if not math.isfinite(error):
+            yield f"{bounds}, but at some steps no two spacings confirm it"
+        else:
+            # Six digits need no error if they are certain.
+            yield bounds + f", with errors up to {error:.1g}" * (error > 5e-7 * min(abs(low), abs(high)))
         if inspection.learning_rate is not None:
             products = [inspection.learning_rate * step.largest for step in known]
             span = f"from {six_digits(min(products))} to {six_digits(max(products))}"
