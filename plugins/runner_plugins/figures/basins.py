@@ -19,6 +19,7 @@ from runner import (
     ByRows,
     Drawing,
     Figure,
+    HasCurvatureBounds,
     Minima,
     Objective,
     Outcome,
@@ -347,7 +348,18 @@ def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], drawable: int, many: b
 def _finding(objective: str, group: Sequence[Ends], several: bool) -> str:
     value = group[0].runs[0].minimum_value
     height = "" if value is None else f", f = {number(value)},"
-    return f"On {objective}, the global minimum{height} was found by {'; '.join(_share(each, several) for each in group)}."
+    found = f"On {objective}, the global minimum{height} was found by {'; '.join(_share(each, several) for each in group)}."
+    return found + _guarantee(group[0].objective)
+
+
+def _guarantee(objective: object) -> str:
+    """Return what the convexity of an objective guarantees, if its own bounds of the curvature show that it is convex."""
+    lowest = float(np.min(objective.curvature_bounds[0])) if isinstance(objective, HasCurvatureBounds) else -1.0
+    if not lowest >= 0:
+        return ""
+    if lowest > 0:
+        return " By its own bounds of the curvature, f is strongly convex, so it has exactly one local minimum."
+    return " By its own bounds of the curvature, f is convex, so every local minimum is global."
 
 
 def _share(ends: Ends, several: bool) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pytest
 from matplotlib.colors import to_hex
 
 from runner_plugins.figures.basins import HEADER, Basins
@@ -150,6 +151,23 @@ class TestBasins:
         assert all(len(colour) == 1 for colour in minima)
         assert len(set.union(*minima)) == 4
         assert colours[4.159] == colours[5.433] == {"#bbbbbb"}, "of maxima"
+
+    @pytest.mark.parametrize(
+        ("objective", "told"),
+        [
+            ('name = "sin_quadratic"', "f is strongly convex, so it has exactly one local minimum."),
+            ('name = "linear_regression"', "f is strongly convex, so it has exactly one local minimum."),
+            ('name = "sin_quadratic", a = 2.0', "f is convex, so every local minimum is global."),
+            ('name = "sin_quadratic", a = 2.1', ""),
+            ('name = "himmelblau"', ""),
+        ],
+    )
+    def test_what_convexity_guarantees_is_said_of_convex_objectives_only(self, write, objective, told):
+        start = "uniform = { low = -2.0, high = 2.0, count = 12, seed = 0 }"
+        stored = compute(write(EXPERIMENT.format(objective=objective, optimizer=DESCENT.replace("0.004", "0.01"), start=start)))
+        caption = draw(Basins(), stored).caption
+        assert ("curvature" in caption) == (told != "")
+        assert caption.endswith(told)
 
     def test_many_minima_are_coloured_by_their_values(self, write):
         start = "uniform = { count = 60, seed = 0 }"
