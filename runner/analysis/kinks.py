@@ -1,6 +1,6 @@
 """The search for kinks and jumps of a function, from its values alone.
 
-A kink is a point where the slopes on both sides still differ at a spacing of 1e-8. A jump is a point where the values do.
+A kink is a point where the slopes on both sides still differ at a spacing of 1e-8. At a jump, the values on both sides do.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ absolute coordinate:
     move         ‖s‖ > 1e-10 ‖xₖ‖. Shorter steps are left out, because rounding dominates them, and so are steps that are
                  so short that numbers underflow.
     overshoot    a move with ∇f(xₖ₊₁)·u > δ (1 + ‖xₖ‖/‖s‖) |∇f(xₖ)·u|: it ends beyond the minimum of f along its direction.
-    climb        an overshoot with ∇f(xₖ)·u ≥ 0: it leads uphill from its begin to its end.
+    climb        an overshoot with ∇f(xₖ)·u ≥ 0: it leads uphill from its beginning to its end.
 
 A product with the direction u is finite wherever ∇f is, and so the behaviour depends on the units of neither x nor f. On a
 quadratic, gradient descent overshoots along an eigenvector of eigenvalue λ if and only if γλ > 1; the slope there becomes
@@ -17,7 +17,7 @@ never fewer than a third. The behaviour is the first of these that applies:
 
     diverging    The outcome is `diverged`. Or it is `non_finite`, and f was above its value at the start. Or the steps are
                  used up while f grows (see `StoppingState.was_growing`), and more than half of the window's moves are
-                 overshoots but no climbs: the steps are too long. Such a run gets the outcome `diverged`.
+                 overshoots but not climbs: the steps are too long. Such a run gets the outcome `diverged`.
     unknown      The outcome is `non_finite`, but f was not above its value at the start. Or the steps are used up while f grows
                  in other moves, which may yet end at a maximum. Or f rose in every step of fewer than 8.
     oscillating  At least a tenth of the window's moves are overshoots, and at most nine tenths are climbs. Two overshoots are
@@ -116,7 +116,7 @@ class BehaviourState:
         self._older = self._latest.copy()
 
     def observe(self, step: int, value: Array, gradient: Array, gradient_norm: Array, x: Array) -> None:
-        """Take in the step from the previous iterate to this iterate.
+        """Add the step from the previous iterate to this iterate.
 
         Args:
             step: the number of this iterate, from 1.
@@ -257,7 +257,7 @@ def irregularity(norms: Array) -> Array:
 
     The changes of ‖∇f‖² from iterate to iterate are predicted as linear combinations of the p changes before them. The
     coefficients are fitted by least squares. Both the fit and the error divide each change by the largest among itself and the
-    p changes before it, so that all scales count alike. The number p is at most 12 and a third of the number of changes.
+    p changes before it, so that all scales count alike. The number p is at most 12, and at most a third of the number of changes.
 
     A gradient method with momentum on a quadratic in m dimensions obeys such a rule exactly for p = m (2m + 1), since ‖∇f‖² is a
     quadratic form in 2m numbers. A cycle of p steps obeys it, and smooth changes obey it closely. Noise and chaos do not.

@@ -135,8 +135,8 @@ class StoppingState:
         - Every value of the third quarter lies above all of the second, and every value of the fourth above all of the third, by
           more than rounding. The second of these rises of the peaks is at least half as large as the first.
 
-        Geometric growth meets the second condition as soon as it outweighs what else falls. A bounded oscillation does not.
-        The answer is False if fewer than `FEWEST_STEPS` steps are allowed, because the run is then too short.
+        Geometric growth meets the second condition as soon as it outweighs the parts of f that fall. A bounded oscillation does
+        not. The answer is False if fewer than `FEWEST_STEPS` steps are allowed, because the run is then too short.
         """
         peaks, troughs = self.peaks, self.troughs
         with np.errstate(invalid="ignore"):

@@ -35,9 +35,9 @@ AGREEMENT = 1e-6
 LEAST_ERROR = 2e-6
 """The smallest error of a gradient that is reported, relative to the slope."""
 GROSS_ERROR = 1e-4
-"""The relative error of a gradient from which it is wrong, and not merely inexact."""
+"""If the relative error of a gradient is at least this, it is wrong, and not merely inexact."""
 FINE_ERROR = 1e-2
-"""The relative error below which a fine ripple on f may be the reason, unless the values of f show none."""
+"""Below this relative error, a fine ripple on f may be the reason, unless the values of f show no ripple."""
 SMOOTH = 4.0 * EPSILON
 """The largest scatter of the values of f at which they show no ripple, relative to f and to its slope."""
 FIRST_OF_JUMP = 7

@@ -147,7 +147,7 @@ def labelled(
 
 
 def label_of_decay(factor: float, steps: int) -> str:
-    """Name what x ← factor · x does if ‖∇f‖ is to fall to 1e-8 of its first value, and crawling is what needs over 2 · steps."""
+    """Return the behaviour of x ← factor · x if ‖∇f‖ must fall to 1e-8 of its first value; a run crawls if 2 · steps are too few."""
     if abs(factor) > 1:
         return DIVERGING
     if factor < 0:
@@ -232,7 +232,7 @@ def cycles(steps: int) -> Labelled:
 
 
 def sublinear(steps: int) -> Labelled:
-    """On x⁴/4, twice the steps divide ‖∇f‖ by 2√2 only, far less than what is left to 1e-8."""
+    """On x⁴/4, twice the steps divide ‖∇f‖ only by 2√2, which is far from enough to reach 1e-8."""
     return labelled(Quartic(), GradientDescent(column([0.01, 0.1, 0.3])), [1.0], [CRAWLING] * 3, steps)
 
 
@@ -241,7 +241,7 @@ def endless_slope(steps: int) -> Labelled:
 
 
 def chaos(steps: int) -> Labelled:
-    """Points jump over both minima and the maximum, in no order."""
+    """Points jump over both minima and the maximum, without any regularity."""
     return labelled(DoubleWell(), GradientDescent(column([1.55, 1.62])), [0.3], [f"{OSCILLATING}|{UNKNOWN}"] * 2, steps)
 
 

@@ -1,4 +1,4 @@
-"""Backends that compute in another arithmetic are compared with differences at starts and along the way."""
+"""Backends that compute in an arithmetic other than float64 are compared with differences at starts and along the way."""
 
 from __future__ import annotations
 

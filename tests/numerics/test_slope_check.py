@@ -87,7 +87,7 @@ def test_right_gradients_are_never_accused(name: str, dimension: int):
     for scale in (0.0, 1e-12, 1e-8, 1e-4, 1.0, 30.0, 1e3, 1e6, 1e8):
         x = scale * generator.normal(size=(30, dimension))
         found = [each for each in find_disagreements(f, x, complex_steps(f, x)) if each is not None]
-        # Where x² is 1e12, a step of 0.1 cannot be told from rounding, and differences do not see it.
+        # Where x² is 1e12, a step of 0.1 cannot be distinguished from rounding, and differences do not see it.
         assert not any(scale <= 1e3 or (each.gross and name != "steps on a parabola") for each in found), (scale, found)
 
 

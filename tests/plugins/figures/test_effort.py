@@ -133,7 +133,7 @@ class TestThingsThatCannotBeTold:
         return {row["optimizer"]: row | {"caption": drawing.caption} for row in rows}
 
     def test_methods_without_an_order_have_none(self, tmp_path: Path):
-        """Adam swings, RMSprop speeds up, backtracking has a ratio that jumps, and BFGS in 1-D is a secant method."""
+        """Adam oscillates, RMSprop speeds up, backtracking has a ratio that jumps, and BFGS in 1-D is a secant method."""
         names = '{ name = "rmsprop", learning_rate = 0.01 }, { name = "adam", learning_rate = 0.1 }, { name = "backtracking" }'
         rows = self.drawn(tmp_path, 'name = "sin_quadratic"', names + ', { name = "bfgs" }, { name = "newton" }')
         assert {name: row["order"] for name, row in rows.items() if name != "newton"} == {
