@@ -144,6 +144,8 @@ def _plan_lines(plan: Plan, database: str, first: FirstSteps) -> list[str]:
     if plan.repeated:
         lines.append(f"  repeated    {plan.repeated:,} grid points that repeat others")
     lines += some_of([f"  cannot step {each.runs:,} of these: {each}" for each in first.stuck])
+    if first.untried:
+        lines.append(f"  not tried   {first.untried:,} of these, with further settings of these plugins")
     lines += some_of([f"  warning     {each}" for each in first.unrepeatable])
     lines += some_of([f"  skipped     {each.runs:,}: {each.combination}: {each.reason}" for each in plan.skipped])
     return lines + [f"  {line}" for line in _changed_lines(plan)]

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import math
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import cast
+from typing import TypeVar, cast
 
 from runner.contracts.executor import Lost
 from runner.engine.batch import batches
@@ -22,10 +22,13 @@ from runner.registry.setting import Setting
 MOST_RUNS_TRIED = 20
 """The largest number of runs that are tried for one setting."""
 MOST_SETTINGS_TRIED = 100
-"""The largest number of settings that are tried for one combination of plugins."""
+"""The largest number of settings that are tried for one combination of plugins, unless some of them are stuck."""
+MOST_SETTINGS_OF_A_FAULTY_PLUGIN = 2_000
+"""The largest number of settings that are tried for a combination of plugins of which some settings are stuck."""
 MOST_NAMES = 5
 """The largest number of settings that a message names."""
 
+Item = TypeVar("Item")
 Plugins = tuple[str, str, str]
 """The names of an objective, a gradient backend and an optimizer."""
 Group = tuple[Setting, Setting, str, str]
@@ -65,15 +68,18 @@ class FirstSteps:
     Attributes:
         stuck: the runs that cannot take a step.
         unrepeatable: a sentence for each plugin that gave other numbers when the first steps were computed again.
+        untried: the number of runs of settings that were not tried, although another setting of their plugins is stuck.
     """
 
     stuck: tuple[Stuck, ...] = ()
     unrepeatable: tuple[str, ...] = ()
+    untried: int = 0
 
     @property
     def warnings(self) -> list[str]:
         """A sentence for each of them."""
-        return [*map(str, self.stuck), *self.unrepeatable]
+        more = f"further settings of these plugins, with {self.untried:,} runs, were not tried"
+        return [*map(str, self.stuck), *([more] if self.untried else []), *self.unrepeatable]
 
 
 def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Path, ...]) -> FirstSteps:
@@ -94,33 +100,43 @@ def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Pa
     groups: dict[Group, list[Run]] = defaultdict(list)
     for run in todo:
         groups[run.objective, run.gradient, run.optimizer.name, run.optimizer.structure].append(run)
-    chosen: dict[Plugins, list[Group]] = defaultdict(list)
+    settings: dict[Plugins, list[Group]] = defaultdict(list)
     for group in groups:
-        chosen[_plugins(group)].append(group)
-    tried = {group: _spread(groups[group]) for some in chosen.values() for group in some[:MOST_SETTINGS_TRIED]}
-    group_of = {run.identity: group for group, runs in tried.items() for run in runs}
+        settings[_plugins(group)].append(group)
+    tried: dict[Group, Sequence[Run]] = {}
     passed: set[Group] = set()
-
-    def parcels() -> Iterator[Parcel]:
-        for group, runs in tried.items():
-            for batch, _ in batches(runs, experiment.rules, MOST_RUNS_TRIED):
-                if group not in passed:
-                    yield Parcel(batch, files)
-
     problems: dict[Group, str] = {}
     unrepeatable: dict[Group, str] = {}
-    for rehearsal in dispatch(experiment.executor, rehearse, Rehearsal, parcels(), silence_limit):
-        identities = rehearsal.item.batch.identities if isinstance(rehearsal, Lost) else rehearsal.identities
-        group = group_of[identities[0]]
-        if isinstance(rehearsal, Lost) or rehearsal.problem is None:
-            passed.add(group)
-            if isinstance(rehearsal, Rehearsal) and rehearsal.unrepeatable is not None:
-                unrepeatable.setdefault(group, rehearsal.unrepeatable)
-        else:
-            problems.setdefault(group, rehearsal.problem)
-    stuck = {group: problem for group, problem in problems.items() if group not in passed}
-    untried = Counter(_plugins(group) for group, runs in groups.items() if group not in tried for _ in runs)
+
+    def try_groups(some: Iterable[Group]) -> None:
+        chosen = {group: _spread(groups[group], MOST_RUNS_TRIED) for group in some if group not in tried}
+        tried.update(chosen)
+        group_of = {run.identity: group for group, runs in chosen.items() for run in runs}
+        parcels = (
+            Parcel(batch, files)
+            for group, runs in chosen.items()
+            for batch, _ in batches(runs, experiment.rules, MOST_RUNS_TRIED)
+            if group not in passed
+        )
+        for rehearsal in dispatch(experiment.executor, rehearse, Rehearsal, parcels, silence_limit):
+            identities = rehearsal.item.batch.identities if isinstance(rehearsal, Lost) else rehearsal.identities
+            group = group_of[identities[0]]
+            if isinstance(rehearsal, Lost) or rehearsal.problem is None:
+                passed.add(group)
+                if isinstance(rehearsal, Rehearsal) and rehearsal.unrepeatable is not None:
+                    unrepeatable.setdefault(group, rehearsal.unrepeatable)
+            else:
+                problems.setdefault(group, rehearsal.problem)
+
+    try_groups(group for some in settings.values() for group in _spread(some, MOST_SETTINGS_TRIED))
     sound = {_plugins(group) for group in passed}
+    mixed = sound & {_plugins(group) for group in problems.keys() - passed}
+    if mixed:
+        try_groups(group for plugins in mixed for group in settings[plugins][:MOST_SETTINGS_OF_A_FAULTY_PLUGIN])
+    stuck = {group: problems[group] for group in groups if group in problems and group not in passed}
+    untried: Counter[Plugins] = Counter()
+    for group in groups.keys() - tried.keys():
+        untried[_plugins(group)] += len(groups[group])
     found = []
     for where, problem, members in _combined(experiment, groups, tried, stuck):
         # Settings beyond the largest number that is tried are assigned to the first problem of their plugins.
@@ -128,7 +144,7 @@ def try_first_steps(experiment: Experiment, todo: Sequence[Run], files: tuple[Pa
         count = sum(len(groups[group]) for group in members) + more
         found.append(Stuck(where, problem, count, sum(len(tried[group]) for group in members)))
     others = (f"{where}: {problem}{REPEAT}" for where, problem, _ in _combined(experiment, groups, tried, unrepeatable))
-    return FirstSteps(tuple(found), tuple(others))
+    return FirstSteps(tuple(found), tuple(others), sum(untried[plugins] for plugins in mixed))
 
 
 def _combined(
@@ -181,10 +197,9 @@ def _optimizer_names(groups: Mapping[Group, Sequence[Run]]) -> dict[str, str]:
     return dict(zip(shared, label(settings_of, numbers=True).labels, strict=True))
 
 
-def _spread(runs: Sequence[Run]) -> list[Run]:
-    """Return at most `MOST_RUNS_TRIED` of the runs, evenly spread, beginning with the first."""
-    stride = -(-len(runs) // MOST_RUNS_TRIED)
-    return list(runs[::stride])
+def _spread(items: Sequence[Item], most: int) -> Sequence[Item]:
+    """Return at most `most` of the items, evenly spread, beginning with the first."""
+    return items[:: -(-len(items) // most)]
 
 
 def _shortened(texts: Sequence[str], separator: str) -> str:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 
+from runner.pipeline import first_steps
 from tests.support.command_line import Done
 
 WELLS = '''\
@@ -252,6 +255,28 @@ def test_runs_that_all_fail_at_their_first_step_are_stored_and_reported(tmp_path
     write(WELLS.replace("% 7 == 0", "% 7 == 8"), "wells.py")
     assert call("run", "grid.toml", "--no-report", "-q").code == 0
     assert [run["outcome"] for run in call("runs", "--format", "json").json] == ["max_steps"] * 2
+
+
+def test_faults_of_a_few_among_many_settings_are_all_counted(write, call):
+    write(WELLS, "wells.py")
+    write(grid(f"scale = {{ values = {[*range(1, 221)]} }}", 'fault = "step"'), "grid.toml")
+    planned = call("run", "grid.toml", "--dry-run")
+    # Every seventh of 220 settings, each with two starts.
+    told = (
+        "  cannot step 62 of these: well(scale=7), well(scale=14), well(scale=21), well(scale=28), well(scale=35), and 26 more ×"
+    )
+    assert planned.out.splitlines()[3].startswith(told)
+    assert "not tried" not in planned.out
+
+
+def test_settings_that_are_not_tried_are_counted(write, call, monkeypatch):
+    monkeypatch.setattr(first_steps, "MOST_SETTINGS_TRIED", 10)
+    monkeypatch.setattr(first_steps, "MOST_SETTINGS_OF_A_FAULTY_PLUGIN", 30)
+    write(WELLS, "wells.py")
+    write(grid(f"scale = {{ values = {[*range(1, 101)]} }}", 'fault = "step"'), "grid.toml")
+    *_, stuck, untried = call("run", "grid.toml", "--dry-run").out.splitlines()
+    assert re.match(r"  cannot step (8|10) of these: well\(scale=7\), well\(scale=14\)", stuck)
+    assert re.fullmatch(r"  not tried   1\d\d of these, with further settings of these plugins", untried)
 
 
 def test_a_message_says_how_many_runs_were_tried(write, call):
