@@ -42,7 +42,7 @@ HIDDEN_SHARE = 0.01
 """Share of the squared error that a slower component is assumed to have, if the slopes show that there may be one."""
 FEWEST_PEAKS = 6
 LARGEST_TREND = 0.5
-"""Largest uncertainty of the change of ln(error) within the fitted steps at which an oscillating error counts as constant."""
+"""An oscillating error counts as constant only if the uncertainty of the change of ln(error) over the fit is at most this."""
 AGREEING = 0.15
 """Largest relative difference between the rates of two measures of the error."""
 NEAR_MODEL = 0.25

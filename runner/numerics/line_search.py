@@ -54,9 +54,9 @@ def wolfe(point: Point, direction: Array, first: float | Array, c1: float | Arra
     """Bracket and bisect along a direction p until f decreases enough and the slope has flattened enough.
 
     These are the weak Wolfe conditions: f(x + αp) ≤ f(x) + c₁ α ∇f(x)·p and ∇f(x + αp)·p ≥ c₂ ∇f(x)·p. The search begins with
-    α = first and doubles α until the first condition fails. From then on, it tries the middle between the longest step size that
-    was too short for the second condition, and the shortest that was too long for the first. ∇f is computed only where the first
-    condition holds.
+    α = first and doubles α until the first condition fails. From then on, it bisects: it tries the middle between two step
+    sizes, the longest that was too short for the second condition, and the shortest that was too long for the first. ∇f is
+    computed only where the first condition holds.
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd ed., equation 3.6; Lewis and Overton, Nonsmooth optimization via
     quasi-Newton methods (2013), algorithm 2.6.

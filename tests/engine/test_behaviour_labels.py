@@ -201,7 +201,7 @@ def two_curvatures(steps: int) -> Labelled:
 
 
 def heavy_ball(steps: int) -> Labelled:
-    """x follows e^(−ak) cos(θk): arctan(θ/a)/π of its steps lead away from the minimum, and from a tenth on it oscillates.
+    """x follows e^(−ak) cos(θk). The share arctan(θ/a)/π of its steps leads away from the minimum; above a tenth, it oscillates.
 
     The exponent a is chosen such that the run falls by e^(−aN), and θ such that it has several periods.
     """
