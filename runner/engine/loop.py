@@ -40,11 +40,11 @@ def descend(batch: Batch, last_step: int | None = None) -> Descent:
     """
     with np.errstate(all="ignore"):
         if len(batch) == 1:
-            return _with_warnings(_Loop(batch, last_step).run())
+            return Descent(_Loop(batch, last_step).run())
         fault = find_batch_fault(batch)
         if fault is None:
             try:
-                return _with_warnings(_Loop(batch).run())
+                return Descent(_Loop(batch).run())
             except (Exception, SystemExit) as error:
                 fault = BatchFault.from_error(batch, error)
         trajectories: list[Trajectory] = []
@@ -56,16 +56,7 @@ def descend(batch: Batch, last_step: int | None = None) -> Descent:
                 errors.add(single.error_type)
         # The batch is not to blame if no run can take a step alone.
         stuck = all(trajectory.outcome == Outcome.FAILED and trajectory.steps == 0 for trajectory in trajectories)
-        return _with_warnings(tuple(trajectories), *([] if stuck else [fault.warning(errors)]))
-
-
-def _with_warnings(trajectories: tuple[Trajectory, ...], *warnings: str) -> Descent:
-    """Return a batch's result with the given warnings, and a warning if runs carry a remark."""
-    remarks = [trajectory.remark for trajectory in trajectories if trajectory.remark]
-    if remarks:
-        count = f"{len(remarks):,} of {len(trajectories):,} run{'s' * (len(trajectories) != 1)}"
-        warnings += (f"derivatives are doubtful in {count} of a batch; in the first of them, {remarks[0]}",)
-    return Descent(trajectories, warnings)
+        return Descent(tuple(trajectories), () if stuck else (fault.warning(errors),))
 
 
 class _LastStep(Exception):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -13,8 +13,10 @@ from runner.contracts.outcomes import Outcome
 from runner.engine.batch import batches
 from runner.engine.dispatch import Parcel
 from runner.engine.environment import environment
+from runner.engine.trajectories import Trajectory
 from runner.errors import Interrupted, PluginError, describe
-from runner.experiment.model import Experiment
+from runner.experiment.grid import setting_names
+from runner.experiment.model import Experiment, Run
 from runner.pipeline.first_steps import FirstSteps, try_first_steps
 from runner.pipeline.known_minima import landmarks
 from runner.pipeline.lost_batches import compute_all
@@ -70,6 +72,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     store.database.report_wait = observer.warned
     recording = store.begin(experiment, plan.runs, marks, here)
     finished = ExecutionResult(recording.experiment, warnings=warnings)
+    doubtful: dict[tuple[Setting, Setting], list[Trajectory]] = defaultdict(list)
     share = Share(recording, parcels, todo, plan.stored, observer)
     observer.began(plan)
     try:
@@ -84,6 +87,10 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
                         finished.warnings.append(warning)
                         observer.warned(warning)
                 observer.saved(descent.trajectories)
+                for trajectory in descent.trajectories:
+                    if trajectory.remark:
+                        run = todo[trajectory.identity]
+                        doubtful[run.objective, run.gradient].append(trajectory)
                 if choices.fail_fast and finished.outcomes[Outcome.FAILED]:
                     break
     except KeyboardInterrupt as error:
@@ -94,7 +101,32 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
         stored = len(store.find([run.identity for run in plan.runs]))
         done = f"{stored:,} of {len(plan.runs):,} runs are stored"
         raise Interrupted(f"interrupted: {done}; the same command again computes the rest") from error
+    for warning in some_of(list(_remarks(experiment, todo, doubtful, "\n".join(finished.warnings)))):
+        finished.warnings.append(warning)
+        observer.warned(warning)
     return finished
+
+
+def _remarks(
+    experiment: Experiment, todo: Mapping[str, Run], doubtful: Mapping[tuple[Setting, Setting], Sequence[Trajectory]], said: str
+) -> Iterator[str]:
+    """Yield for each objective and gradient backend a sentence on its runs that carry a remark, with the first remark.
+
+    Args:
+        experiment: the experiment.
+        todo: the runs that were computed, by identity.
+        doubtful: the runs that carry a remark, by objective and gradient backend.
+        said: the earlier warnings. A remark at a start may be the reason why no run of a setting can take a step.
+    """
+    names = setting_names(experiment) if doubtful else {}
+    for (objective, gradient), trajectories in doubtful.items():
+        first = trajectories[0]
+        if first.remark.removeprefix("at step 0, ") in said:
+            continue
+        total = sum(run.objective == objective and run.gradient == gradient for run in todo.values())
+        where = "the only run" if total == 1 else f"{len(trajectories):,} of {total:,} runs"
+        setting = f"{names[objective]} × {names[gradient]} × {names[todo[first.identity].optimizer]}"
+        yield f"derivatives are doubtful in {where} of {names[objective]} × {names[gradient]}; {setting}, {first.remark}"
 
 
 def trial(plan: Plan, catalogue: Catalogue) -> FirstSteps:
