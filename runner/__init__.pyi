@@ -45,6 +45,7 @@ from runner.contracts.optimizer import Optimizer as Optimizer
 from runner.contracts.optimizer import Point as Point
 from runner.contracts.outcomes import Behaviour as Behaviour
 from runner.contracts.outcomes import Outcome as Outcome
+from runner.contracts.outcomes import Surprise as Surprise
 from runner.contracts.parameters import parameter as parameter
 from runner.contracts.plugin import Quantity as Quantity
 from runner.errors import RunnerError as RunnerError

@@ -41,4 +41,5 @@ from runner.analysis.summary import one_of_each_behaviour as one_of_each_behavio
 from runner.analysis.summary import rounding_level as rounding_level
 from runner.analysis.summary import succeeded as succeeded
 from runner.analysis.summary import summarize_settings as summarize_settings
+from runner.analysis.summary import surprises_in_words as surprises_in_words
 from runner.analysis.sweep_findings import sweep_finding as sweep_finding

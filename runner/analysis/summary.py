@@ -14,7 +14,7 @@ import numpy as np
 from runner.analysis.curvature import stability_limit
 from runner.contracts.figure import StoredRun
 from runner.contracts.objective import is_within_gap
-from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome
+from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome, Surprise
 from runner.contracts.parameters import is_seed
 from runner.tables.readable import counted, listed, number, part
 
@@ -43,7 +43,8 @@ SUMMARY_CAPTION = (
     "unknown, the runs that converged count instead. The best setting has the largest share of runs that reached the goal. "
     "Ties are broken by the smallest share of lost runs, then by the fewest expected evaluations, then by the smallest gap "
     "f − f* at the end (the smallest f if f* is unknown). The expected evaluations are the evaluations of all runs of the "
-    "setting, including failed runs, divided by the number of runs that reached the goal. One evaluation is one value of f, "
+    "setting, including failed runs, divided by the number of runs that reached the goal. Medians count a lost run as infinite, "
+    "or as -infinite if f fell without end. One evaluation is one value of f, "
     "one gradient, or one row of the Hessian. If there are at least four starting points (or seeds), one half of them chooses "
     "the best setting, and the results are those of the other half, which the last column names. Runs that differ only in a "
     "parameter named seed are replicates of one setting."
@@ -80,9 +81,9 @@ class SettingSummary:
         runs: its runs, one for each start and each combination of seeds that is stored.
         outcomes: the number of runs with each outcome that occurs, in the order of `runner.Outcome`.
         median_steps: the median number of steps of its converged runs; NaN if none converged.
-        median_gap: the median over all runs of the last value minus the known minimum, lost runs as +inf; NaN if the minimum is
-            unknown.
-        median_value: the median over all runs of the last value, lost runs as +inf.
+        median_gap: the median over all runs of the last value minus the known minimum, lost runs as +inf, or as -inf if f fell
+            without end; NaN if the minimum is unknown.
+        median_value: the median over all runs of the last value, lost runs likewise.
         shown: the values of `varied` as texts. Their digits distinguish them from the values of the other settings, and a
             learning rate also from 2/L. Empty if the setting was not compared with others.
     """
@@ -140,14 +141,14 @@ class SettingSummary:
         """The key by which settings are ranked, the smallest first.
 
         A larger share of runs that reached the goal is better; then a smaller share of lost runs; then fewer expected
-        evaluations; then a smaller median of the last gap, or of the last value if the minimum is unknown. NaN is worst. A gap
-        within rounding of zero counts as zero.
+        evaluations; then a smaller median of the last gap, or of the last value if the minimum is unknown. A number that is
+        not finite is worst. A gap within rounding of zero counts as zero.
         """
         gap = self.median_gap
         rounding = max(rounding_level(run.minimum_value) for run in self.runs)
         last = self.median_value if math.isnan(gap) else 0.0 if abs(gap) <= rounding else abs(gap)
         share = len(self.runs)
-        return -self.successes / share, self.lost / share, self.expected_evaluations, _worst_if_nan(last)
+        return -self.successes / share, self.lost / share, self.expected_evaluations, _worst_if_lost(last)
 
 
 @dataclass(frozen=True)
@@ -334,6 +335,33 @@ def count_behaviours(runs: Iterable[StoredRun]) -> dict[str, int]:
     return {str(behaviour): counts[behaviour] for behaviour in BEHAVIOURS if behaviour in counts}
 
 
+def surprises_in_words(runs: Sequence[StoredRun]) -> list[str]:
+    """Return sentences about the runs that surprise, which their outcomes do not say."""
+    groups: dict[Surprise, list[StoredRun]] = {}
+    for run in runs:
+        if run.surprise is not None:
+            groups.setdefault(run.surprise, []).append(run)
+    sentences = []
+    for kind, surprising in groups.items():
+        optimizers = listed(sorted({without_seed(run.optimizer) for run in surprising}))
+        count = counted(len(surprising), "run")
+        match kind:
+            case Surprise.NO_STEP:
+                subject = f"{count} was" if len(surprising) == 1 else f"{count} were"
+                sentences.append(f"{subject} at rest, or at the goal, at the start: a rule for convergence held there")
+            case Surprise.FELL_WITHOUT_END:
+                end = "f went to −∞ or beyond the divergence limit, and medians count it as -infinite"
+                sentences.append(f"{count} of {optimizers} fell without end: {end}")
+            case Surprise.ROSE:
+                worst = max(surprising, key=lambda run: run.final_value - run.best_value)
+                rise = f"from {number(worst.best_value)} to {number(worst.final_value, (worst.best_value,))}"
+                sentences.append(
+                    f"{count} of {optimizers} ended above the start and were never below it, in run {worst.id} "
+                    f"{rise}: no line search or other rule kept f from rising"
+                )
+    return sentences
+
+
 def rounding_level(minimum_value: float | None) -> float:
     """Return the rounding level of a gap f − f*: ε · max(1, |f*|), with the machine's ε = 2⁻⁵².
 
@@ -509,12 +537,17 @@ def _distinct_texts(values: Iterable[Value], limits: Iterable[float]) -> dict[Va
 
 
 def _median_last(runs: Sequence[StoredRun], last: Callable[[StoredRun], float]) -> float:
-    values = [math.inf if run.outcome in LOST_OUTCOMES or not math.isfinite(last(run)) else last(run) for run in runs]
-    return float(np.median(values))
+    values = []
+    for run in runs:
+        lost = run.outcome in LOST_OUTCOMES or not math.isfinite(last(run))
+        fell = run.surprise == Surprise.FELL_WITHOUT_END
+        values.append(-math.inf if fell else math.inf if lost else last(run))
+    with np.errstate(invalid="ignore"):  # the mean of −∞ and ∞ is NaN
+        return float(np.median(values))
 
 
-def _worst_if_nan(value: float) -> float:
-    return math.inf if math.isnan(value) else value
+def _worst_if_lost(value: float) -> float:
+    return value if math.isfinite(value) else math.inf
 
 
 def _as_text(value: Value) -> str:

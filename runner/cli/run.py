@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.analysis.learning_rates import rate_sweeps, rates_row
-from runner.analysis.summary import SummaryRow, count_outcomes, summarize, summary_table
+from runner.analysis.summary import SummaryRow, count_outcomes, summarize, summary_table, surprises_in_words
 from runner.cli.terminal.options import RESULTS_FOLDER, WholeNumber, brief_format_option, db_option
 from runner.cli.terminal.progress import QuietProgress, progress_observer
 from runner.cli.terminal.tables import NarrowLayout, table_lines
@@ -166,6 +166,7 @@ def _result_lines(
     lines = summary_lines(summarize(stored.runs), "--format json" if written is None else "the report")
     computed, outcomes = finished.outcomes.total(), count_outcomes(stored.runs)
     lines += ["", f"{counted(len(stored.runs), 'run')}: {', '.join(f'{count:,} {name}' for name, count in outcomes.items())}"]
+    lines += surprises_in_words(stored.runs)
     if stored.runs and not any(run.convergence_test for run in stored.runs):
         lines.append("no convergence test was set: to stop runs that have converged, add `gradient_norm = 1e-8` to [stop]")
     lines.append(f"{counted(computed, 'run')} computed, {len(stored.runs) - computed:,} already stored; database: {database}")
@@ -246,6 +247,7 @@ def _to_json(
             }
             for row in summarize(stored.runs)
         ]
+        summary["surprises"] = surprises_in_words(stored.runs)
         summary["report"] = str(written.page) if written else None
         summary["rates"] = [{key: _finite(value) for key, value in rates_row(sweep).items()} for sweep in rate_sweeps(stored)]
     return summary

@@ -14,6 +14,7 @@ import numpy as np
 
 from runner.contracts.arrays import Array
 from runner.contracts.objective import Objective
+from runner.contracts.outcomes import Surprise, surprise
 from runner.contracts.plugin import Plugin
 from runner.tables.frame import Column, Frame, printable_lines
 
@@ -53,6 +54,7 @@ class StoredRun:
         behaviour: a `runner.Behaviour` value for the way in which f changed; None if it was not measured.
         gap_rule: its stopping rule `gap`; None if it is not set.
         convergence_test: False if neither of the rules `gradient_norm` and `gap` is set, so that no convergence was tested.
+        best_step: the number of the first iterate with the smallest f.
     """
 
     id: int
@@ -78,6 +80,12 @@ class StoredRun:
     behaviour: str | None = None
     gap_rule: float | None = None
     convergence_test: bool = True
+    best_step: int = 0
+
+    @property
+    def surprise(self) -> Surprise | None:
+        """A fact that its outcome does not say."""
+        return surprise(self.outcome, self.steps, self.final_value, self.best_value, self.best_step)
 
     @property
     def final_gap(self) -> float:

@@ -1,7 +1,8 @@
-"""The outcomes: the ways in which a run can end. The behaviours: the ways in which f can change along a run."""
+"""The outcomes, behaviours and surprises of runs: how a run ended, how f changed along it, and what its outcome does not say."""
 
 from __future__ import annotations
 
+import math
 from enum import StrEnum
 
 
@@ -28,8 +29,43 @@ class Behaviour(StrEnum):
     MONOTONE = "monotone"  # None of the others applies.
     OSCILLATING = "oscillating"  # Many steps ended beyond the minimum of f along their direction.
     CRAWLING = "crawling"  # At its latest rate, twice the number of steps would not have reached the goal.
-    DIVERGING = "diverging"  # f grew, and the outcome is `diverged` or `non_finite`.
+    DIVERGING = "diverging"  # |f| grew, and the outcome is `diverged` or `non_finite`.
     UNKNOWN = "unknown"  # The steps do not tell, for instance because they are irregular, as at a noise floor.
 
 
 BEHAVIOURS = tuple(Behaviour)
+
+
+class Surprise(StrEnum):
+    """A fact about a run that its outcome does not say."""
+
+    NO_STEP = "it converged where it began, without a step"
+    FELL_WITHOUT_END = "f fell without end"
+    ROSE = "f was never below its value at the start, and ended above it"
+
+
+RISE = 1e-9
+"""The smallest rise of f, relative to its values, that is reported."""
+
+
+def surprise(outcome: str, steps: int, final_value: float, best_value: float, best_step: int) -> Surprise | None:
+    """Return what the outcome of a run does not say; None if it says all.
+
+    f fell without end if it reached −∞, or if its last value is negative, the lowest of the run, and beyond the limit of
+    divergence.
+
+    Args:
+        outcome: an `Outcome` value.
+        steps: the number of steps.
+        final_value: f at the last iterate.
+        best_value: the smallest f.
+        best_step: the number of the first iterate with this value.
+    """
+    if outcome == Outcome.CONVERGED and steps == 0:
+        return Surprise.NO_STEP
+    if outcome in (Outcome.DIVERGED, Outcome.NON_FINITE):
+        lowest = final_value == best_value < 0 and steps > 0
+        return Surprise.FELL_WITHOUT_END if best_value == -math.inf or (lowest and outcome == Outcome.DIVERGED) else None
+    rise = RISE * max(abs(final_value), abs(best_value))
+    rose = outcome != Outcome.FAILED and best_step == 0 and final_value - best_value > rise
+    return Surprise.ROSE if rose else None

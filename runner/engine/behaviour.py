@@ -15,11 +15,11 @@ quadratic, gradient descent overshoots along an eigenvector of eigenvalue λ if 
 Only the moves in a window count. The window holds the latest moves: usually between a half and three quarters of all moves, and
 never fewer than a third. The behaviour is the first of these that applies:
 
-    diverging    The outcome is `diverged`. Or it is `non_finite`, and f was above its value at the start. Or the steps are
-                 used up while f grows (see `StoppingState.was_growing`), and more than half of the window's moves are
+    diverging    The outcome is `diverged`. Or it is `non_finite`, and f was infinite or above its value at the start. Or the
+                 steps are used up while f grows (see `StoppingState.was_growing`), and more than half of the window's moves are
                  overshoots but not climbs: the steps are too long. Such a run gets the outcome `diverged`.
-    unknown      The outcome is `non_finite`, but f was not above its value at the start. Or the steps are used up while f grows
-                 in other moves, which may yet end at a maximum. Or f rose in every step of fewer than 8.
+    unknown      The outcome is `non_finite`, but f was neither infinite nor above its start. Or the steps are used up while f
+                 grows in other moves, which may yet end at a maximum. Or f rose in every step of fewer than 8.
     oscillating  At least a tenth of the window's moves are overshoots, and at most nine tenths are climbs. Two overshoots are
                  needed, or one if the window has one move. If the moves are irregular (see `irregularity`), as at a noise
                  floor, the behaviour is unknown instead.

@@ -16,6 +16,7 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
+from runner.analysis.summary import surprises_in_words
 from runner.contracts.figure import Figure, Results, StoredRun
 from runner.contracts.outcomes import BEHAVIOURS
 from runner.errors import Interrupted, StoreError
@@ -229,6 +230,7 @@ def render_page(
         runs=len(results.runs),
         outcomes=[(outcome, outcomes[outcome]) for outcome in ordered],
         behaviours=[f"{behaviours[behaviour]} {behaviour}" for behaviour in BEHAVIOURS if behaviour in behaviours],
+        surprises=surprises_in_words(results.runs),
         colours=OUTCOME_COLOURS,
         sections=[section for section in sections if section.table.rows],
         most_unfolded_rows=MOST_UNFOLDED_ROWS,

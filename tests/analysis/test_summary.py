@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from runner import Behaviour, Outcome, StoredRun
+from runner import Behaviour, Outcome, StoredRun, Surprise
 from runner.analysis.summary import (
     choose_best,
     effort_in_words,
@@ -18,6 +18,7 @@ from runner.analysis.summary import (
     summarize,
     summarize_settings,
     summary_table,
+    surprises_in_words,
     without_seed,
 )
 from tests.support.stored_runs import stored
@@ -294,3 +295,57 @@ def test_without_a_convergence_test_no_run_is_said_to_have_failed_it():
     assert summary_table([row])[1][0][6] == "no convergence test was set"
     (row,) = summarize([stored(Outcome.MAX_STEPS, final_value=3.81e-28, convergence_test=False)])
     assert summary_table([row])[1][0][6] == "1 of 1 run"
+
+
+@pytest.mark.parametrize(
+    ("run", "surprise"),
+    [
+        (stored(steps=0), Surprise.NO_STEP),
+        (stored(steps=1), None),
+        (stored(Outcome.MAX_STEPS, steps=0), None),
+        (stored(Outcome.DIVERGED, final_value=-1e13, best_value=-1e13, best_step=10), Surprise.FELL_WITHOUT_END),
+        (stored(Outcome.NON_FINITE, final_value=-INF, best_value=-INF, best_step=10), Surprise.FELL_WITHOUT_END),
+        (stored(Outcome.NON_FINITE, final_value=NAN, best_value=-INF, best_step=9), Surprise.FELL_WITHOUT_END),
+        (stored(Outcome.DIVERGED, final_value=1e13, best_value=-2.0, best_step=3), None),
+        (stored(Outcome.NON_FINITE, final_value=NAN, best_value=-2.0, best_step=3), None),
+        (stored(Outcome.MAX_STEPS, final_value=-1e13, best_value=-1e13, best_step=10), None),
+        (stored(Outcome.MAX_STEPS, final_value=24_893.0, best_value=0.9), Surprise.ROSE),
+        (stored(Outcome.CONVERGED, final_value=-1.0, best_value=-2.0), Surprise.ROSE),
+        (stored(Outcome.MAX_STEPS, final_value=24_893.0, best_value=0.9, best_step=1), None),
+        (stored(Outcome.MAX_STEPS, final_value=1 + 1e-15, best_value=1.0), None),
+        (stored(Outcome.FAILED, final_value=2.0, best_value=1.0), None),
+    ],
+)
+def test_surprise_says_what_the_outcome_does_not(run: StoredRun, surprise: Surprise | None) -> None:
+    assert run.surprise == surprise
+
+
+def test_surprises_are_put_into_words_with_optimizers_and_the_largest_rise() -> None:
+    runs = [
+        *(stored(steps=0, start=start) for start in range(2)),
+        stored(Outcome.DIVERGED, optimizer="bfgs", final_value=-1e13, best_value=-1e13, best_step=10),
+        stored(Outcome.MAX_STEPS, id=7, optimizer="newton", final_value=24_893.0, best_value=0.9),
+        stored(Outcome.MAX_STEPS, id=8, optimizer="adam", final_value=1.5, best_value=0.9),
+        stored(),
+    ]
+    assert surprises_in_words(runs) == [
+        "2 runs were at rest, or at the goal, at the start: a rule for convergence held there",
+        "1 run of bfgs fell without end: f went to −∞ or beyond the divergence limit, and medians count it as -infinite",
+        "2 runs of adam and newton ended above the start and were never below it, in run 7 from 0.9 to 24893: "
+        "no line search or other rule kept f from rising",
+    ]
+    assert surprises_in_words([stored()]) == []
+
+
+@pytest.mark.parametrize(("fell", "median"), [(3, -INF), (2, NAN), (1, INF)])
+def test_median_of_runs_that_fell_without_end_has_its_sign(fell: int, median: float) -> None:
+    down = [stored(Outcome.DIVERGED, start=start, final_value=-1e13, best_value=-1e13, best_step=10) for start in range(fell)]
+    up = [stored(Outcome.DIVERGED, start=start, final_value=1e13, best_value=1.0) for start in range(fell, 4)]
+    (setting,) = summarize_settings([*down, *up])
+    assert repr(setting.median_value) == repr(median)
+
+
+def test_setting_whose_runs_fell_without_end_is_not_preferred() -> None:
+    fell = [stored(Outcome.DIVERGED, rate=0.9, minimum_value=None, final_value=-1e13, best_value=-1e13, best_step=10)]
+    rests = [stored(Outcome.MAX_STEPS, rate=0.1, minimum_value=None, final_value=3.0, best_value=3.0, best_step=10)]
+    assert best_rate(*fell, *rests) == 0.1

@@ -22,6 +22,7 @@ from runner import (
     hookimpl,
     listed,
     part,
+    surprises_in_words,
     wrapped,
 )
 
@@ -109,7 +110,8 @@ def _caption(groups: Groups, counts: Mapping[str, int]) -> str:
         text += [_finding(objective, bars) for objective, bars in list(groups.items())[:TOLD_OBJECTIVES]]
     else:
         text = [f"No convergence test was set; {listed(rest)}." if rest else "No convergence test was set."]
-    lines = [reading, " ".join(text)]
+    surprises = surprises_in_words([run for bars in groups.values() for runs in bars.values() for run in runs])
+    lines = [reading, " ".join([*text, *(f"{surprise}." for surprise in surprises)])]
     if tested and len(groups) > TOLD_OBJECTIVES:
         others = counted(len(groups) - TOLD_OBJECTIVES, "other objective")
         lines.append(f"For {others}, the summary table says how the runs ended and which setting was best.")

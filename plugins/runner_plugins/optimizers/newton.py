@@ -22,7 +22,7 @@ class Newton(Optimizer):
         plain      H⁺, the pseudo-inverse: the pure method of Newton, which goes to saddle points and maxima as well
 
     Each run decides for itself. Where H = 0 the step is zero, and where H is not finite the step is NaN. With γ = 1, the minimum
-    of a convex quadratic is reached in one step.
+    of a convex quadratic is reached in one step. There is no line search, so a step may raise f.
 
     Source: Nocedal and Wright, Numerical Optimization, 2nd ed., section 3.4; Dauphin et al., Identifying and attacking the saddle
     point problem in high-dimensional non-convex optimization (NeurIPS 2014), for `absolute`.

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import NamedTuple
 
+from runner.contracts.outcomes import surprise
 from runner.tables.frame import printable
 from runner.tables.readable import date, exact, point, rounded
 
@@ -173,6 +174,7 @@ def run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
     gap = "" if record.minimum is None else f", {rounded(record.final_gap)} above the minimum {rounded(record.minimum.value)}"
     packages = record.environment["packages"]
     versions = [packages] if isinstance(packages, str) else [f"{name} {version}" for name, version in packages.items()]
+    surprised = surprise(record.outcome, record.steps, record.final_value, record.best_value, record.best_step)
     machine = filter(None, (str(record.environment[name]) for name in ("python", "cpu", "platform")))
     facts = {
         "objective": _setting(record.objective),
@@ -181,7 +183,7 @@ def run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
         "rules": _parameters(record.rules),
         "start": point(record.start, SHOWN_COORDINATES),
         "experiments": ", ".join(memberships) or "none",
-        "outcome": record.outcome + (f", {record.behaviour}" if record.behaviour else ""),
+        "outcome": ", ".join(filter(None, (record.outcome, record.behaviour, surprised))),
         "error": record.error,
         "steps": f"{record.steps:,}",
         "evaluations": ", ".join(f"{count:,} {name}" for name, count in record.evaluations.items()),
