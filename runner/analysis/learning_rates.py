@@ -324,13 +324,13 @@ def _rate_sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> 
 
 
 def _known_minimum(results: Results, run: StoredRun) -> KnownMinimum | None:
-    """Return the minimiser that a run's objective states, with the Hessian there if the objective has one."""
+    """Return the minimiser that a run's objective states, with the Hessian there if it is known and not too large."""
     objective = results.objective(run)
     minimum = known_minimum(objective)
     if minimum is None:
         return None
     x = np.asarray(minimum.x, dtype=np.float64)
-    if not isinstance(objective, HasHessian) or x.size > LARGEST_HESSIAN:
+    if run.curvature is None or not isinstance(objective, HasHessian) or x.size > LARGEST_HESSIAN:
         return KnownMinimum(x)
     return KnownMinimum(x, np.asarray(objective.hessian(x[None])[0], dtype=np.float64))
 

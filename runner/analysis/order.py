@@ -22,6 +22,8 @@ LEAST_SHRINKAGE = math.log(1e3)
 """Smallest range of the logarithms of the errors for a fit."""
 LARGEST_UNCERTAINTY = 0.04
 """Largest uncertainty of an order that is stated, as a share of the order."""
+LEAST_POWER = 1.2
+"""Smallest order other than 1 that is stated. No known method has an order between; there, the ratio eₖ₊₁/eₖ changes slowly."""
 SUPERLINEAR = 10.0
 """Factor by which the ratio of successive errors must fall in every run for a convergence to be called superlinear."""
 POLISHING_STEPS = 8
@@ -97,7 +99,8 @@ def order_of_convergence(paths: Sequence[tuple[Array, Array]]) -> Order | None:
     scatter = math.sqrt(float(np.mean((after - after.mean() - power * across) ** 2)))
     # Terms of higher order change the logarithm by about the largest relative error.
     error = max(error, 2.0 * max(scatter, farthest) / float(np.ptp(before)))
-    if error <= LARGEST_UNCERTAINTY * power and power >= 1.0 - 2.0 * error:
+    plausible = abs(power - 1.0) <= 2.0 * error or power - 2.0 * error >= LEAST_POWER
+    if error <= LARGEST_UNCERTAINTY * power and plausible:
         return Order(power, error, math.exp(float(after.mean() - power * before.mean())), len(pairs))
     ratios = [pairs_of_run[:, 1] - pairs_of_run[:, 0] for pairs_of_run in pairs_of_runs if len(pairs_of_run) >= 2]
     falls = [

@@ -246,10 +246,10 @@ class TestQuadratics:
 class TestWhatCannotBeTold:
     """Sweeps that earlier led to false limits and best rates: long valleys, growing errors, and hidden slow components."""
 
-    def swept(self, folder: Path, objective: str, optimizer: str, stop: str, start: str) -> RateSweep:
+    def swept(self, folder: Path, objective: str, optimizer: str, stop: str, start: str, plugins: str = "") -> RateSweep:
         path = folder / "sweep.toml"
         path.write_text(
-            f'name = "sweep"\nobjective = [{{ {objective} }}]\ngradient = [{{ name = "analytic" }}]\n'
+            f'name = "sweep"\n{plugins}\nobjective = [{{ {objective} }}]\ngradient = [{{ name = "analytic" }}]\n'
             f"optimizer = [{{ {optimizer} }}]\nstart = {{ {start} }}\nstop = {{ {stop} }}\n",
             encoding="utf-8",
         )
@@ -377,6 +377,51 @@ class TestWhatCannotBeTold:
         (found,) = rate_sweeps(results(runs))
         assert found.points[1].settles is None
         assert found.limit_answer == ("cannot tell", "at 0.2, a run failed")
+
+    @pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
+    @pytest.mark.parametrize("formula", ["-(x**2)", "np.exp(-x)", "x**3", "x**4", "x", "-np.sqrt(1 + x**2)", "np.sqrt(1 + x**2)"])
+    def test_errors_that_grow_or_shrink_without_a_factor_have_no_best(self, tmp_path: Path, formula: str, optimizer: str):
+        """Only √(1 + x²) has a minimum with curvature; steps of the learning rate 0.05 need more than 60 steps to reach it."""
+        slopes = {
+            "-(x**2)": "-2 * x",
+            "np.exp(-x)": "-np.exp(-x)",
+            "x**3": "3 * x**2",
+            "x**4": "4 * x**3",
+            "x": "np.ones_like(x)",
+            "-np.sqrt(1 + x**2)": "-x / np.sqrt(1 + x**2)",
+            "np.sqrt(1 + x**2)": "x / np.sqrt(1 + x**2)",
+        }
+        (tmp_path / "formula.py").write_text(
+            "from dataclasses import dataclass\nimport numpy as np\nimport runner\n\n"
+            "@dataclass(frozen=True)\nclass Formula(runner.Objective):\n    'A formula in one coordinate.'\n    dimension = 1\n"
+            f"    def value(self, x): return ({formula})[..., 0]\n    def gradient(self, x): return {slopes[formula]}\n\n"
+            "@runner.hookimpl\ndef runner_objectives(): return {'formula': Formula}\n",
+            encoding="utf-8",
+        )
+        rates = f'name = "{optimizer}", learning_rate = {{ values = [0.001, 0.01, 0.05] }}'
+        found = self.swept(
+            tmp_path,
+            'name = "formula"',
+            rates,
+            "max_steps = 60",
+            "points = [0.5, 1.0, 2.0]",
+            f'plugins = ["{(tmp_path / "formula.py").as_posix()}"]',
+        )
+        assert found.measured_best is None
+        assert found.best_answer[0] in ("none", "cannot tell")
+        assert found.best_answer[1]
+
+    @pytest.mark.parametrize("tried", [[0.1, 0.1000001, 0.1000002], [0.3, 0.2999999, 1.1], [0.1, 0.10001, 0.100011, 0.9]])
+    def test_close_learning_rates_are_printed_differently(self, tried: list[float]):
+        (found,) = rate_sweeps(results(sweep(tried)))
+        header, (row,) = rates_table([found])
+        cell = dict(zip(header, row, strict=True))["best, measured"]
+        numbers = re.findall(r"[\d.]+", cell)
+        assert len(numbers) == len(set(numbers))
+        best = found.points[found.measured_best].learning_rate
+        assert min(tried, key=lambda rate: abs(rate - float(numbers[0]))) == best
+        caption = draw(Rates(), results(sweep(tried))).caption
+        assert f"the best learning rate tried is {numbers[0]}, with q" in caption
 
     def test_a_neighbour_is_never_printed_like_the_value(self):
         tried = [0.005, 0.0099, 0.0099009900990099]

@@ -120,12 +120,15 @@ class TestNewton:
 
 
 class TestThingsThatCannotBeTold:
-    def drawn(self, folder: Path, objective: str, optimizers: str, plugins: str = "") -> dict[str, dict[str, str]]:
+    def drawn(
+        self, folder: Path, objective: str, optimizers: str, start: tuple[float, float] = (0.5, 1.5)
+    ) -> dict[str, dict[str, str]]:
         path = folder / "told.toml"
         path.write_text(
-            f'name = "told"\n{plugins}\nobjective = [{{ {objective} }}]\ngradient = [{{ name = "analytic" }}]\n'
-            f"optimizer = [{optimizers}]\nstart = {{ uniform = {{ low = 0.5, high = 1.5, count = 8, seed = 1 }} }}\n"
-            "stop = { max_steps = 3000, gradient_norm = 1e-11 }\n",
+            f'name = "told"\nobjective = [{{ {objective} }}]\ngradient = [{{ name = "analytic" }}]\n'
+            f"optimizer = [{optimizers}]\n"
+            f"start = {{ uniform = {{ low = {start[0]}, high = {start[1]}, count = 8, seed = 1 }} }}\n"
+            "stop = { max_steps = 1500, gradient_norm = 1e-11 }\n",
             encoding="utf-8",
         )
         drawing = draw(Effort(), compute(path))
@@ -145,6 +148,34 @@ class TestThingsThatCannotBeTold:
         assert abs(float(rows["newton"]["order"]) - 2.0) <= 2.0 * float(rows["newton"]["uncertainty"])
         assert "bfgs: all 8 runs came within 1e-6 of f*" in rows["bfgs"]["caption"]
         assert ", faster than linear" in rows["bfgs"]["caption"]
+
+    @pytest.mark.parametrize(
+        ("objective", "start"),
+        [
+            ("sin_quadratic", (-3.0, 3.0)),
+            ("himmelblau", (2.0, 4.0)),
+            ("rosenbrock", (0.5, 1.5)),
+            ("styblinski_tang", (-4.0, -2.0)),
+            ("logistic_regression", (-2.0, 2.0)),
+        ],
+    )
+    def test_stated_orders_are_those_of_the_methods(self, tmp_path: Path, objective: str, start: tuple[float, float]):
+        """First-order methods have order 1. Newton's method has order 2, as has that of Gauss where the residuals vanish."""
+        truths = {"newton": 2.0, "gauss_newton": 2.0, "levenberg_marquardt": None, "bfgs": None, "l_bfgs": None}
+        first_order = ("gradient_descent", "momentum", "nesterov", "adagrad", "adam", "rmsprop")
+        names = [f'{{ name = "{name}", learning_rate = 0.01 }}' for name in first_order]
+        residuals = objective in ("himmelblau", "rosenbrock")
+        need_residuals = ("gauss_newton", "levenberg_marquardt")
+        names += [f'{{ name = "{name}" }}' for name in ("backtracking", *truths) if residuals or name not in need_residuals]
+        rows = self.drawn(tmp_path, f'name = "{objective}"', ", ".join(names), start=start)
+        stated = {name: row for name, row in rows.items() if row["order"] not in ("superlinear", "cannot tell")}
+        for name, row in stated.items():
+            truth = truths.get(name.partition("(")[0], 1.0)
+            assert truth is not None, (name, row["order"])
+            assert abs(float(row["order"]) - truth) <= 2.0 * float(row["uncertainty"]), (name, row["order"], row["uncertainty"])
+        assert objective == "rosenbrock" or stated
+        superlinear = {name.partition("(")[0] for name, row in rows.items() if row["order"] == "superlinear"}
+        assert superlinear <= {"newton", "gauss_newton", "levenberg_marquardt", "bfgs", "l_bfgs"}
 
     def test_a_damping_that_falls_in_each_step_has_no_order(self, tmp_path: Path):
         rows = self.drawn(tmp_path, 'name = "rosenbrock"', '{ name = "levenberg_marquardt" }, { name = "bfgs" }')
