@@ -154,7 +154,9 @@ def _first_difference(batch: Batch) -> BatchFault | None:
                 if not same_row(together.memory, row, alone.memory):
                     difference = "a run alone and the same run in a batch have different memories"
                     return BatchFault(f"{names[2]} is not batch-safe: {difference}")
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return BatchFault.from_error(batch, error)
     return None
 
@@ -200,7 +202,9 @@ def _taken_steps(batch: Batch, steps: int, seconds: float) -> tuple[list[_Step],
             taken.append(step)
             if time.perf_counter() - clock > seconds:
                 break
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return taken, describe(error)
     return taken, None
 
@@ -218,7 +222,9 @@ def _unrepeatable_evaluation(batch: Batch, x: Array) -> str | None:
         try:
             if pickle.dumps(call()) != pickle.dumps(call()):
                 return f"{type(plugin).__name__}.{name}"
-        except (Exception, SystemExit):
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             continue  # a backend need not compute every derivative of every objective
     return None
 
@@ -236,7 +242,9 @@ def _first_step_problem(single: Batch) -> str | None:
     """Return the reason why the run of a batch of one cannot take its first step; None if it can."""
     try:
         first = next(_first_steps(single, 1))
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         return describe(error)
     start = np.array2string(single.start[0], threshold=6)
     for plugin, method, result in ((single.objective, "value", first.value), (single.gradient, "gradient", first.gradient)):

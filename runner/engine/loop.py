@@ -45,7 +45,9 @@ def descend(batch: Batch, last_step: int | None = None) -> Descent:
         if fault is None:
             try:
                 return Descent(_Loop(batch).run())
-            except (Exception, SystemExit) as error:
+            except KeyboardInterrupt:
+                raise
+            except BaseException as error:
                 fault = BatchFault.from_error(batch, error)
         trajectories: list[Trajectory] = []
         errors: set[type[BaseException]] = set()
@@ -140,7 +142,9 @@ class _Loop:
                 point = EvaluatedPoint(self.evaluator, self.x, value, gradient)
                 x, self.memory = take_step(self.optimizer, point, self.memory)
                 previous, self.x = self.x, x
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             if len(self.batch) > 1:
                 raise
             self.error_type = type(error)

@@ -94,7 +94,9 @@ def _refusal(objective: Setting, gradient: Setting, quantity: Quantity) -> str |
         return f"because objective {objective.name} is not a sum of squares: it has no residuals"
     try:
         reason: object = backend.refusal(function, quantity)
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         said = f"its method refusal raised {describe(error)}"
     else:
         if reason is None or isinstance(reason, str):

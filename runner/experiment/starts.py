@@ -117,7 +117,9 @@ def _initialisation(table: object, name: str, objective: Objective) -> Array:
         points: object = objective.draw_starts(generator, options["count"])
     except (MemoryError, OverflowError):
         raise
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise FaultyDraw(path, f"objective {name} cannot draw its starts: draw_starts raised {describe(error)}") from error
     if not isinstance(points, np.ndarray) or points.shape != shape or points.dtype != np.float64:
         found = f"shape {points.shape} and type {points.dtype}" if isinstance(points, np.ndarray) else as_toml(points)

@@ -33,7 +33,9 @@ def minimum_of(objective: Objective) -> Minimum | None:
             return None
         x = np.array(minimum.x, dtype=np.float64).reshape(-1)
         value = np.asarray(minimum.value, dtype=np.float64).reshape(-1)[0].item()
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         raise ValueError(describe(error)) from error
     if len(x) != objective.dimension:
         raise ValueError(f"it has {len(x)} coordinates, and the objective has dimension {objective.dimension}")
@@ -55,7 +57,9 @@ def landmarks(minima: Mapping[Setting, Minimum], gradients: Sequence[Setting]) -
         try:
             with np.errstate(all="ignore"):
                 curvature = _curvature(cast(Objective, objective.plugin), x, gradients)
-        except (Exception, SystemExit) as error:
+        except KeyboardInterrupt:
+            raise
+        except BaseException as error:
             warnings.append(f"objective {objective.name}: the curvature at its minimum is not known: {describe(error)}")
         marks[objective] = Landmark(cast(float, minimum.value), x, curvature)
     return marks, list(dict.fromkeys(warnings))

@@ -129,7 +129,9 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
             region: object = plugin.start_region if isinstance(plugin, HasStartRegion) else (0.0, 0.0)
             if not (isinstance(region, tuple) and len(region) == 2):
                 raise ValueError(f"its start_region must be a tuple of the lowest and highest start, not {as_toml(region)}")
-    except (Exception, SystemExit) as error:
+    except KeyboardInterrupt:
+        raise
+    except BaseException as error:
         is_sentence = isinstance(error, ValueError | PluginError)
         if is_sentence and refused:
             raise

@@ -199,3 +199,31 @@ def test_exceptions_with_odd_texts_are_described(make: Callable[[], BaseExceptio
         assert "\0" not in text
         assert len(text) < 6_500
     assert trajectory.traceback.startswith("Traceback") or "cause" in trajectory.traceback
+
+
+class Panic(BaseException):
+    """An exception such as those of libraries in Rust."""
+
+
+@pytest.mark.parametrize("error", [Panic, GeneratorExit, SystemExit], ids=lambda error: error.__name__)
+def test_exceptions_of_every_kind_end_one_run(error: type[BaseException]):
+    @dataclass(frozen=True)
+    class Far(Optimizer):
+        def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+            if (point.x > 5.0).any():
+                raise error("far")
+            return point.x - 0.1 * point.gradient, memory
+
+    first, second = descend(make_batch(Quadratic(), Far(), [[1.0], [9.0]], max_steps=3)).trajectories
+    assert (first.outcome, second.outcome) == (Outcome.MAX_STEPS, Outcome.FAILED)
+    assert second.error == f"{error.__name__}: far"
+
+
+def test_interrupts_end_the_computation():
+    @dataclass(frozen=True)
+    class Interrupted(Optimizer):
+        def step(self, point: Point, memory: Any) -> tuple[Array, Any]:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        descend(make_batch(Quadratic(), Interrupted(), [[1.0], [9.0]], max_steps=3))
