@@ -259,4 +259,6 @@ def _own_names(objective: object, dimension: int) -> tuple[str, ...]:
     """Return the names that the docstring of an objective gives its coordinates; an empty tuple if it gives none."""
     formula = ARGUMENTS.match(inspect.getdoc(objective) or "")
     names = tuple(name.strip() for name in formula[1].split(",")) if formula else ()
-    return names if len(names) == dimension and all(names) and "x" not in names else ()
+    # A `$` would begin a formula in the labels of Matplotlib.
+    usable = all(name and name.isprintable() and "$" not in name for name in names)
+    return names if len(set(names)) == dimension == len(names) and usable and "x" not in names else ()
