@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,6 +39,12 @@ JITTERED, JITTER = 32, 0.01
 """The number of neighbouring chords that a chord is compared with, and their distance relative to its length."""
 KEPT = 0.8
 """The share of neighbouring chords that must have at least half of the excess."""
+BISECTED, BISECTIONS = 64, 40
+"""The number of intervals of a chord in which a jump is searched, and of bisections of the one in which f changes most."""
+JUMP = 0.1
+"""A jump may explain an excess if it is at least this share of it."""
+MOST_JUMPS, POINTS_OF_JUMPS = 8, 2048
+"""The largest number of jumps on a line across the box that are not taken for rounding, and the number of points of this line."""
 SPACINGS, WIDEST = 12, 1 / 50
 """The number of spacings at which the noise of a chord is measured, and the largest of them, relative to its length."""
 PLACES, WIDEST_IN_BOX = 60, 1 / 2000
@@ -54,7 +60,9 @@ class Chord:
         second: x₂, `(dimension,)`.
         weight: λ.
         excess: the height of f(z) above the chord; if it is above zero, f is not convex.
-        rounding: the largest excess that rounding and noise may cause; infinite if neighbouring chords do not have this excess.
+        rounding: the largest excess that rounding and noise may cause.
+        jump: the size of the largest jump of f that was found between x₁ and x₂; zero if no jump can explain the excess.
+        vetted: false if f has many such jumps and does not compute in extended precision, so that the jumps may be rounding.
     """
 
     first: Array
@@ -62,6 +70,8 @@ class Chord:
     weight: float
     excess: float
     rounding: float
+    jump: float
+    vetted: bool
 
     @property
     def point(self) -> Array:
@@ -70,8 +80,8 @@ class Chord:
 
     @property
     def refutes(self) -> bool:
-        """True if the excess is larger than its error, so that the chord refutes convexity."""
-        return self.excess > self.rounding
+        """True if the excess is larger than its error and does not come from jumps that may be rounding."""
+        return self.excess > self.rounding and self.vetted
 
 
 @dataclass(frozen=True)
@@ -85,8 +95,11 @@ class ChordSearch:
         holes: the number of these chords at whose ends f is finite, but not between them.
         exceeded: the number of chords that f exceeds by more than 32 ε|f|.
         checked: the number of these whose excess was compared with that of neighbouring chords and with noise.
+        jumps: the number of these that f exceeds by more than noise, but across jumps that may be rounding.
         sag: the largest distance by which f lies below a chord.
-        range: the difference between the largest and the smallest value of f.
+        usual_sag: the distance by which f lies below a chord, exceeded for a tenth of the long random chords only. A few wrong
+            values do not change it.
+        usual_range: the range of nine tenths of the values of f at random points.
         hidden: the excess that noise may hide nearly everywhere in the box.
         resolution: the excess that noise, or an error of 32 ε|f| for each value, may hide nearly everywhere in the box.
     """
@@ -97,8 +110,10 @@ class ChordSearch:
     holes: int
     exceeded: int
     checked: int
+    jumps: int
     sag: float
-    range: float
+    usual_sag: float
+    usual_range: float
     hidden: float
     resolution: float
 
@@ -135,7 +150,7 @@ class ChordsInBox:
         self._function, self._generator = function, generator
         self._low, self._high, self._dimension = low, high, dimension
         self._tried = self._unknown = self._holes = self._exceeded = 0
-        self._lowest_excess, self._smallest, self._largest = 0.0, math.inf, -math.inf
+        self._lowest_excess = self._usual_sag = self._usual_range = 0.0
         self._candidates: list[tuple[float, Array, Array, float]] = []
         points = generator.uniform(low, high, (PLACES, dimension))
         values = function(points)
@@ -187,6 +202,11 @@ class ChordsInBox:
         values = self._on_chords(first, second, weight)
         for part in (slice(0, None, 2), slice(1, None, 2)):
             self._consider(first[part], second[part], weight[part], values[:, part])
+        long = values[:, ::2]
+        known = np.isfinite(long).all(axis=0)
+        if known.any():
+            self._usual_sag = max(0.0, -float(np.quantile(_excess(long, weight[::2])[known], 0.1)))
+            self._usual_range = float(np.quantile(long[0, known], 0.95) - np.quantile(long[0, known], 0.05))
 
     def try_lines(self, count: int, minimum: Array | None) -> None:
         """Try the chords between equally spaced points on lines.
@@ -247,24 +267,32 @@ class ChordsInBox:
             stride *= 2
 
     def try_second_differences(self, minimum: Array | None) -> None:
-        """Try chords along the directions in which matrices of second differences show the smallest curvature.
+        """Try chords along the axes, and along the directions in which second differences show the smallest curvature.
 
-        The points are the centre of the box, the stated minimum and random points. Nothing is tried in dimensions so high that
-        one matrix would require too many values.
+        The points are the centre of the box, the stated minimum and random points. In dimensions so high that one matrix would
+        require too many values, only the axes are tried, from the first of these points.
 
         Args:
             minimum: the minimiser that the objective states, `(dimension,)`; None if it is unknown or outside the box.
         """
         dimension = self._dimension
+        widths = 0.5 * (self._high - self._low) * np.eye(dimension)
+        for middle in (np.full(dimension, 0.5 * self._low + 0.5 * self._high), minimum):
+            if middle is not None:
+                halves = np.minimum(widths, np.minimum(middle - self._low, self._high - middle))
+                first, second, weight = middle - halves, middle + halves, np.full(dimension, 0.5)
+                self._consider(first, second, weight, self._on_chords(first, second, weight))
+        affordable = MOST_MATRIX_VALUES // (dimension * (dimension + 1) + 1)
+        if affordable == 0:
+            return
         rows, columns = np.triu_indices(dimension, 1)
         axes = np.vstack([np.eye(dimension), np.eye(dimension)[rows] + np.eye(dimension)[columns]]) if len(rows) else np.eye(1)
-        affordable = MOST_MATRIX_VALUES // (2 * len(axes) + 1)
         places = self._generator.uniform(self._low, self._high, (MATRIX_POINTS, dimension))
         places[0] = 0.5 * self._low + 0.5 * self._high
         if minimum is not None:
             places[1] = minimum
         for step in (relative * (self._high - self._low) for relative in MATRIX_STEPS):
-            used = np.clip(places[: affordable // len(MATRIX_STEPS) or min(affordable, 1)], self._low + step, self._high - step)
+            used = np.clip(places[: max(1, affordable // len(MATRIX_STEPS))], self._low + step, self._high - step)
             directions = []
             for place in used:
                 values = self._scaled(place + step * np.vstack([np.zeros(dimension), axes, -axes]))
@@ -338,8 +366,6 @@ class ChordsInBox:
         self._holes += int((np.isfinite(values[0]) & np.isfinite(values[2]) & ~np.isfinite(values[1])).sum())
         self._exceeded += len(suspects)
         self._lowest_excess = float(excess[known].min(initial=self._lowest_excess))
-        self._smallest = float(values[:, known].min(initial=self._smallest))
-        self._largest = float(values[:, known].max(initial=self._largest))
         sizes = excess[suspects]
         largest = [np.argsort(-order, kind="stable")[:TAKEN] for order in (sizes, sizes / (allowed[suspects] + 1e-300))]
         for place in suspects[np.union1d(*largest)].tolist():
@@ -347,7 +373,7 @@ class ChordsInBox:
 
     def result(self) -> ChordSearch:
         """Check the chords with the largest excess, and return what the search has found."""
-        worst, checked, measured = None, 0, 0
+        worst, checked, measured, jumps = None, 0, 0, 0
         self._candidates.sort(key=lambda each: -each[0])
         size = max(1, min(GROUP, GROUP_VALUES // self._dimension))
         while worst is None and checked < len(self._candidates) and measured < MOST_MEASURED:
@@ -359,9 +385,10 @@ class ChordsInBox:
             if steady.any():
                 chords = self._measured(first[steady], second[steady], weight[steady])
                 worst = next((chord for chord in chords if chord.refutes), None)
+                jumps += sum(chord.excess > chord.rounding and not chord.refutes for chord in chords)
         if worst is not None:
-            worst = Chord(worst.first, worst.second, worst.weight, self._unscaled(worst.excess), self._unscaled(worst.rounding))
-        known = self._tried > self._unknown
+            excess, rounding, jump = map(self._unscaled, (worst.excess, worst.rounding, worst.jump))
+            worst = replace(worst, excess=excess, rounding=rounding, jump=jump)
         return ChordSearch(
             worst=worst,
             tried=self._tried,
@@ -369,8 +396,10 @@ class ChordsInBox:
             holes=self._holes,
             exceeded=self._exceeded,
             checked=checked,
-            sag=self._unscaled(-self._lowest_excess),
-            range=self._unscaled(self._largest - self._smallest) if known else 0.0,
+            jumps=jumps,
+            sag=self._unscaled(abs(self._lowest_excess)),
+            usual_sag=self._unscaled(self._usual_sag),
+            usual_range=self._unscaled(self._usual_range),
             hidden=self._unscaled(MANY * self._high_noise),
             resolution=self._unscaled(MANY * self._high_noise + self._usual_error),
         )
@@ -437,8 +466,41 @@ class ChordsInBox:
         noise = np.maximum(noise, self._usual_noise if errors is None else errors.reshape(3, -1).max(axis=0))
         rounding = _allowed(values) + 2.0 * np.ptp(moved, axis=0) + MANY * noise
         rounding = np.where(np.isnan(rounding), np.inf, rounding)
-        columns = (first, second, weight.tolist(), _excess(values, weight).tolist(), rounding.tolist())
-        return [Chord(*each) for each in zip(*columns, strict=True)]
+        excess, jump = _excess(values, weight), self._largest_jump(first, chord)
+        jump[jump < JUMP * excess] = 0.0
+        vetted = (jump == 0.0) | (errors is not None)
+        for place in np.flatnonzero(~vetted):
+            vetted[place] = self._count_jumps(first[place], chord[place], jump[place]) <= MOST_JUMPS
+        columns = (weight.tolist(), excess.tolist(), rounding.tolist(), jump.tolist(), vetted.tolist())
+        return [Chord(*each) for each in zip(first, second, *columns, strict=True)]
+
+    def _largest_jump(self, first: Array, chord: Array) -> Array:
+        """Return the largest difference of f between two points on each chord that nearly coincide, `(chords,)`.
+
+        The search bisects the interval between two of many equally spaced points in which f changes most.
+        """
+        rows = np.arange(len(first))
+        low = np.linspace(0.0, 1.0, BISECTED + 1)
+        points = first[:, None] + low[:, None] * chord[:, None]
+        values = self._scaled(points.reshape(-1, self._dimension)).reshape(len(first), -1)
+        place = np.nan_to_num(np.abs(np.diff(values, axis=1)), nan=0.0).argmax(axis=1)
+        start, width = low[place], 1.0 / BISECTED
+        f_start, f_end = values[rows, place], values[rows, place + 1]
+        for _ in range(BISECTIONS):
+            width *= 0.5
+            f_middle = self._scaled(first + (start + width)[:, None] * chord)
+            right = np.abs(f_end - f_middle) > np.abs(f_middle - f_start)
+            start = np.where(right, start + width, start)
+            f_start, f_end = np.where(right, f_middle, f_start), np.where(right, f_end, f_middle)
+        return np.asarray(np.nan_to_num(np.abs(f_end - f_start), nan=0.0))
+
+    def _count_jumps(self, first: Array, chord: Array, jump: float) -> int:
+        """Return the number of times that f changes by at least half of a jump, between equally spaced points of a line."""
+        moves = chord != 0
+        ends = np.sort((np.array([[self._low], [self._high]]) - first[moves]) / chord[moves], axis=0)
+        t = np.linspace(ends[0].max(), ends[1].min(), POINTS_OF_JUMPS)
+        values = self._scaled(np.clip(first + t[:, None] * chord, self._low, self._high))
+        return int((np.abs(np.diff(values)) >= 0.5 * jump).sum())
 
 
 def try_chords(

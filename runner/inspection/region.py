@@ -30,7 +30,7 @@ CANNOT_TELL = "cannot tell"
 FEWEST_FINITE, FINITE_SHARE = 20, 0.01
 """The verdict requires at least this number of chords with finite values, and this share of all chords."""
 NEGLIGIBLE, NEGLIGIBLE_IN_RANGE = 0.01, 1e-6
-"""An excess is negligible up to this share of the largest sag, or of the range of f."""
+"""An excess is negligible up to this share of the usual sag, or of the usual range of f."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +120,8 @@ def inspect_region(inspected: InspectedObjective, low: float, high: float, tries
         error, difference = math.inf, None
         if curvature is not None:
             search.try_across(curvature.place[None], curvature.direction[None])
-            error = (1e-12 if backend == ANALYTIC else 10.0 * DIFFERENCE_ERROR) * curvature.largest
+            sizes = np.abs(curvature.sampled[np.isfinite(curvature.sampled)])
+            error = (1e-12 if backend == ANALYTIC else 10.0 * DIFFERENCE_ERROR) * max(curvature.largest, float(np.median(sizes)))
             difference = search.second_difference(curvature.place, curvature.direction)
         chords = search.result()
     if chords.unknown == chords.tried:
@@ -163,9 +164,11 @@ def _verdict(inspection: RegionInspection) -> tuple[str, str]:
         because = f"f is finite on only {finite:,} of {chords.tried:,} chords"
     elif chords.holes:
         because = f"on {chords.holes:,} chords f is finite at both ends, but not between them"
-    elif chords.hidden > max(NEGLIGIBLE * chords.sag, NEGLIGIBLE_IN_RANGE * chords.range):
+    elif chords.jumps:
+        because = f"f lies above {chords.jumps:,} of the checked chords, but only across jumps, which may be rounding"
+    elif chords.hidden > max(NEGLIGIBLE * chords.usual_sag, NEGLIGIBLE_IN_RANGE * chords.usual_range):
         because = f"the differences are rounding or noise, which may hide an excess of {number(chords.hidden)}, "
-        because += f"while f lies at most {number(chords.sag)} below a chord"
+        because += f"while f lies only {number(chords.usual_sag)} or less below nine tenths of the long chords"
     elif curvature is not None and difference is not None and inspection.agree:
         exact = inspection.backend == ANALYTIC and curvature.smallest < -inspection.curvature_error
         if exact or difference.value + difference.error < 0:

@@ -6,9 +6,10 @@ import math
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
+from runner.analysis.noise import EPSILON
 from runner.cli.inspect.output import Output, fifteen_digits, six_digits, to_json, vector
 from runner.errors import ExperimentError
-from runner.inspection.inspected_objective import InspectedObjective
+from runner.inspection.inspected_objective import ANALYTIC, InspectedObjective
 from runner.inspection.region import CANNOT_TELL, RegionInspection, inspect_region
 from runner.tables.readable import exact, number
 
@@ -65,6 +66,9 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
         yield f"  λ  = {fifteen_digits(chord.weight)}"
         above = f"{number(chord.excess)}; rounding and noise account for at most {number(chord.rounding)}"
         yield f"  f(λx₁ + (1 − λ)x₂) lies above λf(x₁) + (1 − λ)f(x₂) by {above}"
+        if chord.jump > 0:
+            numbers = f"numbers of about {chord.jump / EPSILON:.0e} or more"
+            yield f"  between x₁ and x₂, f jumps by {number(chord.jump)}; rounding causes such a jump only in {numbers}"
     unknown = f", of which {chords.unknown:,} are inconclusive, because f is not finite there" if chords.unknown else ""
     yield f"chords tried: {chords.tried:,} (seed {inspection.seed}){unknown}"
     if chord is None:
@@ -74,7 +78,7 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
                 "their excess is within the noise of f, or neighbouring chords do not share it"
             )
         yield (
-            f"f lies up to {number(chords.sag)} below its chords; an excess of less than about {number(chords.resolution)} "
+            f"f lies up to {number(chords.sag)} below these chords; an excess of less than about {number(chords.resolution)} "
             "could not be distinguished from rounding"
         )
     if curvature is None or difference is None:
@@ -83,7 +87,9 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
         place = f"{inspected.point_name} = {vector(curvature.place)}"
         if inspection.agree:
             hessians = f"{curvature.tried:,} Hessians by {inspection.backend}"
-            yield f"smallest curvature seen: {six_digits(curvature.smallest)} at {place}, in {hessians}"
+            error = abs(curvature.smallest - difference.value) + difference.error
+            within = "" if inspection.backend == ANALYTIC else f" ± {error:.1g}"
+            yield f"smallest curvature seen: {six_digits(curvature.smallest)}{within} at {place}, in {hessians}"
         else:
             differences = f"give {six_digits(difference.value)} ± {number(difference.error)}"
             yield (
