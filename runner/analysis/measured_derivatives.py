@@ -16,6 +16,10 @@ WINDOW = 3
 """The number of successive spacings at which differences must agree; they span a factor of 16."""
 RESOLVED = 0.3
 """The largest relative error of a measured curvature; otherwise it is not resolved."""
+NOTABLE = 0.1
+"""The smallest change of a curvature between the two sides of a point that is reported, relative to the curvature."""
+TINY = 1e-150
+"""The size of a curvature below which underflow may be the reason for its change."""
 ROUNDING = 8.0 * EPSILON
 """The assumed relative error of a value of f or of its gradient."""
 MOST_DIRECTIONS = 24
@@ -86,24 +90,36 @@ def _steadiest(measured: Array, noise: Array) -> tuple[Array, Array, Array]:
 
 
 def curvatures_along(
-    directions: Array, x: Array, values: Callable[[Array], Array], gradients: Callable[[Array], Array] | None
-) -> tuple[Array, Array]:
-    """Measure the curvature of f along directions, and its error.
+    directions: Array,
+    claimed: Array,
+    x: Array,
+    values: Callable[[Array], Array],
+    gradients: Callable[[Array], Array] | None,
+    exact: bool,
+) -> tuple[Array, Array, Array]:
+    """Measure the curvature of f along directions, its error, and its change from one side of the point to the other.
 
     The curvature is vᵀ(∇f(x + hv) − ∇f(x − hv)) / 2h with a gradient, else (f(x + hv) − 2f(x) + f(x − hv)) / h². It is taken
-    where it changes least, relative to its size, from spacing to spacing.
+    where it changes least, relative to its size, from spacing to spacing. A formula needs only some spacings that confirm it,
+    because a narrow feature of f shows at small spacings only.
+
+    Where f has a second derivative, the difference of the curvatures on both sides is proportional to the spacing. It is a change
+    if it stays the same down to the smallest spacings instead.
 
     Args:
         directions: unit vectors, `(directions, dimension)`.
+        claimed: the curvatures that the Hessian gives, `(directions,)`.
         x: the point, `(dimension,)`.
         values: f at many points, `(points, dimension) -> (points,)`.
         gradients: an accurate ∇f at many points, `(points, dimension) -> (points, dimension)`; None if there is none.
+        exact: true if the Hessian comes from a formula.
 
     Returns:
-        The curvatures and their errors, `(directions,)`. The error is infinite where no spacings agree.
+        The curvatures, their errors, and the changes, `(directions,)`. The error is infinite where no spacings agree, and the
+        change is zero where none is found.
     """
     h = SPACINGS * max(1.0, float(np.abs(x).max()))
-    measured, errors = np.full(len(directions), np.nan), np.full(len(directions), np.inf)
+    measured, errors, changes = np.full(len(directions), np.nan), np.full(len(directions), np.inf), np.zeros(len(directions))
     with np.errstate(all="ignore"):
         for place, direction in enumerate(directions):
             moved = h[:, None] * direction
@@ -116,17 +132,48 @@ def curvatures_along(
                 size = np.abs(slopes).max(axis=0)
                 # The rounding of x moves the gradient by the curvature times that rounding.
                 noise = (ROUNDING * size + 2.0 * EPSILON * np.abs(curvature) * np.abs(x).max()) / np.abs(distance)
+                change = (slopes[0] - 2.0 * (gradients(x[None])[0] @ direction) + slopes[1]) / distance
+                noise_of_change = 4.0 * noise
             else:
                 f, here = values(points).reshape(2, -1), values(x[None])[0]
                 curvature = (f[0] - here + (f[1] - here)) / distance**2
-                slope = np.abs(f[0] - f[1]) / (2.0 * np.abs(distance))
+                slope = (f[0] - f[1]) / (2.0 * distance)
                 size = np.maximum(np.abs(f).max(axis=0), abs(here))
-                noise = (ROUNDING * size + 2.0 * EPSILON * slope * np.abs(x).max()) / distance**2
+                noise = (ROUNDING * size + 2.0 * EPSILON * np.abs(slope) * np.abs(x).max()) / distance**2
+                # If the curvatures on the two sides are L and R, the slope is ∂f + (R − L) h / 4.
+                change = 4.0 * (slope[:-1] - slope[1:]) / (distance[:-1] - distance[1:])
+                noise_of_change = 8.0 * noise[1:]
             middle, error, relative = _steadiest(curvature, noise)
+            confirming = (relative <= RESOLVED / 6.0) & (np.abs(middle - claimed[place]) <= 4.0 * error)
+            if exact and confirming.any():
+                relative[~confirming] = np.inf
             best = int(np.argmin(relative))
             if relative[best] <= RESOLVED:
-                measured[place], errors[place] = middle[best], error[best]
-    return measured, errors
+                # A fine ripple shows at smaller spacings only, and belongs to the error.
+                ripple = np.abs(middle - middle[best]) - 4.0 * error
+                ripple = ripple[best:][relative[best:] <= RESOLVED / 6.0]
+                measured[place], errors[place] = middle[best], error[best] + float(np.max(ripple, initial=0.0))
+            least = NOTABLE * max(abs(claimed[place]), abs(measured[place]))
+            changes[place] = _lasting(change, noise_of_change, 0.0 if np.isnan(least) else least)
+    return measured, errors, changes
+
+
+def _lasting(change: Array, noise: Array, least: float) -> float:
+    """Return a change of the curvature that is at least `least` and that no smaller spacing contradicts; zero if there is none.
+
+    Args:
+        change: the change at each spacing, `(spacings,)`.
+        noise: its rounding error at each spacing.
+        least: the smallest change that is returned.
+    """
+    middle, error, relative = _steadiest(change, noise)
+    steady = np.flatnonzero((relative <= RESOLVED / 6.0) & (np.abs(middle) >= least) & (np.abs(middle) > TINY))
+    if not len(steady):
+        return 0.0
+    last = int(steady[-1])
+    finer = slice(last + WINDOW, None)
+    lasts = (np.abs(change[finer] - middle[last]) <= 2.0 * error[last] + 4.0 * noise[finer]).all()
+    return float(middle[last]) if lasts else 0.0
 
 
 def eigenvalue_errors(
@@ -160,7 +207,7 @@ def eigenvalue_errors(
     if dimension > MOST_DIRECTIONS:
         smallest = np.argsort(np.abs(eigenvalues), kind="stable")[:third]
         chosen = np.unique(np.concatenate([chosen[:third], chosen[-third:], smallest]))
-    measured, uncertain = curvatures_along(vectors.T[chosen], x, values, gradients)
+    measured, uncertain, changes = curvatures_along(vectors.T[chosen], eigenvalues[chosen], x, values, gradients, exact)
     differences = np.abs(measured - eigenvalues[chosen])
     resolved = np.isfinite(uncertain)
     sizes = np.abs(eigenvalues[chosen])
@@ -168,7 +215,12 @@ def eigenvalue_errors(
     tolerated = 1e-3 * np.maximum(sizes, np.abs(measured)) if exact else sizes
     contradicted = resolved & (differences > 4.0 * uncertain + rounding + tolerated)
     reason = ""
-    if contradicted.any():
+    if changes.any():
+        change = float(changes[np.argmax(np.abs(changes))])
+        reason = (
+            f"the curvature along an eigenvector changes by {change:.6g} from one side to the other, so f has no Hessian here"
+        )
+    elif contradicted.any():
         worst = int(np.flatnonzero(contradicted)[np.argmax((differences - 4.0 * uncertain)[contradicted])])
         reason = (
             f"the Hessian gives the curvature {eigenvalues[chosen[worst]]:.6g} along an eigenvector, where differences give "
