@@ -150,10 +150,11 @@ def _found_on(compute: Callable[[float], tuple[Array, Array] | None], centre: fl
 
 
 def nearest_singularity(function: Callable[[Any], Any], centre: float, reach: float) -> tuple[float, float] | None:
-    """Return bounds of the distance to the nearest singularity, which is the radius of convergence of the Taylor series.
+    """Return bounds of the distance to the nearest singularity or branch cut.
 
     On a circle that encloses no singularity, the coefficients of negative powers vanish. On a circle that encloses one, they
-    are largest for the first negative powers. Both bounds are found by bisection.
+    are largest for the first negative powers. Both bounds are found by bisection. They bound the radius of convergence only if
+    the singularity is not too weak to be seen, and if it is no branch cut of the formula, such as that of log(1 + eᶻ).
 
     Args:
         function: f at complex numbers, `(points,) -> (points,)`.

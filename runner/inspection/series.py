@@ -68,8 +68,8 @@ class SeriesInspection:
         coefficients: c₀ … c_N, and `EXTRA_COEFFICIENTS` more.
         distances: the distances from A at which remainders are measured.
         remainders: the remainders of the orders 1 … N.
-        singularity: bounds of the distance to the nearest singularity in the complex plane, which is the radius of convergence;
-            None if no singularity is found, or if f does not accept complex numbers.
+        singularity: the distance from A up to which f was found to equal a power series, and the distance within which it has a
+            singularity or a branch cut in the complex plane; None if none is found, or if f does not accept complex numbers.
     """
 
     objective: str
@@ -135,7 +135,7 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
 def _on_circles(
     inspected: InspectedObjective, around: float, order: int
 ) -> tuple[Coefficients | None, tuple[float, float] | None, str]:  # fmt: skip
-    """Return the coefficients from values at complex numbers and the nearest singularity.
+    """Return the coefficients from values at complex numbers and the bounds of the nearest singularity or branch cut.
 
     If there are no coefficients, the last item is the reason, beginning with `because`.
     """

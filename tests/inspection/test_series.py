@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -187,19 +188,29 @@ class TestOwnObjectives:
         for remainder in facts["remainders"]:
             assert remainder["slope"]["value"] == pytest.approx(remainder["expected"], abs=0.05), remainder["order"]
 
-    @pytest.mark.parametrize(("strength", "found"), [
-        ("1e-6", "radius of convergence: 0.0998 ± 0.0003, the distance of the nearest singularity found in the complex plane"),
-        ("1e-12", "radius of convergence: no singularity was found within "),
-        ("1e-18", "radius of convergence: no singularity was found within "),
+    @pytest.mark.parametrize(("formula", "around", "low", "high"), [
+        ("np.exp(x[..., 0]) + 1e-6 / (x[..., 0] - 0.1)", 0, 0.099, 0.101),
+        ("np.exp(x[..., 0]) + 1e-12 / (x[..., 0] - 0.1)", 0, 0.1, None),
+        ("np.log(1 + np.exp(x[..., 0]))", 5, 3.14, 3.15),  # The cut of the logarithm; the radius of convergence is 5.9.
+        ("x[..., 0] ** 9 * np.log(x[..., 0])", 1, 1.0, 1.5),  # The singularity at distance 1 is weak.
+        ("1e-6 / (x[..., 0] - 0.5) + 1e6 / (x[..., 0] - 2)", 0, 1.9, 2.01),
     ])  # fmt: skip
-    def test_a_weak_pole_is_never_denied(self, call, tmp_path, strength: str, found: str):
-        plugin = self.write(tmp_path, f"np.exp(x[..., 0]) + {strength} / (x[..., 0] - 0.1)")
-        lines = call("inspect", "mine", "--plugin", plugin, "--taylor", "10").out.splitlines()
-        place = next(number for number, line in enumerate(lines) if line.startswith(found))
-        assert lines[place + 1] == (
-            "a singularity is not seen if it contributes less than 1e-09 of f's variation on the circles that enclose it"
+    def test_distances_of_singularities(self, call, tmp_path, formula: str, around: float, low: float, high: float | None):
+        plugin = self.write(tmp_path, formula)
+        out = call("inspect", "mine", "--plugin", plugin, "--taylor", "10", "--around", around).out
+        reached = re.search(
+            r"on circles up to distance (\S+) from A, f equals a power series to within 1e-09 of its variation\n", out
         )
-        assert not any(line.startswith("after n = 6, 7, 10") for line in lines), "their ± are as large as the differences"
+        assert float(reached[1]) >= low
+        within = re.search(
+            r"within distance (\S+), f has a singularity in the complex plane, or its formula has a branch cut\n", out
+        )
+        if high is None:
+            assert within is None
+        else:
+            assert float(reached[1]) < float(within[1]) <= high
+        assert "radius of convergence" not in out
+        assert "after n = 6, 7, 10 a later term is the largest" not in out, "their ± are as large as the differences"
 
     def test_late_term_is_found(self, call, tmp_path):
         plugin = self.write(tmp_path, "x[..., 0] ** 2 + x[..., 0] ** 20")

@@ -10,7 +10,7 @@ import numpy as np
 
 from runner.analysis.differentiation import Slope
 from runner.analysis.taylor import SMOOTH
-from runner.cli.inspect.output import Output, fifteen_digits, slope_text, to_json, vector
+from runner.cli.inspect.output import Output, fifteen_digits, six_digits, slope_text, to_json, vector
 from runner.cli.terminal.tables import table_lines
 from runner.errors import ExperimentError
 from runner.inspection.inspected_objective import InspectedObjective
@@ -72,14 +72,11 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
         (str(n), to_error(value, error), f"{error:.0e}", f"{radius:.3g}") for n, (value, error, radius) in enumerate(columns)
     ]
     yield from table_lines([("n", "cₙ", "error at most", "radius"), *coefficients])
-    if inspection.singularity is not None:
-        low, high = inspection.singularity
-        distance = f"{to_error(0.5 * (low + high), 0.5 * (high - low))} ± {0.5 * (high - low):.1g}"
-        yield f"radius of convergence: {distance}, the distance of the nearest singularity found in the complex plane"
-    elif inspection.method == CIRCLES:
-        yield f"radius of convergence: no singularity was found within {number(inspection.coefficients.reach)}"
     if inspection.method == CIRCLES:
-        yield f"a singularity is not seen if it contributes less than {SMOOTH:g} of f's variation on the circles that enclose it"
+        low, high = inspection.singularity or (inspection.coefficients.reach, None)
+        yield f"on circles up to distance {six_digits(low)} from A, f equals a power series to within {SMOOTH:g} of its variation"
+        if high is not None:
+            yield f"within distance {six_digits(high)}, f has a singularity in the complex plane, or its formula has a branch cut"
     yield ""
     heading = ("n", *(f"largest |f − Pₙ| at A ± {t:g}" for t in SHOWN_DISTANCES), "slope measured", "theory")
     shown = [int(np.argmin(np.abs(inspection.distances - t))) for t in SHOWN_DISTANCES]
