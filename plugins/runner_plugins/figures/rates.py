@@ -192,8 +192,8 @@ def _measured_best(sweep: RateSweep) -> str:
         return f"{found}: {reason}"
     best = sweep.points[place]
     assert best.rate is not None
-    untold = sum(bool(point.doubt) for point in sweep.points)
-    among = f", of the {len(tried) - untold} that can be judged," if untold else ""
+    measured_rates = sum(point.factor is not None for point in sweep.points)
+    among = f", of the {measured_rates} with a measured q," if any(point.doubt for point in sweep.points) else ""
     measured = with_uncertainty(best.rate.factor, best.rate.uncertainty)
     return f"the best learning rate tried{among} is {number(best.learning_rate, tried)}, with q = {measured}"
 

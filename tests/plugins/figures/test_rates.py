@@ -78,7 +78,7 @@ class TestFigure:
         assert np.isfinite(filled).tolist() == [False, True, True]
         assert "cannot tell: mean over the fitted steps" in lines(drawing)
         assert "A hollow dot does not show such a q" in drawing.caption
-        assert "the best learning rate tried, of the 2 that can be judged, is 0.2, with q = 0.6" in drawing.caption
+        assert "the best learning rate tried, of the 2 with a measured q, is 0.2, with q = 0.6" in drawing.caption
 
     def test_no_picture_where_every_error_grows(self):
         """On −x², every step moves away from the maximum, so no learning rate is best."""
