@@ -71,7 +71,7 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
     coefficients = [
         (str(n), to_error(value, error), f"{error:.0e}", f"{radius:.3g}") for n, (value, error, radius) in enumerate(columns)
     ]
-    yield from table_lines([("n", "cₙ", "error at most", "radius"), *coefficients])
+    yield from table_lines([("n", "cₙ", "estimated error", "radius"), *coefficients])
     if inspection.method == CIRCLES:
         low, high = inspection.singularity or (inspection.coefficients.reach, None)
         yield f"on circles up to distance {six_digits(low)} from A, f equals a power series to within {SMOOTH:g} of its variation"
@@ -82,7 +82,7 @@ def _series_lines(inspection: SeriesInspection) -> Iterator[str]:
     shown = [int(np.argmin(np.abs(inspection.distances - t))) for t in SHOWN_DISTANCES]
     rows: list[tuple[str, ...]] = [heading]
     for each in inspection.remainders:
-        expected = "none: Pₙ is f" if each.vanishes else f"more than {len(inspection.coefficients.values) - 1}"
+        expected = "none seen" if each.vanishes else f"more than {len(inspection.coefficients.values) - 1}"
         if each.expected is not None:
             expected = str(each.expected)
         largest = [float(each.largest[place]) for place in shown]
