@@ -40,7 +40,7 @@ JITTERED, JITTER = 32, 0.01
 KEPT = 0.8
 """The share of neighbouring chords that must have at least half of the excess."""
 BISECTED, BISECTIONS = 64, 40
-"""The number of intervals of a chord in which a jump is searched, and of bisections of the one in which f changes most."""
+"""The number of intervals into which the search for a jump divides a chord, and of bisections of the one where f changes most."""
 JUMP = 0.1
 """A jump may explain an excess if it is at least this share of it."""
 MOST_JUMPS, POINTS_OF_JUMPS = 8, 2048
@@ -95,9 +95,9 @@ class ChordSearch:
         holes: the number of these chords at whose ends f is finite, but not between them.
         exceeded: the number of chords that f exceeds by more than 32 ε|f|.
         checked: the number of these whose excess was compared with that of neighbouring chords and with noise.
-        jumps: the number of these that f exceeds by more than noise, but across jumps that may be rounding.
+        jumps: the number of these that f exceeds by more than noise, but only across jumps that may be rounding.
         sag: the largest distance by which f lies below a chord.
-        usual_sag: the distance by which f lies below a chord, exceeded for a tenth of the long random chords only. A few wrong
+        usual_sag: the distance by which f lies below a long random chord; only a tenth of these chords exceed it. A few wrong
             values do not change it.
         usual_range: the range of nine tenths of the values of f at random points.
         hidden: the excess that noise may hide nearly everywhere in the box.
@@ -477,7 +477,7 @@ class ChordsInBox:
     def _largest_jump(self, first: Array, chord: Array) -> Array:
         """Return the largest difference of f between two points on each chord that nearly coincide, `(chords,)`.
 
-        The search bisects the interval between two of many equally spaced points in which f changes most.
+        The search divides the chord into many equal intervals and bisects the one in which f changes most.
         """
         rows = np.arange(len(first))
         low = np.linspace(0.0, 1.0, BISECTED + 1)

@@ -336,7 +336,7 @@ def count_behaviours(runs: Iterable[StoredRun]) -> dict[str, int]:
 
 
 def surprises_in_words(runs: Sequence[StoredRun]) -> list[str]:
-    """Return sentences about the runs that surprise, which their outcomes do not say."""
+    """Return sentences about surprising facts that the outcomes of the runs do not show."""
     groups: dict[Surprise, list[StoredRun]] = {}
     for run in runs:
         if run.surprise is not None:
@@ -347,8 +347,7 @@ def surprises_in_words(runs: Sequence[StoredRun]) -> list[str]:
         count = counted(len(surprising), "run")
         match kind:
             case Surprise.NO_STEP:
-                subject = f"{count} was" if len(surprising) == 1 else f"{count} were"
-                sentences.append(f"{subject} at rest, or at the goal, at the start: a rule for convergence held there")
+                sentences.append(f"{count} converged without a step: a rule for convergence already held at the start")
             case Surprise.FELL_WITHOUT_END:
                 end = "f went to −∞ or beyond the divergence limit, and medians count it as -infinite"
                 sentences.append(f"{count} of {optimizers} fell without end: {end}")
@@ -356,8 +355,8 @@ def surprises_in_words(runs: Sequence[StoredRun]) -> list[str]:
                 worst = max(surprising, key=lambda run: run.final_value - run.best_value)
                 rise = f"from {number(worst.best_value)} to {number(worst.final_value, (worst.best_value,))}"
                 sentences.append(
-                    f"{count} of {optimizers} ended above the start and were never below it, in run {worst.id} "
-                    f"{rise}: no line search or other rule kept f from rising"
+                    f"{count} of {optimizers} ended above the start and never fell below it (run {worst.id} went "
+                    f"{rise}): no line search or other rule kept f from rising"
                 )
     return sentences
 

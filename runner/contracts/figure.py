@@ -84,7 +84,7 @@ class StoredRun:
 
     @property
     def surprise(self) -> Surprise | None:
-        """A fact that its outcome does not say."""
+        """A fact about the run that its outcome does not show."""
         return surprise(self.outcome, self.steps, self.final_value, self.best_value, self.best_step)
 
     @property

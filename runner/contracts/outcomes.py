@@ -1,4 +1,4 @@
-"""The outcomes, behaviours and surprises of runs: how a run ended, how f changed along it, and what its outcome does not say."""
+"""The outcomes, behaviours and surprises of runs: how a run ended, how f changed along it, and what its outcome does not show."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ BEHAVIOURS = tuple(Behaviour)
 
 
 class Surprise(StrEnum):
-    """A fact about a run that its outcome does not say."""
+    """A fact about a run that its outcome does not show."""
 
     NO_STEP = "it converged where it began, without a step"
     FELL_WITHOUT_END = "f fell without end"
@@ -49,7 +49,7 @@ RISE = 1e-9
 
 
 def surprise(outcome: str, steps: int, final_value: float, best_value: float, best_step: int) -> Surprise | None:
-    """Return what the outcome of a run does not say; None if it says all.
+    """Return the surprising fact that the outcome of a run does not show, or None.
 
     f fell without end if it reached −∞, or if its last value is negative, the lowest of the run, and beyond the limit of
     divergence.

@@ -110,13 +110,13 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
 def _remarks(
     experiment: Experiment, todo: Mapping[str, Run], doubtful: Mapping[tuple[Setting, Setting], Sequence[Trajectory]], said: str
 ) -> Iterator[str]:
-    """Yield for each objective and gradient backend a sentence on its runs that carry a remark, with the first remark.
+    """For each objective and gradient backend, yield a sentence about the runs that carry a remark, and the first remark.
 
     Args:
         experiment: the experiment.
         todo: the runs that were computed, by identity.
         doubtful: the runs that carry a remark, by objective and gradient backend.
-        said: the earlier warnings. A remark at a start may be the reason why no run of a setting can take a step.
+        said: the earlier warnings. They may contain a remark as the reason why no run of a setting can take a step.
     """
     names = setting_names(experiment) if doubtful else {}
     for (objective, gradient), trajectories in doubtful.items():

@@ -329,9 +329,9 @@ def test_surprises_are_put_into_words_with_optimizers_and_the_largest_rise() -> 
         stored(),
     ]
     assert surprises_in_words(runs) == [
-        "2 runs were at rest, or at the goal, at the start: a rule for convergence held there",
+        "2 runs converged without a step: a rule for convergence already held at the start",
         "1 run of bfgs fell without end: f went to −∞ or beyond the divergence limit, and medians count it as -infinite",
-        "2 runs of adam and newton ended above the start and were never below it, in run 7 from 0.9 to 24893: "
+        "2 runs of adam and newton ended above the start and never fell below it (run 7 went from 0.9 to 24893): "
         "no line search or other rule kept f from rising",
     ]
     assert surprises_in_words([stored()]) == []

@@ -70,7 +70,7 @@ class TestText:
         out = call("inspect", "mine", "--plugin", "mine.py", "--region", "-1,1").out
         assert "are inconclusive, because f is not finite there" in out
         assert "no counterexample found" in out
-        assert re.search(r"smallest curvature seen: 1 ± \S+ at x = 1,", out), "not 0, as it is of nothing"
+        assert re.search(r"smallest curvature seen: 1 ± \S+ at x = 1,", out), "a curvature of 0 was not seen"
 
     def test_wrong_formula_is_reported(self, call, tmp_path):
         text = ONE.format(body="pass", formula="np.sin(x[..., 0])").replace(

@@ -250,7 +250,7 @@ def test_no_verdict_is_false_and_few_are_left_open():
     left_open = {name: each.because for name, each in inspections.items() if each.verdict == CANNOT_TELL}
     assert len(left_open) <= 0.15 * len(inspections), left_open
     assert all("rounding" in because or "finite" in because for because in left_open.values())
-    assert not set(left_open) & set(CONVEX), "far above rounding, convex functions leave nothing open"
+    assert not set(left_open) & set(CONVEX), "a convex function far above rounding must not be left open"
 
     for name, each in inspections.items():
         chords = each.chords

@@ -1,4 +1,4 @@
-"""Runs whose outcomes do not say all: at rest where they began, falling without end, ending above their start."""
+"""Surprises that outcomes do not show: runs that rest where they began, fall without end, or end above their start."""
 
 from __future__ import annotations
 
@@ -58,7 +58,7 @@ stop = {{ max_steps = 50, gradient_norm = 1e-6 }}
             "plateau",
             'name = "gradient_descent", learning_rate = 0.5',
             "[0.5, 6.0, 7.0, 8.0]",
-            "3 runs were at rest, or at the goal, at the start: a rule for convergence held there",
+            "3 runs converged without a step: a rule for convergence already held at the start",
             "converged, it converged where it began, without a step",
         ),
         (

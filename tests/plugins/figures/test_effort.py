@@ -160,7 +160,7 @@ class TestThingsThatCannotBeTold:
         ],
     )
     def test_stated_orders_are_those_of_the_methods(self, tmp_path: Path, objective: str, start: tuple[float, float]):
-        """First-order methods have order 1. Newton's method has order 2, as has that of Gauss where the residuals vanish."""
+        """First-order methods have order 1. Newton's method has order 2, and so does Gauss-Newton where the residuals vanish."""
         truths = {"newton": 2.0, "gauss_newton": 2.0, "levenberg_marquardt": None, "bfgs": None, "l_bfgs": None}
         first_order = ("gradient_descent", "momentum", "nesterov", "adagrad", "adam", "rmsprop")
         names = [f'{{ name = "{name}", learning_rate = 0.01 }}' for name in first_order]
