@@ -220,7 +220,7 @@ class RateSweep:
                 measured = with_uncertainty(rate.factor, rate.uncertainty)
                 return (
                     f"at {number(point.learning_rate, tried)}, the measured factor {measured} is larger than that of theory, "
-                    f"{theory:.6g}: the gradients or the Hessian at the known minimiser are not exact"
+                    f"{theory:.6g}: the gradients or the Hessian at the known minimiser may not be exact"
                 )
         return ""
 

@@ -41,6 +41,8 @@ STEADY = 0.15
 HIDDEN_SHARE = 0.01
 """Share of the squared error that a slower component is assumed to have, if the slopes show that there may be one."""
 FEWEST_PEAKS = 6
+NOISE_FLOOR = 1e-4
+"""Share of its first value below which a constant error may be noise."""
 LARGEST_TREND = 0.5
 """An oscillating error counts as constant only if the uncertainty of the change of ln(error) over the fit is at most this."""
 AGREEING = 0.15
@@ -62,7 +64,7 @@ class LinearRate:
         last: the last step of the fit.
         doubt: the reason why the long-run factor cannot be determined; empty if it can.
         more_steps: the estimated number of further steps that are needed at least; None if it is not known.
-        constant: true if the error shows no trend within the fitted steps.
+        constant: true if the error shows no trend within the fitted steps, and is no small share of its first value.
     """
 
     factor: float
@@ -288,6 +290,8 @@ def fitted_rate(curve: Array, floor: float, slowest: float | None = None) -> Lin
     flat = change <= max(2.0 * fit.error * fit.length, 1e-10)
     swings = fit.peaks is not None and fit.peaks >= FEWEST_PEAKS and 2.0 * fit.error * fit.length <= LARGEST_TREND
     if flat and (swings or fit.scatter <= 1e-6):
+        if curve[first:end].max() < NOISE_FLOOR * curve[0]:
+            return replace(rate, doubt="the error no longer shrinks: it has reached noise, or a small cycle")
         return replace(rate, doubt="the error shows no trend", constant=True)
     if fit.peaks is not None and fit.peaks < FEWEST_PEAKS:
         return replace(rate, doubt=f"{fit.peaks} swings are too few")

@@ -124,6 +124,16 @@ class TestFit:
         assert whole.factor == pytest.approx(factor, rel=1e-9)
         assert (whole.shrinks, whole.grows) == (factor < 1, factor > 1)
 
+    @pytest.mark.parametrize("seed", range(3))
+    def test_an_error_above_a_floor_of_noise_may_have_settled(self, seed: int):
+        """The runs reached the noise of their gradients; that they swing there says nothing against the learning rate."""
+        noise = 1e-6 * (1.0 + np.random.default_rng(seed).random(2000))
+        for curve in (np.hypot(geometric(0.9, 1999), noise), np.hypot(geometric(0.5, 1999), 1e-6)):
+            rate = fitted_rate(curve, 1e-12)
+            assert not rate.constant
+            assert rate.doubt
+            assert fitted_rate(curve / curve * 3.0, 1e-12).constant
+
     def test_a_constant_error_neither_shrinks_nor_grows(self):
         rate = fitted_rate(geometric(1.0), 1e-9)
         assert rate.constant
