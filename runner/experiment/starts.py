@@ -81,6 +81,8 @@ def _uniform(table: object, dimension: int, objective: Objective) -> Array:
     options = _options("start.uniform", table, ("low", "high", "count", "seed"))
     if isinstance(objective, HasStartRegion):
         low_end, high_end = objective.start_region
+        if not {"low", "high"} <= set(options):
+            _check_region(low_end, high_end, dimension)
         options = {"low": low_end, "high": high_end, **options}
     elif not {"low", "high"} <= set(options):
         raise StartError("start.uniform", "needs low and high, because the objective has no start_region")
@@ -92,6 +94,18 @@ def _uniform(table: object, dimension: int, objective: Objective) -> Array:
     draws = _drawn("start.uniform", np.random.Generator.random, options, dimension)
     with np.errstate(over="ignore"):
         return low + (high - low) * draws
+
+
+def _check_region(low: object, high: object, dimension: int) -> None:
+    """Raise FaultyDraw if the ends of an objective's start region are not numbers, or lists of numbers, in increasing order."""
+    try:
+        if (_coordinates("start.uniform", low, dimension) <= _coordinates("start.uniform", high, dimension)).all():
+            return
+        reason = "the lowest start lies above the highest"
+    except StartError as error:
+        reason = f"an end {error}"
+    region = f"({as_toml(low)}, {as_toml(high)})"
+    raise FaultyDraw("start.uniform", f"the objective's start_region {region} cannot be used: {reason}")
 
 
 def _normal(table: object, dimension: int) -> Array:

@@ -158,6 +158,7 @@ class TestOutput:
             "changed": {},
             "computed": {"max_steps": 5, "converged": 3, "diverged": 4},
             "warnings": [],
+            "surprises": [],
             "report": str(Path("reports", "small", "index.html")),
         }
         assert (tmp_path / told["report"]).exists()

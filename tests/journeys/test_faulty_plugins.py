@@ -80,10 +80,13 @@ FAULTS = {
     "repeats": ("yield result", "yielded a result twice; it must yield one for each item"),
     "yields nothing": ("yield None", f"yielded None; {OWED}"),
     "yields a long text": ("yield 'x' * 100", f"yielded '{56 * 'x'}...; {OWED}"),
-    "yields another's": ("yield runner.Lost(3, 'gone', False)", f"yielded Lost(item=3, reason='gone', timed_out=False); {OWED}"),
+    "yields another's": (
+        "yield runner.Lost(3, 'gone', False)",
+        f"yielded Lost(item=3, reason='gone', timed_out=False, step=None); {OWED}",
+    ),
     "has no reason": (
         "yield runner.Lost(next(waiting), None, False)",
-        f"yielded Lost(item=Parcel of 1 run, reason=None, timed_out=False); {OWED}",
+        f"yielded Lost(item=Parcel of 1 run, reason=None, timed_out=False, ...; {OWED}",
     ),
     "raises": ("raise RuntimeError('cluster away')", f"raised RuntimeError: cluster away{REMEDY}"),
     "exits": ("raise SystemExit(2)", f"raised SystemExit: 2{REMEDY}"),

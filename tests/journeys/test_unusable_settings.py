@@ -22,6 +22,9 @@ class Well(runner.Objective):
     fault: str = ""
     scale: int = 1
     dimension = 1
+    @property
+    def start_region(self):
+        return {"nan region": (np.nan, 1.0), "reversed": (2.0, 1.0), "words": ("a", "b")}.get(self.fault, (1.0, 2.0))
     def __post_init__(self):
         if self.fault == "constructor":
             raise KeyError("centre")
@@ -172,6 +175,23 @@ def test_an_objective_that_cannot_draw_its_starts_is_skipped(write, call, fault:
     assert (alone.code, alone.out) == (2, "")
     assert alone.err.startswith("error: alone.toml: start.initialisation: objective well ")
     assert "do not fit into memory" not in alone.err
+
+
+REGIONS = {"nan region": "an end must be a finite number", "reversed": "the lowest start lies above", "words": "an end must be"}
+
+
+@pytest.mark.parametrize(("fault", "said"), REGIONS.items(), ids=REGIONS)
+def test_an_objective_whose_start_region_is_none_is_skipped(write, call, fault: str, said: str):
+    write(WELLS, "wells.py")
+    write(grid(faults(fault), start="uniform = { count = 2 }"), "grid.toml")
+    done = call("run", "grid.toml", "--no-report")
+    (skipped,) = [line for line in done.out.splitlines() if line.startswith("skipped")]
+    assert skipped.startswith(
+        f"skipped 2: well(fault={fault}) × choosy × gradient_descent: because the objective's start_region ("
+    )
+    assert said in skipped
+    write(grid(faults(fault), start="uniform = { low = 1.0, high = 2.0 }"), "own.toml")
+    assert "skipped" not in call("run", "own.toml", "--no-report").out
 
 
 REFUSALS = {
