@@ -126,7 +126,8 @@ def draw_objective(name: str, path: Path) -> Picture:
     else:
         low, high = SHOWN_REGIONS.get(name, objective.start_region)
         runner.draw_height(axes, objective, ends(low, high, objective.dimension))
-        axes.set(xlabel="x₁" if objective.dimension == 2 else "x", ylabel="x₂" if objective.dimension == 2 else "f(x)")
+        across, up = (*runner.coordinate_names(objective, objective.dimension), "f(x)")[:2]
+        axes.set(xlabel=across, ylabel=up)
         form = "Contours" if objective.dimension == 2 else "Curve"
         shade = "; darker is higher" if objective.dimension == 2 else ""
         text = f"{form} of {subject} from {runner.number(low)} to {runner.number(high)}{shade}.{mark_minimum(axes, objective)}"
