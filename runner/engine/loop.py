@@ -156,6 +156,8 @@ class _Loop:
     def _vet(self, step: int, gradient: Array, codes: OutcomeCodes | None) -> OutcomeCodes | None:
         """Compare the derivatives with central differences, at steps 0, 1, 2, 4, 8, … and at the end of each run.
 
+        If the derivatives are differences themselves, kinks and jumps are searched at the start and at the end.
+
         The evaluations are not counted. A run whose derivatives are wrong at its start fails. If they are wrong later, the run
         gets a remark.
 
@@ -175,8 +177,8 @@ class _Loop:
         known = [self.doubts[run] for run in self.going.tolist()]
         # A kink or a small error does not end the search for a wrong derivative.
         rows: Mask = np.array([doubt is None or not doubt.wrong for doubt in known])
-        if step & (step - 1) and codes is not None:
-            rows &= codes != RUNNING
+        if step & (step - 1) or (step and self.vetting.only_kinks):
+            rows &= False if codes is None else codes != RUNNING
         if not rows.any():
             return codes
         doubts = self.vetting.doubts(take_rows(objective, rows), take_rows(backend, rows), self.x[rows], gradient[rows])

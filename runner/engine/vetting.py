@@ -2,14 +2,16 @@
 
 A backend such as the complex step evaluates the objective on numbers other than float64. Some operations of the objective mean
 something else for such numbers, for example the modulus of a complex number, and make the derivative wrong without an error.
-Backends that take the objective's own derivatives or differences of its values are not compared.
+
+For backends that take differences of f, kinks and jumps are searched where a run begins and ends. At a kink, a central difference
+may be zero although f has no minimum there. Backends that take the objective's own derivatives are not compared.
 """
 
 from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -50,9 +52,11 @@ class Vetting:
 
     Attributes:
         quantities: the derivatives to compare; empty for a backend that needs no comparison.
+        only_kinks: True if they are differences of f, so that only kinks and jumps are searched, where a run begins and ends.
     """
 
-    quantities: tuple[Quantity, ...] = field(default=())
+    quantities: tuple[Quantity, ...] = ()
+    only_kinks: bool = False
 
     @classmethod
     def of(cls, objective: Objective, backend: GradientBackend, optimizer: Optimizer, x: Array) -> Vetting:
@@ -65,7 +69,12 @@ class Vetting:
             x: the points, `(runs, dimension)`.
         """
         needed: tuple[Quantity, ...] = ("gradient", *(each for each in optimizer.needs if each != "gradient"))
-        return cls(tuple(each for each in needed if computes_in_other_arithmetic(objective, backend, each, x)))
+        observed = {each: _observe(objective, backend, each, x) for each in needed}
+        quantities = tuple(each for each, seen in observed.items() if seen is not None and seen.other_arithmetic)
+        first = observed["gradient"]
+        if not quantities and first is not None and not first.evaluates_derivatives:
+            return cls(("gradient",), only_kinks=True)
+        return cls(quantities)
 
     def doubts(self, objective: Objective, backend: GradientBackend, x: Array, gradient: Array) -> list[Doubt | None]:
         """Return for each run the derivative that differs from central differences; None if no derivative does.
@@ -93,40 +102,42 @@ class Vetting:
         for quantity in self.quantities:
             function, claimed = _slopes(quantity, objective, backend, x, gradient)
             for row, found in enumerate(find_disagreements(function, x, claimed)):
-                if found is not None and doubts[row] is None:
+                if found is not None and doubts[row] is None and (found.sides is not None or not self.only_kinks):
                     doubts[row] = Doubt(_in_words(quantity, objective, backend, x[row], found), found.gross)
         return doubts
 
 
-def computes_in_other_arithmetic(objective: Objective, backend: GradientBackend, quantity: Quantity, x: Array) -> bool:
-    """Return True if a backend's derivative comes neither from derivatives nor from differences in float64.
-
-    The backend is called on a stand-in for the objective that observes the evaluations.
-    """
+def _observe(objective: Objective, backend: GradientBackend, quantity: Quantity, x: Array) -> _Observed | None:
+    """Call a backend on a stand-in for the objective that observes the evaluations; return None if the backend cannot do it."""
     capability = capability_for(quantity)
     if capability is not None and not isinstance(backend, capability.protocol):
-        return False
+        return None
     observed = _Observed(objective, x)
     try:
         getattr(backend, quantity)(_stand_in(objective, observed), x)
     except Exception:
-        return False
-    return observed.other_arithmetic or not observed.differentiates
+        return None
+    return observed
 
 
 class _Observed:
     """An objective that observes how it is evaluated.
 
     Attributes:
-        other_arithmetic: True if an argument was not an array of float64.
-        differentiates: True if a derivative was evaluated, or a function at a point other than x.
+        evaluates_derivatives: True if a derivative was evaluated.
     """
 
     def __init__(self, objective: Objective, x: Array) -> None:
         self.objective = objective
         self.x = x
-        self.other_arithmetic = False
-        self.differentiates = False
+        self.evaluates_derivatives = False
+        self._is_real = True
+        self._leaves_x = False
+
+    @property
+    def other_arithmetic(self) -> bool:
+        """True if the derivative comes neither from derivatives nor from differences in float64."""
+        return not self._is_real or not (self.evaluates_derivatives or self._leaves_x)
 
     def __getattr__(self, name: str) -> Any:
         member = getattr(self.objective, name)
@@ -135,8 +146,9 @@ class _Observed:
 
         def evaluate(x: Any) -> Any:
             real = type(x) is np.ndarray and x.dtype == np.float64
-            self.other_arithmetic |= not real
-            self.differentiates |= name not in ("value", "residuals") or not (real and np.array_equal(x, self.x, equal_nan=True))
+            self._is_real &= real
+            self.evaluates_derivatives |= name not in ("value", "residuals")
+            self._leaves_x |= not (real and np.array_equal(x, self.x, equal_nan=True))
             return member(x)
 
         return evaluate

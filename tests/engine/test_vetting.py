@@ -14,7 +14,7 @@ from runner.contracts.objective import Objective
 from runner.contracts.outcomes import Outcome
 from runner.engine.batch_safety import rehearse
 from runner.engine.loop import descend
-from runner.engine.vetting import computes_in_other_arithmetic
+from runner.engine.vetting import Vetting
 from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.gradients.complex_step import ComplexStep
 from runner_plugins.gradients.finite_difference import FiniteDifference
@@ -178,13 +178,49 @@ def test_exception_outside_the_domain_ends_no_run():
 @pytest.mark.parametrize(
     ("objective", "backend", "expected"),
     [
-        (Quadratic(), Analytic(), False),
-        (Quadratic(), FiniteDifference(), False),
-        (Quadratic(), FiniteDifference("forward"), False),
-        (Quadratic(), ComplexStep(), True),
-        (Values(huber), ComplexStep(), True),
-        (Values(huber), FiniteDifference(), False),
+        (Quadratic(), Analytic(), Vetting()),
+        (Quadratic(), FiniteDifference(), Vetting(("gradient",), only_kinks=True)),
+        (Quadratic(), FiniteDifference("forward"), Vetting(("gradient",), only_kinks=True)),
+        (Quadratic(), ComplexStep(), Vetting(("gradient",))),
+        (Values(huber), ComplexStep(), Vetting(("gradient",))),
+        (Values(huber), FiniteDifference(), Vetting(("gradient",), only_kinks=True)),
     ],
 )
-def test_other_arithmetic_is_seen_from_the_evaluations(objective: Any, backend: Any, expected: bool):
-    assert computes_in_other_arithmetic(objective, backend, "gradient", np.ones((2, 1))) is expected
+def test_arithmetic_is_seen_from_the_evaluations(objective: Any, backend: Any, expected: Vetting):
+    assert Vetting.of(objective, backend, GradientDescent(0.1), np.ones((2, 1))) == expected
+
+
+@pytest.mark.parametrize(
+    ("function", "start", "step", "remark"),
+    [
+        (lambda x: -np.abs(x), 0.0, 0, "seems to have a kink along coordinate 1, where the slopes on the two sides are 1"),
+        (lambda x: np.abs(x - 1), 1.75, 3, "seems to have a kink along coordinate 1, where the slopes on the two sides are -1"),
+        (lambda x: np.where(x < 0.5, x, x + 1), 0.5, 0, "seems to have a jump along coordinate 1, where f is 0.5"),
+    ],
+)
+def test_kinks_are_found_by_differences_where_a_run_begins_and_ends(function: Any, start: float, step: int, remark: str):
+    batch = make_batch(Values(function), GradientDescent(0.25), [[start]], FiniteDifference(), max_steps=9, gradient_norm=1e-6)
+    (trajectory,) = descend(batch).trajectories
+    assert trajectory.outcome != Outcome.FAILED
+    assert trajectory.remark.startswith(f"at step {step}, ")
+    assert remark in trajectory.remark
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        np.cosh,
+        lambda x: 1e8 + x * x,
+        lambda x: x**4,
+        lambda x: np.exp(-1 / (x * x)),
+        lambda x: np.log(1 + np.exp(30 * x)),
+        lambda x: np.where(x > 0, np.log(x), np.nan),
+        lambda x: x * x + 1e-5 * np.sin(1e15 * x),
+        lambda x: np.floor(4 * x),
+    ],
+)
+def test_differences_of_functions_without_kinks_are_not_remarked(function: Any):
+    starts = [[0.37], [1.1], [-2.3], [1e-3], [400.3]]
+    for backend in (FiniteDifference(), FiniteDifference("forward")):
+        batch = make_batch(Values(function), GradientDescent(0.01), starts, backend, max_steps=9, gradient_norm=1e-6)
+        assert [each.remark for each in descend(batch).trajectories] == [""] * 5
