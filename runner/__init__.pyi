@@ -48,6 +48,8 @@ from runner.contracts.outcomes import Outcome as Outcome
 from runner.contracts.outcomes import Surprise as Surprise
 from runner.contracts.parameters import parameter as parameter
 from runner.contracts.plugin import Quantity as Quantity
+from runner.contracts.reached import CurvatureSign as CurvatureSign
+from runner.contracts.reached import Reached as Reached
 from runner.errors import RunnerError as RunnerError
 from runner.numerics import *  # noqa: F403
 from runner.report import *  # noqa: F403

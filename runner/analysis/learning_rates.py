@@ -11,10 +11,11 @@ import numpy as np
 
 from runner.analysis.curvature import stability_limit
 from runner.analysis.rates import KnownMinimum, LinearRate, best_learning_rate, contraction, linear_rate
-from runner.analysis.summary import LEARNING_RATE, TARGET, Cells
+from runner.analysis.summary import LEARNING_RATE, Cells
 from runner.contracts.figure import Results, StoredRun
 from runner.contracts.objective import HasHessian, known_minimum
 from runner.contracts.outcomes import Behaviour, Outcome
+from runner.contracts.reached import Reached
 from runner.tables.readable import number
 
 MOST_ITERATES = 10_000_000
@@ -369,7 +370,7 @@ def _settles(run: StoredRun, rate: LinearRate | None, slowest: float | None) -> 
     ):
         return False, ""
     rests = run.outcome in (Outcome.CONVERGED, Outcome.STALLED)
-    arrived = rests and (run.minimum_value is None or abs(run.final_gap) <= TARGET * max(1.0, abs(run.minimum_value)))
+    arrived = rests and (run.minimum_value is None or run.reached == Reached.MINIMUM)
     if rate.shrinks or arrived:
         if slowest is None or slowest < 1.0:
             return True, ""

@@ -13,9 +13,9 @@ import numpy as np
 
 from runner.analysis.curvature import stability_limit
 from runner.contracts.figure import StoredRun
-from runner.contracts.objective import is_within_gap
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome, Surprise
 from runner.contracts.parameters import is_seed
+from runner.contracts.reached import Reached, target_gap
 from runner.tables.readable import counted, listed, number, part
 
 LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
@@ -39,7 +39,8 @@ SUMMARY_HEADER = (
 
 SUMMARY_CAPTION = (
     "The outcomes and behaviours of each optimizer over all its settings, and the results of its best setting. A run "
-    "reached its goal if |f − f*| is at most the stopping rule gap, or 1e-6 · max(1, |f*|) without that rule. If f* is "
+    "reached its goal if |f − f*| is at most the target of [report], or else the stopping rule gap, or else "
+    "1e-6 · max(1, |f*|). If f* is "
     "unknown, the runs that converged count instead. The best setting has the largest share of runs that reached the goal. "
     "Ties are broken by the smallest share of lost runs, then by the fewest expected evaluations, then by the smallest gap "
     "f − f* at the end (the smallest f if f* is unknown). The expected evaluations are the evaluations of all runs of the "
@@ -57,8 +58,6 @@ CHOICE_CAPTION = (
 
 FEWEST_TO_SPLIT = 4
 """The smallest number of starts or seeds of which one half chooses the best setting and the other half judges it."""
-TARGET = 1e-6
-"""The gap f − f* up to which a run has reached its goal if no rule `gap` is set, as a multiple of max(1, |f*|)."""
 NAMED_PLACES = 8
 """Largest number of starts or seeds that are named one by one."""
 
@@ -219,18 +218,12 @@ def summarize_settings(runs: Iterable[StoredRun]) -> list[SettingSummary]:
 def succeeded(run: StoredRun) -> bool:
     """Return true if a run reached its goal.
 
-    If f* is known, the goal is |f − f*| ≤ the rule `gap`, or ≤ 1e-6 · max(1, |f*|) without that rule. A run further below f*
+    If f* is known, the goal is |f − f*| ≤ the target, which is `run.target` or 1e-6 · max(1, |f*|). A run further below f*
     shows that the stated minimum is wrong, and does not count. If f* is unknown, a run that converged counts.
     """
     if run.minimum_value is None:
         return run.outcome == Outcome.CONVERGED
-    within = is_within_gap(np.asarray(run.final_value), np.asarray(run.minimum_value), _target(run, run.minimum_value))
-    return run.outcome not in LOST_OUTCOMES and bool(within)
-
-
-def _target(run: StoredRun, minimum: float) -> float:
-    """Return the largest |f − f*| of a run that reached its goal."""
-    return TARGET * max(1.0, abs(minimum)) if run.gap_rule is None else run.gap_rule
+    return run.outcome not in LOST_OUTCOMES and run.reached == Reached.MINIMUM
 
 
 def evaluation_count(run: StoredRun) -> int:
@@ -301,7 +294,7 @@ def effort_in_words(setting: SettingSummary) -> str:
     """Return the number of runs that reached the goal, and the evaluations that this took, in words."""
     if not setting.knows_minimum and not setting.tests_convergence and not setting.successes:
         return f"no convergence test was set for {counted(len(setting.runs), 'run')}"
-    targets = {_target(run, run.minimum_value) for run in setting.runs if run.minimum_value is not None}
+    targets = {target_gap(run.target, run.minimum_value) for run in setting.runs if run.minimum_value is not None}
     verb = "converged"
     if setting.knows_minimum:
         verb = f"came within {number(targets.pop()) if len(targets) == 1 else 'their targets'} of f*"

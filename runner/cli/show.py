@@ -50,7 +50,7 @@ def show(run: str, db: str, form: str) -> None:
     with ResultsDatabase(db) as database:
         record = database.run(run)
         if form == "json":
-            click.echo(json.dumps(_to_json(asdict(record)), indent=2, allow_nan=False))
+            click.echo(json.dumps(_to_json({**asdict(record), "reached": record.reached}), indent=2, allow_nan=False))
             return
         ((_, series),) = database.trajectories(record.id)
     place = point_name(objective_class(record), record.dimension)

@@ -16,6 +16,7 @@ from runner.contracts.arrays import Array
 from runner.contracts.objective import Objective
 from runner.contracts.outcomes import Surprise, surprise
 from runner.contracts.plugin import Plugin
+from runner.contracts.reached import Reached, place_reached
 from runner.tables.frame import Column, Frame, printable_lines
 
 if TYPE_CHECKING:
@@ -52,9 +53,15 @@ class StoredRun:
         records_x: True if its iterates are stored.
         records_gradient: True if its gradients are stored, component by component.
         behaviour: a `runner.Behaviour` value for the way in which f changed; None if it was not measured.
-        gap_rule: its stopping rule `gap`; None if it is not set.
+        target: the largest f − f* of a run that reached the minimum: the target of its experiment, or its stopping rule `gap`;
+            None for 1e-6 · max(1, |f*|).
         convergence_test: False if neither of the rules `gradient_norm` and `gap` is set, so that no convergence was tested.
         best_step: the number of the first iterate with the smallest f.
+        remark: what is doubtful about it; empty if nothing is.
+        at_rest: True if ‖∇f‖ is small at the last iterate; None if this was not measured.
+        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ at the last iterate and the rounding error of f; None if it was not measured.
+        value_error: the rounding error of f at the last iterate; None if it was not measured.
+        curvature_sign: a `runner.CurvatureSign` value for the last iterate; None if it was not measured.
     """
 
     id: int
@@ -78,14 +85,33 @@ class StoredRun:
     records_x: bool = True
     records_gradient: bool = False
     behaviour: str | None = None
-    gap_rule: float | None = None
+    target: float | None = None
     convergence_test: bool = True
     best_step: int = 0
+    remark: str = ""
+    at_rest: bool | None = None
+    convex_gap_bound: float | None = None
+    value_error: float | None = None
+    curvature_sign: str | None = None
 
     @property
     def surprise(self) -> Surprise | None:
         """A fact about the run that its outcome does not show."""
         return surprise(self.outcome, self.steps, self.final_value, self.best_value, self.best_step)
+
+    @property
+    def reached(self) -> Reached:
+        """The place that it reached."""
+        return place_reached(
+            self.final_value,
+            self.best_value,
+            self.minimum_value,
+            self.target,
+            self.at_rest,
+            self.convex_gap_bound,
+            self.value_error,
+            self.curvature_sign,
+        )
 
     @property
     def final_gap(self) -> float:

@@ -106,13 +106,13 @@ def batches(runs: Sequence[Run], rules: Rules, max_batch: int) -> Iterator[tuple
 
     The chunks of each batch also fit into `BATCH_BYTES`, unless those of a single run exceed it.
     """
-    # An objective may know its minimum for some parameters only. The rule `gap` applies only to runs with such parameters.
-    objectives = {run.objective.canonical: run.objective.plugin for run in runs} if rules.stop.gap is not None else {}
+    # An objective may know its minimum for some parameters only. Runs with and without such parameters do not share a batch.
+    objectives = {run.objective.canonical: run.objective.plugin for run in runs}
     knows_minimum = {canonical: may_know_minimum(objective) for canonical, objective in objectives.items()}
     groups: dict[tuple[str | bool, ...], list[Run]] = defaultdict(list)
     for run in runs:
         structures = run.objective.structure, run.gradient.structure, run.optimizer.structure
-        groups[*structures, knows_minimum.get(run.objective.canonical, False)].append(run)
+        groups[*structures, knows_minimum[run.objective.canonical]].append(run)
     for group in groups.values():
         width = rules.series(len(group[0].start.x))
         size = max(1, min(max_batch, BATCH_BYTES // (8 * width * chunk_steps(width, rules.stop.max_steps))))

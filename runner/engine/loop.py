@@ -23,9 +23,12 @@ from runner.engine.evaluation import EvaluatedPoint, Evaluator, read_only, take_
 from runner.engine.optimizer_memory import array_without_rows, take_memory
 from runner.engine.plugin_errors import NO_FAILURE, Failure, WrongResult
 from runner.engine.recording import Recorder
+from runner.engine.resting_places import LastIterates, resting_places
 from runner.engine.stopping import RUNNING, OutcomeCodes, StoppingState
 from runner.engine.trajectories import Descent, Evaluations, Trajectory
 from runner.engine.vetting import Doubt, Vetting
+
+LOST = [OUTCOMES.index(outcome) for outcome in (Outcome.DIVERGED, Outcome.NON_FINITE)]
 
 
 def descend(batch: Batch, last_step: int | None = None) -> Descent:
@@ -93,6 +96,7 @@ class _Loop:
         self.stopping: StoppingState | None = None
         self.behaviour: BehaviourState | None = None
         self.seconds = 0.0
+        self.last = LastIterates.unknown(runs, dimension)
 
     def run(self) -> tuple[Trajectory, ...]:
         """Compute all runs to their ends.
@@ -118,6 +122,7 @@ class _Loop:
                     minimum = None if known is None else np.broadcast_to(np.ravel(known.value).astype(np.float64), value.shape)
                     self.stopping = StoppingState.at_start(rules, value, minimum)
                     self.behaviour = BehaviourState(rules, minimum, value, gradient, gradient_norm, self.x)
+                    self.last.first_norm[:] = gradient_norm
                 else:
                     self.behaviour.observe(step, value, gradient, gradient_norm, self.x)
                 # Each run that is still going gets its share of the time since the last iterate.
@@ -134,6 +139,7 @@ class _Loop:
                     clock = time.perf_counter()
                 if codes is not None and (codes != RUNNING).any():
                     self._finish_runs(codes, step)
+                    self._keep_last_iterates(codes, step, gradient)
                     going = codes == RUNNING
                     if not going.any():
                         break
@@ -151,7 +157,28 @@ class _Loop:
             failed = np.full(len(self.going), OUTCOMES.index(Outcome.FAILED), np.int8)
             failure = NO_FAILURE if isinstance(error, _LastStep) else Failure.of(error)
             self._finish_runs(failed, max(0, self.recorder.iterates - 1), failure)
-        return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
+            return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
+        places = resting_places(self.batch, self.last)
+        # The facts about the last iterate rest on the gradient, so nothing is said where the gradient is doubtful.
+        return tuple(
+            trajectory if trajectory.remark or trajectory.outcome == Outcome.FAILED else replace(trajectory, resting_place=place)
+            for trajectory, place in zip(self.trajectories, places, strict=True)
+            if trajectory is not None
+        )
+
+    def _keep_last_iterates(self, codes: OutcomeCodes, step: int, gradient: Array) -> None:
+        """Keep the iterates at which runs end.
+
+        Args:
+            codes: for each run that is still going an index into `OUTCOMES`, or `RUNNING`.
+            step: the number of the iterate.
+            gradient: ∇f, `(runs, dimension)`.
+        """
+        ended: Mask = codes != RUNNING
+        runs, last = self.going[ended], self.last
+        last.x[runs], last.value[runs], last.gradient[runs] = self.x[ended], self.value[ended], gradient[ended]
+        last.steps[runs] = step
+        last.is_lost[runs] = np.isin(codes[ended], LOST)
 
     def _vet(self, step: int, gradient: Array, codes: OutcomeCodes | None) -> OutcomeCodes | None:
         """Compare the derivatives with central differences, at steps 0, 1, 2, 4, 8, … and at the end of each run.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from runner.contracts.outcomes import Behaviour, Outcome
+from runner.contracts.reached import CurvatureSign
 
 CHUNK_STEPS = 1020
 """The largest number of iterates in a chunk. A power of two would map the chunks of all runs to the same few cache lines."""
@@ -60,6 +61,28 @@ class Chunk:
 
 
 @dataclass(frozen=True, slots=True)
+class RestingPlace:
+    """The facts about the last iterate of a run, from which the place that it reached follows.
+
+    Attributes:
+        at_rest: True if ‖∇f‖ is at most the rule `gradient_norm`, or at most 1e-8 of ‖∇f‖ at the start.
+        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ and the rounding error of f. A convex f with this gradient lies at most this far above
+            f*. None if x* is unknown, or if the bound is infinite.
+        value_error: the rounding error of f; None if f* is unknown, or if the error is not finite.
+        curvature_sign: the signs of the eigenvalues of ∇²f; None if they were not measured.
+        curvature: the smallest and the largest eigenvalue; None if they were not measured.
+        curvature_error: the error of the eigenvalues; None if it was not measured.
+    """
+
+    at_rest: bool
+    convex_gap_bound: float | None = None
+    value_error: float | None = None
+    curvature_sign: CurvatureSign | None = None
+    curvature: tuple[float, float] | None = None
+    curvature_error: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Trajectory:
     """The result of one run.
 
@@ -76,6 +99,7 @@ class Trajectory:
         seconds: the run's share of its batch's computing time.
         chunks: the iterates, in order.
         behaviour: the behaviour; None if the run took no step.
+        resting_place: the facts about the last iterate; None if they were not measured.
         failed_plugin: the class of the plugin that failed; empty if none failed.
         failed_method: the method of that plugin.
         failed_place: the file and the line of that plugin, as `file:line`.
@@ -95,6 +119,7 @@ class Trajectory:
     seconds: float
     chunks: tuple[Chunk, ...]
     behaviour: Behaviour | None = None
+    resting_place: RestingPlace | None = None
     failed_plugin: str = ""
     failed_method: str = ""
     failed_place: str = ""

@@ -169,6 +169,7 @@ class Experiment:
         exclude: combinations that the file drops.
         executor: the executor that computes the batches.
         figures: names of the figures in the report.
+        target: the largest f − f* of a run that reached the minimum; None if the file does not state it.
         max_batch: the largest number of runs that advance together.
         unusable: further settings of the first three axes, whose grid points are skipped.
     """
@@ -185,6 +186,7 @@ class Experiment:
     exclude: tuple[Exclusion, ...]
     executor: Setting
     figures: tuple[str, ...]
+    target: float | None
     max_batch: int
     unusable: tuple[UnusableSetting, ...] = ()
 

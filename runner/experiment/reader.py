@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -165,6 +166,7 @@ class _Reader:
             axes[kind] = self.usable([setting for path, table in tables for setting in self.settings(kind, path, table)])
         objectives = axes["objective"]
         executor, max_batch = self._execution(raw)
+        figures, target = self._report(raw)
         record = self._fields(raw, "record", RecordTable)
         rules = Rules(self._fields(raw, "stop", StoppingRules), record.x, record.gradient)
         if rules.stop.gap is not None and objectives and not any(may_know_minimum(each.plugin) for each in objectives):
@@ -182,7 +184,8 @@ class _Reader:
             rules=rules,
             exclude=self._exclude(raw, axes),
             executor=cast(Setting, executor),
-            figures=self._figures(raw),
+            figures=figures,
+            target=target,
             max_batch=max_batch,
             unusable=tuple(self.unusable),
         )
@@ -351,16 +354,22 @@ class _Reader:
             self.problems.add("execution", "an experiment has one executor; its parameters cannot be swept")
         return (settings[0] if settings else None), max_batch
 
-    def _figures(self, raw: dict[str, Any]) -> tuple[str, ...]:
+    def _report(self, raw: dict[str, Any]) -> tuple[tuple[str, ...], float | None]:
+        """Return the names of the figures, and the target."""
         table = self._table(raw, "report")
         figures = table.get("figures", DEFAULT_FIGURES)
         for key in table:
-            if key != "figures":
-                self.problems.add(f"report.{key}", "there is no such key; allowed: figures")
+            if key not in ("figures", "target"):
+                self.problems.add(f"report.{key}", "there is no such key; allowed: figures, target")
         if not isinstance(figures, list) or not all(isinstance(figure, str) for figure in figures):
             self.problems.add("report.figures", f"must be a list of names of figures, not {as_toml(figures)}")
-            return ()
-        return tuple(figures)
+            figures = ()
+        target = table.get("target")
+        is_number = isinstance(target, int | float) and not isinstance(target, bool)
+        if target is not None and not (is_number and 0.0 <= target < math.inf):
+            self.problems.add("report.target", f"must be a finite number >= 0, not {as_toml(target)}")
+            target = None
+        return tuple(figures), None if target is None else float(target)
 
     def _text(self, raw: dict[str, Any], key: str, default: str) -> str:
         text = raw.get(key, default)

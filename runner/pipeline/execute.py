@@ -7,16 +7,18 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from runner.contracts.executor import HasWorkers
 from runner.contracts.outcomes import Outcome
+from runner.contracts.reached import Reached, place_reached
 from runner.engine.batch import batches
 from runner.engine.dispatch import Parcel
 from runner.engine.environment import environment
 from runner.engine.trajectories import Trajectory
 from runner.errors import Interrupted, PluginError, describe
 from runner.experiment.grid import setting_names
-from runner.experiment.model import Experiment, Run
+from runner.experiment.model import Experiment, Landmark, Run
 from runner.pipeline.first_steps import FirstSteps, try_first_steps
 from runner.pipeline.known_minima import landmarks
 from runner.pipeline.lost_batches import compute_all
@@ -75,6 +77,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
     doubtful: dict[tuple[Setting, Setting], list[Trajectory]] = defaultdict(list)
     share = Share(recording, parcels, todo, plan.stored, observer)
     observer.began(plan)
+    disproved: set[Setting] = set()
     try:
         with closing(recording), closing(compute_all(experiment.executor, share)) as descents:
             for descent in descents:
@@ -86,6 +89,9 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
                     if not any(known in each for each in finished.warnings):
                         finished.warnings.append(warning)
                         observer.warned(warning)
+                for warning in _wrong_minima(todo, marks, experiment, descent.trajectories, disproved):
+                    finished.warnings.append(warning)
+                    observer.warned(warning)
                 observer.saved(descent.trajectories)
                 for trajectory in descent.trajectories:
                     if trajectory.remark:
@@ -136,6 +142,41 @@ def trial(plan: Plan, catalogue: Catalogue) -> FirstSteps:
         PluginError: the executor fails.
     """
     return try_first_steps(plan.experiment, plan.todo, _plugin_files(_offers(plan.experiment, catalogue)))
+
+
+def _wrong_minima(
+    todo: Mapping[str, Run],
+    marks: Mapping[Setting, Landmark],
+    experiment: Experiment,
+    trajectories: Sequence[Trajectory],
+    disproved: set[Setting],
+) -> Iterator[str]:
+    """Yield a warning for each objective of which a run finds a value below the stated minimum.
+
+    Args:
+        todo: the runs, by identity.
+        marks: the stated minima.
+        experiment: the experiment, which states the target.
+        trajectories: the results of a batch.
+        disproved: the objectives that were warned of before; the others are added to it.
+    """
+    names: Mapping[Any, str] = {}
+    target = experiment.rules.stop.gap if experiment.target is None else experiment.target
+    for trajectory in trajectories:
+        run = todo[trajectory.identity]
+        mark = marks.get(run.objective)
+        if mark is None or not trajectory.best_value < mark.value or run.objective in disproved:
+            continue
+        place = trajectory.resting_place
+        facts = (None, None, None, None) if place is None else (place.at_rest, None, place.value_error, None)
+        if place_reached(trajectory.final_value, trajectory.best_value, mark.value, target, *facts) == Reached.BELOW:
+            disproved.add(run.objective)
+            names = names or setting_names(experiment)
+            yield (
+                f"objective {names[run.objective]}: the stated minimum {mark.value!r} is wrong: a run with "
+                f"{names[run.optimizer]} from start {run.start.number} found f = {trajectory.best_value!r} at step "
+                f"{trajectory.best_step:,}; correct the minimum, because the column `reached` is `below` for such runs"
+            )
 
 
 def some_of(lines: Sequence[str]) -> list[str]:

@@ -366,16 +366,30 @@ def create_views(connection: Connection) -> None:
         connection.execute(text(f"CREATE VIEW {name} AS {query}"))
 
 
+_RUN_FACTS = (
+    "'' AS failed_plugin, '' AS failed_method, '' AS failed_place, '' AS traceback, '' AS remark, "
+    "CAST(NULL AS BOOLEAN) AS at_rest, CAST(NULL AS DOUBLE PRECISION) AS convex_gap_bound, "
+    "CAST(NULL AS DOUBLE PRECISION) AS value_error, "
+    "CAST(NULL AS VARCHAR(16)) AS curvature_sign, CAST(NULL AS DOUBLE PRECISION) AS curvature_min, "
+    "CAST(NULL AS DOUBLE PRECISION) AS curvature_max, CAST(NULL AS DOUBLE PRECISION) AS curvature_error"
+)
+_BEFORE_0004 = {
+    "run": f"SELECT r.*, {_RUN_FACTS} FROM {{schema}}.run r",
+    "experiment": "SELECT e.*, CAST(NULL AS DOUBLE PRECISION) AS target FROM {schema}.experiment e",
+}
 OLDER = {
     "0001": {
-        "run": "SELECT r.*, {false} AS records_gradient, CAST(NULL AS VARCHAR(16)) AS behaviour FROM {schema}.run r",
+        **_BEFORE_0004,
+        "run": f"SELECT r.*, {{false}} AS records_gradient, CAST(NULL AS VARCHAR(16)) AS behaviour, {_RUN_FACTS} "
+        "FROM {schema}.run r",
         "parameter": "SELECT setting_id, name, number, text FROM {schema}.parameter UNION ALL "
         "SELECT id, 'record_gradient', NULL, 'false' FROM {schema}.setting WHERE kind = 'rules'",
         "worker": "SELECT 0 AS id, '' AS token, '' AS host, '' AS boot, 0 AS process, 0.0 AS process_started, 0.0 AS seen_at "
         "WHERE 1 = 0",
         "claim": "SELECT '' AS identity, 0 AS worker_id WHERE 1 = 0",
     },
-    "0002": {},
+    "0002": _BEFORE_0004,
+    "0003": _BEFORE_0004,
 }
 """For each older schema, the tables of the current schema that differ, as queries on the older tables."""
 

@@ -20,6 +20,7 @@ from sqlalchemy import BigInteger, Boolean, ColumnElement, Double, ForeignKey, I
 from sqlalchemy.types import TypeEngine
 
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES
+from runner.contracts.reached import CURVATURE_SIGNS, REACHED
 
 ROW_NUMBER = BigInteger().with_variant(Integer, "sqlite")
 DEFERRED: dict[str, Any] = {"deferrable": True, "initially": "DEFERRED"}
@@ -28,6 +29,11 @@ SETTING_KINDS = ("objective", "gradient", "optimizer", "rules")
 EVALUATION_KINDS = ("value", "gradient", "hessian")
 NUMBER_CLASSES = ("finite", "inf", "-inf", "nan", "-0.0", "-nan")
 
+ADDED_TEXT: dict[str, Any] = {"default": "", "since": "0004"}
+"""Options of a text that schema 0004 added."""
+ADDED_FACT: dict[str, Any] = {"is_result": True, "nullable": True, "since": "0004"}
+"""Options of a fact that schema 0004 added. It is null if it was not measured."""
+
 
 @dataclass(frozen=True, eq=False)
 class RunColumn:
@@ -35,7 +41,7 @@ class RunColumn:
 
     Attributes:
         name: its name.
-        type: its SQL type; None for a number that is calculated and not stored.
+        type: its SQL type; None if it is calculated and not stored.
         description: its meaning, as a phrase.
         shown: the place where users see it. The view `runs` and `ResultsDatabase.runs` have all columns except those that are
             `never` shown. `runner runs` prints the columns `always`, and those `if different` in which the printed runs differ.
@@ -66,7 +72,7 @@ class RunColumn:
     least: float | None = None
     reference: ForeignKey | None = None
     is_commented: bool = False
-    default: ColumnElement[Any] | None = None
+    default: ColumnElement[Any] | str | None = None
     since: str = "0001"
 
 
@@ -103,6 +109,11 @@ RUN_COLUMNS = (
         since="0002",
     ),
     RunColumn("error", Text(), "the reason why the run failed; empty if it did not fail", is_result=True),
+    RunColumn("failed_plugin", Text(), "the class of the plugin that failed; empty if none failed", is_result=True, **ADDED_TEXT),
+    RunColumn("failed_method", Text(), "the method of that plugin", is_result=True, **ADDED_TEXT),
+    RunColumn("failed_place", Text(), "the file and the line that raised the exception", is_result=True, **ADDED_TEXT),
+    RunColumn("traceback", Text(), "the traceback of the exception", is_result=True, **ADDED_TEXT),
+    RunColumn("remark", Text(), "what is doubtful about the run; empty if nothing is", is_result=True, **ADDED_TEXT),
     RunColumn("steps", BigInteger(), "number of steps", shown="always", is_result=True),
     RunColumn("value_evaluations", BigInteger(), "number of evaluations of f", is_result=True),
     RunColumn("gradient_evaluations", BigInteger(), "number of evaluations of ∇f", is_result=True),
@@ -112,6 +123,22 @@ RUN_COLUMNS = (
     RunColumn("best_value", Double(), "the smallest f of the run; NaN if every f was NaN or ∞", is_result=True, is_classed=True),
     RunColumn("best_step", BigInteger(), "the first step with the smallest f", is_result=True),
     RunColumn("final_gap", None, "f − f* at the last iterate; null where f* is unknown", shown="always", is_result=True),
+    RunColumn("reached", None, "the place that the run reached", shown="if different", is_result=True, allowed=REACHED),
+    RunColumn("at_rest", Boolean(), "whether ‖∇f‖ is small at the last iterate", **ADDED_FACT),
+    RunColumn(
+        "convex_gap_bound", Double(), "‖∇f‖ · ‖x − x*‖ at the last iterate, and the rounding error of f", least=0.0, **ADDED_FACT
+    ),
+    RunColumn("value_error", Double(), "the rounding error of f at the last iterate", least=0.0, **ADDED_FACT),
+    RunColumn(
+        "curvature_sign",
+        String(16),
+        "the signs of the eigenvalues of ∇²f where the run is at rest",
+        allowed=CURVATURE_SIGNS,
+        **ADDED_FACT,
+    ),
+    RunColumn("curvature_min", Double(), "the smallest eigenvalue of ∇²f there", **ADDED_FACT),
+    RunColumn("curvature_max", Double(), "the largest eigenvalue of ∇²f there", **ADDED_FACT),
+    RunColumn("curvature_error", Double(), "the error of these eigenvalues", least=0.0, **ADDED_FACT),
     RunColumn("seconds", Double(), "the run's share of its batch's time", is_result=True, least=0.0, is_commented=True),
     RunColumn("finished_at", Double(), "seconds since 1970, UTC", is_result=True, is_commented=True),
     RunColumn(

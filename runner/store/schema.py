@@ -42,9 +42,10 @@ from sqlalchemy import (
     Text,
 )
 
+from runner.contracts.objective import GAP_ROUNDING
 from runner.store.run_columns import DEFERRED, NUMBER_CLASSES, ROW_NUMBER, RUN_COLUMNS, SETTING_KINDS
 
-SCHEMA_VERSION = "0003"
+SCHEMA_VERSION = "0004"
 
 metadata = MetaData()
 
@@ -60,6 +61,7 @@ experiment = Table(
     Column("source", Text, nullable=False, comment="the TOML text, with overrides named in comments behind it"),
     Column("created_at", Double, nullable=False, comment="seconds since 1970, UTC"),
     Column("last_run_at", Double, nullable=False, comment="seconds since 1970, UTC"),
+    Column("target", Double, comment="the largest f − f* of a run that reached the minimum", info={"least": 0.0}),
     Index("experiment_by_name", "name", "digest", unique=True),
 )
 
@@ -209,6 +211,25 @@ def _classed(name: str) -> str:
     return f"{_signed(name)} AS {name}, {number_class} AS {name}_class"
 
 
+_SCALE = "CASE WHEN abs(l.minimum_value) > 1.0 THEN abs(l.minimum_value) ELSE 1.0 END"
+_TARGET = f"""coalesce(
+                   (SELECT min(e.target) FROM experiment_run m JOIN experiment e ON e.id = m.experiment_id WHERE m.run_id = r.id),
+                   (SELECT q.number FROM parameter q WHERE q.setting_id = r.rules_id AND q.name = 'gap'),
+                   1e-6 * {_SCALE})"""
+_REACHED = f"""
+               CASE WHEN l.minimum_value IS NULL THEN 'unknown'
+                    WHEN r.best_value - l.minimum_value < -{_TARGET}
+                     AND r.best_value - l.minimum_value < -{GAP_ROUNDING!r} * {_SCALE}
+                    THEN CASE WHEN r.best_value - l.minimum_value >= -r.value_error THEN 'unknown' ELSE 'below' END
+                    WHEN r.final_value - l.minimum_value <= {_TARGET} THEN 'minimum'
+                    WHEN r.at_rest IS NULL THEN 'unknown'
+                    WHEN NOT r.at_rest THEN 'not at rest'
+                    WHEN r.final_value - l.minimum_value > r.convex_gap_bound
+                    THEN CASE r.curvature_sign WHEN 'positive' THEN 'local minimum' WHEN 'negative' THEN 'maximum'
+                                               WHEN 'indefinite' THEN 'saddle' ELSE 'elsewhere' END
+                    ELSE 'unknown' END"""
+"""The SQL of the place that a run reached; `runner.contracts.reached.place_reached` is the same rule in Python."""
+
 VIEWS = {
     "experiments": """
         SELECT e.id, e.name, e.description, e.created_at, e.last_run_at,
@@ -216,11 +237,14 @@ VIEWS = {
         FROM experiment e""",
     "runs": f"""
         SELECT r.id, r.identity, o.name AS objective, g.name AS gradient, p.name AS optimizer, r.start_id, r.dimension, r.outcome,
-               r.behaviour, r.error, r.steps, r.value_evaluations, r.gradient_evaluations, r.hessian_evaluations,
+               r.behaviour, r.error, r.failed_plugin, r.failed_method, r.failed_place, r.traceback, r.remark, r.steps,
+               r.value_evaluations, r.gradient_evaluations, r.hessian_evaluations,
                {_classed("final_value")},
                {_classed("final_gradient_norm")},
                {_classed("best_value")}, r.best_step,
-               {_signed("final_value")} - l.minimum_value AS final_gap, r.seconds, r.finished_at
+               {_signed("final_value")} - l.minimum_value AS final_gap,{_REACHED} AS reached,
+               r.at_rest, r.convex_gap_bound, r.value_error, r.curvature_sign, r.curvature_min,
+               r.curvature_max, r.curvature_error, r.seconds, r.finished_at
         FROM run r
         JOIN setting o ON o.id = r.objective_id
         JOIN setting g ON g.id = r.gradient_id

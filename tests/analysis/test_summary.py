@@ -197,8 +197,8 @@ class TestExpectedRunningTime:
     [
         (True, {"final_value": 9e-7}),
         (False, {"final_value": 2e-6}),
-        (True, {"final_value": 2e-6, "gap_rule": 1e-5}),
-        (False, {"final_value": 9e-7, "gap_rule": 1e-9}),
+        (True, {"final_value": 2e-6, "target": 1e-5}),
+        (False, {"final_value": 9e-7, "target": 1e-9}),
         (True, {"final_value": 1000.0005, "minimum_value": 1000.0}),
         (False, {"final_value": -1.6e61}),
         (False, {"final_value": 181.6, "outcome": Outcome.CONVERGED}),
@@ -206,13 +206,13 @@ class TestExpectedRunningTime:
         (False, {"final_value": 0.0, "outcome": Outcome.FAILED}),
         (True, {"final_value": 5.0, "minimum_value": None}),
         (False, {"final_value": 5.0, "minimum_value": None, "outcome": Outcome.STALLED}),
-        (True, {"final_value": -1e-16, "gap_rule": 0.0}),
-        (False, {"final_value": -9e-13, "gap_rule": 1e-15}),
-        (True, {"final_value": 1e6 - 1e-10, "minimum_value": 1e6, "gap_rule": 1e-15}),
+        (True, {"final_value": -1e-16, "target": 0.0}),
+        (False, {"final_value": -9e-13, "target": 1e-15}),
+        (True, {"final_value": 1e6 - 1e-10, "minimum_value": 1e6, "target": 1e-15}),
     ],
 )
 def test_success_is_a_small_gap_where_the_minimum_is_known(reached, changes):
-    assert succeeded(stored(**changes)) is reached
+    assert succeeded(stored(best_value=changes["final_value"], **changes)) is reached
 
 
 class TestOtherStarts:

@@ -24,13 +24,13 @@ class TestDb:
         assert told.pop("system").startswith("SQLite 3.")
         assert told.pop("stored").count(" to ") == 1
         assert told == {
-            "database": "r.db", "schema": "0003", "size": "57.3 kB", "experiments": "2", "runs": "24, and 2 superseded",
+            "database": "r.db", "schema": "0004", "size": "57.3 kB", "experiments": "2", "runs": "24, and 2 superseded",
             "iterates": str(iterates), "computing": "no process",
         }  # fmt: skip
         assert runner_cli("db", "info", "--format", "json", "--db", "r.db").json["superseded"] == 2
 
     def test_backup_gets_a_new_name(self, kept, runner_cli):
-        names = [f"r.schema_0003.{TODAY}{number}.db" for number in ("", ".2", ".3")]
+        names = [f"r.schema_0004.{TODAY}{number}.db" for number in ("", ".2", ".3")]
         for name in names:
             assert runner_cli("db", "backup", "--db", "r.db").out == f"copied to {name}\n"
             assert stored_bits(kept.with_name(name)) == stored_bits(kept)
@@ -71,7 +71,7 @@ class TestDb:
 
     def test_upgrade_of_a_current_database_does_nothing(self, kept, runner_cli):
         before = kept.read_bytes()
-        assert runner_cli("db", "upgrade", "--db", "r.db").out == "r.db: already has schema 0003\n"
+        assert runner_cli("db", "upgrade", "--db", "r.db").out == "r.db: already has schema 0004\n"
         assert kept.read_bytes() == before
 
     @pytest.mark.parametrize("command", ["info", "backup", "upgrade", "vacuum", "copy"])

@@ -68,12 +68,12 @@ def test_each_key_of_the_experiment_file_is_documented():
     assert sections["`stop`"] == set(StoppingRules.__dataclass_fields__)
     assert sections["`record`"] == set(RecordTable.__dataclass_fields__)
     assert sections["`execution`"] == set(RESERVED["executor"]) - {"name", "zip"}
-    assert sections["`report`"] == {"figures"}
+    assert sections["`report`"] == {"figures", "target"}
 
 
 def test_each_outcome_and_behaviour_is_in_the_glossary():
     text = (REFERENCE / "glossary.md").read_text(encoding="utf-8")
-    assert [word for word in (*runner.Outcome, *runner.Behaviour) if f"`{word}`" not in text] == []
+    assert [word for word in (*runner.Outcome, *runner.Behaviour, *runner.Reached) if f"`{word}`" not in text] == []
 
 
 @pytest.mark.parametrize("kind", [kind for kind, row in PLUGIN_KINDS.items() if row.capabilities and kind != "executor"])

@@ -95,7 +95,7 @@ def test_successful_commands_show_stars_for_the_password(call, write, with_passw
     shown = with_password.replace(PASSWORD, "***")
     assert call("run", "small.toml", "--quiet", "--no-report", "--db", "r.db").code == 0
     assert call("db", "copy", with_password, "--db", "r.db").out == f"{shown}: 12 runs copied and verified\n"
-    assert call("db", "upgrade", "--db", with_password).out == f"{shown}: already has schema 0003\n"
+    assert call("db", "upgrade", "--db", with_password).out == f"{shown}: already has schema 0004\n"
     assert call("verify", "--db", with_password).out.endswith(f"{shown}: intact\n")
     assert call("db", "info", "--db", with_password).out.startswith(f"database      {shown}\n")
     done = call("delete", "1", "--db", with_password)
@@ -123,7 +123,7 @@ def test_advice_does_not_repeat_the_password(with_password):
     database.schema = "0001"
     shown = with_password.replace(PASSWORD, "***")
     assert database.outdated == (
-        f"database {shown}: has the older schema 0001; `runner db upgrade`, with the same --db or RUNNER_DB, brings it to schema 0003"
+        f"database {shown}: has the older schema 0001; `runner db upgrade`, with the same --db or RUNNER_DB, brings it to schema 0004"
     )
     with pytest.raises(StoreError) as caught:
         Database(with_password.replace("psycopg", "nothing"))

@@ -37,7 +37,7 @@ class TestForeignFiles:
         with pytest.raises(StoreError) as caught:
             Store(str(path)).find(["x"])
         assert str(caught.value) == (
-            f"database {path}: has schema 9999, and this version of runner reads 0003 and older ones; "
+            f"database {path}: has schema 9999, and this version of runner reads 0004 and older ones; "
             "use the version of runner that wrote it, or name another file"
         )
 

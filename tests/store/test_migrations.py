@@ -19,6 +19,7 @@ from runner.cli import COMMANDS as RUNNER_COMMANDS
 from runner.errors import OutdatedDatabase, StoreError
 from runner.store.connection import Database
 from runner.store.maintenance.upgrade import upgrade
+from runner.store.run_columns import RUN_COLUMNS
 from runner.store.schema import SCHEMA_VERSION, metadata
 from runner.store.verifying.verify import verify
 from tests.assets.make_database import EXPERIMENT, PLUGIN
@@ -95,9 +96,8 @@ def layout(connection: Connection) -> dict[str, Any]:
 
 def rows(database: Database, table: str) -> list[tuple[Any, ...]]:
     """Return the rows of a table, without the columns that only newer schemas have."""
-    columns = ", ".join(
-        column.name for column in metadata.tables[table].columns if column.name not in ("behaviour", "records_gradient")
-    )
+    newer = {column.name for column in RUN_COLUMNS if column.since != "0001"} if table == "run" else {"target"}
+    columns = ", ".join(column.name for column in metadata.tables[table].columns if column.name not in newer)
     with database.reading() as connection:
         return [tuple(row) for row in connection.execute(text(f"SELECT {columns} FROM {table} ORDER BY 1, 2"))]
 

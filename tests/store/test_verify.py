@@ -326,7 +326,7 @@ def test_search_ends_at_runs_out_of_order(database, runner_cli):
 def test_missing_or_repeated_schema_version_is_explained(database, runner_cli):
     told = "error: database r.db: is damaged: its table runner_schema must hold one version of the schema, and holds {}; use a backup\n"
     for command, holds in [
-        ("INSERT INTO runner_schema VALUES ('0004')", "0003 and 0004"),
+        ("INSERT INTO runner_schema VALUES ('0005')", "0004 and 0005"),
         ("DELETE FROM runner_schema", "no version"),
     ]:
         with opened(database) as connection:

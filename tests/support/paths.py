@@ -8,5 +8,5 @@ TESTS = Path(__file__).parent.parent
 ASSETS = TESTS / "assets"
 ROOT = TESTS.parent
 DOCS = ROOT / "docs"
-KEPT_DATABASE = ASSETS / "schema_0003.db"
+KEPT_DATABASE = ASSETS / "schema_0004.db"
 """A small database with two experiments, `kept` and `again`."""

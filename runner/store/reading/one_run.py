@@ -55,6 +55,7 @@ def read_run(database: Database, run: int | str) -> RunRecord:
             **settings,
             start=_floats(connection.execute(select(schema.start.c.x).where(schema.start.c.id == row["start_id"])).scalar_one()),
             minimum=_minimum(connection, row["objective_id"]),
+            target=_target(connection, number, settings["rules"]),
             experiments=_memberships(connection, number),
             environment=_environment(connection, row["environment_id"]),
         )
@@ -113,6 +114,16 @@ def _minimum(connection: Connection, objective: int) -> KnownMinimum | None:
     return KnownMinimum(
         row["minimum_value"], _floats(row["minimiser"]), None if None in curvature else cast(tuple[float, float], curvature)
     )
+
+
+def _target(connection: Connection, number: int, rules: SettingRecord) -> float | None:
+    """Return the smallest target of a run's experiments, or its rule `gap`; None if neither is set."""
+    member, experiment = schema.experiment_run, schema.experiment
+    query = select(experiment.c.target).join(member, member.c.experiment_id == experiment.c.id).where(member.c.run_id == number)
+    rows = checked_rows(query.selected_columns, connection.execute(query).all())
+    gap = rules.parameters.get("gap")
+    targets = [target for (target,) in rows if target is not None]
+    return min(targets) if targets else float(gap) if isinstance(gap, int | float) else None
 
 
 def _memberships(connection: Connection, number: int) -> tuple[Membership, ...]:

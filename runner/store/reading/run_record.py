@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from runner.contracts.outcomes import surprise
+from runner.contracts.reached import Reached, place_reached, target_gap
 from runner.tables.frame import printable
 from runner.tables.readable import date, exact, point, rounded
 
@@ -106,6 +107,11 @@ class RunRecord:
         outcome: the reason why the run ended, a `runner.Outcome` value.
         behaviour: the way in which f changed, a `runner.Behaviour` value; None if it was not measured.
         error: the reason why the run failed; empty if it did not fail.
+        failed_plugin: the class of the plugin that failed; empty if none failed, or if the run is older than schema 0004.
+        failed_method: the method of that plugin.
+        failed_place: the file and the line that raised the exception, as `file:line`.
+        traceback: the traceback of the exception.
+        remark: what is doubtful about the run; empty if nothing is.
         steps: the number of steps.
         evaluations: the numbers of evaluations of f, ∇f and ∇²f, by `value`, `gradient` and `hessian`.
         final_value: f at the last iterate; may be NaN or infinite.
@@ -113,6 +119,18 @@ class RunRecord:
         best_value: the smallest f of the run; NaN if every f was NaN or ∞.
         best_step: the first step with the smallest f.
         minimum: the known minimum of the objective; None if it is unknown.
+        target: the largest f − f* of a run that reached the minimum: the smallest target of its experiments, or its stopping
+            rule `gap`; None for 1e-6 · max(1, |f*|).
+        at_rest: True if ‖∇f‖ is small at the last iterate: at most the rule `gradient_norm`, or at most 1e-8 of ‖∇f‖ at the
+            start. This and the six facts below are None if they were not measured.
+        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ at the last iterate, and the rounding error of f. A convex f with this gradient lies at
+            most this far above f*.
+        value_error: the rounding error of f at the last iterate.
+        curvature_sign: the signs of the eigenvalues of ∇²f at the last iterate, a `runner.CurvatureSign` value. They are
+            measured where the run is at rest away from x*.
+        curvature_min: the smallest eigenvalue.
+        curvature_max: the largest eigenvalue.
+        curvature_error: the error of these eigenvalues.
         seconds: the run's share of its batch's time.
         finished_at: the time at which the run was stored, in seconds since 1970.
         superseded_by: the row number of the run that replaced this one; None for a current run.
@@ -134,6 +152,11 @@ class RunRecord:
     outcome: str
     behaviour: str | None
     error: str
+    failed_plugin: str
+    failed_method: str
+    failed_place: str
+    traceback: str
+    remark: str
     steps: int
     evaluations: Mapping[str, int]
     final_value: float
@@ -141,6 +164,14 @@ class RunRecord:
     best_value: float
     best_step: int
     minimum: KnownMinimum | None
+    target: float | None
+    at_rest: bool | None
+    convex_gap_bound: float | None
+    value_error: float | None
+    curvature_sign: str | None
+    curvature_min: float | None
+    curvature_max: float | None
+    curvature_error: float | None
     seconds: float
     finished_at: float
     superseded_by: int | None
@@ -156,6 +187,21 @@ class RunRecord:
     def final_gap(self) -> float:
         """The difference between the last value and the known minimum; NaN if the minimum is unknown."""
         return float("nan") if self.minimum is None else self.final_value - self.minimum.value
+
+    @property
+    def reached(self) -> Reached:
+        """The place that the run reached."""
+        minimum = None if self.minimum is None else self.minimum.value
+        return place_reached(
+            self.final_value,
+            self.best_value,
+            minimum,
+            self.target,
+            self.at_rest,
+            self.convex_gap_bound,
+            self.value_error,
+            self.curvature_sign,
+        )
 
 
 SHOWN_COORDINATES = 4
@@ -176,6 +222,8 @@ def run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
     versions = [packages] if isinstance(packages, str) else [f"{name} {version}" for name, version in packages.items()]
     surprised = surprise(record.outcome, record.steps, record.final_value, record.best_value, record.best_step)
     machine = filter(None, (str(record.environment[name]) for name in ("python", "cpu", "platform")))
+    failed = ".".join(filter(None, (record.failed_plugin, record.failed_method)))
+    failure = ", ".join(filter(None, (failed, record.failed_place)))
     facts = {
         "objective": _setting(record.objective),
         "gradient": _setting(record.gradient),
@@ -184,7 +232,10 @@ def run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
         "start": point(record.start, SHOWN_COORDINATES),
         "experiments": ", ".join(memberships) or "none",
         "outcome": ", ".join(filter(None, (record.outcome, record.behaviour, surprised))),
+        "reached": reached_in_words(record),
         "error": record.error,
+        "failed in": failure,
+        "remark": record.remark,
         "steps": f"{record.steps:,}",
         "evaluations": ", ".join(f"{count:,} {name}" for name, count in record.evaluations.items()),
         "final value": exact(record.final_value) + gap,
@@ -194,8 +245,38 @@ def run_facts(record: RunRecord) -> Iterator[tuple[str, str]]:
         "computed with": ", ".join(machine) + f", {', '.join(versions)}",
     }
     for name, text in facts.items():
-        if name != "error" or text:
+        if text:
             yield name, printable(text)
+
+
+def reached_in_words(record: RunRecord) -> str:
+    """Return the place that a run reached and the reason, in words; only the place `unknown` if f* is unknown."""
+    reached, minimum = record.reached, record.minimum
+    if minimum is None:
+        return "unknown, because f* is unknown"
+    target = rounded(target_gap(record.target, minimum.value))
+    above = f"f − f* = {rounded(record.final_gap)} is above the target {target}"
+    curvature = ""
+    if record.curvature_sign is not None and record.curvature_min is not None and record.curvature_max is not None:
+        curvature = (
+            f", and the eigenvalues of ∇²f lie between {rounded(record.curvature_min)} and {rounded(record.curvature_max)}, "
+            f"± {rounded(record.curvature_error or 0.0)}"
+        )
+    match reached:
+        case Reached.MINIMUM:
+            reason = f"f − f* = {rounded(record.final_gap)} is within the target {target}"
+        case Reached.BELOW:
+            below = rounded(minimum.value - record.best_value)
+            reason = f"the best value lies {below} below the stated minimum {rounded(minimum.value)}, which is therefore wrong"
+        case Reached.NOT_AT_REST:
+            reason = f"{above}, and ‖∇f‖ is not small"
+        case Reached.UNKNOWN if record.at_rest is None:
+            reason = f"{above}, and it was not measured whether the run is at rest"
+        case Reached.UNKNOWN:
+            reason = f"{above}, but even a convex f with this gradient could lie as far above f*"
+        case _:
+            reason = f"‖∇f‖ is small, but {above}{curvature}"
+    return f"{reached}: {reason}"
 
 
 def _setting(setting: SettingRecord) -> str:

@@ -6,9 +6,26 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Boolean, ColumnElement, Connection, Double, FromClause, Integer, String, case, literal, null
+from sqlalchemy import (
+    Boolean,
+    ColumnElement,
+    Connection,
+    Double,
+    FromClause,
+    Integer,
+    String,
+    and_,
+    case,
+    func,
+    literal,
+    not_,
+    null,
+    select,
+)
 from sqlalchemy.types import TypeEngine
 
+from runner.contracts.objective import GAP_ROUNDING
+from runner.contracts.reached import AWAY_FROM_THE_MINIMUM, RELATIVE_TARGET, Reached
 from runner.errors import StoreError
 from runner.store import schema
 from runner.store.run_columns import EVALUATION_KINDS, NUMBER_CLASSES, RUN_COLUMNS
@@ -45,6 +62,38 @@ class ColumnSQL:
     allowed: tuple[str, ...] = ()
 
 
+def _reached() -> ColumnElement[str]:
+    """Return the SQL of the place that a run reached, as `runner.contracts.reached.place_reached` decides it.
+
+    The target is the smallest of the experiments to which the run belongs; without one, the run's own rule `gap`.
+    """
+    member, experiment, parameter = schema.experiment_run, schema.experiment, schema.parameter
+    of_experiments = select(func.min(experiment.c.target)).join(member, member.c.experiment_id == experiment.c.id)
+    own_rule = select(parameter.c.number).where(parameter.c.setting_id == run.c.rules_id, parameter.c.name == "gap")
+    minimum = landmark.c.minimum_value
+    scale = case((func.abs(minimum) > 1.0, func.abs(minimum)), else_=1.0)
+    target = func.coalesce(
+        of_experiments.where(member.c.run_id == run.c.id).correlate(run).scalar_subquery(),
+        own_rule.correlate(run).scalar_subquery(),
+        RELATIVE_TARGET * scale,
+    )
+    gap, best_gap = run.c.final_value - minimum, run.c.best_value - minimum
+    below = and_(best_gap < -target, best_gap < -GAP_ROUNDING * scale)
+    elsewhere = case(
+        *((run.c.curvature_sign == sign, place) for sign, place in AWAY_FROM_THE_MINIMUM.items()), else_=Reached.ELSEWHERE
+    )
+    return case(
+        (minimum.is_(None), Reached.UNKNOWN),
+        (below & (best_gap >= -run.c.value_error), Reached.UNKNOWN),
+        (below, Reached.BELOW),
+        (gap <= target, Reached.MINIMUM),
+        (run.c.at_rest.is_(None), Reached.UNKNOWN),
+        (not_(run.c.at_rest), Reached.NOT_AT_REST),
+        (gap > run.c.convex_gap_bound, elsewhere),
+        else_=Reached.UNKNOWN,
+    )
+
+
 def _columns() -> Iterator[ColumnSQL]:
     for column in RUN_COLUMNS:
         name = column.name
@@ -58,6 +107,8 @@ def _columns() -> Iterator[ColumnSQL]:
             # Users see −0.0 as finite, and −nan as nan.
             shown_class = case((number_class == "-0.0", "finite"), (number_class == "-nan", "nan"), else_=number_class)
             yield ColumnSQL(f"{name}_class", "text", shown_class)
+        elif name == "reached":
+            yield ColumnSQL(name, "text", _reached(), allowed=column.allowed)
         elif name == "final_gap":
             final_value = case((run.c.final_value_class == "-0.0", literal(-0.0, Double())), else_=run.c.final_value)
             gap = final_value - landmark.c.minimum_value

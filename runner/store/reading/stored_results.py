@@ -165,18 +165,19 @@ def read_results(
             check_columns([(column, values)])
         settings = read_settings(connection, {row[f"{kind}_id"] for row in rows for kind in SETTING_KINDS})
     cells = {number: (setting.name, scalars(setting.parameters)) for number, setting in settings.items()}
-    runs, swept = _labelled_runs(rows, cells)
+    runs, swept = _labelled_runs(rows, cells, experiment["target"])
     return StoredResults(database, dict(experiment), runs, swept, catalogue)
 
 
 def _labelled_runs(
-    rows: Sequence[Mapping[str, Any]], settings: Mapping[int, tuple[str, Mapping[str, Scalar]]]
+    rows: Sequence[Mapping[str, Any]], settings: Mapping[int, tuple[str, Mapping[str, Scalar]]], target: float | None
 ) -> tuple[list[StoredRun], Mapping[str, tuple[str, ...]]]:
     """Return runs with the labels of their plugins, and the swept parameters of each optimizer label.
 
     Args:
         rows: one row for each run.
         settings: the name and the parameters of each setting, by row number.
+        target: the largest f − f* of a run that reached the minimum, if the experiment states it.
     """
     names: dict[str, dict[int, str]] = {}
     labels = Labels((), {})
@@ -208,7 +209,7 @@ def _labelled_runs(
                 ),
                 start=row["start_number"],
                 minimum_value=row["minimum_value"],
-                gap_rule=None if gap is None else float(cast(float, gap)),
+                target=float(cast(float, gap)) if target is None and gap is not None else target,
                 convergence_test=gap is not None or rules.get("gradient_norm") is not None,
                 curvature=None if None in curvature else cast(tuple[float, float], curvature),
             )

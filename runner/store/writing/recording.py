@@ -6,6 +6,7 @@ import hashlib
 import os
 import time
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from sqlalchemy import Connection, bindparam, delete, select, update
 from sqlalchemy.dialects import postgresql, sqlite
@@ -213,7 +214,12 @@ def _store_experiment(connection: Connection, experiment: Experiment, runs: Sequ
     """Write the experiment, or update the stored experiment of the same name and grid; return its row number."""
     table = schema.experiment
     digest = hashlib.sha256("\n".join(sorted(run.identity for run in runs)).encode()).hexdigest()
-    latest = {"description": experiment.description, "source": experiment.source, "last_run_at": time.time()}
+    latest: dict[str, Any] = {
+        "description": experiment.description,
+        "source": experiment.source,
+        "target": experiment.target,
+        "last_run_at": time.time(),
+    }
     is_same = (table.c.name == experiment.name) & (table.c.digest == digest)
     number = connection.execute(select(table.c.id).where(is_same)).scalar_one_or_none()
     if number is not None:

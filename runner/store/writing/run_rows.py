@@ -40,6 +40,8 @@ class RowNumbers:
 
 def run_row(numbers: RowNumbers, rules: Rules, run: Run, trajectory: Trajectory, run_id: int) -> dict[str, Any]:
     """Return the row of table `run` for a run that has just ended."""
+    place = trajectory.resting_place
+    curvature = (None, None) if place is None or place.curvature is None else place.curvature
     return {
         "id": run_id,
         "identity": run.identity,
@@ -55,6 +57,11 @@ def run_row(numbers: RowNumbers, rules: Rules, run: Run, trajectory: Trajectory,
         "outcome": trajectory.outcome.value,
         "behaviour": trajectory.behaviour and trajectory.behaviour.value,
         "error": valid_text(trajectory.error),
+        "failed_plugin": trajectory.failed_plugin,
+        "failed_method": trajectory.failed_method,
+        "failed_place": valid_text(trajectory.failed_place),
+        "traceback": valid_text(trajectory.traceback),
+        "remark": valid_text(trajectory.remark),
         "steps": trajectory.steps,
         "value_evaluations": trajectory.evaluations.value,
         "gradient_evaluations": trajectory.evaluations.gradient,
@@ -66,6 +73,13 @@ def run_row(numbers: RowNumbers, rules: Rules, run: Run, trajectory: Trajectory,
         "best_value": sql_number(trajectory.best_value),
         "best_value_class": _number_class(trajectory.best_value),
         "best_step": trajectory.best_step,
+        "at_rest": place and place.at_rest,
+        "convex_gap_bound": place and place.convex_gap_bound,
+        "value_error": place and place.value_error,
+        "curvature_sign": place and place.curvature_sign and place.curvature_sign.value,
+        "curvature_min": curvature[0],
+        "curvature_max": curvature[1],
+        "curvature_error": place and place.curvature_error,
         "seconds": trajectory.seconds,
         "finished_at": time.time(),
     }
