@@ -423,9 +423,15 @@ def interval(low: float, high: float, beside: Iterable[float] = ()) -> str:
 
 
 def with_uncertainty(value: float, uncertainty: float) -> str:
-    """Return a number with as many digits as its uncertainty justifies, six at most, such as `0.9802 ± 0.0003`."""
+    """Return a number with as many digits as its uncertainty justifies, such as `0.9802 ± 0.0003`.
+
+    If the uncertainty is negligible, the number has six digits, or more near 1.
+    """
     if not math.isfinite(uncertainty) or uncertainty < 1e-6 * abs(value):
-        return f"{value:.6g}"
+        # The digits of a factor near 1 are those of 1 − q.
+        texts = (f"{value:.{digits}g}" for digits in range(6, 16))
+        allowed = max(uncertainty, 1e-3 * abs(1.0 - value))
+        return next((text for text in texts if abs(float(text) - value) <= allowed), f"{value:g}")
     digits = 1 - math.floor(math.log10(uncertainty)) if uncertainty < 1 else 0
     if digits < MOST_DIGITS and abs(value) < 10.0**MOST_DIGITS:
         return f"{value:.{digits}f} ± {uncertainty:.{digits}f}"
