@@ -40,7 +40,7 @@ JITTERED, JITTER = 32, 0.01
 KEPT = 0.8
 """The share of neighbouring chords that must have at least half of the excess."""
 BISECTED, BISECTIONS = 64, 40
-"""The number of intervals into which the search for a jump divides a chord, and of bisections of the one where f changes most."""
+"""The search for a jump divides a chord into this many intervals, and bisects this often the one in which f changes most."""
 JUMP = 0.1
 """A jump may explain an excess if it is at least this share of it."""
 MOST_JUMPS, POINTS_OF_JUMPS = 8, 2048

@@ -17,8 +17,8 @@ SPACINGS = (1e-4, 1e-6, 1e-8)
 LEAST_SHARES = np.array([[0.5], [0.9]])
 """At a kink, at least this share of the jump is left when the spacing shrinks by a factor of 100, for each change of spacing.
 
-For a smooth f, whose jump is h f″, the share is 1/100. For |x|ᵖ with p > 1, it is 100¹⁻ᵖ. The first share is smaller, because
-curvature next to a kink changes the jump at the larger spacings."""
+For a smooth f, whose jump is h f″, the share is 1/100. For |x|ᵖ with p > 1, it is 100¹⁻ᵖ. The limit is lower for the first change
+of spacing, because curvature next to a kink changes the jump at the larger spacings."""
 ROUNDING = 100.0 * float(np.finfo(np.float64).eps)
 """The assumed relative error of a value of f."""
 

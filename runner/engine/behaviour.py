@@ -66,7 +66,7 @@ This growth keeps enough moves in the window.
 DEFAULT_GOAL = 1e-8
 LEAST_GOAL = 1e-12
 BUFFER_BYTES = 2**18
-"""The size of the buffer for iterates, and of that for gradients, unless two rows are larger. They should fit into the cache."""
+"""The size of each of the two buffers, for iterates and gradients, unless two rows are larger. They should fit into the cache."""
 MOST_BUFFERED = 63
 """The largest number of steps in the buffers, so that counts of them fit into a byte."""
 FEW_COORDINATES = 8

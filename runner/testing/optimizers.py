@@ -78,7 +78,7 @@ class _OptimizerSuite:
         self._repetition(REPEATED_STEPS)
 
     def _repetition(self, steps: int) -> None:
-        """Check that the first steps of a batch, and of a run alone, have the same bits if they are computed twice."""
+        """Compute the first steps of a batch twice, and those of a run alone, and check that the bits are the same."""
         for start in (self.start, self.start[:1]):
             twice = [list(_iterates(self.name, self.optimizer, start, steps)) for _ in range(2)]
             fail_unless(

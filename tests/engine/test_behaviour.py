@@ -307,7 +307,7 @@ class TestEnds:
 
     @pytest.mark.parametrize("max_steps", [60, 700, 20_000])
     def test_steps_before_a_run_rests_count_however_long_it_rests(self, max_steps: int):
-        """On both sides of 1/L, in runs that reach rounding after about twenty steps and then stand still."""
+        """The learning rates lie on both sides of 1/L. The runs reach rounding after about twenty steps and then stand still."""
         rates = column([0.7, 1.3]) / (2 - np.sin(-0.45018361129487355))
         assert behaviours(make_batch(SinQuadratic(), GradientDescent(rates), [[1.0]] * 2, max_steps=max_steps)) == [
             MONOTONE,

@@ -58,7 +58,7 @@ def kinds_after(database: Path, column: Column[object], odd: str) -> set[str]:
 
 
 def missed(column: Column[object], odd: str, kinds: set[str], verified: Done) -> bool:
-    """Return whether a value of another type than its column goes unreported."""
+    """Return whether `runner verify` fails to report a value that its column may not hold."""
     allowed = allowed_values(column)
     right = {allowed.sqlite_type, "null"} if allowed.nullable else {allowed.sqlite_type}
     if kinds <= right and odd != NOT_UTF8:

@@ -130,12 +130,12 @@ DAMAGE = {
         "table experiment_run, experiment_id 1, run_id 2: start_number is 'second', and must be a whole number from 0 to 2147483647"
     ],
     "UPDATE run SET dimension = 2 WHERE id = 2": [
-        "run 2: its dimension is 2, and that of its start is 1",
+        "run 2: its dimension is 2, but its start has dimension 1",
         "run 2: the chunk at step 0 has 1224 bytes, not 51 iterates of 4 numbers",
     ],
     "UPDATE run SET dimension = 'two' WHERE id = 2": [
         "table run, id 2: dimension is 'two', and must be a whole number from 0 to 2147483647",
-        "run 2: its dimension is two, and that of its start is 1",
+        "run 2: its dimension is two, but its start has dimension 1",
         "run 2: holds invalid content: unsupported operand type(s) for +: 'int' and 'str'",
     ],
     "UPDATE run SET steps = 7 WHERE id = 2": ["run 2: took 7 steps, but 51 iterates are stored"],

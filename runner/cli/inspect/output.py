@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 MOST_COORDINATES = 6
 """Length of the longest vector that is written in full."""
 FIRST_COORDINATES = 3
-"""Number of coordinates that are written of a longer vector."""
+"""Number of coordinates of a longer vector that are written."""
 
 
 @dataclass(frozen=True)

@@ -70,7 +70,7 @@ class Package:
 
     @property
     def distribution(self) -> str:
-        """The name of the distribution, and of its folder."""
+        """The name of the distribution and its folder."""
         return f"runner-{self.name.replace('_', '-')}"
 
     @property

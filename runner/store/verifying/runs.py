@@ -97,7 +97,7 @@ def _run_problems(row: Row[Any]) -> Iterator[str]:
     if row.identity != identity(row.objective, row.gradient, row.optimizer, row.rules, start):
         yield "its identity is not that of its plugins, rules and start"
     if row.dimension != row.start_dimension:
-        yield f"its dimension is {row.dimension}, and that of its start is {row.start_dimension}"
+        yield f"its dimension is {row.dimension}, but its start has dimension {row.start_dimension}"
     if row.superseded_by is not None and row.successor != row.identity:
         fault = "is missing" if row.successor is None else "has another identity"
         yield f"is superseded by run {row.superseded_by}, which {fault}"
