@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from pathlib import Path
 from typing import Any, cast
@@ -231,6 +232,37 @@ def test_mean_square_of_a_gradient_follows_the_theory():
     assert ratio == pytest.approx(0.5**4, rel=3.0 * error)
 
 
+def shown_factors() -> list[tuple[str, ...]]:
+    """Return the rows of the page's table: network, measured factor, its error, the two means of theory."""
+    page = (ROOT / "docs" / "explanation" / "exploding_gradients.md").read_text(encoding="utf-8")
+    return re.findall(r"^\| (.*gain = \S+) \| (\S+) ± (\S+) \| (\S+) \| (\S+) \|", page, re.MULTILINE)
+
+
+def test_page_shows_the_theory_of_layers_of_eight_units():
+    """ψ follows from ψ(1/2) = −γ − 2 ln 2, ψ(1) = −γ and ψ(x + 1) = ψ(x) + 1/x; uniform weights are simulated."""
+    psi = {0.5: -np.euler_gamma - 2.0 * np.log(2.0), 1.0: -np.euler_gamma}
+    for x in (0.5, 1.0, 1.5, 2.0, 2.5, 3.0):
+        psi[x + 1.0] = psi[x] + 1.0 / x
+    coins = np.array([math.comb(8, heads) for heads in range(1, 9)]) / 255.0
+    logs = np.array([0.5 * (psi[heads / 2] + np.log(2.0)) for heads in range(1, 9)])
+    normal = math.exp(coins @ logs)
+    generator = np.random.default_rng(0)
+    carried = generator.standard_normal((40_000, 8))
+    for _ in range(3):
+        weights = generator.uniform(-math.sqrt(3.0), math.sqrt(3.0), (len(carried), 8, 8))
+        carried = (weights * carried[:, :, None]).sum(axis=1) * generator.integers(0, 2, (len(carried), 8))
+        lengths = np.linalg.norm(carried, axis=1)
+        uniform = math.exp(np.log(lengths[lengths > 0]).mean())
+        carried = carried[lengths > 0] / lengths[lengths > 0, None]
+    deviations = {"normal, gain = 2": 2.0, "he, gain = 1": 0.5, "xavier, gain = 1": math.sqrt(1 / 8), "normal, gain = 0.1": 0.1}
+    for network, *_, typical, root_mean_square in shown_factors():
+        deviation = deviations.pop(network)
+        expected = deviation * (uniform if "xavier" in network else normal)
+        assert float(typical) == pytest.approx(expected, rel=0.01 if "xavier" in network else 2e-3)
+        assert float(root_mean_square) == pytest.approx(2.0 * deviation, rel=1e-3)
+    assert deviations == {}
+
+
 @pytest.mark.slow
 def test_page_shows_the_factors_of_the_experiment(tmp_path):
     run_into(ROOT / "experiments" / "gradient_factors.toml", tmp_path / "r.db")
@@ -239,10 +271,9 @@ def test_page_shows_the_factors_of_the_experiment(tmp_path):
         drawing = LayerGradients().draw(results)
     assert drawing is not None
     measured = {row[0]: row[2].split(" ± ") for row in drawing.table[1:]}
-    page = (ROOT / "docs" / "explanation" / "exploding_gradients.md").read_text(encoding="utf-8")
-    shown = re.findall(r"^\| (.*gain = \S+) \| (\S+) ± (\S+) \| (\S+) \|", page, re.MULTILINE)
+    shown = shown_factors()
     assert len(shown) == 4
-    for network, factor, error, theory in shown:
+    for network, factor, error, theory, _ in shown:
         assert measured[network] == [factor, error]
         assert abs(float(factor) - float(theory)) <= 2.0 * float(error)
     normalised = [float(factor) for network, (factor, *_) in measured.items() if network.startswith("batch_norm")]
