@@ -34,6 +34,8 @@ SMOOTH = 1e-9
 """f counts as analytic if the last coefficients on a circle or an interval are at most this, relative to the largest but c₀."""
 ROUNDINGS = 16.0
 """The rounding error of a coefficient on a circle or an interval, at most, in units of ε max|f|."""
+SUBNORMAL = 1e-320
+"""Coefficients of this size always count as zero, because numbers below 2e-308 have fewer digits."""
 AGREEING = 1e-8
 """A series counts as that of f if it differs from the values at real points by at most this, relative to its terms."""
 CONSISTENT = 3.0
@@ -108,7 +110,7 @@ def _on_circle(function: Callable[[Any], Any], centre: float, radius: float) -> 
 
 def _smooth_to(terms: Complex | Array, largest: float) -> float:
     """Return the size of the coefficients that count as zero, given all coefficients and max |f|."""
-    return max(SMOOTH * float(np.abs(terms[1:]).max()), ROUNDINGS * EPSILON * largest)
+    return max(SMOOTH * float(np.abs(terms[1:]).max()), ROUNDINGS * EPSILON * largest, SUBNORMAL)
 
 
 def _circle_powers(function: Callable[[Any], Any], centre: float, radius: float, points: int) -> tuple[Complex, float]:

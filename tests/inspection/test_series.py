@@ -11,7 +11,7 @@ from typing import Any
 import mpmath
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.analysis.taylor import coefficients_on_circles, coefficients_on_intervals
@@ -68,6 +68,7 @@ class TestCoefficients:
             assert coefficients_on_circles(function, 0.0, 5) is None
 
     @settings(deadline=None)
+    @example([2.225073858507e-311], 0.0)
     @given(st.lists(st.floats(-9, 9), min_size=1, max_size=8), st.floats(-2, 2))
     def test_coefficients_of_a_polynomial(self, powers: list[float], around: float):
         polynomial = np.polynomial.Polynomial(powers)
