@@ -337,9 +337,10 @@ class ChordsInBox:
         """
         middles, halves = (each[::2] for each in self._across(place, direction))
         chords = self._measured(middles - halves, middles + halves, np.full(len(halves), 0.5))
-        squares = np.linalg.norm(halves, axis=1) ** 2
-        values = -2.0 * np.array([each.excess for each in chords]) / squares
-        errors = 2.0 * np.array([each.rounding for each in chords]) / squares
+        h = np.abs(halves).max(axis=1) / np.abs(direction).max()
+        values = -2.0 * np.array([each.excess for each in chords]) / h / h
+        errors = 2.0 * np.array([each.rounding for each in chords]) / h / h
+        errors[~np.isfinite(values)] = np.inf
         errors[:-1] += 2.0 * np.abs(np.diff(values))
         best = int(np.argmin(np.where(np.isfinite(errors[:-1]), errors[:-1], np.inf)))
         return SecondDifference(self._unscaled(float(values[best])), self._unscaled(float(errors[best])))
@@ -413,8 +414,9 @@ class ChordsInBox:
         chord = (second - first)[:, None]
         shape = (len(first), JITTERED, self._dimension)
         moved = self._generator.standard_normal(shape)
-        distance = JITTER * np.linalg.norm(chord, axis=-1, keepdims=True) * self._generator.uniform(0.0, 1.0, (*shape[:2], 1))
-        moved *= distance / np.linalg.norm(moved, axis=-1, keepdims=True)
+        # The largest coordinate measures the length, because squares of huge or tiny coordinates are not finite or zero.
+        distance = JITTER * np.abs(chord).max(axis=-1, keepdims=True) * self._generator.uniform(0.0, 1.0, (*shape[:2], 1))
+        moved *= distance / np.abs(moved).max(axis=-1, keepdims=True)
         stretches = self._generator.uniform(-JITTER, JITTER, (2, *shape[:2], 1))
         starts, ends = (np.clip(end[:, None] + stretch * chord, self._low, self._high)
                         for end, stretch in zip((first, second), stretches, strict=True))  # fmt: skip

@@ -66,8 +66,8 @@ class RegionInspection:
             Hessians.
         counterexample: a chord below f by more than rounding; None if no such chord was found.
         stated: the objective's own bounds of its curvature; None if it states none.
-        contradiction: the amount by which the smallest eigenvalue found lies below the stated lower bound; zero if it does
-            not, within its error.
+        contradiction: the amount by which the smallest eigenvalue found lies below the stated lower bound, or above the upper
+            bound; zero if it does not, within its error.
     """
 
     objective: str
@@ -177,13 +177,18 @@ def _verdict(inspection: RegionInspection) -> tuple[str, str]:
 
 
 def _contradiction(inspection: RegionInspection) -> float:
-    """Return the amount by which the smallest eigenvalue found is below the stated lower bound; zero if errors may explain it."""
+    """Return the amount by which the smallest eigenvalue found is outside the stated bounds; zero if errors may explain it."""
     stated, curvature, difference = inspection.stated, inspection.curvature, inspection.difference
     if stated is None or curvature is None or difference is None or not inspection.agree:
         return 0.0
-    below = stated.low - curvature.smallest
-    exact = inspection.backend == ANALYTIC and below > inspection.curvature_error + 1e-12 * abs(stated.low)
-    return below if exact or difference.value + difference.error < stated.low else 0.0
+    error = difference.error
+    if inspection.backend == ANALYTIC:
+        error = inspection.curvature_error + 1e-12 * max(
+            abs(bound) for bound in (stated.low, stated.high) if math.isfinite(bound)
+        )
+    seen = curvature.smallest if inspection.backend == ANALYTIC else difference.value
+    outside = max(stated.low - seen, seen - stated.high)
+    return outside if outside > error else 0.0
 
 
 def _search_curvature(

@@ -80,11 +80,22 @@ class TestText:
         out = call("inspect", "mine", "--plugin", "mine.py", "--region", "0.1,3").out
         assert out.splitlines()[:3] == [
             "contradiction: by the objective's own formula f is convex, but a chord lies below f: the formula or f is wrong",
-            "contradiction: by the objective's own formula no eigenvalue of ∇²f is below 0.5, but -1 was seen, which is 1.50 less: "
+            "contradiction: by the objective's own formula no eigenvalue of ∇²f is below 0.5, but -1 was seen, which differs by 1.50: "
             "the formula is wrong",
             "mine, with each coordinate from 0.1 to 3: not convex",
         ]
         assert out.endswith("every eigenvalue of ∇²f lies from 0.5 to 1\n"), "no conclusion from a formula that is wrong"
+
+    @pytest.mark.parametrize("bounds", ["(0.0, 2.0)", "(8.0, 9.0)"])
+    def test_bounds_on_either_side_are_contradicted(self, call, tmp_path, bounds: str):
+        text = ONE.format(body="pass", formula="3 * x[..., 0] ** 2").replace(
+            "    weight: float", f"    curvature_bounds = {bounds}\n    weight: float"
+        )
+        (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+        first, *others = call("inspect", "mine", "--plugin", "mine.py", "--region", "-3,3").out.splitlines()
+        side = "above 2, but 6 was seen, which differs by 4" if "2" in bounds else "below 8, but 6 was seen, which differs by 2"
+        assert re.fullmatch(rf"contradiction: .* no eigenvalue of ∇²f is {side}(\.00)?: the formula is wrong", first)
+        assert not others[-1].endswith("convex")
 
     def test_a_formula_is_not_contradicted_by_rounding(self, call, tmp_path):
         text = ONE.format(body="pass", formula="(1e8 + x[..., 0]) ** 2 - 1e16 - 2e8 * x[..., 0]").replace(
@@ -128,6 +139,13 @@ class TestRefusals:
             f"error: quadratic: --region {region}: must be the lowest and the highest value of each coordinate, such as -3,3\n"
         )
         assert call("inspect", "quadratic", "--region", region) == Done(2, "", error)
+
+    @pytest.mark.parametrize("region", ["-1e308,1e308", "-1e-320,1e-320", "1,1.0000000000000002"])
+    def test_box_without_enough_numbers(self, call, region: str):
+        done = call("inspect", "quadratic", "--region", region)
+        assert (done.code, done.out) == (2, "")
+        assert done.err.startswith("error: quadratic: --region ")
+        assert done.err.endswith("with more than about 1000 numbers in it; choose another box\n")
 
     def test_wrong_return_value_is_reported(self, call, tmp_path):
         (tmp_path / "mine.py").write_text(STRANGER.format(body="return x ** 2"), encoding="utf-8")

@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure as MatplotlibFigure
 
 
+SMALLEST_WIDTH, FEWEST_NUMBERS = 1e-290, 1000
+"""The smallest width of the box, and the smallest number of floating-point numbers that it holds."""
+
+
 def region_output(inspected: InspectedObjective, region: tuple[float, ...], tries: int, seed: int) -> Output:
     """Search a box for counterexamples to convexity.
 
@@ -33,6 +37,11 @@ def region_output(inspected: InspectedObjective, region: tuple[float, ...], trie
         given = ",".join(f"{each:g}" for each in region)
         text = f"--region {given}: must be the lowest and the highest value of each coordinate, such as -3,3"
         raise ExperimentError(inspected.name, [text])
+    width, size = region[1] - region[0], max(map(abs, region))
+    if not math.isfinite(width) or width < max(SMALLEST_WIDTH, FEWEST_NUMBERS * EPSILON * size):
+        given = f"--region {region[0]!r},{region[1]!r}: the width is {width:g}; it"
+        allowed = f"must be at least {SMALLEST_WIDTH:g} and finite, with more than about {FEWEST_NUMBERS} numbers in it"
+        raise ExperimentError(inspected.name, [f"{given} {allowed}; choose another box"])
     inspection = inspect_region(inspected, region[0], region[1], tries, seed)
     data = to_json(inspection)
     if inspection.curvature is not None:
@@ -53,9 +62,11 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
     if stated is not None and chord is not None and stated.low >= 0:
         yield "contradiction: by the objective's own formula f is convex, but a chord lies below f: the formula or f is wrong"
     if stated is not None and curvature is not None and inspection.contradiction > 0:
+        side, bound = ("below", stated.low) if curvature.smallest < stated.low else ("above", stated.high)
         yield (
-            f"contradiction: by the objective's own formula no eigenvalue of ∇²f is below {six_digits(stated.low)}, but "
-            f"{six_digits(curvature.smallest)} was seen, which is {number(inspection.contradiction)} less: the formula is wrong"
+            f"contradiction: by the objective's own formula no eigenvalue of ∇²f is {side} {six_digits(bound)}, but "
+            f"{six_digits(curvature.smallest)} was seen, which differs by {number(inspection.contradiction)}: "
+            "the formula is wrong"
         )
     box = f"with each coordinate from {exact(inspection.low)} to {exact(inspection.high)}"
     reason = f": {inspection.because}" if inspection.because else ""
