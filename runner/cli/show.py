@@ -16,7 +16,7 @@ from runner.cli.terminal.tables import labelled_lines
 from runner.contracts.objective import point_name
 from runner.results.results_database import ResultsDatabase
 from runner.store.reading.run_record import SHOWN_COORDINATES, RunRecord, run_facts, title
-from runner.tables.frame import text_of
+from runner.tables.frame import printable_lines, text_of
 from runner.tables.readable import point
 from runner.tables.text_formats import json_value
 
@@ -57,6 +57,8 @@ def show(run: str, db: str, form: str) -> None:
     facts = [(label, f"{place} = {text}" if label == "start" and place != "x" else text) for label, text in run_facts(record)]
     for line in [title(record), *labelled_lines(facts, "  "), "", *_trajectory_lines(record, series, place)]:
         click.echo(line)
+    if record.traceback:
+        click.echo(f"\n{printable_lines(record.traceback.rstrip())}")
 
 
 def _to_json(value: object) -> object:

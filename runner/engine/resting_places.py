@@ -95,10 +95,12 @@ def resting_places(batch: Batch, last: LastIterates) -> list[RestingPlace]:
             gap, target = last.value - minimum, RELATIVE_TARGET * np.maximum(1.0, np.abs(minimum))
             is_away &= gap > np.maximum(bound + value_error, target)
             is_below = ~last.is_lost & (gap < -target)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         is_away[:] = False
     curvatures: dict[int, tuple[Any, ...]] = {}
-    with suppress(Exception):
+    with suppress(Exception, SystemExit, GeneratorExit):
         rows = np.flatnonzero(is_away | is_below)
         if len(rows):
             evaluator = Evaluator(take_rows(batch.objective, rows), take_rows(batch.gradient, rows), len(rows))

@@ -87,7 +87,9 @@ class Vetting:
         """
         try:
             return self._compare(objective, backend, x, gradient)
-        except Exception:
+        except KeyboardInterrupt:
+            raise
+        except BaseException:
             if len(x) == 1:
                 return [None]
         # If one run raises an exception, the others are still compared.
@@ -115,7 +117,9 @@ def _observe(objective: Objective, backend: GradientBackend, quantity: Quantity,
     observed = _Observed(objective, x)
     try:
         getattr(backend, quantity)(_stand_in(objective, observed), x)
-    except Exception:
+    except KeyboardInterrupt:
+        raise
+    except BaseException:
         return None
     return observed
 
