@@ -322,7 +322,7 @@ class _Fit:
         error: the uncertainty of the slope that follows from the scatter around the line.
         jumps: the uncertainty of the slope if the ratio of successive errors differs from step to step.
         drift: the slope of the last third of the points minus that of the first third.
-        smoothness: 1 if the residuals form few long waves; small if they are noise, in which the drift says little.
+        smoothness: 1 if the residuals form few long waves; small if they are noise, which makes the drift unreliable.
         scatter: the root mean square of the residuals.
         length: the number of steps from the first to the last point.
         peaks: the number of local maxima that were fitted; None if all points were fitted.

@@ -57,7 +57,7 @@ CHOICE_CAPTION = (
 """The sentence of figures that show the best setting over all its runs."""
 
 FEWEST_TO_SPLIT = 4
-"""The smallest number of starts or seeds of which one half chooses the best setting and the other half judges it."""
+"""The smallest number of starts or seeds that are split: one half chooses the best setting, and the other half judges it."""
 NAMED_PLACES = 8
 """Largest number of starts or seeds that are named one by one."""
 

@@ -151,7 +151,7 @@ def _wrong_minima(
     trajectories: Sequence[Trajectory],
     disproved: set[Setting],
 ) -> Iterator[str]:
-    """Yield a warning for each objective of which a run finds a value below the stated minimum.
+    """Yield a warning for each objective whose stated minimum lies above a value that a run found.
 
     Args:
         todo: the runs, by identity.

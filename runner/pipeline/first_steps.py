@@ -24,7 +24,7 @@ MOST_RUNS_TRIED = 20
 MOST_SETTINGS_TRIED = 100
 """The largest number of settings that are tried for one combination of plugins, unless some of them are stuck."""
 MOST_SETTINGS_OF_A_FAULTY_PLUGIN = 2_000
-"""The largest number of settings that are tried for a combination of plugins of which some settings are stuck."""
+"""The largest number of settings that are tried for a combination of plugins if some of its settings are stuck."""
 MOST_NAMES = 5
 """The largest number of settings that a message names."""
 

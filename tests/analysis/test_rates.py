@@ -126,7 +126,7 @@ class TestFit:
 
     @pytest.mark.parametrize("seed", range(3))
     def test_an_error_above_a_floor_of_noise_may_have_settled(self, seed: int):
-        """The runs reached the noise of their gradients; that they swing there says nothing against the learning rate."""
+        """The runs reached the noise of their gradients. Their swings there are no evidence against the learning rate."""
         noise = 1e-6 * (1.0 + np.random.default_rng(seed).random(2000))
         for curve in (np.hypot(geometric(0.9, 1999), noise), np.hypot(geometric(0.5, 1999), 1e-6)):
             rate = fitted_rate(curve, 1e-12)

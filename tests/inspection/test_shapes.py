@@ -307,7 +307,7 @@ def statements() -> Iterator[tuple[str, Case, PointInspection]]:
 
 
 def is_true(shape: Shape, truth: Array, zero: float) -> bool:
-    """Return True if a shape is right, where values up to `zero` count as zero as the sentence says."""
+    """Return True if a shape is right, given that curvatures up to `zero` count as zero."""
     up, down, flat = truth > 0, truth < 0, np.abs(truth) <= zero
     return {
         Shape.BOWL: bool(up.all()),

@@ -189,7 +189,7 @@ class _Names:
         """Return the column or the parameter that a name means.
 
         Raises:
-            QueryError: the name is unknown or ambiguous, or means the experiment, of which a run may have several.
+            QueryError: the name is unknown or ambiguous, or means the experiment, and a run may belong to several.
         """
         target = self.resolve(name)
         if isinstance(target, str):
