@@ -28,12 +28,12 @@ from runner.analysis.rates import LinearRate as LinearRate
 from runner.analysis.rates import best_learning_rate as best_learning_rate
 from runner.analysis.rates import contraction as contraction
 from runner.analysis.summary import CHOICE_CAPTION as CHOICE_CAPTION
-from runner.analysis.summary import LOST_OUTCOMES as LOST_OUTCOMES
 from runner.analysis.summary import Choice as Choice
 from runner.analysis.summary import SettingSummary as SettingSummary
 from runner.analysis.summary import best_setting as best_setting
 from runner.analysis.summary import choose_best as choose_best
 from runner.analysis.summary import count_behaviours as count_behaviours
+from runner.analysis.summary import count_endings as count_endings
 from runner.analysis.summary import count_outcomes as count_outcomes
 from runner.analysis.summary import effort_in_words as effort_in_words
 from runner.analysis.summary import evaluation_count as evaluation_count
@@ -43,3 +43,4 @@ from runner.analysis.summary import succeeded as succeeded
 from runner.analysis.summary import summarize_settings as summarize_settings
 from runner.analysis.summary import surprises_in_words as surprises_in_words
 from runner.analysis.sweep_findings import sweep_finding as sweep_finding
+from runner.contracts.reached import LOST_OUTCOMES as LOST_OUTCOMES

@@ -9,10 +9,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from runner.analysis.summary import LOST_OUTCOMES
 from runner.contracts.arrays import Array, norm
 from runner.contracts.figure import Results, StoredRun
 from runner.contracts.objective import HasLayers
+from runner.contracts.reached import LOST_OUTCOMES
 from runner.tables.readable import number
 
 HIDDEN = "objective.hidden"

@@ -11,10 +11,11 @@ import numpy as np
 
 from runner.analysis.curvature import stability_limit
 from runner.analysis.learning_rates import is_plain
-from runner.analysis.summary import LEARNING_RATE, LOST_OUTCOMES, Value, rounding_level
+from runner.analysis.summary import LEARNING_RATE, Value, rounding_level
 from runner.contracts.arrays import Array
 from runner.contracts.figure import Results, StoredRun
 from runner.contracts.parameters import is_seed
+from runner.contracts.reached import LOST_OUTCOMES
 from runner.tables.readable import listed, number
 
 MOST_LINES = 4

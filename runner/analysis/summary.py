@@ -15,11 +15,8 @@ from runner.analysis.curvature import stability_limit
 from runner.contracts.figure import StoredRun
 from runner.contracts.outcomes import BEHAVIOURS, OUTCOMES, Outcome, Surprise
 from runner.contracts.parameters import is_seed
-from runner.contracts.reached import Reached, target_gap
+from runner.contracts.reached import ENDINGS, LOST_OUTCOMES, Reached, target_gap
 from runner.tables.readable import counted, listed, number, part
-
-LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
-"""The outcomes of a lost run, whose last value has no further meaning and counts as +inf."""
 
 LEARNING_RATE = "optimizer.learning_rate"
 SUMMARY_HEADER = (
@@ -195,6 +192,7 @@ class SummaryRow:
         optimizer: the optimizer's label.
         runs: the number of stored runs.
         outcomes: the number of runs with each outcome that occurs, in the order of `runner.Outcome`.
+        endings: the number of runs with each ending that occurs, as `count_endings` returns it.
         behaviours: the number of runs with each behaviour that occurs, in the order of `runner.Behaviour`.
         best: the best setting, with the runs that judge it; None if every run is lost.
         choice: the setting that `choose_best` returns, with the runs that chose it and those that judge it.
@@ -205,6 +203,7 @@ class SummaryRow:
     optimizer: str
     runs: int
     outcomes: Mapping[str, int]
+    endings: Mapping[str, int]
     behaviours: Mapping[str, int]
     best: SettingSummary | None
     choice: Choice
@@ -309,7 +308,7 @@ def summarize(runs: Iterable[StoredRun]) -> list[SummaryRow]:
     rows = []
     for (objective, gradient, optimizer), group in _by_labels(runs).items():
         choice = choose_best(_settings(group))
-        counts = count_outcomes(group), count_behaviours(group)
+        counts = count_outcomes(group), count_endings(group), count_behaviours(group)
         best = choice.judged if choice.setting.lost < len(choice.setting.runs) else None
         rows.append(SummaryRow(objective, gradient, optimizer, len(group), *counts, best, choice))
     return rows
@@ -319,6 +318,17 @@ def count_outcomes(runs: Iterable[StoredRun]) -> dict[str, int]:
     """Return the number of runs with each outcome that occurs, in the order of `runner.Outcome`."""
     counts = Counter(run.outcome for run in runs)
     known = {str(outcome): counts.pop(outcome) for outcome in OUTCOMES if outcome in counts}
+    return known | dict(sorted(counts.items()))
+
+
+def count_endings(runs: Iterable[StoredRun]) -> dict[str, int]:
+    """Return the number of runs with each ending that occurs, in the order of the outcomes, followed by the other endings.
+
+    An ending is an outcome, except that runs which came to rest away from the known minimum are `converged elsewhere` or
+    `stalled elsewhere`, and runs which found a smaller value than the stated minimum are `below f*`.
+    """
+    counts = Counter(run.ending for run in runs)
+    known = {str(each): counts.pop(each) for each in ENDINGS if each in counts}
     return known | dict(sorted(counts.items()))
 
 
@@ -369,7 +379,7 @@ def summary_table(rows: Sequence[SummaryRow]) -> Cells:
     """
     cells: list[tuple[str, ...]] = []
     for row in rows:
-        outcomes = listed([f"{count} {outcome}" for outcome, count in row.outcomes.items()])
+        outcomes = listed([f"{count} {outcome}" for outcome, count in row.endings.items()])
         behaviours = listed([f"{count} {behaviour}" for behaviour, count in row.behaviours.items()])
         group = (row.objective, row.gradient, row.optimizer, str(row.runs), outcomes, behaviours)
         best = row.best

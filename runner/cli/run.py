@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import click
 
 from runner.analysis.learning_rates import rate_sweeps, rates_row
-from runner.analysis.summary import SummaryRow, count_outcomes, summarize, summary_table, surprises_in_words
+from runner.analysis.summary import SummaryRow, count_endings, count_outcomes, summarize, summary_table, surprises_in_words
 from runner.cli.terminal.options import RESULTS_FOLDER, WholeNumber, brief_format_option, db_option
 from runner.cli.terminal.progress import QuietProgress, progress_observer
 from runner.cli.terminal.tables import NarrowLayout, table_lines
@@ -165,7 +165,8 @@ def _result_lines(
     """Return the results as text: a table of the best settings, and the counts of runs."""
     lines = summary_lines(summarize(stored.runs), "--format json" if written is None else "the report")
     computed, outcomes = finished.outcomes.total(), count_outcomes(stored.runs)
-    lines += ["", f"{counted(len(stored.runs), 'run')}: {', '.join(f'{count:,} {name}' for name, count in outcomes.items())}"]
+    endings = ", ".join(f"{count:,} {name}" for name, count in count_endings(stored.runs).items())
+    lines += ["", f"{counted(len(stored.runs), 'run')}: {endings}"]
     lines += surprises_in_words(stored.runs)
     if stored.runs and not any(run.convergence_test for run in stored.runs):
         lines.append("no convergence test was set: to stop runs that have converged, add `gradient_norm = 1e-8` to [stop]")
@@ -229,6 +230,7 @@ def _to_json(
                 "optimizer": row.optimizer,
                 "runs": row.runs,
                 "outcomes": dict(row.outcomes),
+                "endings": dict(row.endings),
                 "behaviours": dict(row.behaviours),
                 "best": row.best
                 and {

@@ -16,7 +16,7 @@ from runner.contracts.arrays import Array
 from runner.contracts.objective import Objective
 from runner.contracts.outcomes import Surprise, surprise
 from runner.contracts.plugin import Plugin
-from runner.contracts.reached import Reached, place_reached
+from runner.contracts.reached import Reached, ending, place_reached
 from runner.tables.frame import Column, Frame, printable_lines
 
 if TYPE_CHECKING:
@@ -112,6 +112,11 @@ class StoredRun:
             self.value_error,
             self.curvature_sign,
         )
+
+    @property
+    def ending(self) -> str:
+        """Its end as tables and pictures name it: the outcome, or `converged elsewhere`, `stalled elsewhere` or `below f*`."""
+        return ending(self.outcome, self.reached)
 
     @property
     def final_gap(self) -> float:

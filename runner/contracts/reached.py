@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from enum import StrEnum
 
 from runner.contracts.objective import GAP_ROUNDING
+from runner.contracts.outcomes import OUTCOMES, Outcome
 
 
 class Reached(StrEnum):
@@ -42,6 +43,26 @@ AWAY_FROM_THE_MINIMUM: Mapping[str | None, Reached] = {
 """The place of a run that is at rest away from the minimum, by the signs of the curvature."""
 RELATIVE_TARGET = 1e-6
 """The target of a run without a rule `gap` and without a target of its experiment, as a multiple of max(1, |f*|)."""
+
+CONVERGED_ELSEWHERE = "converged elsewhere"
+STALLED_ELSEWHERE = "stalled elsewhere"
+BELOW_MINIMUM = "below f*"
+ENDINGS = (*OUTCOMES, CONVERGED_ELSEWHERE, STALLED_ELSEWHERE, BELOW_MINIMUM)
+LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
+"""The outcomes of a lost run, whose last value has no further meaning and counts as +inf."""
+
+
+def ending(outcome: str, reached: Reached) -> str:
+    """Return the end of a run as tables and pictures name it.
+
+    This is the outcome, unless the run came to rest away from the minimum, or found a value below it.
+    """
+    if reached == Reached.BELOW and outcome not in LOST_OUTCOMES:
+        return BELOW_MINIMUM
+    if reached in {Reached.ELSEWHERE, *AWAY_FROM_THE_MINIMUM.values()}:
+        elsewhere = {Outcome.CONVERGED: CONVERGED_ELSEWHERE, Outcome.STALLED: STALLED_ELSEWHERE}
+        return next((text for each, text in elsewhere.items() if each == outcome), outcome)
+    return outcome
 
 
 def target_gap(target: float | None, minimum: float) -> float:

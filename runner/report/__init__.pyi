@@ -4,6 +4,7 @@ from runner.report.contours import draw_height as draw_height
 from runner.report.contours import fit_height as fit_height
 from runner.report.contours import frame_of as frame_of
 from runner.report.style import BEHAVIOUR_COLOURS as BEHAVIOUR_COLOURS
+from runner.report.style import ENDING_COLOURS as ENDING_COLOURS
 from runner.report.style import LEGEND_LINE as LEGEND_LINE
 from runner.report.style import OUTCOME_COLOURS as OUTCOME_COLOURS
 from runner.report.style import PALETTE as PALETTE

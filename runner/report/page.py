@@ -16,13 +16,13 @@ from pathlib import Path
 from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
-from runner.analysis.summary import surprises_in_words
+from runner.analysis.summary import count_endings, surprises_in_words
 from runner.contracts.figure import Figure, Results, StoredRun
 from runner.contracts.outcomes import BEHAVIOURS
 from runner.errors import Interrupted, StoreError
 from runner.report.checked_drawing import draw_checked, failure_reason
 from runner.report.files import render, write_file
-from runner.report.style import OUTCOME_COLOURS
+from runner.report.style import ENDING_COLOURS
 from runner.tables.frame import printable_lines
 
 PAGE = "index.html"
@@ -219,19 +219,16 @@ def render_page(
         return printable_lines(value) if isinstance(value, str) and not isinstance(value, Markup) else value
 
     environment = Environment(autoescape=True, finalize=finalize, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
-    outcomes = Counter(run.outcome for run in results.runs)
-    ordered = [outcome for outcome in OUTCOME_COLOURS if outcome in outcomes]
-    ordered += sorted(outcomes.keys() - OUTCOME_COLOURS.keys())
     behaviours = Counter(run.behaviour for run in results.runs)
     errors = group_errors(results.runs)
     return environment.from_string(template).render(
         name=results.name,
         description=results.description,
         runs=len(results.runs),
-        outcomes=[(outcome, outcomes[outcome]) for outcome in ordered],
+        outcomes=list(count_endings(results.runs).items()),
         behaviours=[f"{behaviours[behaviour]} {behaviour}" for behaviour in BEHAVIOURS if behaviour in behaviours],
         surprises=surprises_in_words(results.runs),
-        colours=OUTCOME_COLOURS,
+        colours=ENDING_COLOURS,
         sections=[section for section in sections if section.table.rows],
         most_unfolded_rows=MOST_UNFOLDED_ROWS,
         pictures=pictures,

@@ -16,6 +16,7 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.transforms import ScaledTranslation
 
 from runner.contracts.outcomes import Behaviour, Outcome
+from runner.contracts.reached import BELOW_MINIMUM, CONVERGED_ELSEWHERE, STALLED_ELSEWHERE
 
 PALETTE = ("#0072B2", "#E69F00", "#009E73", "#CC79A7", "#56B4E9", "#D55E00", "#000000")
 """Colours that people with any colour vision can distinguish.
@@ -35,6 +36,11 @@ OUTCOME_COLOURS: Mapping[str, str] = MappingProxyType(
     }
 )
 """The colour of each outcome, the same in every figure."""
+
+ENDING_COLOURS: Mapping[str, str] = MappingProxyType(
+    {**OUTCOME_COLOURS, CONVERGED_ELSEWHERE: "#7B68B0", STALLED_ELSEWHERE: "#B8A6D9", BELOW_MINIMUM: "#7A1F1F"}
+)
+"""The colour of each ending: of each outcome, and of runs that ended away from the known minimum or below it."""
 
 BEHAVIOUR_COLOURS: Mapping[str, str] = MappingProxyType(
     {

@@ -10,6 +10,7 @@ import pytest
 from runner import Behaviour, Outcome, StoredRun, Surprise
 from runner.analysis.summary import (
     choose_best,
+    count_endings,
     effort_in_words,
     evaluation_count,
     rounding_level,
@@ -213,6 +214,26 @@ class TestExpectedRunningTime:
 )
 def test_success_is_a_small_gap_where_the_minimum_is_known(reached, changes):
     assert succeeded(stored(best_value=changes["final_value"], **changes)) is reached
+
+
+@pytest.mark.parametrize(
+    ("ending", "outcome", "facts"),
+    [
+        ("converged", Outcome.CONVERGED, {"final_value": 1e-9}),
+        ("converged", Outcome.CONVERGED, {"final_value": 5.0}),
+        ("converged elsewhere", Outcome.CONVERGED, {"final_value": 5.0, "at_rest": True, "convex_gap_bound": 1e-3}),
+        ("stalled elsewhere", Outcome.STALLED, {"final_value": 5.0, "at_rest": True, "convex_gap_bound": 1e-3}),
+        ("converged", Outcome.CONVERGED, {"final_value": 5.0, "at_rest": True, "convex_gap_bound": 7.0}),
+        ("max_steps", Outcome.MAX_STEPS, {"final_value": 5.0, "at_rest": True, "convex_gap_bound": 1e-3}),
+        ("below f*", Outcome.MAX_STEPS, {"final_value": -2.0}),
+        ("diverged", Outcome.DIVERGED, {"final_value": -1e61}),
+        ("converged", Outcome.CONVERGED, {"final_value": 5.0, "minimum_value": None, "at_rest": True}),
+    ],
+)
+def test_an_ending_tells_a_rest_elsewhere_from_a_success(ending, outcome, facts):
+    run = stored(outcome=outcome, best_value=facts["final_value"], **facts)
+    assert run.ending == ending
+    assert count_endings([run, run]) == {ending: 2}
 
 
 class TestOtherStarts:

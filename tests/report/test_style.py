@@ -7,8 +7,9 @@ import pytest
 from matplotlib.figure import Figure as MatplotlibFigure
 
 from runner import Outcome
+from runner.contracts.reached import ENDINGS
 from runner.report.files import render
-from runner.report.style import OUTCOME_COLOURS, house_style, panels, wrapped
+from runner.report.style import ENDING_COLOURS, OUTCOME_COLOURS, house_style, panels, wrapped
 from tests.support.reports import line
 
 
@@ -55,6 +56,11 @@ def test_names_are_not_read_as_mathematics() -> None:
 def test_every_outcome_has_a_colour_of_its_own() -> None:
     assert set(OUTCOME_COLOURS) == set(Outcome)
     assert len(set(OUTCOME_COLOURS.values())) == len(Outcome)
+
+
+def test_every_ending_has_its_own_colour():
+    assert set(ENDING_COLOURS) == set(ENDINGS)
+    assert len(set(ENDING_COLOURS.values())) == len(ENDINGS)
 
 
 def test_rounding_in_the_layout_does_not_change_the_file():

@@ -12,6 +12,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FixedLocator, LogLocator, NullLocator
 
 from runner import (
+    ENDING_COLOURS,
     LEGEND_LINE,
     OUTCOME_COLOURS,
     PALETTE,
@@ -21,6 +22,7 @@ from runner import (
     Outcome,
     ParameterSweep,
     Results,
+    count_endings,
     count_outcomes,
     counted,
     hookimpl,
@@ -41,6 +43,9 @@ MARKERS: Mapping[str, str] = {
     Outcome.NON_FINITE: "P",
     Outcome.TIMEOUT: "D",
     Outcome.FAILED: "v",
+    "converged elsewhere": "h",
+    "stalled elsewhere": "p",
+    "below f*": "d",
 }
 """The shape of each outcome, for panels in which colours distinguish the lines."""
 LINES = ("-", "--", "-.", ":")
@@ -74,7 +79,7 @@ class LearningRate(Figure):
             _draw_panel(panel, sweep, looks)
             if several_lines or any(line.pooled for line in sweep.lines):
                 legend_below(panel, handlelength=3.6)
-        outcomes = count_outcomes(run for sweep in sweeps for run in sweep.runs)
+        outcomes = count_endings(run for sweep in sweeps for run in sweep.runs)
         handles = [_dot(outcome, several_lines) for outcome in outcomes]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), handletextpad=0.2, fontsize=9)
         return Drawing(figure, _caption(sweeps))
@@ -161,15 +166,15 @@ def _draw_dots(panel: Axes, sweep: ParameterSweep, line: MedianLine, colour: str
     most = max(run.start for run in sweep.runs) * len(sweep.lines) + len(sweep.lines) - 1
     share = 0.1 + 0.55 * rows / max(most, 1)
     heights[lost] = (strip[0] * (strip[1] / strip[0]) ** share)[lost]
-    for outcome in count_outcomes(runs):
-        chosen = np.array([run.outcome == outcome for run in runs])
+    for outcome in count_endings(runs):
+        chosen = np.array([run.ending == outcome for run in runs])
         ink, shape, size = (_colour(outcome), "o", 16) if colour is None else (colour, _marker(outcome), 20)
         dots = panel.scatter(values[chosen], heights[chosen], s=size, marker=shape, color=ink, alpha=0.75, linewidths=0)
         dots.set_rasterized(len(sweep.runs) > MANY_DOTS)
 
 
 def _colour(outcome: str) -> str:
-    return OUTCOME_COLOURS.get(outcome, "#888888")
+    return ENDING_COLOURS.get(outcome, "#888888")
 
 
 def _marker(outcome: str) -> str:

@@ -11,13 +11,13 @@ from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.patches import Patch
 
 from runner import (
-    OUTCOME_COLOURS,
+    ENDING_COLOURS,
     Drawing,
     Figure,
     Outcome,
     Results,
     StoredRun,
-    count_outcomes,
+    count_endings,
     counted,
     hookimpl,
     listed,
@@ -55,7 +55,7 @@ class Outcomes(Figure):
             panel = figure.add_subplot(grid[place, 0])
             panel.set_title(titles[place])
             _draw_bars(panel, bars, last=place == len(groups) - 1)
-        counts = count_outcomes(results.runs)
+        counts = count_endings(results.runs)
         handles = [Patch(color=_colour(outcome), label=outcome) for outcome in counts]
         figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), fontsize=9, handlelength=1.2)
         return Drawing(figure, _caption(groups, counts))
@@ -75,7 +75,7 @@ def _draw_bars(panel: Axes, bars: Mapping[str, Sequence[StoredRun]], last: bool)
     for place, runs in enumerate(bars.values()):
         behind = [counted(len(runs), "run")]
         left = 0.0
-        for outcome, count in count_outcomes(runs).items():
+        for outcome, count in count_endings(runs).items():
             share = count / len(runs)
             colour = _colour(outcome)
             panel.barh(place, share, left=left, height=0.72, color=colour, edgecolor="white", linewidth=0.8)
@@ -96,7 +96,7 @@ def _draw_bars(panel: Axes, bars: Mapping[str, Sequence[StoredRun]], last: bool)
 
 
 def _colour(outcome: str) -> str:
-    return OUTCOME_COLOURS.get(outcome, "#888888")
+    return ENDING_COLOURS.get(outcome, "#888888")
 
 
 def _caption(groups: Groups, counts: Mapping[str, int]) -> str:
@@ -110,6 +110,8 @@ def _caption(groups: Groups, counts: Mapping[str, int]) -> str:
         text += [_finding(objective, bars) for objective, bars in list(groups.items())[:TOLD_OBJECTIVES]]
     else:
         text = [f"No convergence test was set; {listed(rest)}." if rest else "No convergence test was set."]
+    if any(ending in counts for ending in ("converged elsewhere", "stalled elsewhere")):
+        text.append("Elsewhere means that ‖∇f‖ is small where f − f* is above the target.")
     surprises = surprises_in_words([run for bars in groups.values() for runs in bars.values() for run in runs])
     lines = [reading, " ".join([*text, *(f"{surprise}." for surprise in surprises)])]
     if tested and len(groups) > TOLD_OBJECTIVES:
@@ -124,7 +126,7 @@ def _finding(objective: str, bars: Mapping[str, Sequence[StoredRun]]) -> str:
 
 
 def _times(runs: Sequence[StoredRun]) -> str:
-    return part(sum(run.outcome == Outcome.CONVERGED for run in runs), len(runs), "run")
+    return part(sum(run.ending == Outcome.CONVERGED for run in runs), len(runs), "run")
 
 
 @hookimpl
