@@ -24,6 +24,8 @@ LARGEST_HESSIAN = 1000
 """Largest dimension in which f − f* is compared with its quadratic model at the known minimiser."""
 ROUNDING = 1e-9
 """Difference of two factors that is attributed to rounding."""
+ABOVE_LOWEST = 1e-3
+"""Share of the fall of f, from a start to the lowest f found, within which a run must end to settle where f* is unknown."""
 SINGULAR = 1e-12
 """If μ is a smaller share of L than this, it is rounding, and theory has no slowest component."""
 MOST_DIGITS = 8
@@ -292,7 +294,12 @@ def _rate_sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> 
         value: float(contraction(np.array(value), curvature)) if curvature is not None and has_theory else None
         for value in map(_learning_rate, runs)
     }
-    rates = {run.id: linear_rate(run, series, minimum, slowest[_learning_rate(run)]) for run, series in results.series(runs)}
+    rates: dict[int, LinearRate | None] = {}
+    first_values: dict[int, float] = {}
+    for run, series in results.series(runs):
+        rates[run.id] = linear_rate(run, series, minimum, slowest[_learning_rate(run)])
+        first_values[run.id] = float(series.value[0])
+    lowest = min((run.final_value for run in runs if math.isfinite(run.final_value)), default=math.nan)
     elsewhere = {identifier for identifier, rate in rates.items() if rate is None}
 
     # A large learning rate may throw a run from one basin into another. Therefore each start is judged by one run: the run with
@@ -312,6 +319,12 @@ def _rate_sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> 
         left_out = sum(run.id in elsewhere or run.start in strays for run in group)
         rate = _median_rate([found for run in own if (found := rates[run.id]) is not None])
         answers = [_settles(run, rates[run.id], slowest[learning_rate]) for run in own]
+        if first.minimum_value is None:
+            answers += [
+                (None, f"a run ends at f = {number(run.final_value, [lowest])}, but another one at {number(lowest)}")
+                for run in own
+                if run.final_value - lowest > ABOVE_LOWEST * max(first_values[run.id] - lowest, 0.0)
+            ]
         settles: bool | None = True
         doubt = "" if rate is None or rate.shrinks else rate.reason
         if any(settled is False for settled, _ in answers):

@@ -380,6 +380,18 @@ class TestWhatCannotBeTold:
         assert found.limit_answer == ("cannot tell", "some run does not settle at 0.2, but every run settles at 0.3")
         assert found.points[found.measured_best].learning_rate == 0.1
 
+    def test_a_run_that_rests_far_above_the_others_may_not_have_settled(self):
+        """Without f*, units of a network that died look like convergence: the gradient vanishes, but f is high."""
+        runs = [(replace(run, minimum_value=None, curvature=None), series) for run, series in sweep([0.1, 0.2, 0.3])]
+        (found,) = rate_sweeps(results(runs))
+        assert [point.settles for point in found.points] == [True, True, True]
+        run, series = runs[-1]
+        runs[-1] = replace(run, final_value=0.69), Series(np.maximum(series.value, 0.69), series.gradient_norm, None)
+        (found,) = rate_sweeps(results(runs))
+        assert [point.settles for point in found.points] == [True, True, None]
+        assert re.fullmatch(r"at 0\.3, a run ends at f = 0\.69, but another one at [\d.e-]+", found.limit_answer[1])
+        assert found.best_answer[0] == "cannot tell"
+
     def test_a_failed_run_says_nothing_about_a_limit(self):
         runs = sweep([0.1, 0.2], starts=2)
         run, series = runs[-1]
