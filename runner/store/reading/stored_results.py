@@ -143,12 +143,18 @@ def read_results(
         StoreError: the database cannot be read.
     """
     experiments, run, member, landmark = schema.experiment, schema.run, schema.experiment_run, schema.landmark
+    # A run has columns of the same names for the curvature at its last iterate.
+    marks = {
+        "minimum_value": landmark.c.minimum_value,
+        "least_curvature": landmark.c.curvature_min,
+        "largest_curvature": landmark.c.curvature_max,
+    }
     with database.reading() as connection:
         number = find_experiment(connection, key, database.name).id
         experiment = connection.execute(select(experiments).where(experiments.c.id == number)).mappings().one()
         check_row(experiments, experiment)
         query = (
-            select(run, member.c.start_number, landmark.c.minimum_value, landmark.c.curvature_min, landmark.c.curvature_max)
+            select(run, member.c.start_number, *(column.label(name) for name, column in marks.items()))
             .join(member, member.c.run_id == run.c.id)
             .outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
             .where(member.c.experiment_id == number)
@@ -157,12 +163,10 @@ def read_results(
         if where is not None:
             query = query.where(run.c.id.in_(run_query(connection, Question(where)).with_only_columns(run.c.id).order_by(None)))
         rows = [dict(row) for row in connection.execute(query).mappings()]
-        for column in query.selected_columns:
-            values = [row[column.key] for row in rows]
-            if column.table is landmark:
-                # The minimum of an objective may be unknown.
-                values = [value for value in values if value is not None]
-            check_columns([(column, values)])
+        check_columns([(column, [row[column.key] for row in rows]) for column in (*run.c, member.c.start_number)])
+        # The minimum of an objective may be unknown.
+        known = {name: [row[name] for row in rows if row[name] is not None] for name in marks}
+        check_columns([(column, known[name]) for name, column in marks.items()])
         settings = read_settings(connection, {row[f"{kind}_id"] for row in rows for kind in SETTING_KINDS})
     cells = {number: (setting.name, scalars(setting.parameters)) for number, setting in settings.items()}
     runs, swept = _labelled_runs(rows, cells, experiment["target"])
@@ -193,7 +197,7 @@ def _labelled_runs(
     runs = []
     for row in rows:
         numbers = [row["objective_id"], row["gradient_id"], row["optimizer_id"]]
-        curvature = (row["curvature_min"], row["curvature_max"])
+        curvature = (row["least_curvature"], row["largest_curvature"])
         rules = settings[row["rules_id"]][1]
         gap = rules.get("gap")
         runs.append(
