@@ -185,8 +185,8 @@ class _Loop:
 
         If the derivatives are differences themselves, kinks and jumps are searched at the start and at the end.
 
-        The evaluations are not counted. A run whose derivatives are wrong at its start fails. If they are wrong later, the run
-        gets a remark.
+        The evaluations are not counted. A run whose derivatives are wrong at its start fails, and so does a run that seems to
+        converge where they are wrong. If they are wrong elsewhere, the run gets a remark.
 
         Args:
             step: the number of the iterate.
@@ -206,6 +206,10 @@ class _Loop:
         rows: Mask = np.array([doubt is None or not doubt.wrong for doubt in known])
         if step & (step - 1) or (step and self.vetting.only_kinks):
             rows &= False if codes is None else codes != RUNNING
+        converged = np.zeros(len(rows), dtype=bool)
+        if codes is not None and self.stopping is not None:
+            converged = (codes == OUTCOMES.index(Outcome.CONVERGED)) & ~self.stopping.within_gap(self.value)
+        rows |= converged
         if not rows.any():
             return codes
         doubts = self.vetting.doubts(take_rows(objective, rows), take_rows(backend, rows), self.x[rows], gradient[rows])
@@ -213,7 +217,7 @@ class _Loop:
             if doubt is None or not (doubt.wrong or known[row] is None):
                 continue
             self.doubts[self.going[row]] = replace(doubt, text=f"at step {step:,}, {doubt.text}")
-            if step == 0 and doubt.wrong:
+            if doubt.wrong and (step == 0 or converged[row]):
                 codes = np.full(len(self.going), RUNNING, np.int8) if codes is None else codes.copy()
                 codes[row] = OUTCOMES.index(Outcome.FAILED)
         return codes
@@ -244,10 +248,13 @@ class _Loop:
         for row, run in enumerate(self.going[ended].tolist()):
             outcome, doubt = OUTCOMES[outcomes[row]], self.doubts[run]
             remark = "" if doubt is None else doubt.text
+            why = failure
+            if doubt is not None and outcome == Outcome.FAILED and failure == NO_FAILURE:
+                why = Failure(remark, type(self.evaluator.backend).__name__, doubt.quantity)
             self.trajectories[run] = Trajectory(
                 identity=self.batch.identities[run],
                 outcome=outcome,
-                error=failure.error or (remark if outcome == Outcome.FAILED else ""),
+                error=why.error,
                 steps=step,
                 evaluations=Evaluations(counts["value"][row], counts["gradient"][row], counts["hessian"][row]),
                 final_value=final_values[row],
@@ -257,10 +264,10 @@ class _Loop:
                 seconds=self.seconds,
                 chunks=tuple(self.recorder.chunks[run]),
                 behaviour=behaviours[row],
-                failed_plugin=failure.plugin,
-                failed_method=failure.method,
-                failed_place=failure.place,
-                traceback=failure.traceback,
+                failed_plugin=why.plugin,
+                failed_method=why.method,
+                failed_place=why.place,
+                traceback=why.traceback,
                 remark=remark,
             )
 

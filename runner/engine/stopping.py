@@ -105,8 +105,7 @@ class StoppingState:
         ended = ~((np.abs(value) <= self.value_bound) & (gradient_norm < np.inf))
         if rules.gradient_norm is not None:
             ended |= gradient_norm <= rules.gradient_norm
-        if rules.gap is not None and self.minimum is not None:
-            ended |= is_within_gap(value, self.minimum, rules.gap)
+        ended |= self.within_gap(value)
         if rules.step_length is not None and previous is not None:
             ended |= norm(x - previous) <= rules.step_length
         late = rules.wall_time is not None and seconds > rules.wall_time
@@ -120,10 +119,15 @@ class StoppingState:
         codes[~(np.abs(value) <= self.value_bound)] = _code(Outcome.DIVERGED)
         if rules.gradient_norm is not None:
             codes[gradient_norm <= rules.gradient_norm] = _code(Outcome.CONVERGED)
-        if rules.gap is not None and self.minimum is not None:
-            codes[is_within_gap(value, self.minimum, rules.gap)] = _code(Outcome.CONVERGED)
+        codes[self.within_gap(value)] = _code(Outcome.CONVERGED)
         codes[~(np.isfinite(value) & np.isfinite(gradient_norm))] = _code(Outcome.NON_FINITE)
         return codes
+
+    def within_gap(self, value: Array) -> Mask:
+        """Return, for each run, True if f lies within the rule `gap` of f*; False without the rule or a known minimum."""
+        if self.rules.gap is None or self.minimum is None:
+            return np.zeros(len(value), dtype=bool)
+        return is_within_gap(value, self.minimum, self.rules.gap)
 
     def was_growing(self) -> Mask:
         """Return, for each run, True if f was growing when its steps were used up. The answer has no meaning before.

@@ -38,10 +38,12 @@ class Doubt:
     """A derivative that differs from central differences at a point, or that f does not have there.
 
     Attributes:
+        quantity: the derivative.
         text: the two values, and the place, in words.
         wrong: True if the derivative is wrong; False if it is merely inexact, or if f seems to have none.
     """
 
+    quantity: Quantity
     text: str
     wrong: bool
 
@@ -105,7 +107,7 @@ class Vetting:
             function, claimed = _slopes(quantity, objective, backend, x, gradient)
             for row, found in enumerate(find_disagreements(function, x, claimed)):
                 if found is not None and doubts[row] is None and (found.sides is not None or not self.only_kinks):
-                    doubts[row] = Doubt(_in_words(quantity, objective, backend, x[row], found), found.gross)
+                    doubts[row] = Doubt(quantity, _in_words(quantity, objective, backend, x[row], found), found.gross)
         return doubts
 
 

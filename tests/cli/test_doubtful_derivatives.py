@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from collections.abc import Callable
 from pathlib import Path
 
@@ -83,7 +84,33 @@ def test_wrong_derivative_along_the_way_is_warned_of_with_its_setting(sweep, tmp
         "gradient_descent(learning_rate=3), at step 1, "
     )
     assert "disagree at x = [-1.8]: along coordinate 1, the slope is 0 by ComplexStep and -1" in warning
-    assert [outcome for outcome, _ in stored(tmp_path)] == ["converged"] * 4
+    assert sorted(outcome for outcome, _ in stored(tmp_path)) == ["converged"] * 2 + ["failed"] * 2
+
+
+def test_remark_is_stored_shown_and_exported(sweep, call, tmp_path):
+    sweep(HUBER, "0.9, 0.1", rates="0.5, 3.0")
+    rows = call("runs", "--format", "json").json
+    remarks = {row["id"]: row["remark"] for row in rows if row["optimizer.learning_rate"] == 3.0}
+    assert {row["remark"] for row in rows if row["optimizer.learning_rate"] == 0.5} == {""}
+    assert len(remarks) == 2
+    for number, remark in remarks.items():
+        assert "ComplexStep.gradient and central differences of Mine.value disagree at x = [" in remark
+        assert f"remark         {remark}" in call("show", number).out
+        assert call("show", number, "--format", "json").json["remark"] == remark
+    selected = call("runs", "--where", 'remark != ""', "--columns", "id,remark", "--format", "json").json
+    assert {row["id"]: row["remark"] for row in selected} == remarks
+    assert call("export", "runs", "runs.csv").code == 0
+    with (tmp_path / "runs.csv").open(encoding="utf-8", newline="") as file:
+        exported = {int(row["id"]): row["remark"] for row in csv.DictReader(file) if row["remark"]}
+    assert exported == remarks
+
+
+def test_failure_at_a_start_names_the_backend(sweep, call):
+    sweep(HUBER, "3.0, 0.5")
+    (failed,) = call("runs", "--where", 'outcome = "failed"', "--format", "json").json
+    assert (failed["failed_plugin"], failed["failed_method"]) == ("ComplexStep", "gradient")
+    assert failed["error"] == failed["remark"]
+    assert failed["steps"] == 0
 
 
 def test_right_derivatives_are_not_warned_of(sweep):

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from runner.contracts.arrays import Array
-from runner.contracts.objective import Objective
+from runner.contracts.objective import Minimum, Objective
 from runner.contracts.outcomes import Outcome
 from runner.engine.batch_safety import rehearse
 from runner.engine.loop import descend
@@ -77,14 +77,42 @@ def test_combination_without_a_right_start_is_reported_before_anything_is_comput
 
 
 def test_wrong_derivative_along_the_way_is_remarked():
+    """From 0.9, each step leads to −1.2 x; beyond 1, the complex step misses a slope of 0.1."""
+    partly = Values(lambda x: np.where(abs(x) <= 1, x * x / 2, x * x / 2 + 0.1 * (abs(x) - 1)))
+    (trajectory,) = descend(make_batch(partly, GradientDescent(2.2), [[0.9]], ComplexStep(), max_steps=5)).trajectories
+    assert (trajectory.outcome, trajectory.error) == (Outcome.MAX_STEPS, "")
+    assert trajectory.remark.startswith(
+        "at step 1, ComplexStep.gradient and central differences of Values.value disagree at x = [-1.08]"
+    )
+    assert "the slope is -1.08 by ComplexStep and -1.18" in trajectory.remark
+
+
+def test_run_that_seems_to_converge_where_its_derivative_is_wrong_fails():
     """From 0.9, a step of 3 · 0.9 leads to −1.8, where the complex step sees no slope."""
     batch = make_batch(Values(huber), GradientDescent(3.0), [[0.9]], ComplexStep(), gradient_norm=1e-8)
     (trajectory,) = descend(batch).trajectories
-    assert (trajectory.outcome, trajectory.error) == (Outcome.CONVERGED, "")
+    assert trajectory.outcome == Outcome.FAILED
+    assert (trajectory.failed_plugin, trajectory.failed_method) == ("ComplexStep", "gradient")
+    assert trajectory.error == trajectory.remark
     assert trajectory.remark.startswith(
         "at step 1, ComplexStep.gradient and central differences of Values.value disagree at x = [-1.8]"
     )
     assert "the slope is 0 by ComplexStep and -1 ± " in trajectory.remark
+
+
+@dataclass(frozen=True)
+class Near(Values):
+    """A function with the minimum 0."""
+
+    minimum = Minimum(x=np.zeros(1), value=0.0)
+
+
+def test_run_within_the_gap_has_converged_whatever_its_derivative():
+    near = Near(lambda x: np.where(abs(x) > 1, x * x, abs(x) ** 2))
+    batch = make_batch(near, GradientDescent(0.4), [[3.0]], ComplexStep(), gradient_norm=1e-8, gap=0.5)
+    (trajectory,) = descend(batch).trajectories
+    assert (trajectory.outcome, trajectory.steps, trajectory.error) == (Outcome.CONVERGED, 1, "")
+    assert trajectory.remark.startswith("at step 1, ")
 
 
 def test_kink_and_jump_are_remarked_with_the_place_and_do_not_fail_the_run():
@@ -117,7 +145,7 @@ def test_small_error_is_remarked_but_fails_no_run():
 
 
 def test_end_of_a_run_is_compared_whatever_its_step():
-    """The tenth step leads across 1, after the comparison at step 8 and before that at step 16."""
+    """The tenth step leads across 1, after the comparison at step 8 and before the next at step 16."""
     start = 1.05 * 1.2**-10
     batch = make_batch(Values(huber), GradientDescent(-0.2), [[start]], ComplexStep(), gradient_norm=1e-8)
     (trajectory,) = descend(batch).trajectories

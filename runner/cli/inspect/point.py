@@ -105,8 +105,7 @@ def _gradient_lines(inspection: PointInspection) -> Iterator[str]:
         rows = [("gradient by", "∇f", f"differs from {first_backend} by"), (first_backend, vector(reference, fifteen_digits), "")]
         for backend, other in given[1:]:
             error = float(np.abs(other - reference).max())
-            write = fifteen_digits if error == 0 else partial(to_error, error=error)
-            rows.append((backend, vector(other, write), difference(error)))
+            rows.append((backend, vector(other, partial(_with_certain_digits, error=error)), difference(error)))
         yield from table_lines(rows)
     yield from _refusals("gradient", inspection.gradients)
     yield from inspection.gradient_doubts.values()
@@ -121,6 +120,13 @@ def _gradient_lines(inspection: PointInspection) -> Iterator[str]:
         )
     elif gradient is not None and not gradient.any() and inspection.differentiable:
         yield "the gradient is zero, so there is no direction of steepest descent"
+
+
+def _with_certain_digits(value: float, error: float) -> str:
+    """Return a number with the digits that its error leaves certain, or with six digits if the error exceeds it."""
+    if error == 0:
+        return fifteen_digits(value)
+    return six_digits(value) if abs(value) < error else to_error(value, error)
 
 
 def _hessian_lines(inspection: PointInspection) -> Iterator[str]:
