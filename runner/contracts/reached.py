@@ -1,4 +1,4 @@
-"""The place that a run reached: the known minimum, another stationary point, or none."""
+"""The place that a run reached: the known minimum, another stationary point, or neither."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Reached(StrEnum):
     LOCAL_MINIMUM = "local minimum"  # The run is at rest elsewhere, and every eigenvalue of ∇²f is positive there.
     SADDLE = "saddle"  # The run is at rest elsewhere, and ∇²f has eigenvalues of both signs there.
     MAXIMUM = "maximum"  # The run is at rest elsewhere, and every eigenvalue of ∇²f is negative there.
-    ELSEWHERE = "elsewhere"  # The run is at rest elsewhere, and the signs of the eigenvalues cannot be told.
+    ELSEWHERE = "elsewhere"  # The run is at rest elsewhere, and the signs of the eigenvalues are uncertain.
     BELOW = "below"  # The run found values below the stated minimum, so the stated minimum is wrong.
     NOT_AT_REST = "not at rest"  # ‖∇f‖ is not small.
     UNKNOWN = "unknown"  # f* is unknown, or the facts do not decide.
@@ -90,8 +90,8 @@ def place_reached(
         at_rest: True if ‖∇f‖ is small at the last iterate; None if this was not measured.
         convex_gap_bound: the largest f − f* that a convex f with this gradient could have, so that a smaller gap does not show
             that the run is elsewhere; None if it was not measured.
-        value_error: the rounding error of f, or None if it was not measured. A value that lies no further below f* than this
-            does not show that f* is wrong.
+        value_error: the rounding error of f, or None if it was not measured. A value below f* by at most this error does not
+            show that f* is wrong.
         curvature: a `CurvatureSign` value, or None if it was not measured.
     """
     if minimum is None:

@@ -183,7 +183,7 @@ class _Loop:
     def _vet(self, step: int, gradient: Array, codes: OutcomeCodes | None) -> OutcomeCodes | None:
         """Compare the derivatives with central differences, at steps 0, 1, 2, 4, 8, … and at the end of each run.
 
-        If the derivatives are differences themselves, kinks and jumps are searched at the start and at the end.
+        If the derivatives are differences themselves, only the first and the last iterate are checked, for kinks and jumps.
 
         The evaluations are not counted. A run whose derivatives are wrong at its start fails, and so does a run that seems to
         converge where they are wrong. If they are wrong elsewhere, the run gets a remark.

@@ -7,8 +7,8 @@ is therefore not on a convex slope that leads to x*. The rounding error of f is 
 the largest difference between f and its linear model over three small spacings, measured for runs away from f*.
 
 The Hessian is measured where a run is at rest away from x*. It is the central difference of ∇f at two spacings, and its error
-is twice the difference between the two, with the asymmetry and the rounding error of ∇f. By Weyl's inequality, no eigenvalue is
-further off than that. The signs count only if a stationary point is near: a Newton step reduces ‖∇f‖ to a tenth, or is no
+is twice the difference between the two, plus the asymmetry and the rounding error of ∇f. By Weyl's inequality, this bounds the
+error of each eigenvalue. The signs count only if a stationary point is near: a Newton step reduces ‖∇f‖ to a tenth, or is no
 longer than the spacings at which the Hessian was measured. None of these evaluations is counted.
 """
 
@@ -34,7 +34,7 @@ REST = 1e-8
 SPACINGS = (2.0**-13, 2.0**-15)
 """The spacings of the differences, relative to max(1, |xⱼ|)."""
 VALUE_SPACINGS = (2.0**-50, 2.0**-26, 2.0**-13)
-"""The spacings at which the rounding error of f is measured. Rounding may hide at a single one."""
+"""The spacings at which the rounding error of f is measured. Rounding may not show at a single spacing."""
 SURE = 4.0
 """The multiple of its error by which an eigenvalue must differ from zero, so that its sign is certain."""
 NEWTON_REDUCTION = 0.1
@@ -78,7 +78,7 @@ class LastIterates:
 
 
 def resting_places(batch: Batch, last: LastIterates) -> list[RestingPlace]:
-    """Return the facts about the last iterate of each run of a batch. Facts that a plugin's exception hides are None."""
+    """Return the facts about the last iterate of each run of a batch; a fact is None if a plugin raised an exception."""
     runs, dimension = last.x.shape
     norms = norm(last.gradient)
     rule = batch.rules.stop.gradient_norm or 0.0
@@ -158,7 +158,7 @@ def _curvatures(
     error = 2.0 * _size(fine - coarse) + _size(fine - symmetric) + dimension * rounding
     is_finite = np.isfinite(error) & np.isfinite(symmetric).all(axis=(1, 2))
     eigenvalues = np.linalg.eigvalsh(np.where(is_finite[:, None, None], symmetric, identity))
-    # A singular Hessian gives no Newton step; its signs cannot be told anyway.
+    # A singular Hessian gives no Newton step, and the signs of its eigenvalues are uncertain anyway.
     is_sure = np.abs(eigenvalues) > SURE * error[:, None]
     is_regular = is_finite & is_sure.all(axis=1)
     regular = np.where(is_regular[:, None, None], symmetric, identity)

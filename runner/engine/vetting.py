@@ -3,8 +3,8 @@
 A backend such as the complex step evaluates the objective on numbers other than float64. Some operations of the objective mean
 something else for such numbers, for example the modulus of a complex number, and make the derivative wrong without an error.
 
-For backends that take differences of f, kinks and jumps are searched where a run begins and ends. At a kink, a central difference
-may be zero although f has no minimum there. Backends that take the objective's own derivatives are not compared.
+For backends that take differences of f, the first and the last iterate are checked for kinks and jumps. At a kink, a central
+difference may be zero although f has no minimum there. Backends that take the objective's own derivatives are not compared.
 """
 
 from __future__ import annotations
@@ -54,7 +54,7 @@ class Vetting:
 
     Attributes:
         quantities: the derivatives to compare; empty for a backend that needs no comparison.
-        only_kinks: True if they are differences of f, so that only kinks and jumps are searched, where a run begins and ends.
+        only_kinks: True if they are differences of f. Then only kinks and jumps are sought, at the first and the last iterate.
     """
 
     quantities: tuple[Quantity, ...] = ()

@@ -158,7 +158,7 @@ def _wrong_minima(
         marks: the stated minima.
         experiment: the experiment, which states the target.
         trajectories: the results of a batch.
-        disproved: the objectives that were warned of before; the others are added to it.
+        disproved: the objectives about which a warning was given before; the new ones are added.
     """
     names: Mapping[Any, str] = {}
     target = experiment.rules.stop.gap if experiment.target is None else experiment.target

@@ -44,7 +44,7 @@ def objective(
 
 
 def trajectory(function: Objective, x: Sequence[float], backend: Any = None, **stop: Any) -> Trajectory:
-    """Return the result of a run that may take no step to speak of."""
+    """Return the result of a run whose only step is negligible."""
     rules = Rules(StoppingRules(**{"max_steps": 1, "gradient_norm": RULE, **stop}), record_x=True)
     start = np.array([x], dtype=np.float64)
     batch = Batch(("run",), function, backend or Analytic(), GradientDescent(learning_rate=1e-30), start, rules)
