@@ -31,7 +31,7 @@ def draw_region(inspected: InspectedObjective, inspection: RegionInspection) -> 
     more dimensions it shows f along a line, and the distribution of the smallest eigenvalue over random points of the box.
     """
     chord, dimension = inspection.counterexample, inspected.dimension
-    found = "a chord below f" if chord is not None else "no chord below f was found"
+    found = "a chord below f" if chord is not None else inspection.verdict
     with house_style():
         figure, (left, right) = panels([f"{inspection.objective}: {found}", "smallest eigenvalue of ∇²f"], height=4.0)
         if dimension == 2:
