@@ -2,48 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 
-from runner import Objective
-from runner.inspection.inspected_objective import with_every_backend
 from runner.inspection.region import CANNOT_TELL, NONE_FOUND, NOT_CONVEX, RegionInspection, inspect_region
-from runner.registry.registry import Registry
-from runner.registry.setting import Setting
+from tests.support.functions import Function, inspected, one
 
-REGISTRY = Registry()
 TRIES = 300
-Function = Callable[[np.ndarray], np.ndarray]
-
-
-@dataclass(frozen=True)
-class Labelled(Objective):
-    """An objective made from a function."""
-
-    function: Function
-    coordinates: int
-
-    @property
-    def dimension(self) -> int:
-        """The number of coordinates."""
-        return self.coordinates
-
-    def value(self, x):
-        """Return f."""
-        return self.function(x)
 
 
 def inspect(function: Function, low: float, high: float, dimension: int = 1, seed: int = 0) -> RegionInspection:
-    setting = Setting("objective", "labelled", Labelled(function, dimension), {}, "", "", "", {})
-    return inspect_region(with_every_backend(setting, REGISTRY), low, high, TRIES, seed)
-
-
-def one(function: Function) -> Function:
-    """Return a function of one coordinate as a function of points."""
-    return lambda x: function(x[..., 0])
+    return inspect_region(inspected(function, dimension), low, high, TRIES, seed)
 
 
 def quadratic(eigenvalues: list[float], seed: int = 1) -> Function:

@@ -15,7 +15,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from runner.analysis.taylor import coefficients_on_circles, coefficients_on_intervals
+from runner.inspection.series import inspect_series
 from tests.support.command_line import Done
+from tests.support.functions import inspected, one
 from tests.support.objective_texts import ONE
 
 ORDER = 10
@@ -125,6 +127,34 @@ class TestSeries:
     def test_term_too_small_to_be_measured_is_reported(self, call):
         out = call("inspect", "ackley", "--set", "dimension=1", "--taylor", "2", "--around", "1").out
         assert "after n = 2 no distance shows the next term: at each one, a later term or rounding is larger" in out
+
+
+SLOPES = {
+    "sin(x) + x²": (lambda x: np.sin(x) + x**2, [0, 1, -0.7, 0.3]),
+    "exponential": (np.exp, [0, 1, -2]),
+    "logarithm": (np.log, [1, 0.5]),
+    "root": (np.sqrt, [1, 0.1]),
+    "tangent": (np.tan, [0, 0.5, 1.2]),
+    "geometric series": (lambda x: 1 / (1 - x), [0, 0.5, -2]),
+    "bell": (lambda x: 1 / (1 + x * x), [0, 0.3, 1]),
+    "normal": (lambda x: np.exp(-x * x), [0, 0.5]),
+    "tanh": (np.tanh, [0, 0.4]),
+    "rippled": (lambda x: x * x - 10 * np.cos(2 * np.pi * x), [0, 0.1]),
+    "far away": (np.cos, [100, 1000]),
+    "power": (lambda x: x**2.5, [1, 2]),
+}
+
+
+def test_slopes_lie_within_twice_their_uncertainty():
+    measured = missed = 0
+    for function, places in SLOPES.values():
+        for place in places:
+            for each in inspect_series(inspected(one(function), 1), float(place), 8).remainders:
+                if each.slope is not None and each.expected is not None:
+                    measured += 1
+                    missed += abs(each.slope.value - each.expected) > 2 * each.slope.uncertainty
+    assert measured > 200
+    assert missed <= 0.05 * measured
 
 
 class TestOwnObjectives:
