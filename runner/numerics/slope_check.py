@@ -250,6 +250,8 @@ def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Arr
     slopes = (ahead - behind) / (2.0 * SPACINGS)
     # The rounding of x changes f too, by up to ε times the slope in units of max(1, |xᵢ|).
     noise = (ROUNDING * np.maximum(np.abs(ahead), np.abs(behind)) + 4.0 * EPSILON * abs(claimed)) / SPACINGS
+    # The rounding of x and of intermediate results moves the slope, by about ε times the curvature in these units.
+    noise += ROUNDING * np.abs(ahead - 2.0 * here + behind) / SPACINGS**2
     without = _kink_or_jump(coordinates, claimed, here, ahead, behind, noise)
     if without is not None:
         return without

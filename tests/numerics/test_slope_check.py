@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from runner.contracts.arrays import Array
+from runner.contracts.objective import known_minimum
 from runner.numerics.slope_check import find_disagreements
 from tests.support.objectives import OBJECTIVES
 
@@ -89,6 +90,19 @@ def test_right_gradients_are_never_accused(name: str, dimension: int):
         found = [each for each in find_disagreements(f, x, complex_steps(f, x)) if each is not None]
         # Where x² is 1e12, a step of 0.1 cannot be distinguished from rounding, and differences do not see it.
         assert not any(scale <= 1e3 or (each.gross and name != "steps on a parabola") for each in found), (scale, found)
+
+
+@pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda each: f"{type(each).__name__}-{each.dimension}")
+def test_built_in_objectives_are_never_accused_near_their_minima(objective):
+    """There, the slope itself consists of rounding."""
+    minimum = known_minimum(objective)
+    if minimum is None or type(objective).__name__ == "Ackley":
+        return
+    generator = np.random.default_rng(5)
+    for distance in (0.0, 1e-16, 1e-15, 1e-13, 1e-10, 1e-6):
+        x = np.ravel(minimum.x) + distance * generator.normal(size=(40, objective.dimension))
+        found = [each for each in find_disagreements(objective.value, x, complex_steps(objective.value, x)) if each is not None]
+        assert found == [], distance
 
 
 @given(st.integers(0, 2**32 - 1), st.floats(-8, 8), st.floats(-8, 8), st.floats(-8, 10), st.integers(1, 12))
