@@ -29,6 +29,7 @@ from runner.analysis.rates import best_learning_rate as best_learning_rate
 from runner.analysis.rates import contraction as contraction
 from runner.analysis.summary import CHOICE_CAPTION as CHOICE_CAPTION
 from runner.analysis.summary import Choice as Choice
+from runner.analysis.summary import GapScale as GapScale
 from runner.analysis.summary import SettingSummary as SettingSummary
 from runner.analysis.summary import best_setting as best_setting
 from runner.analysis.summary import choose_best as choose_best
@@ -38,6 +39,7 @@ from runner.analysis.summary import count_outcomes as count_outcomes
 from runner.analysis.summary import effort_in_words as effort_in_words
 from runner.analysis.summary import evaluation_count as evaluation_count
 from runner.analysis.summary import one_of_each_behaviour as one_of_each_behaviour
+from runner.analysis.summary import resting_above as resting_above
 from runner.analysis.summary import rounding_level as rounding_level
 from runner.analysis.summary import succeeded as succeeded
 from runner.analysis.summary import summarize_settings as summarize_settings

@@ -11,7 +11,7 @@ import numpy as np
 
 from runner.analysis.curvature import stability_limit
 from runner.analysis.learning_rates import is_plain
-from runner.analysis.summary import LEARNING_RATE, Value, rounding_level
+from runner.analysis.summary import LEARNING_RATE, GapScale, Value
 from runner.contracts.arrays import Array
 from runner.contracts.figure import Results, StoredRun
 from runner.contracts.parameters import is_seed
@@ -55,11 +55,13 @@ class ParameterSweep:
         objective: the objective's label.
         parameter: the swept parameter, as `optimizer.name`.
         runs: the runs that have this parameter, of all optimizers together.
+        scale: the value from which the gaps of the objective's runs are measured, and the smallest gap that is drawn.
     """
 
     objective: str
     parameter: str
     runs: tuple[StoredRun, ...]
+    scale: GapScale
 
     @property
     def name(self) -> str:
@@ -113,31 +115,27 @@ class ParameterSweep:
         return bool(np.std(logarithmic) / np.mean(logarithmic) < np.std(linear) / np.mean(linear))
 
     @property
-    def known(self) -> bool:
-        """True if the minimum is known, so that the gap to it is measured; otherwise the gradient norm is measured."""
-        return self.runs[0].minimum_value is not None
-
-    @property
-    def floor(self) -> float:
-        """The rounding level of the gap."""
-        return rounding_level(self.runs[0].minimum_value)
-
-    @property
     def touches_floor(self) -> bool:
-        """True if a run ends at the rounding level or below it."""
-        return any(_last(run) <= self.floor for run in self.runs)
+        """True if a run ends at the smallest gap that is drawn, or below it."""
+        return any(self._gap(run) <= self.scale.floor for run in self.runs)
 
     def values(self, runs: Sequence[StoredRun]) -> Array:
         """Return the swept parameter of some runs, `(runs,)`."""
         return np.array([float(run.parameters[self.parameter] or 0.0) for run in runs])
 
     def last(self, runs: Sequence[StoredRun]) -> Array:
-        """Return the last gap or gradient norm of some runs, at least the rounding level, `(runs,)`; +inf for lost runs."""
-        return np.array([math.inf if _is_lost(run) else max(_last(run), self.floor) for run in runs])
+        """Return the last gap of some runs, at least the smallest gap that is drawn, `(runs,)`; +inf for lost runs."""
+        return np.array([math.inf if self._is_lost(run) else max(self._gap(run), self.scale.floor) for run in runs])
 
     def lost(self, runs: Sequence[StoredRun]) -> list[StoredRun]:
-        """Return the runs that are lost, or whose last gap or gradient norm is not finite."""
-        return [run for run in runs if _is_lost(run)]
+        """Return the runs that are lost, or whose last gap is not finite."""
+        return [run for run in runs if self._is_lost(run)]
+
+    def _gap(self, run: StoredRun) -> float:
+        return run.final_value - self.scale.reference
+
+    def _is_lost(self, run: StoredRun) -> bool:
+        return run.outcome in LOST_OUTCOMES or not math.isfinite(self._gap(run))
 
     def medians(self, runs: Sequence[StoredRun]) -> tuple[Array, Array]:
         """Return each value of the swept parameter, and the median over the runs with it; NaN where the median is infinite."""
@@ -162,7 +160,11 @@ def parameter_sweeps(results: Results) -> list[ParameterSweep]:
         key = keys.get(run.optimizer, "")
         if isinstance(run.parameters.get(key), int | float):
             groups.setdefault((run.objective, key), []).append(run)
-    return [ParameterSweep(objective, key, tuple(runs)) for (objective, key), runs in groups.items()]
+    of_objective: dict[str, list[StoredRun]] = {}
+    for run in results.runs:
+        of_objective.setdefault(run.objective, []).append(run)
+    scales = {objective: GapScale.of(runs) for objective, runs in of_objective.items()}
+    return [ParameterSweep(objective, key, tuple(runs), scales[objective]) for (objective, key), runs in groups.items()]
 
 
 def _lines(method: str, runs: Sequence[StoredRun], parameter: str) -> list[MedianLine]:
@@ -196,11 +198,3 @@ def _text(value: Value, others: Sequence[float]) -> str:
     if isinstance(value, float):
         return number(value, others)
     return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _is_lost(run: StoredRun) -> bool:
-    return run.outcome in LOST_OUTCOMES or not math.isfinite(_last(run))
-
-
-def _last(run: StoredRun) -> float:
-    return run.final_gradient_norm if run.minimum_value is None else run.final_gap

@@ -37,15 +37,15 @@ SUMMARY_HEADER = (
 SUMMARY_CAPTION = (
     "The outcomes and behaviours of each optimizer over all its settings, and the results of its best setting. A run "
     "reached its goal if |f − f*| is at most the target of [report], or else the stopping rule gap, or else "
-    "1e-6 · max(1, |f*|). If f* is "
-    "unknown, the runs that converged count instead. The best setting has the largest share of runs that reached the goal. "
-    "Ties are broken by the smallest share of lost runs, then by the fewest expected evaluations, then by the smallest gap "
-    "f − f* at the end (the smallest f if f* is unknown). The expected evaluations are the evaluations of all runs of the "
-    "setting, including failed runs, divided by the number of runs that reached the goal. Medians count a lost run as infinite, "
-    "or as -infinite if f fell without end. One evaluation is one value of f, "
-    "one gradient, or one row of the Hessian. If there are at least four starting points (or seeds), one half of them chooses "
-    "the best setting, and the results are those of the other half, which the last column names. Runs that differ only in a "
-    "parameter named seed are replicates of one setting."
+    "1e-6 · max(1, |f*|). If f* is unknown, the runs that converged are counted instead. The best setting has the largest "
+    "share of runs that reached the goal. Ties are broken by the smallest share of lost runs, then by the fewest expected "
+    "evaluations, then by the smallest gap f − f* at the end. If f* is unknown, the best setting has the smallest share of "
+    "lost runs, and among these the smallest median f at the end, because a run may converge far above the others. The "
+    "expected evaluations are the evaluations of all runs of the setting, including failed runs, divided by the number of runs "
+    "that reached the goal. Medians count a lost run as infinite, or as -infinite if f fell without end. One evaluation is one "
+    "value of f, one gradient, or one row of the Hessian. If there are at least four starting points (or seeds), one half of "
+    "them chooses the best setting, and the results are those of the other half, which the last column names. Runs that differ "
+    "only in a parameter named seed are replicates of one setting."
 )
 CHOICE_CAPTION = (
     "The best setting of each optimizer is chosen as for the summary table, but the numbers here cover all of its runs, "
@@ -132,19 +132,28 @@ class SettingSummary:
         values = {key: self.shown.get(key) or _as_text(self.parameters.get(key)) for key in self.varied}
         return ", ".join(f"{key.partition('.')[2]} = {value}" for key, value in values.items())
 
-    @property
-    def rank(self) -> tuple[float, float, float, float]:
-        """The key by which settings are ranked, the smallest first.
+    def rank(self, smallest: float) -> tuple[float, float, float, float]:
+        """Return the key by which settings are ranked, the smallest first.
 
         A larger share of runs that reached the goal is better; then a smaller share of lost runs; then fewer expected
-        evaluations; then a smaller median of the last gap, or of the last value if the minimum is unknown. A number that is
-        not finite is worst. A gap within rounding of zero counts as zero.
+        evaluations; then a smaller median of the last gap. A number that is not finite is worst. A gap within rounding of zero
+        counts as zero.
+
+        Where f* is unknown, a run that converged may rest far above the others. So a smaller share of lost runs is better; then
+        a smaller median of the last value, where values within 1e-6 · max(1, |smallest|) of the smallest are equal; then a larger
+        share of converged runs; then fewer evaluations of a run.
+
+        Args:
+            smallest: the smallest f of all runs that are compared.
         """
-        gap = self.median_gap
+        runs = len(self.runs)
+        if not self.knows_minimum:
+            above = _worst_if_lost(self.median_value - smallest)
+            paid = sum(map(evaluation_count, self.runs)) / runs
+            return self.lost / runs, max(above, target_gap(None, smallest)), -self.successes / runs, paid
         rounding = max(rounding_level(run.minimum_value) for run in self.runs)
-        last = self.median_value if math.isnan(gap) else 0.0 if abs(gap) <= rounding else abs(gap)
-        share = len(self.runs)
-        return -self.successes / share, self.lost / share, self.expected_evaluations, _worst_if_lost(last)
+        last = 0.0 if abs(self.median_gap) <= rounding else abs(self.median_gap)
+        return -self.successes / runs, self.lost / runs, self.expected_evaluations, _worst_if_lost(last)
 
 
 @dataclass(frozen=True)
@@ -259,7 +268,9 @@ def choose_best(settings: Iterable[SettingSummary]) -> Choice:
     everything = _named(noun, places)
 
     def rank(setting: SettingSummary) -> tuple[bool, tuple[float, ...]]:
-        return setting.lost == len(setting.runs), setting.rank
+        return setting.lost == len(setting.runs), setting.rank(smallest)
+
+    smallest = smallest_seen(runs)
 
     if len(settings) == 1:
         return Choice(settings[0], settings[0], NO_CHOICE, everything)
@@ -362,6 +373,49 @@ def surprises_in_words(runs: Sequence[StoredRun]) -> list[str]:
                     f"{rise}): no line search or other rule kept f from rising"
                 )
     return sentences
+
+
+def smallest_seen(runs: Iterable[StoredRun]) -> float:
+    """Return the smallest f of all runs of one objective, except lost runs; NaN if there is none."""
+    kept = (run.best_value for run in runs if run.outcome not in LOST_OUTCOMES and math.isfinite(run.best_value))
+    return min(kept, default=math.nan)
+
+
+@dataclass(frozen=True)
+class GapScale:
+    """The value from which gaps are measured in pictures, and the smallest gap that is drawn.
+
+    Attributes:
+        reference: f*, or the smallest f of all runs if f* is unknown.
+        floor: the rounding level of the gap. If f* is unknown, it is at least a third of the smallest gap of a run that did not
+            find the smallest f itself.
+        known: True if f* is known.
+    """
+
+    reference: float
+    floor: float
+    known: bool
+
+    @classmethod
+    def of(cls, runs: Sequence[StoredRun]) -> GapScale:
+        """Return the scale for the runs of one objective."""
+        minimum = runs[0].minimum_value
+        if minimum is not None:
+            return cls(minimum, rounding_level(minimum), known=True)
+        reference = smallest_seen(runs)
+        rounding = rounding_level(reference)
+        gaps = [run.final_value - reference for run in runs if run.outcome not in LOST_OUTCOMES]
+        smallest = min((gap for gap in gaps if rounding < gap < math.inf), default=0.0)
+        return cls(reference, max(rounding, smallest / 3.0), known=False)
+
+
+def resting_above(runs: Iterable[StoredRun], smallest: float) -> list[StoredRun]:
+    """Return the runs whose f* is unknown, and which rest above the smallest f of the runs of their objective.
+
+    They are at rest, and their last value exceeds the smallest by more than 1e-6 · max(1, |smallest|).
+    """
+    allowed = target_gap(None, smallest)
+    return [run for run in runs if run.minimum_value is None and run.at_rest and run.final_value - smallest > allowed]
 
 
 def rounding_level(minimum_value: float | None) -> float:

@@ -13,8 +13,10 @@ from runner.analysis.summary import (
     count_endings,
     effort_in_words,
     evaluation_count,
+    resting_above,
     rounding_level,
     settings_table,
+    smallest_seen,
     succeeded,
     summarize,
     summarize_settings,
@@ -69,7 +71,27 @@ def test_smallest_gap_is_best_if_no_run_converged() -> None:
 
 
 def test_smallest_value_is_best_if_the_minimum_is_unknown() -> None:
-    runs = [stored(Outcome.MAX_STEPS, rate, final_value=value, minimum_value=None) for rate, value in ((0.1, -2.0), (0.2, -3.0))]
+    runs = [
+        stored(Outcome.MAX_STEPS, rate, final_value=value, best_value=value, minimum_value=None)
+        for rate, value in ((0.1, -2.0), (0.2, -3.0))
+    ]
+    assert best_rate(*runs) == 0.2
+
+
+def test_a_run_that_converged_far_above_the_others_is_not_best_if_the_minimum_is_unknown() -> None:
+    """Dead units give a network a gradient of zero at f = ln 2, while other runs are still falling."""
+    dead = stored(Outcome.CONVERGED, 4.33, final_value=0.693, best_value=0.693, minimum_value=None, at_rest=True)
+    falling = stored(Outcome.MAX_STEPS, 0.1, final_value=0.02, best_value=0.02, minimum_value=None, at_rest=False)
+    assert best_rate(dead, falling) == 0.1
+    assert resting_above([dead, falling], smallest_seen([dead, falling])) == [dead]
+
+
+def test_equal_last_values_are_ranked_by_cost_if_the_minimum_is_unknown() -> None:
+    cheap, dear = {"value": 5, "gradient": 5, "hessian": 0}, {"value": 50, "gradient": 50, "hessian": 0}
+    runs = [
+        stored(rate=0.1, final_value=1.0, best_value=1.0, minimum_value=None, evaluations=dear),
+        stored(rate=0.2, final_value=1.0 + 1e-9, best_value=1.0 + 1e-9, minimum_value=None, evaluations=cheap),
+    ]
     assert best_rate(*runs) == 0.2
 
 

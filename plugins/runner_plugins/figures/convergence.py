@@ -15,14 +15,12 @@ from runner import (
     LEGEND_LINE,
     LOST_OUTCOMES,
     PALETTE,
-    Array,
     Band,
     Drawing,
     Figure,
+    GapScale,
     Results,
-    Series,
     SettingSummary,
-    StoredRun,
     best_setting,
     counted,
     effort_in_words,
@@ -33,6 +31,7 @@ from runner import (
     panels,
     part,
     quantile_band,
+    resting_above,
     rounding_level,
     summarize_settings,
     wrapped,
@@ -64,16 +63,12 @@ class Curve:
     setting: SettingSummary
     role: str
     band: Band
+    scale: GapScale
 
     @property
     def method(self) -> tuple[str, str]:
         """The labels of the optimizer and of the gradient backend."""
         return self.setting.optimizer, self.setting.gradient
-
-    @property
-    def known(self) -> bool:
-        """True if the line shows the gap, False if it shows the gradient norm."""
-        return self.setting.runs[0].minimum_value is not None
 
     @property
     def leaves(self) -> bool:
@@ -83,7 +78,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class Convergence(Figure):
-    """Median and middle half of f − f* over the starts against the step; ‖∇f‖ where the minimum is unknown."""
+    """Median and middle half of f − f* over the starts against the step; the smallest f of all runs stands for an unknown f*."""
 
     title: ClassVar[str] = "Convergence"
 
@@ -105,7 +100,8 @@ class Convergence(Figure):
 
 
 def _curves(results: Results, settings: Sequence[SettingSummary]) -> list[Curve]:
-    return [Curve(setting, role, _band(results, setting)) for setting, role in _chosen(results, settings)]
+    scale = GapScale.of([run for setting in settings for run in setting.runs])
+    return [Curve(setting, role, _band(results, setting, scale), scale) for setting, role in _chosen(results, settings)]
 
 
 def _chosen(results: Results, settings: Sequence[SettingSummary]) -> list[tuple[SettingSummary, str]]:
@@ -155,18 +151,14 @@ def _value(setting: SettingSummary, key: str) -> float | None:
     return float(value) if isinstance(value, int | float) else None
 
 
-def _band(results: Results, setting: SettingSummary) -> Band:
+def _band(results: Results, setting: SettingSummary, scale: GapScale) -> Band:
     runs = setting.runs
     return quantile_band(
-        (_measured(run, series) for run, series in results.series(runs)),
+        (series.value - scale.reference for _, series in results.series(runs)),
         lost=[run.outcome in LOST_OUTCOMES for run in runs],
         # A lost run is extended by one step, in which its line can leave the panel.
         last_step=max(run.steps + (run.outcome in LOST_OUTCOMES) for run in runs),
     )
-
-
-def _measured(run: StoredRun, series: Series) -> Array:
-    return series.gradient_norm if run.minimum_value is None else series.value - run.minimum_value
 
 
 def _is_crowded(curves: Sequence[Curve]) -> bool:
@@ -175,7 +167,7 @@ def _is_crowded(curves: Sequence[Curve]) -> bool:
 
 
 def _draw_panel(panel: Axes, curves: Sequence[Curve], log_steps: bool) -> None:
-    floor = rounding_level(curves[0].setting.runs[0].minimum_value)
+    floor = curves[0].scale.floor
     low, high = _limits(curves, floor)
     methods = _methods(curves)
     others = [curve for curve in curves if curve.role == OTHER]
@@ -185,7 +177,7 @@ def _draw_panel(panel: Axes, curves: Sequence[Curve], log_steps: bool) -> None:
         if len(methods) > 1:
             colour = PALETTE[methods.index(curve.method) % len(PALETTE)]
         _draw_curve(panel, curve, colour, line, (low, high), _label(curve, curves))
-    if any(curve.band.low.min() <= floor for curve in curves):
+    if curves[0].scale.known and any(curve.band.low.min() <= floor for curve in curves):
         panel.axhline(floor, color="#888888", linewidth=0.9, linestyle=(0, (1, 2)), zorder=1)
         panel.text(1, floor, "rounding level", transform=panel.get_yaxis_transform(), ha="right", va="bottom", fontsize=7.5)
     panel.set_yscale("log")
@@ -194,7 +186,7 @@ def _draw_panel(panel: Axes, curves: Sequence[Curve], log_steps: bool) -> None:
         panel.set_xscale("symlog", linthresh=1.0, linscale=0.4)
     panel.set_xlim(left=0)
     panel.set_xlabel("step (logarithmic from 1)" if log_steps else "step")
-    panel.set_ylabel("gap to the minimum, f − f*" if curves[0].known else "gradient norm, ‖∇f‖")
+    panel.set_ylabel("gap to the minimum, f − f*" if curves[0].scale.known else "f − smallest f of all runs")
 
 
 def _methods(curves: Sequence[Curve]) -> list[tuple[str, str]]:
@@ -203,7 +195,7 @@ def _methods(curves: Sequence[Curve]) -> list[tuple[str, str]]:
 
 def _draw_curve(panel: Axes, curve: Curve, colour: str, line: Line, limits: tuple[float, float], label: str) -> None:
     band = curve.band
-    floor = rounding_level(curve.setting.runs[0].minimum_value)
+    floor = curve.scale.floor
     # Infinite values are drawn a little above the top, so that the line is seen to leave the panel there.
     median, lower, upper = (np.clip(edge, floor, 1e3 * limits[1]) for edge in (band.median, band.low, band.high))
     if band.runs > 1:
@@ -244,8 +236,10 @@ def _caption(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, 
 
 
 def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_steps: bool) -> list[str]:
-    unknown = [objective for objective, group in curves.items() if not group[0].known]
-    quantity = "gradient norm ‖∇f‖" if len(unknown) == len(curves) else "gap f − f* to the known minimum"
+    unknown = [objective for objective, group in curves.items() if not group[0].scale.known]
+    quantity = "gap f − f* to the known minimum"
+    if len(unknown) == len(curves):
+        quantity = "difference between f and the smallest f of all runs"
     text = [f"Each line is the median {quantity} over the starting points after each step, on a logarithmic axis"]
     if any(curve.band.runs > 1 for curve in drawn):
         text[0] += ", and the band around it holds at least the middle half of the runs"
@@ -257,8 +251,14 @@ def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_step
     if any(curve.leaves for curve in drawn):
         text.append("A line leaves through the top if it grows beyond the picture, or when half of its runs are lost.")
     if unknown and len(unknown) < len(curves):
-        text.append(f"The minimum of {listed(unknown)} is not known, so the gradient norm ‖∇f‖ is drawn instead.")
-    floors = {rounding_level(c.setting.runs[0].minimum_value) for c in drawn if _touches_floor(c)}
+        text.append(f"The minimum of {listed(unknown)} is not known, so the smallest f of all its runs stands for f*.")
+    for objective in unknown:
+        smallest = curves[objective][0].scale.reference
+        above = resting_above((run for curve in curves[objective] for run in curve.setting.runs), smallest)
+        if above:
+            most = number(max(run.final_value for run in above) - smallest)
+            text.append(f"On {objective}, {counted(len(above), 'run')} came to rest above the smallest f, by up to {most}.")
+    floors = {curve.scale.floor for curve in drawn if curve.scale.known and _touches_floor(curve)}
     if floors:
         levels = listed([number(level) for level in sorted(floors)], "or")
         text.append(f"Values below the rounding level ({levels}), exact zeros included, are drawn at that level.")
@@ -266,7 +266,7 @@ def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_step
 
 
 def _touches_floor(curve: Curve) -> bool:
-    return bool(curve.band.low.min() <= rounding_level(curve.setting.runs[0].minimum_value))
+    return bool(curve.band.low.min() <= curve.scale.floor)
 
 
 def _choice(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, list[Curve]]) -> list[str]:
@@ -312,7 +312,7 @@ def _fate(curve: Curve) -> str:
     fate = [effort_in_words(setting)]
     if setting.lost:
         fate.append(f"{setting.lost} {'was' if setting.lost == 1 else 'were'} lost")
-    if not setting.successes and curve.known:
+    if not setting.successes and curve.scale.known:
         fate.append(f"the median gap at the end was {number(setting.median_gap)}")
     return listed(fate)
 

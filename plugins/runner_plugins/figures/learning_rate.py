@@ -31,6 +31,7 @@ from runner import (
     number,
     panels,
     parameter_sweeps,
+    resting_above,
     sweep_finding,
     wrapped,
 )
@@ -111,7 +112,7 @@ def _draw_panel(panel: Axes, sweep: ParameterSweep, looks: Mapping[tuple[str, st
     for limit in sweep.near_limits:
         _draw_limit(panel, sweep, limit)
     panel.set_xlabel(wrapped(sweep.name))
-    panel.set_ylabel("last gap, f − f*" if sweep.known else "last gradient norm, ‖∇f‖")
+    panel.set_ylabel("last gap, f − f*" if sweep.scale.known else "last f − smallest f of all runs")
 
 
 def _draw_limit(panel: Axes, sweep: ParameterSweep, limit: float) -> None:
@@ -139,7 +140,7 @@ def _frame(panel: Axes, sweep: ParameterSweep) -> tuple[float, float]:
     """Set the range of the gaps, with a strip on top for the lost runs, and return the two ends of the strip."""
     last = sweep.last(sweep.runs)
     seen = last[np.isfinite(last)]
-    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (sweep.floor, 1.0)
+    low, high = (float(seen.min()), float(seen.max())) if len(seen) else (sweep.scale.floor, 1.0)
     ratio = max(high / low, 100.0)
     low, high = low / ratio**MARGIN, low * ratio ** (1 + MARGIN)
     begin, end = (float(high * ratio**share) for share in STRIP)
@@ -196,13 +197,20 @@ def _caption(sweeps: Sequence[ParameterSweep]) -> str:
 
 
 def _reading(sweeps: Sequence[ParameterSweep]) -> list[str]:
-    quantities = {True: "gap f − f* to the known minimum", False: "gradient norm ‖∇f‖"}
-    shown = listed([words for known, words in quantities.items() if any(sweep.known == known for sweep in sweeps)], "or")
+    quantities = {True: "gap f − f* to the known minimum", False: "difference between f and the smallest f of all runs"}
+    shown = listed([words for known, words in quantities.items() if any(sweep.scale.known == known for sweep in sweeps)], "or")
     text = [f"Each dot shows the last {shown} of one run against {listed(sorted({sweep.name for sweep in sweeps}))}."]
     text += _line_words([line for sweep in sweeps for line in sweep.lines], any(len(sweep.lines) > 1 for sweep in sweeps))
     if any(sweep.lost(sweep.runs) for sweep in sweeps):
         text.append("Runs that were lost, because they diverged, became non-finite or failed, are drawn in the strip at the top.")
-    floors = {sweep.floor for sweep in sweeps if sweep.touches_floor}
+    for sweep in sweeps:
+        above = resting_above(sweep.runs, sweep.scale.reference)
+        if above:
+            most = number(max(run.final_value for run in above) - sweep.scale.reference)
+            text.append(f"On {sweep.objective}, {counted(len(above), 'run')} came to rest above the smallest f, by up to {most}.")
+    if any(not sweep.scale.known for sweep in sweeps):
+        text.append("A run that found the smallest f itself is drawn at the bottom of the panel.")
+    floors = {sweep.scale.floor for sweep in sweeps if sweep.scale.known and sweep.touches_floor}
     if floors:
         levels = listed([number(floor) for floor in sorted(floors)], "or")
         text.append(f"Values below the rounding level ({levels}), exact zeros included, are drawn at that level.")

@@ -95,15 +95,24 @@ def test_an_exact_minimum_is_drawn_at_the_rounding_level() -> None:
     assert low < 2.0**-49 < 9 < high
 
 
-def test_without_a_known_minimum_the_gradient_norm_is_drawn() -> None:
+def test_without_a_known_minimum_the_smallest_f_stands_for_it() -> None:
     stored = [(replace(run, minimum_value=None), series) for run, series in sweep([0.25, 0.45])]
+    smallest = min(run.best_value for run, _ in stored)
     drawing = draw(Convergence(), results(stored))
-    assert drawing.figure.axes[0].get_ylabel() == "gradient norm, ‖∇f‖"
-    assert data(lines(drawing)["best: learning_rate = 0.45"])[1][0] == 4
-    assert drawing.caption.startswith("Each line is the median gradient norm ‖∇f‖ over")
+    assert drawing.figure.axes[0].get_ylabel() == "f − smallest f of all runs"
+    assert data(lines(drawing)["best: learning_rate = 0.45"])[1][0] == 4 - smallest
+    assert drawing.caption.startswith("Each line is the median difference between f and the smallest f of all runs over")
     assert "gap" not in drawing.caption
     mixed = draw(Convergence(), results([*stored, *sweep([0.25], objective="known")]))
-    assert "The minimum of quadratic is not known, so the gradient norm ‖∇f‖ is drawn instead." in mixed.caption
+    assert "The minimum of quadratic is not known, so the smallest f of all its runs stands for f*." in mixed.caption
+
+
+def test_runs_that_rest_above_the_smallest_f_are_counted_if_the_minimum_is_unknown() -> None:
+    (high, path), *others = sweep([0.25, 0.45])
+    changed = [(replace(run, minimum_value=None), series) for run, series in others]
+    changed.append((replace(high, minimum_value=None, final_value=0.5, at_rest=True), path))
+    caption = draw(Convergence(), results(changed)).caption
+    assert "On quadratic, 1 run came to rest above the smallest f, by up to 0.5." in caption
 
 
 def test_caption_says_if_the_minimum_is_unknown() -> None:
