@@ -43,8 +43,6 @@ BISECTED, BISECTIONS = 64, 40
 """The search for a jump divides a chord into this many intervals, and bisects this often the one in which f changes most."""
 JUMP = 0.1
 """A jump may explain an excess if it is at least this share of it."""
-MOST_JUMPS, POINTS_OF_JUMPS = 8, 2048
-"""The largest number of jumps on a line across the box that are not taken for rounding, and the number of points of this line."""
 SPACINGS, WIDEST = 12, 1 / 50
 """The number of spacings at which the noise of a chord is measured, and the largest of them, relative to its length."""
 PLACES, WIDEST_IN_BOX = 60, 1 / 2000
@@ -62,7 +60,7 @@ class Chord:
         excess: the height of f(z) above the chord; if it is above zero, f is not convex.
         rounding: the largest excess that rounding and noise may cause.
         jump: the size of the largest jump of f that was found between x₁ and x₂; zero if no jump can explain the excess.
-        vetted: false if f has many such jumps and does not compute in extended precision, so that the jumps may be rounding.
+        vetted: false if f jumps and does not compute in extended precision, so that the jump may be rounding.
     """
 
     first: Array
@@ -471,8 +469,6 @@ class ChordsInBox:
         excess, jump = _excess(values, weight), self._largest_jump(first, chord)
         jump[jump < JUMP * excess] = 0.0
         vetted = (jump == 0.0) | (errors is not None)
-        for place in np.flatnonzero(~vetted):
-            vetted[place] = self._count_jumps(first[place], chord[place], jump[place]) <= MOST_JUMPS
         columns = (weight.tolist(), excess.tolist(), rounding.tolist(), jump.tolist(), vetted.tolist())
         return [Chord(*each) for each in zip(first, second, *columns, strict=True)]
 
@@ -495,14 +491,6 @@ class ChordsInBox:
             start = np.where(right, start + width, start)
             f_start, f_end = np.where(right, f_middle, f_start), np.where(right, f_end, f_middle)
         return np.asarray(np.nan_to_num(np.abs(f_end - f_start), nan=0.0))
-
-    def _count_jumps(self, first: Array, chord: Array, jump: float) -> int:
-        """Return the number of times that f changes by at least half of a jump, between equally spaced points of a line."""
-        moves = chord != 0
-        ends = np.sort((np.array([[self._low], [self._high]]) - first[moves]) / chord[moves], axis=0)
-        t = np.linspace(ends[0].max(), ends[1].min(), POINTS_OF_JUMPS)
-        values = self._scaled(np.clip(first + t[:, None] * chord, self._low, self._high))
-        return int((np.abs(np.diff(values)) >= 0.5 * jump).sum())
 
 
 def try_chords(

@@ -165,7 +165,8 @@ def _verdict(inspection: RegionInspection) -> tuple[str, str]:
     elif chords.holes:
         because = f"on {chords.holes:,} chords f is finite at both ends, but not between them"
     elif chords.jumps:
-        because = f"f lies above {chords.jumps:,} of the checked chords, but only across jumps, which may be rounding"
+        because = f"f lies above {chords.jumps:,} of the checked chords, but only across jumps, which may be rounding, "
+        because += "because f does not compute in extended precision"
     elif chords.hidden > max(NEGLIGIBLE * chords.usual_sag, NEGLIGIBLE_IN_RANGE * chords.usual_range):
         because = f"the differences are rounding or noise, which may hide an excess of {number(chords.hidden)}, "
         because += f"while f lies only {number(chords.usual_sag)} or less below nine tenths of the long chords"
