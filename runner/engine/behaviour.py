@@ -238,7 +238,7 @@ class BehaviourState:
         counts = np.minimum(last_move + 1, MOST_POINTS)
         oscillating = (found == BEHAVIOURS.index(Behaviour.OSCILLATING)) & (counts >= FEWEST_POINTS)
         # Runs with the same number of iterates are judged together.
-        for count in np.unique(counts[oscillating]).tolist():
+        for count in sorted(set(counts[oscillating].tolist())):
             rows = np.flatnonzero(oscillating & (counts == count))
             norms = np.array([_recorded_norms(chunks[row], int(last_move[row]) + 1, count) for row in rows.tolist()])
             found[rows[irregularity(norms) > MOST_IRREGULAR]] = BEHAVIOURS.index(Behaviour.UNKNOWN)
