@@ -76,7 +76,8 @@ FEWEST_POINTS, MOST_POINTS = 12, 64
 MOST_COEFFICIENTS = 12
 MOST_IRREGULAR = 0.03
 """The largest error of a prediction for moves that are regular."""
-SMALLEST_CHANGE = 1e-9
+SMALLEST_CHANGE = 1e-4
+"""The smallest change that counts, relative to the series. Rounding causes smaller ones, even along the shortest moves."""
 RIDGE = 1e-12
 UNDECIDED = -1
 """The code for no behaviour; other codes are indices into `BEHAVIOURS`."""
@@ -240,8 +241,15 @@ class BehaviourState:
         # Runs with the same number of iterates are judged together.
         for count in sorted(set(counts[oscillating].tolist())):
             rows = np.flatnonzero(oscillating & (counts == count))
-            norms = np.array([_recorded_norms(chunks[row], int(last_move[row]) + 1, count) for row in rows.tolist()])
-            found[rows[irregularity(norms) > MOST_IRREGULAR]] = BEHAVIOURS.index(Behaviour.UNKNOWN)
+            recorded = np.array([_recorded(chunks[row], int(last_move[row]) + 1, count) for row in rows.tolist()], np.float64)
+            values, norms = recorded[:, 0], recorded[:, 1]
+            squares = (norms / np.maximum(norms.max(axis=1, keepdims=True), SMALLEST_SLOPE)) ** 2
+            # f is near f* where rounding hides its changes, so it is used only if the gradient has a fixed length.
+            fixed = np.ptp(squares, axis=1) <= SMALLEST_CHANGE
+            error = irregularity(np.where(fixed[:, None], values, squares))
+            # Numbers below the smallest normal float have lost digits, which makes them irregular too.
+            irregular = (error > MOST_IRREGULAR) & (norms.min(axis=1) > SMALLEST_SLOPE)
+            found[rows[irregular]] = BEHAVIOURS.index(Behaviour.UNKNOWN)
 
     def _distance(self) -> Array:
         return self._gradient_norm if self._minimum is None else self._value - self._minimum
@@ -252,26 +260,29 @@ class BehaviourState:
         return np.array([np.full(len(distance), float(self._step)), distance, *self._counts])
 
 
-def irregularity(norms: Array) -> Array:
-    """Return the error of predicting ‖∇f‖² from its history, `(runs,)`: 0 if it follows a rule, about 0.4 at a noise floor.
+def irregularity(series: Array) -> Array:
+    """Return the error of predicting a series from its history, `(runs,)`: 0 if it follows a rule, about 0.4 if it is noise.
 
-    The changes of ‖∇f‖² from iterate to iterate are predicted as linear combinations of the p changes before them. The
-    coefficients are fitted by least squares. Both the fit and the error divide each change by the largest among itself and the
-    p changes before it, so that all scales count alike. The number p is at most 12, and at most a third of the number of changes.
+    The series is divided by its exponential trend. Its changes from iterate to iterate are then predicted as linear combinations
+    of the p changes before them, with coefficients fitted by least squares. Both the fit and the error divide each change by the
+    largest among itself and the p changes before it. The number p is at most 12, and at most a third of the number of changes.
 
-    A gradient method with momentum on a quadratic in m dimensions obeys such a rule exactly for p = m (2m + 1), since ‖∇f‖² is a
-    quadratic form in 2m numbers. A cycle of p steps obeys it, and smooth changes obey it closely. Noise and chaos do not.
+    A gradient method with momentum on a quadratic in m dimensions obeys such a rule exactly for p = m (2m + 1), since f and ‖∇f‖²
+    are quadratic forms in 2m numbers. A cycle of p steps obeys it, and smooth changes obey it closely. Noise and chaos do not.
 
     Args:
-        norms: ‖∇f‖ at consecutive iterates, `(runs, iterates)`.
+        series: f or ‖∇f‖² at consecutive iterates, `(runs, iterates)`.
     """
-    squares = (norms / norms.max(axis=1, keepdims=True)) ** 2
-    changes = np.diff(squares, axis=1)
+    iterates = series.shape[1]
+    sizes = np.abs(series)
+    early, late = sizes[:, : iterates // 2].max(axis=1), sizes[:, iterates // 2 :].max(axis=1)
+    slope = np.log(np.maximum(late, SMALLEST_SLOPE) / np.maximum(early, SMALLEST_SLOPE)) / (iterates - iterates // 2)
+    level = series / np.maximum(early, SMALLEST_SLOPE)[:, None] * np.exp(-slope[:, None] * np.arange(iterates))
+    changes = np.diff(level, axis=1)
     order = min(MOST_COEFFICIENTS, changes.shape[1] // 3)
     windows = sliding_window_view(changes, order + 1, axis=1)
-    # Changes that may be rounding count as none.
-    scale = np.maximum(np.abs(windows).max(axis=-1), SMALLEST_CHANGE * squares[:, order + 1 :])
-    windows = windows / np.maximum(scale, SMALLEST_SLOPE)[..., None]
+    rounding = np.maximum(SMALLEST_CHANGE * np.abs(level[:, order + 1 :]), SMALLEST_SLOPE)
+    windows = windows / np.maximum(np.abs(windows).max(axis=-1), rounding)[..., None]
     before, change = windows[..., :-1], windows[..., -1:]
     # The normal equations are exact enough for errors of a few hundredths. The ridge keeps dependent equations solvable.
     ridge = RIDGE * windows.shape[1] * np.eye(order)
@@ -280,15 +291,14 @@ def irregularity(norms: Array) -> Array:
     return cast(Array, np.sqrt(np.mean(error**2, axis=(1, 2))))
 
 
-def _recorded_norms(chunks: Sequence[Chunk], end: int, count: int) -> Array:
-    """Return ‖∇f‖ at the `count` iterates before iterate number `end`, `(count,)`."""
+def _recorded(chunks: Sequence[Chunk], end: int, count: int) -> Array:
+    """Return f and ‖∇f‖ at the `count` iterates before iterate number `end`, `(2, count)`."""
     parts: list[Array] = []
     for chunk in chunks:
-        first, stop = max(end - count, chunk.first_step), min(end, chunk.first_step + chunk.count)
+        first, stop = max(end - count, chunk.first_step) - chunk.first_step, min(end - chunk.first_step, chunk.count)
         if first < stop:
-            # ‖∇f‖ is the second series of a chunk.
-            parts.append(np.frombuffer(chunk.data, ">f8", stop - first, 8 * (chunk.count + first - chunk.first_step)))
-    return np.concatenate(parts)
+            parts.append(np.frombuffer(chunk.data, ">f8").reshape(-1, chunk.count)[:2, first:stop])
+    return np.concatenate(parts, axis=1)
 
 
 def _buffer(room: int, first: Array) -> Array:

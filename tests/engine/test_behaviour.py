@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from runner.contracts.arrays import Array, dot
+from runner.contracts.gradient_backend import GradientBackend
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.outcomes import Outcome
@@ -377,19 +378,19 @@ stop = { max_steps = 200, gradient_norm = 1e-8 }
         assert {OSCILLATING, CRAWLING} <= set(together)
 
 
+@dataclass(frozen=True)
+class SignsOnly(GradientBackend):
+    def gradient(self, objective: Objective, x: Array) -> Array:
+        return np.sign(objective.gradient(x))
+
+
 class TestRegularity:
-    """The error of predicting ‖∇f‖² from its history."""
+    """The error of predicting f or ‖∇f‖² from its history."""
 
     @pytest.mark.parametrize("iterates", [20, 64])
     def test_linear_recurrences_are_regular(self, iterates: int):
         k = np.arange(iterates)
-        series = [
-            1.5 * 0.9**k,
-            0.99**k * np.abs(np.cos(0.3 * k)),
-            2 + (-1.0) ** k,
-            1.0 + 0 * k,
-            np.abs(np.cos(2 * np.pi * k / 5)),
-        ]
+        series = [1.5 * 0.9**k, 0.99**k * np.cos(0.3 * k) ** 2, 2 + (-1.0) ** k, 1.0 + 0 * k, np.cos(2 * np.pi * k / 5)]
         assert irregularity(np.array(series)).max() < 1e-3
 
     @pytest.mark.parametrize("iterates", [12, 20, 64])
@@ -400,11 +401,24 @@ class TestRegularity:
         x = [random.standard_normal(200)]
         for _ in range(iterates + 50):
             x.append(correlation * x[-1] + random.standard_normal(200))
-        assert irregularity(np.abs(x[-iterates:]).T).min() > 0.03
+        assert irregularity(np.square(x[-iterates:]).T).min() > 0.03
 
     def test_rounding_beside_a_constant_is_no_noise(self):
         random = np.random.default_rng(3)
         assert irregularity(1 + 1e-14 * random.standard_normal((20, 64))).max() < 1e-3
+
+    def test_noise_is_seen_in_f_if_the_gradient_has_a_fixed_length(self):
+        random = np.random.default_rng(3)
+
+        @dataclass(frozen=True)
+        class NoisySigns(GradientBackend):
+            def gradient(self, objective: Objective, x: Array) -> Array:
+                return np.sign(objective.gradient(x) + random.standard_normal(x.shape))
+
+        batch = make_batch(Quadratic(), GradientDescent(0.05), [[1.0]])
+        assert behaviours(replace(batch, gradient=NoisySigns())) == [UNKNOWN]
+        descending = replace(batch, gradient=SignsOnly())
+        assert behaviours(descending) == [OSCILLATING]
 
     def test_runs_do_not_influence_each_other(self):
         random = np.random.default_rng(3)

@@ -102,17 +102,30 @@ class DoubleWell(Objective):
         return x**3 - x
 
 
+def noise(x: Array) -> Array:
+    """Return numbers between −√3 and √3 with variance 1, which are a function of the bits of x."""
+    bits = np.ascontiguousarray(x).view(np.uint64)
+    with np.errstate(over="ignore"):
+        for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+            bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
+    bits ^= bits >> np.uint64(31)
+    return np.sqrt(12) * (bits / 2.0**64 - 0.5)
+
+
 @dataclass(frozen=True)
 class Noisy(GradientBackend):
-    """The gradient with noise of variance 1 in each component, which is a function of the bits of x."""
+    """The gradient with noise in each component."""
 
     def gradient(self, objective: Objective, x: Array) -> Array:
-        bits = np.ascontiguousarray(x).view(np.uint64)
-        with np.errstate(over="ignore"):
-            for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-                bits = (bits ^ (bits >> np.uint64(shift))) * np.uint64(factor)
-        bits ^= bits >> np.uint64(31)
-        return objective.gradient(x) + np.sqrt(12) * (bits / 2.0**64 - 0.5)
+        return objective.gradient(x) + noise(x)
+
+
+@dataclass(frozen=True)
+class NoisyLength(GradientBackend):
+    """The gradient times a random factor: the noise vanishes with the gradient, as in a model that fits all its samples."""
+
+    def gradient(self, objective: Objective, x: Array) -> Array:
+        return objective.gradient(x) * (1 + 0.8 * noise(x))
 
 
 @dataclass(frozen=True)
@@ -157,7 +170,7 @@ def label_of_decay(factor: float, steps: int) -> str:
 
 def one_curvature(steps: int) -> Labelled:
     """x ← (1 − γ) x."""
-    rates = [1e-5, 1e-4, 1e-3, 0.03, 0.5, 0.9, 1.1, 1.5, 1.9, 1.999, 2 - 1e-5, 2 + 1e-5, 2.001, 2.1, 3.0]
+    rates = [1e-5, 1e-4, 1e-3, 0.03, 0.2, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7, 1.9, 1.999, 2 - 1e-5, 2 + 1e-5, 2.001, 2.1, 3.0]
     labels = [label_of_decay(1 - rate, steps) for rate in rates]
     return labelled(Bowl((1.0,)), GradientDescent(column(rates)), [2.5], labels, steps)
 
@@ -269,6 +282,12 @@ def noise_floor_with_momentum(steps: int) -> Labelled:
     return labelled(Bowl((1.0,)), Momentum(column(rates), 0.9), [1.0], [UNKNOWN] * len(rates), steps, Noisy())
 
 
+def noise_that_vanishes(steps: int) -> Labelled:
+    """The error is multiplied by 1 − γ (1 + 0.8 n) with random numbers n. Some of the factors are negative, in no order."""
+    labels = [f"{UNKNOWN}|{MONOTONE}|{CRAWLING}"] * 2
+    return labelled(Bowl((1.0,)), GradientDescent(column([0.5, 0.8])), [1.0], labels, steps, NoisyLength())
+
+
 LONG_FAMILIES = (
     one_curvature,
     two_curvatures,
@@ -277,7 +296,7 @@ LONG_FAMILIES = (
     noise_floor_in_many_dimensions,
     noise_floor_with_momentum,
 )
-SHORT_FAMILIES = (damped_heavy_ball, cycles, sublinear, endless_slope, chaos, slow_climb)
+SHORT_FAMILIES = (*(damped_heavy_ball, cycles, sublinear, endless_slope, chaos, slow_climb), noise_that_vanishes)
 
 
 def cases() -> Iterator[tuple[str, int, Labelled]]:
