@@ -236,9 +236,9 @@ class BehaviourState:
     @staticmethod
     def _find_irregular(found: NDArray[np.intp], last_move: NDArray[np.int64], chunks: Sequence[Sequence[Chunk]]) -> None:
         """Change `oscillating` to `unknown` in `found` where the moves are irregular; the arguments have an item for each run."""
-        counts = np.minimum(last_move + 1, MOST_POINTS)
+        # Multiples of 4 make fewer groups of runs that are judged together.
+        counts = np.minimum(last_move + 1, MOST_POINTS) // 4 * 4
         oscillating = (found == BEHAVIOURS.index(Behaviour.OSCILLATING)) & (counts >= FEWEST_POINTS)
-        # Runs with the same number of iterates are judged together.
         for count in sorted(set(counts[oscillating].tolist())):
             rows = np.flatnonzero(oscillating & (counts == count))
             recorded = np.array([_recorded(chunks[row], int(last_move[row]) + 1, count) for row in rows.tolist()], np.float64)
