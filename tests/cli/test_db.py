@@ -24,7 +24,7 @@ class TestDb:
         assert told.pop("system").startswith("SQLite 3.")
         assert told.pop("stored").count(" to ") == 1
         assert told == {
-            "database": "r.db", "schema": "0004", "size": "57.3 kB", "experiments": "2", "runs": "24, and 2 superseded",
+            "database": "r.db", "schema": "0004", "size": "63.5 kB", "experiments": "2", "runs": "24, and 2 superseded",
             "iterates": str(iterates), "computing": "no process",
         }  # fmt: skip
         assert runner_cli("db", "info", "--format", "json", "--db", "r.db").json["superseded"] == 2

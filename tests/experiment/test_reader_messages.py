@@ -161,7 +161,7 @@ class TestOtherTables:
                 "execution.executor: must be the name of a plugin, not {'values': ['serial']}",
             ),
             ended("[report]\nfigures = 'outcomes'", "report.figures: must be a list of names of figures, not 'outcomes'"),
-            ended("[report]\nfigure = []", "report.figure: there is no such key; allowed: figures"),
+            ended("[report]\nfigure = []", "report.figure: there is no such key; allowed: figures, target"),
         ],
     )
     def test_tables(self, refused, text: str, problems: list[str]):
