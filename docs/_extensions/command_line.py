@@ -124,7 +124,7 @@ def code(text: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Return text that is no markup in a table's cell; code stays code."""
+    """Return text that is not markup in a table's cell; code stays code."""
     return re.sub(r"([|*<])", r"\\\1", text)
 
 

@@ -123,7 +123,7 @@ def constant_docstring(name: str) -> list[str]:
 
 
 def escaped(line: str) -> str:
-    """Return a line whose signs outside code are no markup."""
+    """Return a line whose signs outside code are not markup."""
     parts = re.split(r"(`+[^`]*`+)", line)
     return "".join(part if part.startswith("`") else re.sub(r"(?<!\\)([*|]|_\b)", r"\\\1", part) for part in parts)
 

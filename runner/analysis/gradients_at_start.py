@@ -190,7 +190,10 @@ def _varied(nets: Sequence[tuple[StoredRun, int]]) -> list[str]:
 
 
 def _variant(run: StoredRun, varied: Sequence[str]) -> str:
-    """Return some parameters as text, words before numbers, without those that are off or that hold a wrapped objective."""
+    """Return some parameters as text, with parameters that are words first.
+
+    Parameters that are switched off, and wrapped objectives, are left out.
+    """
     words, numbers = [], []
     for key in varied:
         name, value = key.partition(".")[2], run.parameters.get(key)

@@ -17,7 +17,7 @@ WINDOW = 3
 RESOLVED = 0.3
 """The largest relative error of a measured curvature; otherwise it is not resolved."""
 NOTABLE = 0.1
-"""The smallest change of a curvature between the two sides of a point that is reported, relative to the curvature."""
+"""A curvature that changes from one side of a point to the other is reported if its change is at least this share of it."""
 TINY = 1e-150
 """The size of a curvature below which underflow may be the reason for its change."""
 ROUNDING = 8.0 * EPSILON
@@ -27,7 +27,10 @@ MOST_DIRECTIONS = 24
 
 
 ABSORBED = 1e-5
-"""If slopes at larger spacings are this close to a claimed slope, relative to the gap, small spacings are lost to rounding."""
+"""If slopes at larger spacings are this close to the claimed slope, small spacings are lost to rounding.
+
+This is relative to the distance between the claimed and the measured slope.
+"""
 
 
 @dataclass(frozen=True)
@@ -100,18 +103,18 @@ def curvatures_along(
     """Measure the curvature of f along directions, its error, and its change from one side of the point to the other.
 
     The curvature is vᵀ(∇f(x + hv) − ∇f(x − hv)) / 2h with a gradient, else (f(x + hv) − 2f(x) + f(x − hv)) / h². It is taken
-    where it changes least, relative to its size, from spacing to spacing. A formula needs only some spacings that confirm it,
-    because a narrow feature of f shows at small spacings only.
+    where it changes least, relative to its size, from spacing to spacing. If some spacings confirm a curvature from a
+    formula, only they are used, because a narrow feature of f shows at small spacings only.
 
-    Where f has a second derivative, the difference of the curvatures on both sides is proportional to the spacing. It is a change
-    if it stays the same down to the smallest spacings instead.
+    Where f has a second derivative, the difference of the curvatures on both sides is proportional to the spacing. If
+    the difference stays the same down to the smallest spacings instead, the curvature changes at the point.
 
     Args:
         directions: unit vectors, `(directions, dimension)`.
         claimed: the curvatures that the Hessian gives, `(directions,)`.
         x: the point, `(dimension,)`.
         values: f at many points, `(points, dimension) -> (points,)`.
-        gradients: an accurate ∇f at many points, `(points, dimension) -> (points, dimension)`; None if there is none.
+        gradients: an accurate ∇f at many points, `(points, dimension) -> (points, dimension)`; None if there is no gradient.
         exact: true if the Hessian comes from a formula.
 
     Returns:
@@ -159,7 +162,7 @@ def curvatures_along(
 
 
 def _lasting(change: Array, noise: Array, least: float) -> float:
-    """Return a change of the curvature that is at least `least` and that no smaller spacing contradicts; zero if there is none.
+    """Return a change of the curvature that is at least `least` and that no smaller spacing contradicts; zero if none qualifies.
 
     Args:
         change: the change at each spacing, `(spacings,)`.
@@ -192,7 +195,7 @@ def eigenvalue_errors(
         hessian: the finite second derivatives, `(dimension, dimension)`.
         x: the point, `(dimension,)`.
         values: f at many points, `(points, dimension) -> (points,)`.
-        gradients: an accurate ∇f at many points, `(points, dimension) -> (points, dimension)`; None if there is none.
+        gradients: an accurate ∇f at many points, `(points, dimension) -> (points, dimension)`; None if there is no gradient.
         exact: true if the second derivatives come from a formula.
 
     Returns:
@@ -211,7 +214,7 @@ def eigenvalue_errors(
     differences = np.abs(measured - eigenvalues[chosen])
     resolved = np.isfinite(uncertain)
     sizes = np.abs(eigenvalues[chosen])
-    # A difference that is smaller than the eigenvalue is its error. A formula has no such error.
+    # A difference that is smaller than the eigenvalue counts as its error, unless the Hessian comes from a formula.
     tolerated = 1e-3 * np.maximum(sizes, np.abs(measured)) if exact else sizes
     contradicted = resolved & (differences > 4.0 * uncertain + rounding + tolerated)
     reason = ""

@@ -77,7 +77,7 @@ def find_minima(x: Array, value: Array, settled: NDArray[np.bool_], span: float)
 def curving_downwards(objective: Objective | None, x: Array) -> NDArray[np.bool_]:
     """Return a mask of the points at which f curves downwards along some direction.
 
-    A stationary point with such a direction is no minimum.
+    A stationary point with such a direction is not a minimum.
 
     Args:
         objective: the objective, or None.

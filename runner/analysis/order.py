@@ -23,7 +23,10 @@ LEAST_SHRINKAGE = math.log(1e3)
 LARGEST_UNCERTAINTY = 0.04
 """Largest uncertainty of an order that is stated, as a share of the order."""
 LEAST_POWER = 1.2
-"""Smallest order other than 1 that is stated. No known method has one between; slowly changing ratios look like one."""
+"""Smallest order other than 1 that is stated.
+
+No known method has an order between 1 and this; errors whose ratio changes slowly seem to have one.
+"""
 SUPERLINEAR = 10.0
 """Factor by which the ratio of successive errors must fall in every run for a convergence to be called superlinear."""
 POLISHING_STEPS = 8

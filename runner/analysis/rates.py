@@ -64,7 +64,7 @@ class LinearRate:
         last: the last step of the fit.
         doubt: the reason why the long-run factor cannot be determined; empty if it can.
         more_steps: the estimated number of further steps that are needed at least; None if it is not known.
-        constant: true if the error shows no trend within the fitted steps, and is no small share of its first value.
+        constant: true if the error shows no trend within the fitted steps, and is not a small share of its first value.
     """
 
     factor: float
@@ -231,8 +231,8 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
     settled = arrived or run.outcome in (Outcome.CONVERGED, Outcome.STALLED)
     curvature = 0.0 if run.curvature is None else run.curvature[0]
     if settled and curvature > 0.0 and minimiser is not None and series.x is not None:
-        # Another minimum may be as low. There, f − f* and ‖∇f‖ are far below their lower bounds μd²/2 and μd, which hold around
-        # the known minimiser at the distance d.
+        # Another minimum may be as low. Near the known minimiser, f − f* ≥ μd²/2 and ‖∇f‖ ≥ μd at the distance d. At another
+        # minimum, both are far below these bounds.
         distance = float(np.linalg.norm(series.x[last] - minimiser))
         same_place = SAME_PLACE * max(1.0, float(np.linalg.norm(minimiser)))
         if distance > max(same_place, SLACK * norms[1] / curvature) and gaps[1] < curvature * distance**2 / (2.0 * SLACK):
@@ -244,7 +244,7 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
 
 
 def _least_norm(norms: Array) -> float:
-    """Return the smallest ‖∇f‖ that takes part in a fit, relative to the largest ‖∇f‖ up to the smallest one."""
+    """Return the smallest ‖∇f‖ that takes part in a fit: a multiple of the rounding of the largest ‖∇f‖ before it is smallest."""
     finite = norms[np.isfinite(norms)]
     return ABOVE_ROUNDING * EPSILON * float(finite[: int(finite.argmin()) + 1].max()) if len(finite) else 0.0
 
@@ -322,7 +322,7 @@ class _Fit:
         error: the uncertainty of the slope that follows from the scatter around the line.
         jumps: the uncertainty of the slope if the ratio of successive errors differs from step to step.
         drift: the slope of the last third of the points minus that of the first third.
-        smoothness: 1 if the residuals form few long waves; small if they are noise, which makes the drift unreliable.
+        smoothness: 1 if the residuals form a few long waves; small if they are noise, which makes the drift unreliable.
         scatter: the root mean square of the residuals.
         length: the number of steps from the first to the last point.
         peaks: the number of local maxima that were fitted; None if all points were fitted.
@@ -360,7 +360,7 @@ def _fit(curve: Array) -> _Fit:
     third = count // 3
     early = _slope(steps[: third + 1], heights[: third + 1])[0]
     late = _slope(steps[count - third - 1 :], heights[count - third - 1 :])[0]
-    # The second estimate is for residuals that form few long waves.
+    # The second estimate is for residuals that form a few long waves.
     error = max(error, math.sqrt(12.0 * wave / count) * scatter / length)
     differences = np.diff(heights) - slope * np.diff(steps)
     jumps = math.sqrt(float((differences * differences).sum())) / length

@@ -376,7 +376,7 @@ def surprises_in_words(runs: Sequence[StoredRun]) -> list[str]:
 
 
 def smallest_seen(runs: Iterable[StoredRun]) -> float:
-    """Return the smallest f of all runs of one objective, except lost runs; NaN if there is none."""
+    """Return the smallest f of all runs of one objective, except lost runs; NaN if no run has a finite f."""
     kept = (run.best_value for run in runs if run.outcome not in LOST_OUTCOMES and math.isfinite(run.best_value))
     return min(kept, default=math.nan)
 

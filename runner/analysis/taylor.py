@@ -16,7 +16,10 @@ from runner.contracts.arrays import Array
 
 EPSILON = float(np.finfo(np.float64).eps)
 QUARTERS_BELOW, QUARTERS_ABOVE, QUARTERS_FITTED = 160, 40, 64
-"""The numbers of quarter octaves below and above radius 1 that are searched, and those from which coefficients are taken."""
+"""The search covers this many radii below and above radius 1, a quarter of an octave apart.
+
+Coefficients are taken from the last `QUARTERS_FITTED` radii before the search ends, and from the few after them that succeed.
+"""
 MOST_QUARTERS_BELOW = 400
 """The largest number of quarter octaves below radius 1 that are searched near a small centre."""
 QUARTERS_OF_CENTRE = 48
@@ -31,9 +34,9 @@ DEGREE = 48
 NOISY_TERMS = 2
 """Number of terms after the last significant term whose noise is added to the error."""
 SMOOTH = 1e-9
-"""f counts as analytic if the last coefficients on a circle or an interval are at most this, relative to the largest but c₀."""
+"""f counts as analytic if the last coefficients on a circle or interval are at most this, relative to the largest after c₀."""
 ROUNDINGS = 16.0
-"""The rounding error of a coefficient on a circle or an interval, at most, in units of ε max|f|."""
+"""The largest rounding error of a coefficient on a circle or an interval, in units of ε max|f|."""
 SUBNORMAL = 1e-320
 """Coefficients of this size always count as zero, because numbers below 2e-308 have fewer digits."""
 AGREEING = 1e-8
@@ -156,7 +159,7 @@ def nearest_singularity(function: Callable[[Any], Any], centre: float, reach: fl
 
     On a circle that encloses no singularity, the coefficients of negative powers vanish. On a circle that encloses one, they
     are largest for the first negative powers. Both bounds are found by bisection. They bound the radius of convergence only if
-    the singularity is not too weak to be seen, and if it is no branch cut of the formula, such as that of log(1 + eᶻ).
+    the singularity is not too weak to be seen, and if it is not a branch cut of the formula, such as that of log(1 + eᶻ).
 
     Args:
         function: f at complex numbers, `(points,) -> (points,)`.
@@ -239,7 +242,7 @@ def _on_interval(function: Callable[[Array], Array], centre: float, half: float)
     significant = np.flatnonzero(np.abs(terms) > noise)
     terms = terms[: int(significant[-1]) + 1 if len(significant) else 1]
     to_powers = _chebyshev_powers()
-    # A term of degree n, or of the next degrees, may be hidden below the noise, so its noise counts in cₙ.
+    # The noise at degree n and at the next degrees may hide a term, so this noise is part of the error of cₙ.
     sums = np.abs(to_powers).cumsum(axis=0)
     last = np.minimum(np.maximum(len(terms) - 1, np.arange(DEGREE + 1)) + NOISY_TERMS, DEGREE)
     errors = noise * (1.0 + sums[last, np.arange(DEGREE + 1)])

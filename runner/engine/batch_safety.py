@@ -36,7 +36,7 @@ REPEATING_SECONDS = 0.2
 REPETITIONS = 5
 """The number of times that the first steps are repeated, to find out if the plugin or the batch is at fault."""
 
-CONSTANT_IN_MEMORY = "keeps an array in its memory that does not have a row for each run"
+CONSTANT_IN_MEMORY = "keeps a memory in which an array does not have a row for each run"
 KEEP_CONSTANTS = ". Keep constants in the plugin"
 WRITE_FOR_BATCHES = (
     ". To let runs advance together, write it for x of shape (runs, dimension): broadcast over the leading axis, reduce with "
@@ -98,7 +98,7 @@ class BatchFault:
         """
         consequence = "so its batches were computed one run at a time"
         if self.error_type in errors_alone:
-            return f"{self.reason}, also for some runs alone; {consequence}{RETURN_NON_FINITE}"
+            return f"{self.reason}. Some runs raise it when computed alone too, {consequence}{RETURN_NON_FINITE}"
         return f"{self.reason}; {consequence}{self.advice}"
 
 

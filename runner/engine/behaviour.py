@@ -8,7 +8,7 @@ absolute coordinate:
     overshoot    a move with ∇f(xₖ₊₁)·u > δ (1 + ‖xₖ‖/‖s‖) |∇f(xₖ)·u|: it ends beyond the minimum of f along its direction.
     climb        an overshoot with ∇f(xₖ)·u ≥ 0: it leads uphill from its beginning to its end.
 
-A product with the direction u is finite wherever ∇f is, and so the behaviour depends on the units of neither x nor f. On a
+A product with the direction u is finite wherever ∇f is, so the behaviour does not depend on the units of x or of f. On a
 quadratic, gradient descent overshoots along an eigenvector of eigenvalue λ if and only if γλ > 1; the slope there becomes
 γλ − 1 times as large.
 
@@ -19,7 +19,7 @@ never fewer than a third. The behaviour is the first of these that applies:
                  steps are used up while f grows (see `StoppingState.was_growing`), and more than half of the window's moves are
                  overshoots but not climbs: the steps are too long. Such a run gets the outcome `diverged`.
     unknown      The outcome is `non_finite`, but f was neither infinite nor above its start. Or the steps are used up while f
-                 grows in other moves, which may yet end at a maximum. Or f rose in every step of fewer than 8.
+                 grows in other moves, which may yet end at a maximum. Or the run has fewer than 8 steps, and f rose in all.
     oscillating  At least a tenth of the window's moves are overshoots, and at most nine tenths are climbs. Two overshoots are
                  needed, or one if the window has one move. If the moves are irregular (see `irregularity`), as at a noise
                  floor, the behaviour is unknown instead.
@@ -55,11 +55,11 @@ SLOPE_ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
 SHORTEST_MOVE = 1e-10
 SMALLEST_SLOPE = float(np.finfo(np.float64).tiny)
 SMALLEST_MOVE = SMALLEST_SLOPE / SLOPE_ROUNDING
-"""The length of a move, at the least. Shorter ones may have lost digits to underflow."""
+"""The smallest length of a move. Shorter ones may have lost digits to underflow."""
 LEAST_SHARE = 0.1
 FEWEST_OVERSHOOTS = 2.0
 GROWTH_BETWEEN_MARKS = 1.5
-"""The factor by which the number of moves must grow before the start of the window moves.
+"""The start of the window is shifted when the number of moves has grown by this factor.
 
 This growth keeps enough moves in the window.
 """
@@ -264,8 +264,9 @@ def irregularity(series: Array) -> Array:
     """Return the error of predicting a series from its history, `(runs,)`: 0 if it follows a rule, about 0.4 if it is noise.
 
     The series is divided by its exponential trend. Its changes from iterate to iterate are then predicted as linear combinations
-    of the p changes before them, with coefficients fitted by least squares. Both the fit and the error divide each change by the
-    largest among itself and the p changes before it. The number p is at most 12, and at most a third of the number of changes.
+    of the p changes before them, with coefficients fitted by least squares. In the fit and in the error, each change is
+    divided by the largest of p + 1 changes: itself and the p before it. The number p is at most 12, and at most a third of the
+    number of changes.
 
     A gradient method with momentum on a quadratic in m dimensions obeys such a rule exactly for p = m (2m + 1), since f and ‖∇f‖²
     are quadratic forms in 2m numbers. A cycle of p steps obeys it, and smooth changes obey it closely. Noise and chaos do not.

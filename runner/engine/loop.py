@@ -275,7 +275,7 @@ class _Loop:
         """Continue with some of the runs.
 
         Raises:
-            WrongResult: the optimizer keeps an array in its memory that cannot be cut, because it has no row for each run.
+            WrongResult: the optimizer's memory cannot be cut, because an array in it does not have a row for each run.
         """
         runs = len(self.going)
         if array_without_rows(self.memory, runs) is not None:

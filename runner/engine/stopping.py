@@ -130,7 +130,7 @@ class StoppingState:
         return is_within_gap(value, self.minimum, self.rules.gap)
 
     def was_growing(self) -> Mask:
-        """Return, for each run, True if f was growing when its steps were used up. The answer has no meaning before.
+        """Return, for each run, True if f was growing when its steps were used up. This has no meaning earlier.
 
         One of two conditions must hold, where the peak of a quarter is its largest f, and the trough its smallest:
 

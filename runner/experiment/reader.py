@@ -55,7 +55,7 @@ class Problems:
 
     @contextmanager
     def at(self, path: str | None) -> Iterator[None]:
-        """Add the error that the body raises as a problem, and continue after the body."""
+        """If the body raises an error, add it to the problems, and continue after the body."""
         try:
             yield
         except (ValueError, PluginError) as error:

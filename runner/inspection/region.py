@@ -21,7 +21,7 @@ from runner.tables.readable import number
 MOST_POINTS = 4000
 FEWEST_POINTS = 20
 MOST_VALUES, FEWEST_HESSIANS = 100_000, 50
-"""The largest number of values or gradients that are spent on Hessians, and the number of Hessians for which it must suffice."""
+"""At most this many values or gradients are spent on Hessians. If they suffice for fewer Hessians than this, none is computed."""
 LARGEST_DIMENSION = 100
 """The largest dimension in which Hessians are computed at many points."""
 NOT_CONVEX = "not convex"
@@ -169,11 +169,11 @@ def _verdict(inspection: RegionInspection) -> tuple[str, str]:
         because += "because f does not compute in extended precision"
     elif chords.hidden > max(NEGLIGIBLE * chords.usual_sag, NEGLIGIBLE_IN_RANGE * chords.usual_range):
         because = f"the differences are rounding or noise, which may hide an excess of {number(chords.hidden)}, "
-        because += f"while f lies only {number(chords.usual_sag)} or less below nine tenths of the long chords"
+        because += f"while f lies at most {number(chords.usual_sag)} below 90 % of the long chords"
     elif curvature is not None and difference is not None and inspection.agree:
         exact = inspection.backend == ANALYTIC and curvature.smallest < -inspection.curvature_error
         if exact or difference.value + difference.error < 0:
-            because = "the smallest curvature seen is negative, but f lies above no chord there by more than rounding"
+            because = "the smallest curvature seen is negative, but no chord there lies below f by more than rounding"
     return (CANNOT_TELL, because) if because else (NONE_FOUND, "")
 
 

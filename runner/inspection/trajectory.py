@@ -70,7 +70,7 @@ class TrajectoryInspection:
         optimizer: the name of the optimizer.
         steps: the number of steps that the run took.
         outcome: the outcome of the run.
-        learning_rate: the learning rate γ of plain gradient descent; None for another optimizer, for which 2/γ is no limit.
+        learning_rate: the learning rate γ of plain gradient descent; None for another optimizer, for which 2/γ is not a limit.
         gradient_backend: the backend that computed ∇f.
         hessian_backend: the backend that computed ∇²f; None if no backend did.
         visits: the inspected steps: all steps, or `MOST_STEPS` evenly spread steps of a longer run.

@@ -20,7 +20,7 @@ SPACINGS = 2.0 ** -np.arange(3.0, 40.0, 3.0)
 QUICK_SPACINGS = (2.0**-17, 2.0**-15)
 """The spacings of the first comparison. The smaller one is near ε^(1/3), which is the best for a well-scaled function."""
 LAST_WINDOW = 5
-"""The number of the last window of spacings that may show an error; its smallest spacing is 2⁻²⁷. Smaller ones confirm it."""
+"""The index of the last window of spacings that may show an error, down to 2⁻²⁷. Smaller spacings only confirm an error."""
 WINDOW = 4
 """The number of successive spacings at which the differences must agree with each other; they span a factor of 512."""
 SPREAD = 0.05
@@ -41,7 +41,7 @@ FINE_ERROR = 1e-2
 SMOOTH = 4.0 * EPSILON
 """The largest scatter of the values of f at which they show no ripple, relative to f and to its slope."""
 FIRST_OF_JUMP = 7
-"""The number of the first spacing at which a jump must show its whole height, 2⁻²⁴; it must do so at all smaller ones."""
+"""The index of the spacing 2⁻²⁴. A jump must show its whole height at this spacing and at all smaller ones."""
 TINY = 1e-100
 """The difference of slopes below which underflow may be the reason."""
 WIDE_SPACINGS = 2.0 ** np.arange(9.0, -3.0, -3.0)
@@ -212,7 +212,7 @@ def _on_stairs(values: Callable[[Array], Array], x: Array, direction: Array, sus
 
 
 def _rippled(values: Callable[[Array], Array], x: Array, direction: Array, suspects: Mapping[int, Disagreement]) -> Mask:
-    """Return for each run True if the disagreement is so small that a ripple, which the values of f may have, explains it.
+    """Return, for each run, True if a ripple in the values of f could explain the disagreement.
 
     Args:
         values: f at each row, `(runs, dimension) -> (runs,)`.
@@ -278,7 +278,7 @@ def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Arr
             continue
         if best is None or spread + rounding < best.error:
             best = Disagreement(coordinates, float(claimed), middle, spread + rounding, float(SPACINGS[first + 1]))
-    # An agreement counts only if its error is so small that it contradicts the disagreement.
+    # Differences that agree with the gradient refute the disagreement only if their error is at most half of it.
     return None if best is None or support <= 0.5 * abs(best.measured - best.claimed) else best
 
 

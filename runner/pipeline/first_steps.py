@@ -37,7 +37,7 @@ Group = tuple[Setting, Setting, str, str]
 
 @dataclass(frozen=True)
 class Stuck:
-    """Runs that cannot take a step, as far as they were tried.
+    """Runs that cannot take a step; some of them may not have been tried.
 
     Attributes:
         combination: the names of their plugins, with the varied parameters if other settings of the same plugins can take a step.
@@ -77,7 +77,7 @@ class FirstSteps:
 
     @property
     def warnings(self) -> list[str]:
-        """A sentence for each of them."""
+        """A sentence for each problem that was found, and for the runs that were not tried."""
         more = f"further settings of these plugins, with {self.untried:,} runs, were not tried"
         return [*map(str, self.stuck), *([more] if self.untried else []), *self.unrepeatable]
 

@@ -169,7 +169,7 @@ def _cause(error: BaseException) -> str:
     remedy = ""
     if isinstance(error, ModuleNotFoundError):
         missing = (error.name or "").partition(".")[0]
-        # If the package is installed, the name of one of its modules is wrong, and installing the package is no remedy.
+        # If the package is installed, the name of one of its modules is wrong, and installing the package does not help.
         if missing and importlib.util.find_spec(missing) is None:
             remedy = f"; install the distribution that contains it, perhaps with python -m pip install {missing}"
     elif isinstance(error, ValueError):

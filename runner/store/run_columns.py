@@ -44,7 +44,8 @@ class RunColumn:
         type: its SQL type; None if it is calculated and not stored.
         description: its meaning, as a phrase.
         shown: the place where users see it. The view `runs` and `ResultsDatabase.runs` have all columns except those that are
-            `never` shown. `runner runs` prints the columns `always`, and those `if different` in which the printed runs differ.
+            `never` shown. `runner runs` prints the columns whose `shown` is `always`. It prints a column
+            whose `shown` is `if different` only if the printed runs differ in it.
         is_setting: whether it refers to a setting. Then the table `run` calls it `NAME_id`, and users see the plugin's name.
         is_result: whether it describes the run's result, rather than the settings of the run.
         is_classed: whether it is a number that may be infinite, NaN or −0.0, which not every database stores. Then the next

@@ -81,7 +81,7 @@ stop = { max_steps = 1500, gradient_norm = 1e-11 }
         assert rates_table([sweep])[1][0][-1] == "cannot tell (4 of 4 runs led elsewhere)"
 
     def test_a_run_thrown_into_another_minimum_has_not_settled(self, tmp_path: Path):
-        """Beyond 2/34.58 = 0.0578 no run stays at x* = −2.9035; from −4.5 it comes to rest at 2.7468, where f″ = 29.27."""
+        """Beyond 2/34.58 = 0.0578 no run stays at x* = −2.9035; the run from −4.5 comes to rest at 2.7468, where f″ = 29.27."""
         text = self.TEXT.replace("[0.002, 0.02]", "[0.02, 0.06, 0.08]").replace('_tang" }', '_tang", dimension = 1 }')
         (own,) = rate_sweeps(self.stored(tmp_path, text, "-4.5"))
         assert own.measured_limit == (0.02, 0.06)
@@ -191,7 +191,7 @@ class TestFit:
         elsewhere = linear_rate(run, Series(series.value + 1e9, series.gradient_norm, None))
         assert expected is not None
         assert expected.factor == pytest.approx(0.8, rel=1e-6)
-        assert elsewhere is None, "a gap that stays says nothing of the known minimum"
+        assert elsewhere is None, "a constant gap says nothing about the known minimum"
         unknown = linear_rate(replace(run, minimum_value=None), series)
         assert unknown is not None
         assert unknown.factor == pytest.approx(0.8, rel=1e-9)
@@ -334,7 +334,7 @@ class TestWhatCannotBeTold:
         assert within(found)
 
     def test_gradients_that_disagree_with_the_hessian_are_a_contradiction(self):
-        """The runs shrink by 0.8 a step, but an L and a μ of 8 predict 0.2."""
+        """The error is multiplied by 0.8 in each step, but L = μ = 8 predicts 0.2."""
         runs = [(replace(run, curvature=(8.0, 8.0)), series) for run, series in sweep([0.1, 0.15])]
         (found,) = rate_sweeps(results(runs))
         assert found.contradiction.startswith("at 0.1, the measured factor 0.8 is larger than that of theory, 0.2")
@@ -350,7 +350,7 @@ class TestWhatCannotBeTold:
         assert found.limit_answer == found.best_answer == ("cannot tell", reason)
 
     def test_the_best_is_open_where_an_undetermined_rate_may_be_faster(self):
-        """With γ = 0.45 the error shrinks by 0.1 a step, so 2 steps shrink it more than 100 steps with γ = 0.05."""
+        """With γ = 0.45, each step multiplies the error by 0.1, but 2 steps are too few to determine this; with γ = 0.2, by 0.6."""
         runs = [*sweep([0.05, 0.2]), *sweep([0.45], steps=2)]
         (found,) = rate_sweeps(results(runs))
         assert found.measured_best is None
@@ -381,7 +381,7 @@ class TestWhatCannotBeTold:
         assert found.points[found.measured_best].learning_rate == 0.1
 
     def test_a_run_that_rests_far_above_the_others_may_not_have_settled(self):
-        """Without f*, units of a network that died look like convergence: the gradient vanishes, but f is high."""
+        """Without f*, a network with dead units looks converged: the gradient vanishes, but f is high."""
         runs = [(replace(run, minimum_value=None, curvature=None), series) for run, series in sweep([0.1, 0.2, 0.3])]
         (found,) = rate_sweeps(results(runs))
         assert [point.settles for point in found.points] == [True, True, True]
@@ -403,7 +403,7 @@ class TestWhatCannotBeTold:
     @pytest.mark.parametrize("optimizer", ["gradient_descent", "momentum", "adam"])
     @pytest.mark.parametrize("formula", ["-(x**2)", "np.exp(-x)", "x**3", "x**4", "x", "-np.sqrt(1 + x**2)", "np.sqrt(1 + x**2)"])
     def test_errors_that_grow_or_shrink_without_a_factor_have_no_best(self, tmp_path: Path, formula: str, optimizer: str):
-        """Only √(1 + x²) has a minimum with curvature; steps of the learning rate 0.05 need more than 60 steps to reach it."""
+        """Only √(1 + x²) has a minimum with curvature; with the learning rate 0.05, a run needs more than 60 steps."""
         slopes = {
             "-(x**2)": "-2 * x",
             "np.exp(-x)": "-np.exp(-x)",

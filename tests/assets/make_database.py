@@ -1,4 +1,7 @@
-"""Make the small database of one schema: `python make_database.py FILE`, with the version of runner that is to be kept."""
+"""Make the small database of one schema.
+
+Run `python make_database.py FILE` with the version of runner whose schema the database is to have.
+"""
 
 from __future__ import annotations
 

@@ -95,7 +95,7 @@ def missing_commands(page: str) -> Iterator[str]:
 
 
 def missing_exit_codes(page: str) -> Iterator[str]:
-    """Yield the exit codes in the help that the page lacks."""
+    """Yield the exit codes that are in the help and missing on the page."""
     on_page = set(re.findall(r"(\d+)</span></code>", page))
     in_help = set(re.findall(r"^ +(\d+) ", commands.epilog or "", re.MULTILINE))
     assert len(in_help) == 9
@@ -103,7 +103,7 @@ def missing_exit_codes(page: str) -> Iterator[str]:
 
 
 def missing_plugins(site: Path, pages: dict[Path, str]) -> Iterator[str]:
-    """Yield the built-in plugins without a section, the parameters that it does not name, and missing pictures."""
+    """Yield the built-in plugins without a section, the parameters that their sections do not name, and missing pictures."""
     for offer in Registry().offers():
         if offer.distribution != "gradient-runner":
             continue

@@ -71,8 +71,8 @@ class TestFailures:
         assert failed.steps == len(series(failed)[0]) - 1
         np.testing.assert_array_equal(series(failed)[2][:2], [1.9, 1.9 - 1.01 * (2 * 1.9)])
         assert descent.warnings == (
-            "Cliff.value raised ValueError: beyond the cliff, also for some runs alone; so its batches were computed one run at a "
-            "time. If it returns nan or inf instead of raising, the other runs advance together",
+            "Cliff.value raised ValueError: beyond the cliff. Some runs raise it when computed alone too, so its batches were computed "
+            "one run at a time. If it returns nan or inf instead of raising, the other runs advance together",
         )
 
     def test_a_plugin_that_is_not_batch_safe_is_run_one_at_a_time(self):
@@ -161,7 +161,7 @@ class TestRehearsal:
 
 @dataclass(frozen=True)
 class Scheduled(Optimizer):
-    """Keeps a schedule in its memory whose length happens to be the number of runs."""
+    """In its memory, keeps a schedule whose length happens to be the number of runs."""
 
     def init(self, x: Array) -> Any:
         return np.array([0.1, 0.2, 0.3, 0.4])
@@ -214,7 +214,7 @@ class TestIdioms:
         alone = descend(make_batch(Quadratic(), Scheduled(), [[1.0]], max_steps=9, gradient_norm=1e-6)).trajectories[0]
         assert all(series(each).tobytes() == series(alone).tobytes() for each in descent.trajectories[1:])
         assert descent.warnings == (
-            "Scheduled.step keeps an array in its memory that does not have a row for each run; so its batches were computed one run at a "
+            "Scheduled.step keeps a memory in which an array does not have a row for each run; so its batches were computed one run at a "
             "time. Keep constants in the plugin",
         )
 
@@ -244,7 +244,7 @@ class TestIdioms:
             make_batch(Quadratic(2), Late(), [[1e-5, 0.0], [1.0, 1.0], [2.0, 1.0]], max_steps=60, gradient_norm=1e-6)
         )
         assert descent.warnings[0].startswith(
-            "Late.step keeps an array in its memory that does not have a row for each run; so its batches were"
+            "Late.step keeps a memory in which an array does not have a row for each run; so its batches were"
         )
 
     def test_run_taken_out_of_a_batch_has_plain_numbers(self):

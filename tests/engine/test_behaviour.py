@@ -272,7 +272,7 @@ class TestEnds:
     def test_slow_growth_that_a_falling_coordinate_hid_at_first_has_diverged(
         self, condition: float, rate: float, start: list[float], steps: int
     ):
-        """The curvatures are 2 and 2κ; the second coordinate grows by 2κγ − 1 a step, and f ends below or above its first value."""
+        """The curvatures are 2 and 2κ; each step multiplies the second coordinate by 1 − 2κγ, and f ends below or above its first value."""
         (trajectory,) = descend(make_batch(Quadratic(2, condition), GradientDescent(rate), [start], max_steps=steps)).trajectories
         assert (trajectory.outcome, trajectory.behaviour) == (Outcome.DIVERGED, DIVERGING)
 
@@ -317,7 +317,7 @@ class TestEnds:
 
     @pytest.mark.parametrize("steps", [100, 300, 1000])
     def test_crawling_is_measured_against_the_goal(self, steps: int):
-        """f − f* falls by (1 − 2γ)² a step; from 1 to 1e-6 that takes 343 steps of γ = 0.01."""
+        """Each step multiplies f − f* by (1 − 2γ)²; from 1 to 1e-6 that takes 343 steps of γ = 0.01."""
         (trajectory,) = descend(make_batch(Quadratic(), GradientDescent(0.01), [[1.0]], gap=1e-6, max_steps=steps)).trajectories
         expected = (
             (Outcome.MAX_STEPS, CRAWLING)

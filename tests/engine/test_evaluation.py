@@ -16,7 +16,7 @@ from tests.support.batches import make_batch
 
 @dataclass(frozen=True)
 class Searching(Optimizer):
-    """Evaluates half the step for the runs that start left of zero, and nothing for the others."""
+    """Evaluates f after half the step for the runs that start left of zero, and nothing for the others."""
 
     needs = ("gradient", "hessian")
 

@@ -1,6 +1,6 @@
 """Mistakes in a file, a plugin or a database, in a process: one clear message, an exit code, and nothing written.
 
-Most cases call the command line's `main` in this process, which is the same door without the second that a process takes to start;
+Most cases call `main` in this process, which gives the same results and saves the second that a new process needs to start;
 `TestAsAProcess` shows that a process says the same.
 """
 

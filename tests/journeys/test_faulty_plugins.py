@@ -100,7 +100,7 @@ def test_constant_in_memory_as_long_as_the_batch_changes_no_bit(tmp_path, write,
     together, alone = (call("run", f"{each}.toml", "--db", f"{each}.db", "--no-report", "-q") for each in ("together", "alone"))
     assert stored_bits(tmp_path / "together.db") == stored_bits(tmp_path / "alone.db")
     assert (together.code, together.out, alone) == (0, "", Done(0, "", ""))
-    assert together.err.startswith("warning: Weighted.step keeps an array in its memory that does not have a row for each run; ")
+    assert together.err.startswith("warning: Weighted.step keeps a memory in which an array does not have a row for each run; ")
 
 
 @pytest.mark.parametrize(("fault", "told"), FAULTS.values(), ids=FAULTS)
@@ -367,7 +367,7 @@ def test_each_batch_safety_fault_is_reported_once_with_its_remedy(write, call, e
     assert sorted(done.err.splitlines()) == [
         "warning: Odd.step raised RuntimeError: three; " + SLOWED + HOW,
         "warning: OneByOne.value raised ValueError: too many values to unpack (expected 1); " + SLOWED + HOW,
-        "warning: Steep.value raised ValueError: left the domain, also for some runs alone; "
+        "warning: Steep.value raised ValueError: left the domain. Some runs raise it when computed alone too, "
         + SLOWED
         + "If it returns nan or inf "
         "instead of raising, the other runs advance together",

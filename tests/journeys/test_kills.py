@@ -58,8 +58,8 @@ def test_killed_sweeps_lose_nothing_and_are_finished_by_the_same_command(tmp_pat
         stored = stored_bits(database)
         runs = len({identity for identity, *_ in stored})
         assert runs == stored_runs(database), "nothing is stored twice"
-        assert max(before, acknowledged) <= runs, "what was said to be stored, and what was there, is there"
-        assert set(stored) <= set(expected), "each run is there whole, with the same bits"
+        assert max(before, acknowledged) <= runs, "all runs that were reported as stored, or were stored before, are stored"
+        assert set(stored) <= set(expected), "each stored run is complete, and has the same bits"
         assert damage(database) == []
         before = runs
         if len(stored) == len(expected):

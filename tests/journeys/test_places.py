@@ -104,7 +104,7 @@ class TestNames:
             assert (done.code, done.err) == (0, ""), command
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="links need rights")
+@pytest.mark.skipif(sys.platform == "win32", reason="creating a link needs special rights")
 def test_log_lies_beside_the_target_of_a_link(tmp_path, write, runner_cli):
     (tmp_path / "folder").mkdir()
     (tmp_path / "r.db").symlink_to(Path("folder", "r.db"))

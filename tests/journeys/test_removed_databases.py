@@ -20,7 +20,7 @@ from tests.support.sweep_processes import blocked_sweep
 
 CREATED = "error: database shared.db: cannot be created: "
 RUN = ("run", "small.toml", "--db", "shared.db", "--no-report", "--quiet")
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="no file can be removed that is open")
+pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="an open file cannot be removed")
 
 
 def companions(folder: Path) -> list[str]:
@@ -59,7 +59,7 @@ def test_log_of_a_removed_file_is_not_used_by_a_new_database(tmp_path, write, ru
     assert damage(tmp_path / "shared.db") == []
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="asks for SQLite's locks")
+@pytest.mark.skipif(sys.platform != "linux", reason="the program finds out about SQLite's locks only on Linux")
 def test_name_is_not_reused_while_a_process_writes_to_the_removed_file(tmp_path, write, runner_cli):
     with blocked_sweep(tmp_path, write) as process:
         for file in ("shared.db", "shared.db-wal"):
@@ -109,7 +109,9 @@ def test_replacement_of_a_database_in_use_stays_unchanged(tmp_path, write, inter
     assert (tmp_path / "shared.db").read_bytes() == KEPT_DATABASE.read_bytes()
     assert damage(tmp_path / "shared.db") == []
     with opened(tmp_path / "old.db") as old:
-        assert old.execute("SELECT name FROM experiment").fetchall() == [("blocked",)], "what was in the log is in its own file"
+        assert old.execute("SELECT name FROM experiment").fetchall() == [("blocked",)], (
+            "the contents of the log are in the log's own database"
+        )
     assert damage(tmp_path / "old.db") == []
 
 

@@ -129,7 +129,7 @@ def test_the_plugin_is_named_and_the_batch_is_not_blamed(write, call, text: str,
     assert re.fullmatch(said + re.escape(ADVICE), warning)
     done = call("run", "sweep.toml", "--no-report", "-q")
     assert (done.code, done.out) == (0, "")
-    assert done.err.count("is not reproducible") == 1, "once, although the batch meets it again"
+    assert done.err.count("is not reproducible") == 1, "reported once, although computing the batch finds the fault again"
     assert "batch-safe" not in done.err
     replayed = call("verify", "--replay", "9", "--plugin", "random_plugins.py")
     assert replayed.code == 3

@@ -82,8 +82,8 @@ class TestFingerprints:
         ("point.x -", "point.x +"),
         ("RATE * self.pace * point.gradient", "RATE * (self.pace * point.gradient)"),
         ("self, point, memory", "self, point, memory=None"),
-        ("        return", "        print('a text that is no docstring')\n        return"),
-        ("        return", "        'a text that is no docstring'\n        return"),
+        ("        return", "        print('a text that is not a docstring')\n        return"),
+        ("        return", "        'a text that is not a docstring'\n        return"),
         ("class Walk(Optimizer):", "class Walk(Optimizer, object):"),
         ("\nRATE", "\nimport os\nRATE"),
     )

@@ -1,4 +1,4 @@
-"""Stored runs computed again: the same bits, or the reason for other ones."""
+"""Stored runs computed again: the same bits, or the reason why the bits differ."""
 
 from __future__ import annotations
 

@@ -113,7 +113,7 @@ class TestDeleting:
             filled.delete(filled.plan_deletion(experiment="a"))
         assert str(caught.value) == (
             f"database {name}: process {os.getpid()} may be computing runs of the experiment; "
-            "wait for its end or stop it, then try again"
+            "wait until it has ended, or stop it, then try again"
         )
         recording.close()
         store.close()

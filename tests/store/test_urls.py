@@ -29,7 +29,7 @@ class TestDatabases:
 
         return check
 
-    @pytest.mark.parametrize("text", ["hello, this is no database", "hi"])
+    @pytest.mark.parametrize("text", ["hello, this is not a database", "hi"])
     def test_a_text(self, write, rejected, text: str):
         write(text, "text.db")
         rejected("text.db", "is not an SQLite database; name another file")

@@ -1,4 +1,4 @@
-"""Backpropagation as the network writes it by hand, against JAX, which derives it from the formula of f."""
+"""The network's handwritten backpropagation, compared with JAX, which derives the gradient from the formula of f."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Optax against plain formulas, iterate by iterate; bits, refusals, and the way through `runner run`."""
+"""Optax compared with plain formulas, iterate by iterate; also the bits, the refusals, and a complete `runner run`."""
 
 from __future__ import annotations
 
@@ -145,7 +145,7 @@ def test_the_contract_holds_for_each(name: str):
 
 @pytest.mark.parametrize("name", ["adam", "adamw", "sgd", "lars", "adafactor", "amsgrad"])
 def test_every_number_can_be_swept(name: str):
-    """The checks of `check_optimizer`, for arguments that have a value only if they are given."""
+    """The checks of `check_optimizer`, with arguments that are absent by default."""
     arguments = inspect.signature(getattr(optax, name)).parameters
     numbers = {key: arguments[key].default for key in _known()[name] if isinstance(arguments[key].default, float)}
     check_optimizer(Optax(name, **{**numbers, "learning_rate": 0.05}))
@@ -205,7 +205,7 @@ def test_a_line_search_is_refused_and_a_name_that_is_like_none_lists_all():
 
 
 def test_every_number_that_optax_takes_can_be_given():
-    """A new version of Optax may bring arguments: add them to the fields, or to what cannot be given."""
+    """A new version of Optax may add arguments: add them to the fields, or to the list of arguments that are not supported."""
     fields = {field.name for field in dataclasses.fields(Optax)}
     for name in sorted(set(_known()) - set(REFUSED)):
         left_out = set(inspect.signature(getattr(optax, name)).parameters) - fields

@@ -50,7 +50,7 @@ NO_STEP = -1
 SECONDS_TO_DIE = 5.0
 SECONDS_BETWEEN_SIGNS = 0.05
 SPILLED_BYTES = 2**26
-"""Results whose arrays are larger in all are kept in a temporary file, which the operating system may write to disk."""
+"""Results whose arrays together are larger than this are kept in a temporary file, which the system may write to disk."""
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
 _ONE_AT_A_TIME = threading.Lock()
 """A lock for starting and joining processes: both collect exit codes, and each exit code can be collected only once."""

@@ -184,11 +184,10 @@ def _gradients_told(nets: Sequence[InitialGradients]) -> str:
     if not deep:
         return "No gradient at the start is above 0."
     least, most = deep[0], deep[-1]
-    text = [f"In {deepest} layers, the gradient at the start has a norm of {number(most.whole)} with {most.variant}"]
+    names = [f"({net.variant})" if ", " in net.variant else net.variant for net in (most, least)]
+    text = [f"In {deepest} layers, the gradient at the start has a norm of {number(most.whole)} for {names[0]}"]
     if len(deep) > 1:
-        text.append(
-            f" and of {number(least.whole)} with {least.variant}, which is {number(most.whole / least.whole)} times smaller"
-        )
+        text.append(f", and of {number(least.whole)} for {names[1]}, which is {number(most.whole / least.whole)} times smaller")
     factors = {net.variant: net.growth(nets) for net in (most, least)}
     grown = {variant: growth for variant, growth in factors.items() if growth is not None}
     if grown:

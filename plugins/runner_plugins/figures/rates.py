@@ -209,7 +209,7 @@ def _best_words(sweep: RateSweep) -> list[str]:
         place = ", lies outside the range tried"
     elif sweep.measured_best is not None:
         between = "lies" if _lies_between(rate, *sweep.beside_best) else "does not lie"
-        place = f", {between} between the neighbours of the best one tried"
+        place = f", {between} between the learning rates tried on both sides of the best one"
     theory = f"2/(μ + L) = {number(rate, tried)} with q = (κ − 1)/(κ + 1) = {number(factor)}"
     return [f"The theoretical best, {theory}{place}." if place else f"The theoretical best is {theory}."]
 

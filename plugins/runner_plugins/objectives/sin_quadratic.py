@@ -52,8 +52,9 @@ class SinQuadratic(Objective):
     def minimum(self) -> Minimum:
         """The global minimum, to rounding, for any a and ω.
 
-        With u = |ωx| and q = |a|ω², the condition f′ = 0 on the side where a sin(ωx) ≤ 0 reads 2u − q cos(u) = 0, increasing and
-        convex on [0, π/2]. So Newton's method decreases monotonically to the root from min(π/2, q/2), which lies beyond it.
+        With u = |ωx| and q = |a|ω², the condition f′ = 0 on the side where a sin(ωx) ≤ 0 reads 2u − q cos(u) = 0. Its left side
+        is increasing and convex on [0, π/2]. The start min(π/2, q/2) lies beyond the root, so Newton's method decreases
+        monotonically from there to the root.
         """
         slope = np.atleast_2d(np.asarray(self.a * self.omega))
         with np.errstate(divide="ignore", over="ignore"):

@@ -63,7 +63,7 @@ class Newton(Optimizer):
 
 def eigen(hessian: Array) -> tuple[Array, Array]:
     """Return the eigenvalues, `(runs, dimension)`, and eigenvectors, in columns, of each symmetric matrix."""
-    if hessian.shape[-1] == 1:  # For a thousand 1×1 matrices, eigh takes a hundred times as long.
+    if hessian.shape[-1] == 1:  # For a thousand 1×1 matrices, eigh takes a hundred times as long as this shortcut.
         return hessian[..., 0], np.ones_like(hessian)
     eigenvalues, eigenvectors = np.linalg.eigh(hessian)
     return eigenvalues, eigenvectors

@@ -41,7 +41,8 @@ def spacings_output(inspected: InspectedObjective, at: tuple[float, ...] | None)
 def _lines(inspected: InspectedObjective, inspection: SpacingInspection) -> Iterator[str]:
     yield f"{inspection.objective} at {inspected.point_name} = {vector(inspection.place.x, exact)}, {inspection.place.why}"
     yield f"∇f by {inspection.reference}, taken as exact: {vector(inspection.gradient, fifteen_digits)}"
-    yield f"error: ‖g − ∇f‖{' / ‖∇f‖' if inspection.relative else ', because ∇f is zero'}, at spacings h from 1e-1 to 1e-15"
+    error = "‖g − ∇f‖ / ‖∇f‖" if inspection.relative else "‖g − ∇f‖ (absolute, because ∇f is zero)"
+    yield f"error: {error} for the gradient g of each scheme, at spacings h from 1e-1 to 1e-15"
     yield ""
     heading = (
         "scheme",

@@ -19,7 +19,7 @@ FORMATS = ("table", *TEXT_FORMATS)
 
 
 class WholeNumber(click.ParamType[int]):
-    """A whole number from `low` to `high`; a missing bound is no limit."""
+    """A whole number from `low` to `high`; a missing bound sets no limit."""
 
     name = "n"
 

@@ -124,7 +124,7 @@ def fit_table(rows: Rows, width: int | None, layout: NarrowLayout, right_aligned
 
 
 def _terminal_width() -> int | None:
-    """Return the width in characters of standard output, or None if it is no terminal."""
+    """Return the width in characters of standard output, or None if it is not a terminal."""
     return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
 

@@ -123,7 +123,7 @@ def carry_out(database: Database, deletion: Deletion) -> None:
         if deletion.experiments and not is_unused:
             raise StoreError(
                 f"database {database.name}: {', '.join(worker_names(connection))} may be computing runs of the experiment; "
-                "wait for its end or stop it, then try again"
+                "wait until it has ended, or stop it, then try again"
             )
         # The user may have taken a long time to agree.
         if _plan(connection, database.name, deletion.request) != deletion:

@@ -103,7 +103,7 @@ def _compared(expression: ColumnElement[Any], operator_: str, values: Sequence[s
         return expression.in_(bound)
     if operator_ == "like":
         return expression.ilike(bound[0], escape=NO_ESCAPE)
-    # There is no value if the comparison is with NaN, which `ResolvedTest` leaves out.
+    # `ResolvedTest` leaves out NaN, so the list is empty if the comparison is with NaN.
     clause: Clause = OPERATORS[operator_](expression, bound[0]) if bound else false()
     return clause
 

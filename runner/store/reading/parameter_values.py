@@ -99,7 +99,7 @@ def _value(exact: Any, number: float | None, text: str | None) -> Value:
         return text if number is None else number
     if isinstance(exact, list):
         return tuple(float.fromhex(item) if isinstance(item, str) else item for item in exact)
-    # A text may look like a float in hexadecimal, but only a number has no text in its row.
+    # A text may look like a float in hexadecimal. The row decides: it holds a text for every parameter except a number.
     if isinstance(exact, str) and text is None:
         return float.fromhex(exact)
     value: Value = exact

@@ -65,7 +65,8 @@ class ColumnSQL:
 def _reached() -> ColumnElement[str]:
     """Return the SQL of the place that a run reached, as `runner.contracts.reached.place_reached` decides it.
 
-    The target is the smallest of the experiments to which the run belongs; without one, the run's own rule `gap`.
+    The target is the smallest target of the experiments to which the run belongs. If none of them has a target, it is the run's
+    rule `gap`.
     """
     member, experiment, parameter = schema.experiment_run, schema.experiment, schema.parameter
     of_experiments = select(func.min(experiment.c.target)).join(member, member.c.experiment_id == experiment.c.id)
@@ -183,6 +184,9 @@ def has_row_number(column: str, numbers: Iterable[int]) -> str:
 
 
 def driver_rows(connection: Connection, query: str) -> Iterator[tuple[Any, ...]]:
-    """Return the rows of a query as the driver returns them. SQLAlchemy's row objects take longer to create than to read."""
+    """Return the rows of a query as the driver returns them.
+
+    Creating SQLAlchemy's row objects takes longer than reading the rows.
+    """
     cursor: Any = connection.exec_driver_sql(query).cursor
     return iter(cursor)

@@ -30,7 +30,7 @@ IDENTITIES_OF_EXPERIMENTS = """
 def check_memberships(connection: Connection, part: VerifiedPart) -> None:
     """Check the rows of table `experiment_run`, and note each incomplete experiment.
 
-    An experiment is incomplete after its sweep was interrupted or some of its runs were deleted, so this is no damage.
+    An experiment is incomplete after its sweep was interrupted or some of its runs were deleted, so this is not damage.
     """
     part.count = int(connection.execute(text("SELECT count(*) FROM experiment_run")).scalar_one())
     for name, position, count in connection.execute(text(POSITIONS_WITH_SEVERAL_RUNS)):

@@ -13,7 +13,7 @@ class VerifiedPart:
         name: a noun in the plural for what was checked, such as `runs`.
         count: the number of things that were checked.
         problems: the damage, one sentence for each.
-        notes: facts that a user may want to know and that are no damage, one sentence for each.
+        notes: facts that a user may want to know and that are not damage, one sentence for each.
     """
 
     name: str

@@ -144,7 +144,7 @@ def test_database_has_the_same_bits_as_serial(tmp_path, write, jobs):
     _, computed = run_into(write(SMALL + "[execution]\nmax_batch = 2\n"), tmp_path / "p.db", executor="processes", jobs=jobs)
     assert len(computed) == 12
     assert stored_bits(tmp_path / "p.db") == stored_bits(tmp_path / "serial.db")
-    assert run_into(write(), tmp_path / "p.db")[1] == [], "where it was computed is no part of a run's identity"
+    assert run_into(write(), tmp_path / "p.db")[1] == [], "where it was computed is not part of a run's identity"
 
 
 @needs_posix

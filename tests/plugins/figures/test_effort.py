@@ -105,7 +105,7 @@ class TestNewton:
         assert Effort().draw(results([at_rest()])) is None
 
     def test_evaluations_of_all_runs_are_paid_for(self):
-        """Runs of 1 and 12 steps pay for 4 and 26 evaluations, and only the second reaches f* = 0 up to 1e-6."""
+        """The runs take 1 and 12 steps, and 4 and 26 evaluations; only the second comes within 1e-6 of f* = 0."""
         runs = [
             (replace(run, outcome=Outcome.CONVERGED), series)
             for run, series in (descend(0.25, 0, steps=1), descend(0.25, 1, steps=12))

@@ -102,8 +102,8 @@ def test_the_caption_says_what_was_measured(tmp_path, write):
     most, least = max(deep, key=lambda key: deep[key][1]), min(deep, key=lambda key: deep[key][1])
     assert least == (0.01, False)
     largest, smallest = deep[most][1], deep[least][1]
-    assert f"the gradient at the start has a norm of {number(largest)} with" in gradients
-    assert f"and of {number(smallest)} with gain = 0.01, which is {number(largest / smallest)} times smaller" in gradients
+    assert f"the gradient at the start has a norm of {number(largest)} for" in gradients
+    assert f", and of {number(smallest)} for gain = 0.01, which is {number(largest / smallest)} times smaller" in gradients
     deep_first, shallow_first = (
         np.log(first_layer(plan, hidden=hidden, gain=0.01, batch_norm=False)) for hidden in ((3, 3, 3), (3,))
     )

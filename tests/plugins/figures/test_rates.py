@@ -38,7 +38,7 @@ class TestFigure:
         assert {"2/L = 1", "2/(μ + L) = 0.5", "theory, 1 − max |1 − γλ|"} <= set(found)
         assert (
             "On quadratic, the best learning rate tried is 0.35, with q = 0.3. The theoretical best, 2/(μ + L) = 0.5 with q = "
-            "(κ − 1)/(κ + 1) = 0, lies between the neighbours of the best one tried."
+            "(κ − 1)/(κ + 1) = 0, lies between the learning rates tried on both sides of the best one."
         ) in drawing.caption
         assert (
             "The limit up to which all runs settle is in the interval from 0.9 to 1, which contains the theoretical limit 2/L = 1."

@@ -21,7 +21,7 @@ def test_styblinski_tang_minimiser_is_the_nearest_double() -> None:
     assert str(root).startswith("-2.903534027771177")
     lowest = (root**4 - 16 * root**2 + 5 * root) / 2
     assert minimum.value == pytest.approx(3 * float(lowest), rel=1e-15)
-    # -78.332 for two coordinates, as it is published.
+    # -78.332 for two coordinates, as published.
     assert StyblinskiTang().minimum.value == pytest.approx(-78.332, abs=5e-4)
 
 
