@@ -74,6 +74,8 @@ def _summary(comparison: Comparison, a: str, b: str) -> Iterator[str]:
     if pairs:
         lower_a, lower_b, neither = (counted(count, "pair") for count in comparison.lower)
         yield f"the final value is lower in A for {lower_a}, in B for {lower_b}, in neither for {neither}"
+        paid_a, paid_b = comparison.evaluations
+        yield f"evaluations of f, ∇f and rows of ∇²f in these pairs: {paid_a:,} in A, {paid_b:,} in B"
         for (in_a, in_b), count in sorted(comparison.outcomes.items(), key=lambda item: -item[1]):
             yield f"  {count:>8,}  {text_of(in_a)}" + (" in both" if in_a == in_b else f" in A, {text_of(in_b)} in B")
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from runner.store.run_columns import RUN_COLUMNS
+from runner.store.run_columns import EVALUATION_KINDS, RUN_COLUMNS
 from runner.tables.frame import Column, Frame, html_with_notes, printable, text_of
 
 RESULT_COLUMNS = {
@@ -32,6 +32,7 @@ class Comparison:
             and `final_value` of both runs, with the suffix `_a` or `_b`; and `difference`, the final value of B minus that of A.
         only_a: the runs of A without a partner in B.
         only_b: the runs of B without a partner in A.
+        evaluations: the evaluations that the pairs paid for in A and in B: those of f, those of ∇f, and one for each row of ∇²f.
         several: the number of combinations of values that several runs of A or several runs of B share. They form no pairs.
     """
 
@@ -39,6 +40,7 @@ class Comparison:
     matched: Frame
     only_a: Frame
     only_b: Frame
+    evaluations: tuple[int, int]
     several: int
 
     @property
@@ -66,6 +68,7 @@ class Comparison:
             yield f"{name}: A {', '.join(map(text_of, left))}; B {', '.join(map(text_of, right))}"
         a, b, neither = self.lower
         yield f"pairs: {len(self.matched):,}; the final value is lower in A {a:,}, in B {b:,}, in neither {neither:,}"
+        yield f"evaluations of the pairs: {self.evaluations[0]:,} in A, {self.evaluations[1]:,} in B"
         for side, frame in (("A", self.only_a), ("B", self.only_b)):
             if len(frame):
                 yield f"only in {side}: {len(frame):,}"
@@ -99,8 +102,16 @@ def compare(a: Frame, b: Frame) -> Comparison:
         Frame(columns),
         a.taken([row for key, rows in rows_a.items() if key not in rows_b for row in rows]),
         b.taken([row for key, rows in rows_b.items() if key not in rows_a for row in rows]),
+        (_evaluations(left), _evaluations(right)),
         len(both) - len(pairs),
     )
+
+
+def _evaluations(frame: Frame) -> int:
+    """Return the evaluations that all runs of a table paid for together."""
+    values, gradients, hessians = (_listed(frame, f"{kind}_evaluations") for kind in EVALUATION_KINDS)
+    rows = (rows * hessian for rows, hessian in zip(_listed(frame, "dimension"), hessians, strict=True))
+    return int(sum(values) + sum(gradients) + sum(rows))
 
 
 def _listed(frame: Frame, name: str) -> list[Any]:

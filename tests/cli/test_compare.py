@@ -35,6 +35,15 @@ def test_compare_two_filters(ask):
     )
 
 
+def test_compare_states_the_evaluations_that_both_sides_paid(ask):
+    pairs = ask("runs", "--where", "id in (1, 2)", "--format", "json").json
+    paid = [
+        run["value_evaluations"] + run["gradient_evaluations"] + run["dimension"] * run["hessian_evaluations"] for run in pairs
+    ]
+    line = f"evaluations of f, ∇f and rows of ∇²f in these pairs: {paid[0]:,} in A, {paid[1]:,} in B"
+    assert line in ask("compare", "id = 1", "id = 2").out.splitlines()
+
+
 def test_compare_uses_the_singular_for_one_run(ask):
     done = ask("compare", "id = 1", "id = 2")
     assert done.out.splitlines()[2:4] == [

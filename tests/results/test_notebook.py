@@ -50,10 +50,11 @@ def test_answer_is_a_table_that_reports_further_rows(stored):
 def test_comparison_shows_differences_and_pairs(stored):
     with runner.open(stored) as database:
         found = database.compare('objective like "%quadratic" and learning_rate = 0.1', "learning_rate = 0.3")
-    first, second, third = repr(found).splitlines()[:3]
+    first, second, third, fourth = repr(found).splitlines()[:4]
     assert first == "optimizer.learning_rate: A 0.1; B 0.3"
     assert second.startswith("pairs: 2; the final value is lower in A ")
-    assert third == "only in B: 2"
+    assert third == f"evaluations of the pairs: {found.evaluations[0]} in A, {found.evaluations[1]} in B"
+    assert fourth == "only in B: 2"
     html = found._repr_html_()
     assert html.startswith("<p>optimizer.learning_rate: A 0.1; B 0.3</p><p>pairs: 2; ")
     assert html.endswith(found.matched._repr_html_())
