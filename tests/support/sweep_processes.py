@@ -25,7 +25,7 @@ class Blocked(runner.Objective):
     '''f(x) = x², and near the minimum, where no rehearsal comes, only once the file `go` is there.'''
     dimension = 1
     def value(self, x):
-        while abs(x).min() < 0.7 and not pathlib.Path("go").exists():
+        while abs(x).min() < 0.01 and not pathlib.Path("go").exists():
             time.sleep(0.01)
         return (x * x).sum(axis=-1)
     def gradient(self, x):
@@ -42,7 +42,7 @@ objective = [{ name = "blocked" }]
 gradient = [{ name = "analytic" }]
 optimizer = [{ name = "gradient_descent", learning_rate = { values = [0.1, 0.11] } }]
 start = { points = [1.0, -1.0] }
-stop = { max_steps = 3 }
+stop = { max_steps = 40 }
 """
 
 
