@@ -22,6 +22,7 @@ def test_table_shows_the_parameters_that_differ(ask):
         "steps",
         "final_value",
         "final_gap",
+        "reached",
     ]
     assert [row.split()[3] for row in rows] == ["1.1", "1.1", "0.3", "0.3", "0.1", "0.1"]
 
