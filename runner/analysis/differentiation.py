@@ -24,8 +24,9 @@ class Slope:
 
     Attributes:
         value: the slope.
-        uncertainty: the standard error of the slope, plus its systematic error: the difference from the slope at the smallest
-            spacing, which follows from a fitted parabola. Terms of the next order bend the line.
+        uncertainty: the standard error of the slope, plus its systematic error, which arises because terms of the next order bend
+            the line. The systematic error is the difference between the slope of the line and that of a fitted parabola at the
+            smallest spacing.
         low: the smallest spacing of the fit.
         high: the largest spacing of the fit.
     """

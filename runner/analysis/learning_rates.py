@@ -25,9 +25,12 @@ LARGEST_HESSIAN = 1000
 ROUNDING = 1e-9
 """Difference of two factors that is attributed to rounding."""
 ABOVE_LOWEST = 1e-3
-"""Share of the fall of f, from a start to the lowest f found, within which a run must end to settle where f* is unknown."""
+"""The height above the lowest f found up to which a run may end and still settle, if f* is unknown.
+
+The height is relative to the fall of f from the run's start to the lowest f found.
+"""
 SINGULAR = 1e-12
-"""If μ is a smaller share of L than this, it is rounding, and theory has no slowest component."""
+"""If μ/L is smaller than this, μ is attributed to rounding, and theory has no slowest component."""
 MOST_DIGITS = 8
 """Numbers with more digits before or after the point are written with a power of ten."""
 HEADER = (
@@ -179,7 +182,8 @@ class RateSweep:
     def best_answer(self) -> tuple[str, str]:
         """`found`, `none` or `cannot tell` for the measured best, and the reason; the reason is empty if a best was found.
 
-        A point whose factor cannot be determined leaves the best open, unless its error shrank more slowly so far.
+        If the factor of a point cannot be determined, the answer is `cannot tell`, unless the steps taken show that the error at
+        this point shrinks more slowly than at the best point.
         """
         place = self._best_so_far
         best = None if place is None else self.points[place].factor
@@ -350,7 +354,10 @@ def _known_minimum(results: Results, run: StoredRun) -> KnownMinimum | None:
 
 
 def _median_rate(rates: Sequence[LinearRate]) -> LinearRate | None:
-    """Return the median of the rates that can be determined, or else of all; twice its uncertainty covers the former."""
+    """Return the median of the rates that can be determined, or of all rates if none can be determined.
+
+    All rates that can be determined lie within twice the uncertainty of their median.
+    """
     told = sorted((rate for rate in rates if not rate.doubt), key=lambda rate: rate.factor)
     if not told:
         return sorted(rates, key=lambda rate: (math.isnan(rate.factor), rate.factor))[len(rates) // 2] if rates else None
@@ -391,7 +398,7 @@ def _settles(run: StoredRun, rate: LinearRate | None, slowest: float | None) -> 
             None,
             f"a run approaches the minimiser, although a component of the error grows by the factor {slowest:.6g} in theory",
         )
-    # A run whose error is constant moves back and forth, unless it hardly moves, or moves irregularly.
+    # A run with a constant error moves back and forth, except if it hardly moves or moves irregularly.
     if rate.constant and not rests and run.behaviour not in (Behaviour.MONOTONE, Behaviour.CRAWLING, Behaviour.UNKNOWN):
         return False, ""
     return None, rate.reason or "the error shrinks too slowly to decide"

@@ -59,7 +59,10 @@ def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None,
 
 
 def _with_coordinate_names(database: ResultsDatabase, table: Frame) -> Frame:
-    """Return the table with headings such as `x0 (w)`, if it shows few runs, whose objectives name their coordinates alike."""
+    """Return the table, with names of coordinates in its headings, such as `x0 (w)`.
+
+    The names are added if the table shows few runs, and if the objectives of these runs name their coordinates alike.
+    """
     runs = set(table["run"].tolist())
     if not 0 < len(runs) <= MOST_SHOWN:
         return table

@@ -31,7 +31,7 @@ class CurvatureSign(StrEnum):
     POSITIVE = "positive"
     NEGATIVE = "negative"
     INDEFINITE = "indefinite"
-    UNKNOWN = "unknown"  # An eigenvalue that decides is no larger than its error.
+    UNKNOWN = "unknown"  # An eigenvalue on which the answer depends is no larger than its error.
 
 
 CURVATURE_SIGNS = tuple(CurvatureSign)
@@ -88,8 +88,8 @@ def place_reached(
         minimum: f*; None if it is unknown.
         target: the largest f − f* of a run that reached the minimum; None for 1e-6 · max(1, |f*|).
         at_rest: True if ‖∇f‖ is small at the last iterate; None if this was not measured.
-        convex_gap_bound: the largest f − f* that a convex f with this gradient could have, so that a smaller gap does not show
-            that the run is elsewhere; None if it was not measured.
+        convex_gap_bound: the largest f − f* that a convex f with this gradient could have; None if it was not measured. A smaller
+            gap does not show that the run is elsewhere.
         value_error: the rounding error of f, or None if it was not measured. A value below f* by at most this error does not
             show that f* is wrong.
         curvature: a `CurvatureSign` value, or None if it was not measured.

@@ -53,7 +53,7 @@ class Rehearsal:
     Attributes:
         identities: the identities of the batch's runs.
         problem: the reason why no run can take a step, in words; None if at least one run can.
-        unrepeatable: the plugin that gave other numbers when the first steps of a run were computed again, in words, or None.
+        unrepeatable: the plugin that gave different numbers when the first steps of a run were computed again, in words, or None.
     """
 
     identities: tuple[str, ...]
@@ -148,7 +148,7 @@ def _first_difference(batch: Batch) -> BatchFault | None:
                 for name, (all_rows, single) in zip(names, results, strict=True):
                     if all_rows[row].tobytes() != single[0].tobytes():
                         return BatchFault(f"{name} is not batch-safe: a run alone and the same run in a batch differ")
-                # A constant may have as many entries as the batch has runs. Therefore the run alone is examined too.
+                # A constant may have as many entries as the batch has runs. Therefore the memory of a run alone is examined too.
                 if any(array_without_rows(step.memory, runs) is not None for step, runs in ((together, len(batch)), (alone, 1))):
                     return BatchFault(f"{names[2]} {CONSTANT_IN_MEMORY}", KEEP_CONSTANTS)
                 if not same_row(together.memory, row, alone.memory):
@@ -167,10 +167,10 @@ def find_unrepeatable(batch: Batch, steps: int, with_memory: bool = False) -> st
     Args:
         batch: the batch.
         steps: the largest number of steps; fewer are compared if they take longer than `REPEATING_SECONDS`.
-        with_memory: True to compare the memories too, which need not change the iterates.
+        with_memory: True to compare the memories too; a difference between memories need not change the iterates.
 
     Returns:
-        The plugin and the method that gave other numbers, and where; None if all bits are equal.
+        The plugin and the method that gave different numbers, and the step; None if all bits are equal.
     """
     names = {"value": (batch.objective, "value"), "gradient": (batch.gradient, "gradient"), "x": (batch.optimizer, "step")}
     taken, error = _taken_steps(batch, steps, REPEATING_SECONDS)

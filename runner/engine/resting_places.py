@@ -3,8 +3,9 @@
 A run is at rest if ‖∇f‖ is at most the rule `gradient_norm`, or at most 1e-8 of ‖∇f‖ at the start.
 
 If f is convex, f(x) − f* ≤ ‖∇f(x)‖ · ‖x − x*‖, by the inequality f* ≥ f(x) + ∇f(x)·(x* − x). A run at rest with a larger gap
-is therefore not on a convex slope that leads to x*. The rounding error of f is added to the bound: 64 ε · max(1, |f|, |f*|), and
-the largest difference between f and its linear model over three small spacings, measured for runs away from f*.
+is therefore not on a convex slope that leads to x*. The rounding error of f is added to the bound. It is 64 ε · max(1, |f|, |f*|)
+or, if that is larger, the largest difference between f and its linear model over three small spacings. This difference is
+measured for runs away from f*.
 
 The Hessian is measured where a run is at rest away from x*. It is the central difference of ∇f at two spacings, and its error
 is twice the difference between the two, plus the asymmetry and the rounding error of ∇f. By Weyl's inequality, this bounds the
@@ -30,7 +31,7 @@ from runner.engine.evaluation import Evaluator
 from runner.engine.trajectories import RestingPlace
 
 REST = 1e-8
-"""The share of ‖∇f‖ at the start below which a run is at rest, if no rule says so."""
+"""The share of ‖∇f‖ at the start below which a run is at rest, even if the rule `gradient_norm` is not satisfied."""
 SPACINGS = (2.0**-13, 2.0**-15)
 """The spacings of the differences, relative to max(1, |xⱼ|)."""
 VALUE_SPACINGS = (2.0**-50, 2.0**-26, 2.0**-13)
@@ -39,9 +40,9 @@ SURE = 4.0
 """The multiple of its error by which an eigenvalue must differ from zero, so that its sign is certain."""
 NEWTON_REDUCTION = 0.1
 FEWEST_GRADIENTS = 40
-"""The number of gradients that the Hessian of any run may cost."""
+"""The number of gradients that the Hessian of a run may cost, however few steps the run took."""
 SHARE_OF_STEPS = 0.1
-"""The share of a run's steps that the Hessian may cost, in gradients, if this is more than `FEWEST_GRADIENTS`."""
+"""The number of gradients that the Hessian of a longer run may cost, relative to the number of its steps."""
 
 
 @dataclass(frozen=True)

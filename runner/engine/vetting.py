@@ -112,7 +112,10 @@ class Vetting:
 
 
 def _observe(objective: Objective, backend: GradientBackend, quantity: Quantity, x: Array) -> _Observed | None:
-    """Call a backend on a stand-in for the objective that observes the evaluations; return None if the backend cannot do it."""
+    """Call a backend on a stand-in for the objective that observes the evaluations.
+
+    Return None if the backend does not compute the derivative, or if it raises an exception.
+    """
     capability = capability_for(quantity)
     if capability is not None and not isinstance(backend, capability.protocol):
         return None
@@ -180,12 +183,13 @@ def _slopes(
 ) -> tuple[Callable[[Array], Array], Array]:
     """Return a function of x, `(runs,)`, and its gradient by the backend, `(runs, dimension)`.
 
-    For a Hessian it is a weighted sum of the gradient's components, for a Jacobian a weighted sum of the residuals.
+    The function is f for a gradient, a weighted sum of the gradient's components for a Hessian, and a weighted sum of the
+    residuals for a Jacobian.
     """
     if quantity == "gradient":
         return objective.value, gradient
     derivative: Array = getattr(backend, quantity)(objective, x)
-    # No two weights are equal, so that no errors cancel by symmetry.
+    # No two weights are equal, so errors cannot cancel by symmetry.
     weights = 1.0 + 0.6180339887498949 * np.arange(1, derivative.shape[1] + 1) % 1.0
     vector: Callable[[Array], Array]
     if quantity == "jacobian":

@@ -106,7 +106,7 @@ class PointInspection:
         steepest: the slope along the steepest descent; None if the gradient is not known, zero or not finite.
         hessians: ∇²f by every backend; the others are compared with the first result.
         gradient_doubts: for each backend whose gradient differs from central differences of f beyond their errors, a sentence.
-        doubtful: True if the first gradient does; nothing is then concluded from derivatives.
+        doubtful: True if the first gradient is one of them; nothing is then concluded from derivatives.
         kinks: the coordinates along which f appears to have no derivative here. There, the derivatives that backends compute
             mean little.
         jumps: the coordinates along which f appears to be discontinuous here.

@@ -42,7 +42,7 @@ class Scheme:
         errors: the error of the gradient at each spacing; NaN where f is not defined at a point of the difference.
         order: the slope that theory predicts; None for a scheme without an entry in `ORDERS`.
         slope: the slope measured where truncation dominates; None if rounding dominates at every spacing.
-        best: the spacing of the smallest error, up to half a decade; None if no error is finite.
+        best: the spacing of the smallest error, known to within half a decade; None if no error is finite.
         best_error: the error at that spacing.
         rule: the best spacing by the rule of thumb, ε^(1/(order + 1)).
         predicted: the best spacing in theory, given the sizes of f and of its derivatives at this point; None if the truncation

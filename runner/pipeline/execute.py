@@ -116,7 +116,7 @@ def execute(plan: Plan, store: Store, catalogue: Catalogue, choices: Choices, ob
 def _remarks(
     experiment: Experiment, todo: Mapping[str, Run], doubtful: Mapping[tuple[Setting, Setting], Sequence[Trajectory]], said: str
 ) -> Iterator[str]:
-    """For each objective and gradient backend, yield a sentence about the runs that carry a remark, and the first remark.
+    """For each objective and gradient backend, yield a sentence with the number of runs that carry a remark and the first remark.
 
     Args:
         experiment: the experiment.
@@ -180,7 +180,7 @@ def _wrong_minima(
 
 
 def some_of(lines: Sequence[str]) -> list[str]:
-    """Return lines for the terminal: all of them, or the first with the number of the others."""
+    """Return lines for the terminal: all lines, or the first few and a line with the number of the others."""
     more = len(lines) - MOST_LINES
     return [*lines[:MOST_LINES], f"and {more:,} more like this"] if more > 1 else list(lines)
 

@@ -19,7 +19,8 @@ from runner.registry.setting import Setting
 PARTS = 4
 """The number of parts into which a lost batch is divided.
 
-To find the run at fault, quarters need half as many time-outs as halves, and no more runs are computed again.
+With quarters, half as many time-outs find the run at fault as with halves, and the number of runs that are computed again is not
+larger.
 """
 SECONDS_OF_GRACE = 2.0
 """The time, in seconds, by which the limit of silence exceeds twice `wall_time`."""
@@ -85,7 +86,11 @@ def _recomputed(executor: Setting, runs: Sequence[Lost[Parcel]]) -> Generator[De
 
 @dataclass(frozen=True)
 class _UpToStep:
-    """The function that computes a run up to its last step, which is given by the run's identity in a tuple."""
+    """The function that computes a run up to its last step.
+
+    Attributes:
+        steps: the last step of each run; the key is a tuple with the run's identity.
+    """
 
     steps: Mapping[tuple[str, ...], int]
 

@@ -122,7 +122,7 @@ def make_setting(offer: Offer, values: Mapping[str, ParameterValue], wrapped: Ma
         plugin.validate()
         refused = False
         if isinstance(plugin, Objective):
-            # The grid depends on the dimension and the start region.
+            # The grid depends on the dimension and the start region, so both are checked here.
             dimension: object = plugin.dimension
             if not isinstance(dimension, int | np.integer) or dimension < 1:
                 raise ValueError(f"its dimension must be a whole number >= 1, not {as_toml(dimension)}")

@@ -32,8 +32,10 @@ class Comparison:
             and `final_value` of both runs, with the suffix `_a` or `_b`; and `difference`, the final value of B minus that of A.
         only_a: the runs of A without a partner in B.
         only_b: the runs of B without a partner in A.
-        evaluations: the evaluations that the pairs paid for in A and in B: those of f, those of ∇f, and one for each row of ∇²f.
-        several: the number of combinations of values that several runs of A or several runs of B share. They form no pairs.
+        evaluations: the number of evaluations by the runs of the pairs, in A and in B. An evaluation of f or of ∇f counts once,
+            and an evaluation of ∇²f counts once for each of its rows.
+        several: the number of combinations of values that several runs of A or several runs of B share. These runs form no
+            pairs.
     """
 
     differ: Mapping[str, tuple[tuple[Any, ...], tuple[Any, ...]]]
@@ -108,7 +110,7 @@ def compare(a: Frame, b: Frame) -> Comparison:
 
 
 def _evaluations(frame: Frame) -> int:
-    """Return the evaluations that all runs of a table paid for together."""
+    """Return the number of evaluations by all runs of a table."""
     values, gradients, hessians = (_listed(frame, f"{kind}_evaluations") for kind in EVALUATION_KINDS)
     rows = (rows * hessian for rows, hessian in zip(_listed(frame, "dimension"), hessians, strict=True))
     return int(sum(values) + sum(gradients) + sum(rows))

@@ -34,7 +34,7 @@ def open_to_write(path: Path, patience: float = WRITER_WAIT) -> sqlite3.Connecti
     """Open an existing file for writing."""
     connection = _open(path, "mode=rw", patience)
     # With this setting, a trigger in the file cannot call a harmful function. Readers cannot use the setting, because the view
-    # `steps` calls a function of this module, which Python cannot declare harmless.
+    # `steps` calls a function of this module, and Python cannot declare that function harmless.
     connection.execute("PRAGMA trusted_schema = OFF")
     return connection
 
@@ -159,7 +159,7 @@ def _take_name(part: Path, path: Path) -> bool:
 
 
 def companions(path: Path, endings: Sequence[str] = (*LOGS, INDEX)) -> list[Path]:
-    """Return the paths of the files that SQLite keeps next to a database; if it is a link, next to the target of the link."""
+    """Return the paths of the files that SQLite keeps next to a database, or next to the target if the database is a link."""
     path = Path(os.path.realpath(path))
     return [path.with_name(f"{path.name}{ending}") for ending in endings]
 

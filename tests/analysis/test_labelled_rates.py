@@ -1,7 +1,7 @@
 """Factors and orders of convergence against labelled sets: sequences whose long-run factor or order is known in closed form.
 
-A factor or an order that is stated must contain the truth within twice its uncertainty. Where the error has no factor in the long
-run, none may be stated.
+The true factor or order must lie within twice the uncertainty of the stated one. If the error has no factor in the long run, no
+factor may be stated.
 """
 
 from __future__ import annotations
@@ -133,7 +133,7 @@ class TestGradientDescent:
 
     @staticmethod
     def slow_component_rules(spectrum: Array, rate: float, x: Array) -> bool:
-        """Return true if the slowest component has most of f in the latter half of the steps above rounding, and fell a decade."""
+        """Return true if the slowest component is most of f, and falls a decade, in the latter half of the steps above rounding."""
         parts = spectrum * x * x
         total = parts.sum(-1)
         above = int((total > 1e-12).sum())
@@ -152,7 +152,7 @@ class TestGradientDescent:
 
 
 class TestMethodsWithMemory:
-    """The factor of the heavy-ball method and of Nesterov's method is the largest root of a quadratic equation per eigenvalue."""
+    """The factor of a method with memory: the largest modulus of the roots of quadratic equations, one for each eigenvalue."""
 
     def cases(self) -> list[Case]:
         cases = []
@@ -273,7 +273,7 @@ class TestSequences:
 
 
 class TestOrders:
-    """Sequences eₖ₊₁ = C eₖᵖ, with a C that depends on the run, with higher terms, and methods of known order."""
+    """Sequences eₖ₊₁ = C eₖᵖ, in which C depends on the run and higher terms may be added, and methods of known order."""
 
     @pytest.mark.parametrize("power", [1.0, 1.3, 1.5, (1.0 + 5.0**0.5) / 2.0, 1.8, 2.0, 2.5, 3.0])
     @pytest.mark.parametrize("spread", [0.0, 0.05, 0.2, 0.5])
@@ -312,7 +312,7 @@ class TestOrders:
         root: float,
         power: float,
     ):
-        """Newton's method for f = 0, where f′ ≠ 0: order 2, or 3 if f″ = 0 there. Halley's method has order 3; a triple root 1."""
+        """Where f′ ≠ 0, Newton's method has order 2, or 3 if f″ = 0, and Halley's has 3. At a triple root, both have 1."""
         starts = [9e-3 * 0.6**place for place in range(10)]
         newton, halley = [], []
         for start in starts:

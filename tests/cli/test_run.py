@@ -220,7 +220,7 @@ class TestRunningAgain:
                 query = "SELECT best_value FROM run WHERE superseded_by IS NULL AND steps = 1 ORDER BY best_value"
                 return [value for (value,) in connection.execute(query)]
 
-        # The interpreter may keep bytecode beside the plugin, and would use it for an edit of the same length and time.
+        # The interpreter may keep bytecode beside the plugin, and would use it for an edited plugin of the same length and time.
         monkeypatch.setattr(sys, "dont_write_bytecode", False)
         short = WALLED.replace("max_steps = 100", "max_steps = 1").replace("3.0, 0.5, 0.7", "0.5")
         write(LOCAL, "my.py")

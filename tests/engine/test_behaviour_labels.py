@@ -176,11 +176,11 @@ def one_curvature(steps: int) -> Labelled:
 
 
 def two_curvatures(steps: int) -> Labelled:
-    """xᵢ ← (1 − γλᵢ) xᵢ for λ = 1 and 100: the fast coordinate flips its sign, and both decide until one has died out."""
+    """xᵢ ← (1 − γλᵢ) xᵢ for λ = 1 and 100. The fast coordinate flips its sign; the label depends on both until one dies out."""
     fast, slow, rates, starts, labels = 100.0, 1.0, [], [], []
     for rate, start in (
         *(((1 + share) / 100, [1.0, 1.0]) for share in (0.05, 0.5, 0.9)),  # the fast one dies out
-        (2 / 101 * 1.002, [1e-6, 1.0]),  # the fast one leads
+        (2 / 101 * 1.002, [1e-6, 1.0]),  # the fast one dominates
         (2 / 101 * 1.005, [1e-6, 1.0]),
         (0.01 * (2 + 5 / steps), [1e-3, 1.0]),  # it grows
         (0.01 * (2 + 20 / steps), [1e-3, 1.0]),
@@ -214,7 +214,7 @@ def two_curvatures(steps: int) -> Labelled:
 
 
 def heavy_ball(steps: int) -> Labelled:
-    """x follows e^(−ak) cos(θk). The share arctan(θ/a)/π of its steps leads away from the minimum; above a tenth, it oscillates.
+    """x follows e^(−ak) cos(θk). The share arctan(θ/a)/π of its steps leads away from the minimum. Above a tenth, x oscillates.
 
     The exponent a is chosen such that the run falls by e^(−aN), and θ such that it has several periods.
     """
@@ -229,7 +229,7 @@ def heavy_ball(steps: int) -> Labelled:
 
 
 def damped_heavy_ball(steps: int) -> Labelled:
-    """Below γ = (1 − √β)² the roots of z² − (1 + β − γ) z + β are real, and the larger one decides; above 2 (1 + β) one is below −1."""
+    """The roots of z² − (1 + β − γ) z + β are real if γ < (1 − √β)², and the larger decides; one is below −1 if γ > 2 (1 + β)."""
     momentum = 0.9
     border = (1 - np.sqrt(momentum)) ** 2
     rates = [1e-4 * border, 0.01 * border, 0.5 * border, 2 * (1 + momentum) * 1.001, 2 * (1 + momentum) * 1.1]
@@ -259,14 +259,14 @@ def chaos(steps: int) -> Labelled:
 
 
 def slow_climb(steps: int) -> Labelled:
-    """Newton's pure method goes to the maximum of −½ (x² + 2y²), f ← (1 − γ)² f, and never grows without bound."""
+    """Newton's pure method goes to the maximum of −½ (x² + 2y²), with f ← (1 − γ)² f, so |f| does not grow without bound."""
     rates = column([0.1 / steps, 1.0 / steps])
     labels = [f"{UNKNOWN}|{CRAWLING}"] * 2
     return labelled(Bowl((-1.0, -2.0)), Newton(rates, "plain"), [1.0, 1.0], labels, steps)
 
 
 def noise_floor(steps: int) -> Labelled:
-    """The error keeps the factor 1 − γ, and has long died out among the noise that each step adds."""
+    """Each step multiplies the error by 1 − γ and adds noise. The initial error has long fallen below the noise at the end."""
     rates = [rate for rate in (0.01, 0.1, 0.5, 1.0) if rate * steps >= 100]
     return labelled(Bowl((1.0,)), GradientDescent(column(rates)), [1.0], [UNKNOWN] * len(rates), steps, Noisy())
 
@@ -283,7 +283,7 @@ def noise_floor_with_momentum(steps: int) -> Labelled:
 
 
 def noise_that_vanishes(steps: int) -> Labelled:
-    """The error is multiplied by 1 − γ (1 + 0.8 n) with random numbers n. Some of the factors are negative, in no order."""
+    """The error is multiplied by 1 − γ (1 + 0.8 n) with random numbers n. Some factors are negative, in no regular order."""
     labels = [f"{UNKNOWN}|{MONOTONE}|{CRAWLING}"] * 2
     return labelled(Bowl((1.0,)), GradientDescent(column([0.5, 0.8])), [1.0], labels, steps, NoisyLength())
 

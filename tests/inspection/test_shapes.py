@@ -272,7 +272,8 @@ CASES = [
     matrix_form("far bowl", [[2, 1], [1, 2]], 1e6, -1e6),
     matrix_form("far saddle", [[2, 1], [1, -2]], 1e8, -1e8),
 ]
-# These have no second derivative at the point, so no word for a shape is true. The last item is what a formula may well return.
+# These have no second derivative at the point, so no word for a shape is true. The third function of each case is what a formula
+# for the second derivative may well return.
 WITHOUT_HESSIAN = [
     separable("Huber", lambda z: np.where(abs(z) <= 1, z * z / 2, abs(z) - 0.5), lambda z: np.clip(z, -1, 1),
               lambda z: np.where(abs(z) <= 1, 1.0, 0.0), 1.0),

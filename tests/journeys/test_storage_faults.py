@@ -22,7 +22,7 @@ from tests.support.experiment_texts import ONE_BY_ONE
 from tests.support.paths import KEPT_DATABASE
 from tests.support.sweep_processes import RUN_TELLING_EACH_BATCH, blocked_sweep
 
-# About 100 kB for each of 12 runs.
+# Each of the 12 runs takes about 100 kB.
 LARGE = ONE_BY_ONE.replace("max_steps = 1500", "max_steps = 4000")
 
 
@@ -90,7 +90,7 @@ class TestNearlyFull:
         done = runner_cli("db", "copy", "disk/c.db", "--db", original)
         left = [path.name for path in (tmp_path / "disk").iterdir()]
         disk("size=40m")
-        if spare < 32_768:  # reading the copy takes this much
+        if spare < 32_768:  # reading the copy takes this much space
             assert (done.code, done.out, left) == (4, "", [])
             assert done.err in (
                 "error: database disk/c.db: " + FULL,

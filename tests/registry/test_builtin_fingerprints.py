@@ -12,10 +12,10 @@ FINGERPRINTED = ("objective", "gradient", "optimizer")
 
 
 def test_the_built_in_plugins_have_the_code_of_stored_runs() -> None:
-    """A changed fingerprint lets every stored run of the plugin be computed again.
+    """If a fingerprint changes, every stored run of the plugin is computed again.
 
-    If its code must change, change the file `tests/assets/builtin_fingerprints.json` in the same commit, and say in CHANGELOG.md
-    which runs are computed again. A string below a constant counts as code, unlike a docstring.
+    If the plugin's code must change, change the file `tests/assets/builtin_fingerprints.json` in the same commit, and say in
+    CHANGELOG.md which runs are computed again. A string below a constant counts as code, unlike a docstring.
     """
     found = {
         f"{offer.kind} {offer.name}": offer.fingerprint

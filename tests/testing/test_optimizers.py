@@ -45,7 +45,7 @@ def wanders() -> Any:
 
 
 def remembers_wrongly(self: Any, point: Point, memory: Memory) -> tuple[Array, Memory]:
-    # The runs are on the last axis, so those that leave are not cut out.
+    # The runs are on the last axis, so the runs that leave the batch are not cut out of the memory.
     velocity = memory.copy()
     velocity[:, : len(point.x)] = 0.5 * velocity[:, : len(point.x)] - (self.rate * point.gradient).T
     return point.x + velocity[:, : len(point.x)].T, velocity

@@ -1,4 +1,4 @@
-"""The BBOB functions against their published formulas, their minima, and the way through `runner run`."""
+"""Tests of the BBOB functions: their published formulas, their minima, and their use in `runner run`."""
 
 from __future__ import annotations
 
@@ -110,7 +110,7 @@ def test_8_is_rosenbrocks(dimension: int, instance: int):
 
 @instances
 def test_9_is_8_rotated(dimension: int, instance: int):
-    """A rotation leaves the eigenvalues of the Hessian as they are."""
+    """A rotation does not change the eigenvalues of the Hessian."""
     expected = np.linalg.eigvalsh(max(1, math.sqrt(dimension) / 8) ** 2 * rosenbrock_hessian(dimension))
     for function in (8, 9):
         measured = np.linalg.eigvalsh(measured_hessian(Bbob(function, dimension, instance)))

@@ -1,4 +1,4 @@
-"""The chain rule against formulas: numbers, bits, refusals, and the way through `runner run`."""
+"""Tests of the chain rule: agreement with formulas, equal bits in any batch, refusals, and its use in `runner run`."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def test_least_squares_follow_from_their_residuals():
 
 @pytest.mark.parametrize("dimension", [3, 5, 12])
 def test_a_run_has_the_same_bits_in_any_batch_and_at_any_place(dimension: int):
-    """Vectorised over rows, XLA fuses other products and sums at another place in a batch, e.g. with three coordinates."""
+    """If XLA vectorised the rows, its fused products and sums would depend on a row's place, e.g. in three coordinates."""
     for objective in (Valley(dimension), Rosenbrock(dimension), LinearRegression(features=dimension), Quadratic(dimension, 50.0)):
         x = points(objective, 100)
         whole = Jax().gradient(objective, x)

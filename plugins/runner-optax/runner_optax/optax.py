@@ -28,10 +28,10 @@ Leaves = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Optax(Optimizer):
-    """xₖ₊₁ = xₖ + uₖ with (uₖ, sₖ₊₁) = update(∇f(xₖ), sₖ, xₖ, f(xₖ)), the update rule and its state s being those of Optax.
+    """xₖ₊₁ = xₖ + uₖ with (uₖ, sₖ₊₁) = update(∇f(xₖ), sₖ, xₖ, f(xₖ)), where update and its state s are those of Optax.
 
     `optimizer` is a name in Optax, such as adam, rmsprop or lion, and the other parameters are arguments of that function. A
-    missing argument has the default of Optax, and an argument that the function does not have is refused. Only numbers can be
+    missing argument takes the default of Optax, and an argument that the function does not have is refused. Only numbers can be
     given, not masks, types or schedules. Optimizers that evaluate f at other points, such as lbfgs with its line search, or that
     draw random numbers, such as noisy_sgd, cannot be used.
 
@@ -39,7 +39,7 @@ class Optax(Optimizer):
     as in lamb, lars and fromage, are those of one run. The numbers are float64, whatever the settings of JAX are.
 
     Source: Babuschkin et al., The DeepMind JAX ecosystem (2020), https://github.com/google-deepmind/optax; the documentation of
-    Optax gives the formula and the source of each.
+    Optax gives the formula and the source of each optimizer.
     """
 
     optimizer: str = parameter(doc="name of the optimizer in Optax")
@@ -106,7 +106,7 @@ class Optax(Optimizer):
         return _run(_init_program(rule), self._numbers(rule, len(x)), x)
 
     def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:
-        """Return x + u, and the states after."""
+        """Return x + u, and the states after the step."""
         rule = self._rule(point.x.shape[1])
         arguments = (self._numbers(rule, len(point.x)), point.x, point.value, point.gradient, *memory)
         x, *leaves = _run(_step_program(rule), *arguments)
@@ -151,7 +151,7 @@ class Rule:
         return tuple(map(jnp.asarray, jax.tree.leaves(self._made(numbers).init(x))))
 
     def step(self, numbers: jax.Array, x: jax.Array, value: jax.Array, gradient: jax.Array, *leaves: jax.Array) -> Leaves:
-        """Return the next iterate and the leaves of the state after."""
+        """Return the next iterate and the leaves of the state after the step."""
         made = self._made(numbers)
         structure = jax.tree.structure(jax.eval_shape(made.init, x))
         # Some optimizers use f, and the others ignore it.
@@ -179,7 +179,7 @@ class Program:
 
 @cache
 def _known() -> dict[str, dict[str, bool]]:
-    """Return the optimizers of Optax with the arguments that can be given here; True for a required argument."""
+    """Return, for each optimizer of Optax, the arguments that can be given here, each with True if it is required."""
     fields = {field.name for field in dataclasses.fields(Optax)}
     known = {}
     for name, function in vars(optax).items():
@@ -219,9 +219,10 @@ def _step_program(rule: Rule) -> Program:
 def _row_after_row(function: Callable[..., Leaves], dimension: int) -> Program:
     """Compile a function of one row for blocks of rows.
 
-    The rows are not vectorised, because XLA adds in another order, or fuses other products and sums, if the shape or the place of
-    a row changes. A loop computes each row in the same way. It is as fast for a few coordinates, and several times slower for a
-    hundred. All blocks have the same length, since each new length would be compiled again whenever runs end.
+    The rows are not vectorised, because XLA would then change the order of its sums, or fuse different products and sums, when
+    the shape or the place of a row changes. A loop computes each row in the same way. It is as fast for a few coordinates, and
+    several times slower for a hundred. All blocks have the same length, since each new length would be compiled again whenever
+    runs end.
     """
     rows = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // dimension))
 

@@ -48,7 +48,7 @@ WIDTH, HEIGHT = 11.0, 2.9
 """The width of the figure and the height of a row, in inches."""
 ABOVE, BELOW = 100.0, 0.3
 SHORTEST = 1e-9
-"""The smallest cost of a step that is drawn, in seconds, because zero has no place on a logarithmic axis."""
+"""The smallest cost of a step that is drawn, in seconds. A logarithmic axis cannot show a cost of zero."""
 AXES = ("step", "evaluations", "seconds")
 HEADER = (
     *("objective", "gradient", "optimizer", "setting", "runs", "converged", "at no minimum", "median steps"),
@@ -65,7 +65,7 @@ class Course:
     Attributes:
         name: the optimizer, and its gradient backend if the experiment has several.
         setting: the setting and its runs.
-        band: the median gap (or gradient norm) over the starts at each step, and the middle half.
+        band: the median gap (or gradient norm) over the starts at each step, and the range of the middle half of the starts.
         costs: the cost of a step, including its share of the start, in steps (1), evaluations and seconds. Each is the median
             over the runs that took a step, and NaN if no run did.
         order: the order of convergence of its converged runs, or None.
@@ -140,7 +140,7 @@ def _course(results: Results, name: str, setting: SettingSummary) -> Course:
             paths += [] if limit is None else [(before_noise(series.x, limit), limit)]
             ends.append(series.x[-1])
     lost = [run.outcome in LOST_OUTCOMES for run in runs]
-    # A lost run is extended by one step, in which its line can leave the panel.
+    # A lost run is extended by one step, so that its line can leave the panel.
     last_step = max(run.steps + gone for run, gone in zip(runs, lost, strict=True))
     band = quantile_band(curves, lost=lost, last_step=last_step)
     last = np.array(ends).reshape(len(ends), runs[0].dimension)

@@ -48,11 +48,11 @@ MARKERS: Mapping[str, str] = {
     "stalled elsewhere": "p",
     "below f*": "d",
 }
-"""The shape of each outcome, for panels in which colours distinguish the lines."""
+"""The shape of a dot for each outcome, for panels in which colours distinguish the lines."""
 LINES = ("-", "--", "-.", ":")
 TOLD_PANELS = 4
 MANY_DOTS = 5000
-"""If there are more dots, an SVG stores them as pixels, because many shapes make the file slow to open."""
+"""The number of dots above which an SVG stores them as pixels, because many shapes make the file slow to open."""
 MARGIN = 0.04
 STRIP = (0.06, 0.22)
 """The two edges of the strip of lost runs above the highest gap, as shares of the logarithmic range below the strip."""
@@ -224,7 +224,7 @@ def _reading(sweeps: Sequence[ParameterSweep]) -> list[str]:
 
 
 def _line_words(lines: Sequence[MedianLine], several: bool) -> list[str]:
-    """Return sentences that explain the colours, shapes and lines, and over which runs the medians are taken."""
+    """Return sentences that explain the colours, shapes and lines, and name the runs over which the medians are taken."""
     pooled = list(dict.fromkeys((line.method, line.pooled) for line in lines if line.pooled))
     if not several and pooled and len({over for _, over in pooled}) <= 1 and len(pooled) == len({line.method for line in lines}):
         over = pooled[0][1]

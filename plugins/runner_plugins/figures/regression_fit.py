@@ -77,12 +77,12 @@ class Fit:
 
 @dataclass(frozen=True)
 class RegressionFit(Figure):
-    """On the left the data with the model at several steps; on the right the loss over its two parameters with the path."""
+    """The data with the model at several steps, and beside them the path of its two parameters over the contours of the loss."""
 
     title: ClassVar[str] = "The fit, step by step"
 
     def draw(self, results: Results) -> Drawing | None:
-        """Draw a row for a run of each behaviour; None without an objective of two parameters that has data of one feature."""
+        """Draw a row for one run of each behaviour; None if no objective has two parameters and data with one feature."""
         found = _fits(results)
         fits = found[:MOST_FITS]
         if not fits:

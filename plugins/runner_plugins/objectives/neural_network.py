@@ -48,7 +48,7 @@ class NeuralNetwork(Objective):
         ∂f/∂Wₗ = Σ δₗ aₗ₋₁ᵀ,   ∂f/∂bₗ = Σ δₗ,   δₗ₋₁ = σ'(zₗ₋₁) ⊙ Wₗᵀ δₗ.
 
     So the gradient at layer l contains the product of the Jacobians Jₖ = diag(σ'(zₖ)) Wₖ of the layers above. It vanishes where
-    they shrink vectors, and explodes where they stretch vectors. At 0, where relu' does not exist, it is defined as 0.
+    they shrink vectors, and explodes where they stretch vectors. At 0, relu' does not exist and is defined as 0.
 
     With `batch_norm`, each layer but the last is σ(γ x̂ + β) with u = Wₗ aₗ₋₁ and x̂ = (u − mean u)/√(var u + 10⁻⁵). Mean and
     variance are those of all samples. x then holds Wₗ, γₗ and βₗ. With g = ∂f/∂(γ x̂ + β):
@@ -178,7 +178,7 @@ class NeuralNetwork(Objective):
             squares = (errors * errors).reshape(len(errors), -1).sum(axis=-1)
             errors *= 2.0 / samples
             return squares / samples, errors
-        # The shift is a real number. Subtracted and added again, it changes neither f nor its derivative.
+        # The shift is a real number that is subtracted and added again, so it changes neither f nor its derivative.
         shifted = outputs - outputs.real.max(axis=1, keepdims=True)
         chances = np.exp(shifted)
         sums = chances.sum(axis=1, keepdims=True)

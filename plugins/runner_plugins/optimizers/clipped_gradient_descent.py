@@ -14,9 +14,9 @@ class ClippedGradientDescent(Optimizer):
     """xₖ₊₁ = xₖ − γ clip(∇f(xₖ)), with the learning rate γ.
 
     clip(g) first bounds each coordinate, g ← min(max(g, −v), v) with v = max_value, which may change the direction. Then it
-    bounds the length, g ← g · min(1, c/‖g‖) with c = max_norm, which does not. So no step is longer than γc, and none moves a
-    coordinate by more than γv. A missing or infinite bound has no effect: to bound coordinates alone, set `max_norm = inf`. The
-    iterates are those of the optimizer `clipped` around `gradient_descent`.
+    bounds the length, g ← g · min(1, c/‖g‖) with c = max_norm, which keeps the direction. So no step is longer than γc, and no
+    step moves a coordinate by more than γv. A missing or infinite bound has no effect: to bound coordinates alone, set
+    `max_norm = inf`. The iterates are those of the optimizer `clipped` around `gradient_descent`.
 
     Source: Pascanu, Mikolov and Bengio, On the difficulty of training recurrent neural networks (ICML 2013), algorithm 1, for
     the length; Mikolov, Statistical language models based on neural networks (thesis, Brno 2012), section 3.2.2, for the

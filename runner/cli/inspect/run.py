@@ -97,7 +97,7 @@ def _lines(inspection: TrajectoryInspection) -> Iterator[str]:
         if not math.isfinite(error):
             yield f"{bounds}, but at some steps no two spacings confirm it"
         else:
-            # Six digits need no error if they are certain.
+            # The error is not printed if all six digits are certain.
             yield bounds + f", with errors up to {error:.1g}" * (error > 5e-7 * min(abs(low), abs(high)))
         if inspection.learning_rate is not None:
             products = [inspection.learning_rate * step.largest for step in known]

@@ -34,7 +34,7 @@ def copy(source: Database, target: Database) -> dict[str, int]:
 
     Raises:
         StoreError: the target is not empty; one of the databases cannot be read or written, and no part of the copy is left; or
-            the copy is damaged, because the source is.
+            the copy is damaged, because the source is damaged.
     """
     if target.path is not None and not target.exists():
         return _copy_into_file(source, target, target.path)

@@ -150,7 +150,7 @@ def _trajectory_problems(row: Row[Any], chunks: Iterable[Row[Any]]) -> Iterator[
 
 
 def _is_equal(stored: float, value: float) -> bool:
-    """Return whether a stored number equals a value, where 0.0 may stand for −0.0, because older rows had no sign of zero."""
+    """Return whether a stored number equals a value. A stored 0.0 may stand for −0.0, because older rows lack signs of zero."""
     if math.isnan(stored) or math.isnan(value):
         return math.isnan(stored) and math.isnan(value)
     return stored == value and math.copysign(1.0, stored) >= math.copysign(1.0, value)

@@ -53,7 +53,8 @@ class Claims:
     def register(self, connection: Connection) -> int:
         """Return the number of this sweep's row, which is written if it is missing; give signs of life from now on.
 
-        The row is missing at the first call, and after another process treated this process as dead. All claims are then lost.
+        The row is missing at the first call, and after another process treated this process as dead. In the second case, all
+        claims are lost.
         """
         self._row_id, is_new = self._worker.register(connection)
         if is_new:

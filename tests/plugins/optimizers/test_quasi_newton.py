@@ -147,7 +147,7 @@ def test_bfgs_converges_superlinearly(optimizer: Optimizer) -> None:
 @pytest.mark.parametrize("dimension", [2, 4, 7])
 @pytest.mark.parametrize("optimizer", [BFGS(), LBFGS()], ids=str)
 def test_bfgs_solves_a_quadratic_in_dimension_plus_one_steps(optimizer: Any, dimension: int) -> None:
-    # On a quadratic, with α* the minimum along the line, c₁ = ½ means α ≤ α*, and c₂ means α ≥ (1 − c₂) α*.
+    # On a quadratic, if α* is the step size to the minimum along the line, c₁ = ½ means α ≤ α*, and c₂ means α ≥ (1 − c₂) α*.
     exact = replace(optimizer, c1=0.5, c2=1e-7, max_trials=200)
     objective = Quadratic(dimension, 20.0)
     start = np.random.default_rng(0).uniform(1, 3, (2, dimension))
