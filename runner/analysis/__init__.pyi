@@ -46,3 +46,4 @@ from runner.analysis.summary import summarize_settings as summarize_settings
 from runner.analysis.summary import surprises_in_words as surprises_in_words
 from runner.analysis.sweep_findings import sweep_finding as sweep_finding
 from runner.contracts.reached import LOST_OUTCOMES as LOST_OUTCOMES
+from runner.contracts.reached import RESTING_OUTCOMES as RESTING_OUTCOMES

@@ -15,7 +15,7 @@ from runner.analysis.summary import LEARNING_RATE, Cells
 from runner.contracts.figure import Results, StoredRun
 from runner.contracts.objective import HasHessian, known_minimum
 from runner.contracts.outcomes import Behaviour, Outcome
-from runner.contracts.reached import Reached
+from runner.contracts.reached import RESTING_OUTCOMES, Reached
 from runner.tables.readable import number
 
 MOST_ITERATES = 10_000_000
@@ -310,7 +310,7 @@ def _rate_sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> 
     # the smallest learning rate among those that came to rest.
     came_to_rest_elsewhere: dict[int, bool] = {}
     for run in sorted(runs, key=_learning_rate):
-        if run.id in elsewhere or run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
+        if run.id in elsewhere or run.outcome in RESTING_OUTCOMES:
             came_to_rest_elsewhere.setdefault(run.start, run.id in elsewhere)
     strays = {start for start, strayed in came_to_rest_elsewhere.items() if strayed}
 
@@ -389,7 +389,7 @@ def _settles(run: StoredRun, rate: LinearRate | None, slowest: float | None) -> 
         or rate.grows
     ):
         return False, ""
-    rests = run.outcome in (Outcome.CONVERGED, Outcome.STALLED)
+    rests = run.outcome in RESTING_OUTCOMES
     arrived = rests and (run.minimum_value is None or run.reached == Reached.MINIMUM)
     if rate.shrinks or arrived:
         if slowest is None or slowest < 1.0:

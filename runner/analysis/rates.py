@@ -19,7 +19,7 @@ import numpy as np
 from runner.analysis.summary import rounding_level
 from runner.contracts.arrays import Array
 from runner.contracts.figure import Series, StoredRun
-from runner.contracts.outcomes import Outcome
+from runner.contracts.reached import RESTING_OUTCOMES
 
 FEWEST_POINTS = 4
 ABOVE_ROUNDING = 1e3
@@ -228,7 +228,7 @@ def settled_elsewhere(run: StoredRun, series: Series, minimiser: Array | None = 
     if not np.isfinite(gaps).all():
         return False
     arrived = bool(norms[1] <= max(STILL * norms[0], _least_norm(series.gradient_norm)))
-    settled = arrived or run.outcome in (Outcome.CONVERGED, Outcome.STALLED)
+    settled = arrived or run.outcome in RESTING_OUTCOMES
     curvature = 0.0 if run.curvature is None else run.curvature[0]
     if settled and curvature > 0.0 and minimiser is not None and series.x is not None:
         # Another minimum may be as low. Near the known minimiser, f − f* ≥ μd²/2 and ‖∇f‖ ≥ μd at the distance d. At another

@@ -48,6 +48,8 @@ CONVERGED_ELSEWHERE = "converged elsewhere"
 STALLED_ELSEWHERE = "stalled elsewhere"
 BELOW_MINIMUM = "below f*"
 ENDINGS = (*OUTCOMES, CONVERGED_ELSEWHERE, STALLED_ELSEWHERE, BELOW_MINIMUM)
+RESTING_OUTCOMES = frozenset({Outcome.CONVERGED, Outcome.STALLED})
+"""The outcomes of a run that ended because it came to rest."""
 LOST_OUTCOMES = frozenset({Outcome.DIVERGED, Outcome.NON_FINITE, Outcome.FAILED})
 """The outcomes of a lost run, whose last value has no further meaning and counts as +inf."""
 
@@ -59,9 +61,8 @@ def ending(outcome: str, reached: Reached) -> str:
     """
     if reached == Reached.BELOW and outcome not in LOST_OUTCOMES:
         return BELOW_MINIMUM
-    if reached in {Reached.ELSEWHERE, *AWAY_FROM_THE_MINIMUM.values()}:
-        elsewhere = {Outcome.CONVERGED: CONVERGED_ELSEWHERE, Outcome.STALLED: STALLED_ELSEWHERE}
-        return next((text for each, text in elsewhere.items() if each == outcome), outcome)
+    if outcome in RESTING_OUTCOMES and reached in {Reached.ELSEWHERE, *AWAY_FROM_THE_MINIMUM.values()}:
+        return f"{outcome} elsewhere"
     return outcome
 
 

@@ -16,6 +16,7 @@ from runner.contracts.executor import report_step, sign_of_life
 from runner.contracts.objective import known_minimum
 from runner.contracts.optimizer import Mask, Memory
 from runner.contracts.outcomes import OUTCOMES, Behaviour, Outcome
+from runner.contracts.reached import LOST_OUTCOMES
 from runner.engine.batch import Batch, take_rows
 from runner.engine.batch_safety import CONSTANT_IN_MEMORY, BatchFault, find_batch_fault
 from runner.engine.behaviour import BehaviourState
@@ -28,7 +29,7 @@ from runner.engine.stopping import RUNNING, OutcomeCodes, StoppingState
 from runner.engine.trajectories import Descent, Evaluations, Trajectory
 from runner.engine.vetting import Doubt, Vetting
 
-LOST = [OUTCOMES.index(outcome) for outcome in (Outcome.DIVERGED, Outcome.NON_FINITE)]
+LOST = [OUTCOMES.index(outcome) for outcome in LOST_OUTCOMES]
 
 
 def descend(batch: Batch, last_step: int | None = None) -> Descent:

@@ -14,6 +14,7 @@ from matplotlib.colors import Normalize, to_hex, to_rgb
 from numpy.typing import NDArray
 
 from runner import (
+    RESTING_OUTCOMES,
     Array,
     Behaviour,
     ByRows,
@@ -192,7 +193,7 @@ def _read(results: Results, runs: Sequence[StoredRun]) -> tuple[Sequence[StoredR
 
 
 def _rests(run: StoredRun, series: Series, span: float) -> bool:
-    if run.outcome in (Outcome.CONVERGED, Outcome.STALLED):
+    if run.outcome in RESTING_OUTCOMES:
         return True
     if run.outcome != Outcome.MAX_STEPS or run.behaviour in (Behaviour.CRAWLING, Behaviour.DIVERGING, Behaviour.UNKNOWN):
         return False

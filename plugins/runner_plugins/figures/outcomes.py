@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from matplotlib.axes import Axes
+from matplotlib.colors import to_rgb
 from matplotlib.figure import Figure as MatplotlibFigure
 from matplotlib.patches import Patch
 
@@ -31,7 +32,8 @@ BAR = 0.36
 """The height of one bar, in inches."""
 NARROW = 0.045
 """A segment with a smaller share of its bar has no room for its count, which is then written after the bar."""
-DARK = frozenset({"#000000", "#0072B2"})
+DARK = 0.4
+"""The luminance below which a number on a bar is white."""
 TOLD_OBJECTIVES = 6
 Groups = dict[str, dict[str, list[StoredRun]]]
 
@@ -80,7 +82,7 @@ def _draw_bars(panel: Axes, bars: Mapping[str, Sequence[StoredRun]], last: bool)
             colour = _colour(outcome)
             panel.barh(place, share, left=left, height=0.72, color=colour, edgecolor="white", linewidth=0.8)
             if share >= NARROW:
-                ink = "white" if colour in DARK else "black"
+                ink = "white" if _luminance(colour) < DARK else "black"
                 panel.text(left + share / 2, place, str(count), ha="center", va="center", fontsize=8.5, color=ink)
             else:
                 behind.append(f"{count} {outcome}")
@@ -93,6 +95,12 @@ def _draw_bars(panel: Axes, bars: Mapping[str, Sequence[StoredRun]], last: bool)
     panel.tick_params(length=0)
     panel.grid(visible=False)
     panel.spines[["left", "bottom"]].set_visible(False)
+
+
+def _luminance(colour: str) -> float:
+    """Return the luminance of a colour, from 0 for black to 1 for white, without regard to the gamma of the screen."""
+    red, green, blue = to_rgb(colour)
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue
 
 
 def _colour(outcome: str) -> str:

@@ -11,9 +11,11 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from runner import (
+    BEHAVIOUR_COLOURS,
     LEGEND_LINE,
     PALETTE,
     Array,
+    Behaviour,
     Drawing,
     Figure,
     RateSweep,
@@ -77,7 +79,15 @@ def _draw_panel(panel: Axes, sweeps: Sequence[RateSweep]) -> None:
     restless = sorted({point.learning_rate for sweep in sweeps for point in sweep.points if point.settles is False})
     if restless:
         heights, across = np.full(len(restless), 0.03), panel.get_xaxis_transform()
-        panel.plot(restless, heights, "x", color="#D55E00", markersize=5, transform=across, label="some run did not settle")
+        panel.plot(
+            restless,
+            heights,
+            "x",
+            color=BEHAVIOUR_COLOURS[Behaviour.DIVERGING],
+            markersize=5,
+            transform=across,
+            label="some run did not settle",
+        )
     for sweep in sweeps:
         if sweep.curvature is not None:
             _draw_theory(panel, sweep, sweep.curvature)

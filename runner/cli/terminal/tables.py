@@ -61,8 +61,8 @@ def write_frame(frame: Frame, form: str, layout: NarrowLayout | None = None) -> 
 def write_frames(frames: Iterable[Frame], form: str) -> None:
     """Write tables with the same columns as one table, in a format for programs."""
     for piece in TEXT_FORMATS[form](frames):
-        # JSON escapes control characters itself. CSV must contain them in a file, but a terminal would obey them.
-        escape = form == "csv" and sys.stdout.isatty()
+        # JSON escapes control characters itself. Other formats must contain them in a file, but a terminal would obey them.
+        escape = not form.startswith("json") and sys.stdout.isatty()
         click.echo(printable_lines(piece) if escape else piece, nl=False)
 
 
