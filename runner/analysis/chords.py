@@ -40,9 +40,9 @@ JITTERED, JITTER = 32, 0.01
 KEPT = 0.8
 """The share of neighbouring chords that must have at least half of the excess."""
 BISECTED, BISECTIONS = 64, 40
-"""The search for a jump divides a chord into this many intervals, and bisects this often the one in which f changes most."""
+"""The number of intervals into which the search for a jump divides a chord, and the number of bisections of one of them."""
 JUMP = 0.1
-"""A jump may explain an excess if it is at least this share of it."""
+"""A jump may explain an excess if the jump is at least this share of the excess."""
 SPACINGS, WIDEST = 12, 1 / 50
 """The number of spacings at which the noise of a chord is measured, and the largest of them, relative to its length."""
 PLACES, WIDEST_IN_BOX = 60, 1 / 2000
@@ -89,8 +89,8 @@ class ChordSearch:
     Attributes:
         worst: the chord with the largest excess among those that refute convexity; None if no chord was found.
         tried: the number of chords tried.
-        unknown: the number of chords at whose points f is not finite, so that they decide nothing.
-        holes: the number of these chords at whose ends f is finite, but not between them.
+        unknown: the number of chords at whose points f is not finite, so that these chords decide nothing.
+        holes: the number of these chords at whose two ends f is finite, while it is not finite at the point between them.
         exceeded: the number of chords that f exceeds by more than 32 ε|f|.
         checked: the number of these whose excess was compared with that of neighbouring chords and with noise.
         jumps: the number of these that f exceeds by more than noise, but only across jumps that may be rounding.
@@ -349,7 +349,7 @@ class ChordsInBox:
         return self._scaled(np.concatenate([first, points, second])).reshape(3, -1)
 
     def _consider(self, first: Array, second: Array, weight: Array, values: Array) -> None:
-        """Count chords, and keep those with the largest excess, absolutely and relative to the values of f.
+        """Count chords, and keep those with the largest excess, both absolute and relative to the values of f.
 
         Args:
             first: x₁, `(chords, dimension)`.
@@ -404,7 +404,7 @@ class ChordsInBox:
         )
 
     def _is_steady(self, first: Array, second: Array, weight: Array) -> NDArray[np.bool_]:
-        """Return for each chord if most neighbouring chords have at least half of its excess, `(chords,)`.
+        """Return, for each chord, whether most neighbouring chords have at least half of its excess, `(chords,)`.
 
         Neighbouring chords are moved in any direction, and shortened or stretched, by up to a hundredth of the length. They keep
         their direction, because f may curve downwards along this direction alone.
@@ -412,7 +412,7 @@ class ChordsInBox:
         chord = (second - first)[:, None]
         shape = (len(first), JITTERED, self._dimension)
         moved = self._generator.standard_normal(shape)
-        # The largest coordinate measures the length, because squares of huge or tiny coordinates are not finite or zero.
+        # The largest coordinate measures the length, because squares of huge coordinates overflow, and of tiny ones vanish.
         distance = JITTER * np.abs(chord).max(axis=-1, keepdims=True) * self._generator.uniform(0.0, 1.0, (*shape[:2], 1))
         moved *= distance / np.abs(moved).max(axis=-1, keepdims=True)
         stretches = self._generator.uniform(-JITTER, JITTER, (2, *shape[:2], 1))

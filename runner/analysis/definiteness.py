@@ -14,9 +14,10 @@ EPSILON = float(np.finfo(np.float64).eps)
 DIFFERENCE_ERROR = 10.0 * math.sqrt(EPSILON)
 """The relative error of second differences, near √ε, with a margin of ten."""
 ROUNDING = 1e-12
-"""An eigenvalue that is smaller than its error counts as zero if this error, relative to the largest eigenvalue, is at most this.
+"""The largest error, relative to the largest eigenvalue, with which an eigenvalue below its error counts as zero.
 
-A formula reaches this error. Differences do not, and an eigenvalue below their error may have either sign."""
+Hessians from a formula are this accurate. Hessians from differences are not, so an eigenvalue below their error may have either
+sign."""
 
 
 class Shape(enum.StrEnum):
@@ -70,7 +71,7 @@ class Curvature:
 
     @property
     def signs(self) -> tuple[int, int, int]:
-        """The numbers of eigenvalues that are negative, within their errors of zero, and positive."""
+        """The number of negative eigenvalues, the number that are zero within their errors, and the number of positive ones."""
         negative = int((self.eigenvalues < -self.errors).sum())
         positive = int((self.eigenvalues > self.errors).sum())
         return negative, len(self.eigenvalues) - negative - positive, positive
@@ -96,7 +97,7 @@ def curvature_of(hessian: Array, errors: Array, contradiction: str = "") -> Curv
 
     Args:
         hessian: second derivatives, `(dimension, dimension)`.
-        errors: the errors of the eigenvalues, in increasing order of these, `(dimension,)`.
+        errors: the errors of the eigenvalues, in the order of increasing eigenvalues, `(dimension,)`.
         contradiction: the result of another computation that contradicts the Hessian, and what would decide it, in words; empty
             if there is none.
 

@@ -1,6 +1,7 @@
 """The search for kinks and jumps of a function, from its values alone.
 
-A kink is a point where the slopes on both sides still differ at a spacing of 1e-8. At a jump, the values on both sides do.
+A kink is a point where the slopes on both sides still differ at a spacing of 1e-8. At a jump, the values on
+both sides still differ at that spacing.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from runner.contracts.arrays import Array
 SPACINGS = (1e-4, 1e-6, 1e-8)
 """Distances from the point, in units of max(1, |xᵢ|)."""
 LEAST_SHARES = np.array([[0.5], [0.9]])
-"""At a kink, at least this share of the jump is left when the spacing shrinks by a factor of 100, for each change of spacing.
+"""The share of the jump that must be left at a kink, for each of the two times that the spacing shrinks by a factor of 100.
 
-For a smooth f, whose jump is h f″, the share is 1/100. For |x|ᵖ with p > 1, it is 100¹⁻ᵖ. The limit is lower for the first change
-of spacing, because curvature next to a kink changes the jump at the larger spacings."""
+For a smooth f, the jump is h f″, so 1/100 of it is left. For |x|ᵖ with p > 1, 100¹⁻ᵖ is left. The limit is lower for the first
+change of spacing, because curvature next to a kink changes the jump at the larger spacings."""
 ROUNDING = 100.0 * float(np.finfo(np.float64).eps)
 """The assumed relative error of a value of f."""
 

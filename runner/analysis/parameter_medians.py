@@ -124,7 +124,7 @@ class ParameterSweep:
         return np.array([float(run.parameters[self.parameter] or 0.0) for run in runs])
 
     def last(self, runs: Sequence[StoredRun]) -> Array:
-        """Return the last gap of some runs, at least the smallest gap that is drawn, `(runs,)`; +inf for lost runs."""
+        """Return the last gap of some runs, `(runs,)`: never below the smallest gap that is drawn, and +inf for lost runs."""
         return np.array([math.inf if self._is_lost(run) else max(self._gap(run), self.scale.floor) for run in runs])
 
     def lost(self, runs: Sequence[StoredRun]) -> list[StoredRun]:
@@ -176,7 +176,7 @@ def _lines(method: str, runs: Sequence[StoredRun], parameter: str) -> list[Media
         combinations.setdefault(tuple(run.parameters.get(key) for key in further), []).append(run)
     settings = {(run.parameters[parameter], *(run.parameters.get(key) for key in further)) for run in runs}
     if len(settings) == len({run.parameters[parameter] for run in runs}):
-        # Each value of the swept parameter has one combination of the others, so a median mixes no settings.
+        # Each value of the swept parameter occurs with one combination of the others, so no median mixes settings.
         return [MedianLine(method, "", (), 0, tuple(runs))]
     names = tuple(key.partition(".")[2] for key in further)
     if len(combinations) > MOST_LINES:

@@ -79,7 +79,7 @@ class SettingSummary:
         median_steps: the median number of steps of its converged runs; NaN if none converged.
         median_gap: the median over all runs of the last value minus the known minimum, lost runs as +inf, or as -inf if f fell
             without end; NaN if the minimum is unknown.
-        median_value: the median over all runs of the last value, lost runs likewise.
+        median_value: the median over all runs of the last value, with lost runs counted as in `median_gap`.
         shown: the values of `varied` as texts. Their digits distinguish them from the values of the other settings, and a
             learning rate also from 2/L. Empty if the setting was not compared with others.
     """
@@ -140,8 +140,8 @@ class SettingSummary:
         counts as zero.
 
         Where f* is unknown, a run that converged may rest far above the others. So a smaller share of lost runs is better; then
-        a smaller median of the last value, where values within 1e-6 · max(1, |smallest|) of the smallest are equal; then a larger
-        share of converged runs; then fewer evaluations of a run.
+        a smaller median of the last value, where values within 1e-6 · max(1, |smallest|) of the smallest count as equal; then a
+        larger share of converged runs; then fewer evaluations of a run.
 
         Args:
             smallest: the smallest f of all runs that are compared.

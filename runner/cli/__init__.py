@@ -43,7 +43,7 @@ FOLDERS = ("inspect", "plugins")
 INTERNAL_ERROR = 70
 INTERRUPTED = 130
 OUTPUT_CLOSED = 141
-"""The exit code that a shell reports for a program that the signal SIGPIPE ended."""
+"""The exit code that a shell reports for a program that was ended by the signal SIGPIPE."""
 EXIT_CODES = """\b
 Exit codes:
   0    success
@@ -157,7 +157,7 @@ def _call() -> int:
     except Exception as error:
         if debug:
             raise
-        if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps an interrupt during the creation of a class
+        if isinstance(error.__cause__, KeyboardInterrupt):  # Python wraps an interrupt that occurs while a class is created
             return INTERRUPTED
         text = printable_lines(str(error))
         click.echo(f"internal error: {type(error).__name__}: {text}; run with `runner --debug ...` to see where", err=True)

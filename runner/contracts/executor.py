@@ -24,7 +24,7 @@ class Lost(Generic[Item]):
         reason: the reason in a few words, e.g. `its process was killed by SIGSEGV`.
         timed_out: True if it was stopped because it gave no sign of life for too long.
         step: the last number that the computation passed to `report_step`; None if it passed none, or if the executor does not
-            know it. With it, the steps of a single run are computed again and stored.
+            know it. This number allows the steps of a single run to be computed again and stored.
     """
 
     item: Item
@@ -42,7 +42,7 @@ An executor sets it in the process that computes, to distinguish a computation t
 report_step: ContextVar[Callable[[int], None]] = ContextVar("report_step", default=lambda step: None)
 """A function that a computation calls with the number of each iterate that it has computed.
 
-An executor sets it in the process that computes, to know how far a computation came whose process has ended.
+An executor sets it in the process that computes. If that process ends, the executor knows how far the computation came.
 """
 
 
@@ -58,8 +58,9 @@ class Executor(Plugin, ABC):
         Args:
             function: the function to compute. It can be pickled, and so can the items and the results.
             items: the arguments of the function, one for each call.
-            limit: returns the time in seconds that an item may go without a sign of life, or None. An executor that sets
-                `sign_of_life` and can stop a computation stops it after that time. The total time of an item is not limited.
+            limit: a function that returns the time in seconds that an item may go without a sign of life, or None. An executor
+                that sets `sign_of_life` and can stop a computation stops it after that time. The total time of an item is not
+                limited.
 
         Yields:
             Each result as soon as it is available, in any order, and `Lost` for an item that ended without a result.

@@ -139,7 +139,7 @@ AnyResult = TypeVar("AnyResult")
 
 @dataclass(frozen=True)
 class _ParcelFunction(Generic[AnyResult]):
-    """A function of a batch as a function of its parcel; other processes unpickle it."""
+    """A function of a batch, wrapped so that its argument is the batch's parcel. Other processes unpickle it."""
 
     function: Callable[[Batch], AnyResult]
 

@@ -40,7 +40,7 @@ def descend(batch: Batch, last_step: int | None = None) -> Descent:
 
     Args:
         batch: the batch.
-        last_step: the step at which the run of a batch of one ends as failed, unless it ends before; None for no such step.
+        last_step: in a batch of one run, the step at which the run fails unless it has ended before; None for no such step.
     """
     with np.errstate(all="ignore"):
         if len(batch) == 1:
@@ -160,7 +160,7 @@ class _Loop:
             self._finish_runs(failed, max(0, self.recorder.iterates - 1), failure)
             return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
         places = resting_places(self.batch, self.last)
-        # The facts about the last iterate rest on the gradient, so nothing is said where the gradient is doubtful.
+        # The facts about the last iterate depend on the gradient, so they are left out for runs whose gradient is doubtful.
         return tuple(
             trajectory if trajectory.remark or trajectory.outcome == Outcome.FAILED else replace(trajectory, resting_place=place)
             for trajectory, place in zip(self.trajectories, places, strict=True)
@@ -171,7 +171,7 @@ class _Loop:
         """Keep the iterates at which runs end.
 
         Args:
-            codes: for each run that is still going an index into `OUTCOMES`, or `RUNNING`.
+            codes: for each run that is still going, an index into `OUTCOMES`, or `RUNNING`.
             step: the number of the iterate.
             gradient: ∇f, `(runs, dimension)`.
         """
@@ -195,7 +195,7 @@ class _Loop:
             codes: the outcomes of the runs that end here, as `StoppingState.check` returns them.
 
         Returns:
-            The outcomes, with those of the runs that fail.
+            The outcomes, in which the runs that fail here are marked as failed.
         """
         objective, backend = self.evaluator.objective, self.evaluator.backend
         if self.vetting is None:
@@ -203,7 +203,7 @@ class _Loop:
         if not self.vetting.quantities:
             return codes
         known = [self.doubts[run] for run in self.going.tolist()]
-        # A kink or a small error does not end the search for a wrong derivative.
+        # After a kink or a small error, the search for a wrong derivative goes on.
         rows: Mask = np.array([doubt is None or not doubt.wrong for doubt in known])
         if step & (step - 1) or (step and self.vetting.only_kinks):
             rows &= False if codes is None else codes != RUNNING
@@ -227,7 +227,7 @@ class _Loop:
         """Finish the recording of the runs that end at iterate number `step`, and store their trajectories.
 
         Args:
-            codes: for each run that is still going an index into `OUTCOMES`, or `RUNNING`. The code changes if the behaviour
+            codes: for each run that is still going, an index into `OUTCOMES`, or `RUNNING`. The code changes if the behaviour
                 shows that the run has diverged.
             step: the number of the iterate.
             failure: the exception that ended the run, in words.

@@ -128,7 +128,7 @@ class Recorder:
         self.chunks[run].append(Chunk(block.first_step, block.filled, data))
 
     def _finish_block(self) -> None:
-        # The new block comes first. If the disk has no room for it, nothing has changed yet, and each iterate is recorded once.
+        # The new block is created first: if the disk has no room for it, nothing has changed, so no iterate is recorded twice.
         following = self._new_block(self._block.first_step + self._steps)
         for run, place in zip(self._runs.tolist(), self._current_places().tolist(), strict=True):
             self._finish_chunk(run, place)

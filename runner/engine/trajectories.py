@@ -66,8 +66,8 @@ class RestingPlace:
 
     Attributes:
         at_rest: True if ‖∇f‖ is at most the rule `gradient_norm`, or at most 1e-8 of ‖∇f‖ at the start.
-        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ and the rounding error of f. A convex f with this gradient lies at most this far above
-            f*. None if x* is unknown, or if the bound is infinite.
+        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ plus the rounding error of f. A convex f with this gradient lies at most this far
+            above f*. None if x* is unknown, or if the bound is infinite.
         value_error: the rounding error of f; None if f* is unknown, or if the error is not finite.
         curvature_sign: the signs of the eigenvalues of ∇²f; None if they were not measured.
         curvature: the smallest and the largest eigenvalue; None if they were not measured.

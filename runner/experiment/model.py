@@ -79,7 +79,7 @@ class Rules:
     @property
     def canonical(self) -> str:
         """JSON of the rules; part of a run's identity."""
-        # The key is left out if it has its default value, so that runs keep the identity from before the key existed.
+        # The key is left out if it has its default value, so that runs computed before the key existed keep their identity.
         gradient = {"gradient": True} if self.record_gradient else {}
         return canonical_json({"stop": asdict(self.stop), "record": {"x": self.record_x, **gradient}})
 
@@ -192,7 +192,7 @@ class Experiment:
 
     @property
     def axes(self) -> dict[Kind, tuple[Setting, ...]]:
-        """The settings of each axis but the starts, by the kind of their plugins."""
+        """The settings of each axis except the starts, by the kind of their plugins."""
         return {"objective": self.objectives, "gradient": self.gradients, "optimizer": self.optimizers}
 
     @property

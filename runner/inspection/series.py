@@ -135,7 +135,7 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
 def _on_circles(
     inspected: InspectedObjective, around: float, order: int
 ) -> tuple[Coefficients | None, tuple[float, float] | None, str]:  # fmt: skip
-    """Return the coefficients from values at complex numbers and the bounds of the nearest singularity or branch cut.
+    """Return the coefficients, from values at complex numbers, and bounds for the nearest singularity or branch cut.
 
     If there are no coefficients, the last item is the reason, beginning with `because`.
     """

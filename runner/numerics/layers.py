@@ -252,9 +252,10 @@ def _summed_products(slope: Array, transposed: Array) -> Array:
 
 @functools.lru_cache(maxsize=256)
 def _blocks(rows: int, columns: int, samples: int) -> tuple[slice, ...]:
-    """Return blocks of samples that are too small for BLAS to split among threads, which would change the last bits.
+    """Return blocks of samples that are too small for BLAS to split among threads.
 
-    OpenBLAS splits products of matrices from 2¹⁸ multiplications on, and products with a vector from 9216.
+    Such a split would change the last bits. OpenBLAS splits products of matrices from 2¹⁸ multiplications on, and products with a
+    vector from 9216.
     """
     most = max(1, (ONE_THREAD_VECTOR if 1 in (rows, columns) else ONE_THREAD) // (rows * columns))
     return tuple(slice(first, first + most) for first in range(0, samples, most))

@@ -107,7 +107,7 @@ class Registry:
         module = importlib.util.module_from_spec(cast(ModuleSpec, importlib.util.spec_from_loader(name, loader)))
         sys.modules[name] = module
         try:
-            # The source itself is compiled. Cached bytecode would hide an edit of the same length within one second.
+            # The source itself is compiled. Cached bytecode would hide an edit of equal length within the same second.
             code = loader.source_to_code(loader.get_data(str(path)), str(path))
         except FileNotFoundError as error:
             raise NoSuchPlugin(f"{path}: cannot be read: {error.strerror}") from error

@@ -12,7 +12,8 @@ rates over 5 starts stores 200 optimizer settings, not 1,000 copies of their par
 
 A run is current while `superseded_by` is null; each identity has at most one current run. A trajectory is stored as bytes, bit
 for bit. SQLite turns NaN into NULL and −0.0 into 0, so each number of a run has a second column with its class. The views restore
-−0.0, with the class `finite`. A parameter is exact in the canonical text of its setting. Known minima lose the sign of zero.
+−0.0, and give it the class `finite`. The canonical text of a setting holds its parameters exactly. Known minima lose the sign of
+zero.
 
 The tables are internal to the store. Users query the views `experiments`, `runs`, `parameters` and `steps`.
 """

@@ -261,7 +261,7 @@ def _file_of(offer: Offer) -> Path:
 
 
 def _make_plugin(offer: Offer, values: Mapping[str, ParameterValue], plugins: list[Plugin]) -> None:
-    """Make the plugin with the values given and with defaults, and append it to `plugins`.
+    """Create the plugin with the given values and otherwise with defaults, and append it to `plugins`.
 
     Raises:
         Failure: a parameter is declared wrongly, or the class raises.

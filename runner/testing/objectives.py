@@ -85,7 +85,7 @@ class _ObjectiveSuite:
         return isinstance(self.objective, protocol)
 
     def offered(self) -> dict[str, tuple[Any, ...]]:
-        """Return the functions of x that it offers, each with the shape of its result for one run; `...` allows any length."""
+        """Return the functions of x that the objective offers, each with the shape of a run's result; `...` allows any length."""
         sizes = {"dimension": self.objective.dimension, "residuals": ...}
         evaluations = dict(PLUGIN_KINDS["objective"].required)
         for capability in PLUGIN_KINDS["objective"].capabilities:

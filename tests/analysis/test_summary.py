@@ -260,7 +260,7 @@ def test_an_ending_tells_a_rest_elsewhere_from_a_success(ending, outcome, facts)
 
 class TestOtherStarts:
     def test_even_starts_choose_and_odd_starts_judge(self):
-        """At rate 0.5, even starts cost 10 and odd starts 50; at rate 0.1, all cost 20. So 0.5 is chosen at 10, and judged at 50."""
+        """At rate 0.5, even starts cost 10 and odd starts 50; at rate 0.1, all cost 20. So 0.5 is chosen at cost 10, and judged at cost 50."""
         runs = [paid(50 if start % 2 else 10, rate=0.5, start=start) for start in range(4)]
         runs += [paid(20, rate=0.1, start=start) for start in range(4)]
         choice = choose_best(summarize_settings(runs))

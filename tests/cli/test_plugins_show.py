@@ -1,4 +1,4 @@
-"""`runner plugins show`: everything that is known of a plugin."""
+"""`runner plugins show`: everything that is known about a plugin."""
 
 from __future__ import annotations
 

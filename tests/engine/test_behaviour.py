@@ -97,7 +97,7 @@ class TestLabelledRuns:
     @pytest.mark.parametrize("condition", [10.0, 100.0])
     @pytest.mark.parametrize("dimension", [2, 4])
     def test_diagonal_quadratics(self, dimension: int, condition: float):
-        """48 labelled runs; from 1/L on a fast coordinate flips its sign, and loses or wins against the slow ones."""
+        """48 labelled runs; at 1/L and above, a fast coordinate flips its sign, and either it or the slow ones dominate in the end."""
         curvatures = 2 * condition ** np.linspace(0, 1, dimension)
         best = 2 / (curvatures[0] + curvatures[-1])
         rates = [
@@ -109,7 +109,7 @@ class TestLabelledRuns:
         assert behaviours(batch) == [label_of_diagonal(curvatures, rate, start, 1e-8) for rate in rates]
 
     def test_linear_regression(self):
-        """12 labelled runs: with H = 2/m AᵀA = Σ λᵢ vᵢvᵢᵀ the errors along vᵢ are multiplied by 1 − γλᵢ."""
+        """12 labelled runs: with H = 2/m AᵀA = Σ λᵢ vᵢvᵢᵀ, the errors along vᵢ are multiplied by 1 − γλᵢ."""
         objective = LinearRegression(samples=40)
         features, y = objective.data
         table = np.column_stack([features, np.ones(len(y))])
@@ -126,7 +126,7 @@ class TestLabelledRuns:
         fractions = [1e-4, 1e-2, 0.5, 1 - 1e-3, 1 + 1e-3, 1.5, 2 - 1e-3, 2.05, 2.2]
         rates = column(fractions) / (2 - np.sin(minimiser))
         labels = [label_of_scaling(fraction, 1e-8) for fraction in fractions[:-2]]
-        # Beyond 2/f″(x*), but not beyond 2/μ far out, where μ = 1: it leaves the minimiser and ends in a cycle around it.
+        # These rates are above 2/f″(x*), but below 2/μ with μ = 1, the smallest f″: the runs end in a cycle around the minimiser.
         labels += [OSCILLATING, OSCILLATING]
         assert behaviours(make_batch(SinQuadratic(), GradientDescent(rates), [[minimiser + 1e-4]] * len(fractions))) == labels
 

@@ -48,7 +48,7 @@ class TestGradientDescentOnASquare:
         assert trajectory.outcome == Outcome.MAX_STEPS
 
     def test_a_bounded_oscillation_is_not_divergence(self):
-        """On sin(x) + x², between the limit at the minimiser and that far away, descent settles into a cycle."""
+        """On sin(x) + x², a rate between the limit at the minimiser and the limit far away leads descent into a cycle."""
         batch = make_batch(SinQuadratic(), GradientDescent(0.9), [[-0.45], [2.0], [-0.4501836]], max_steps=800)
         trajectories = descend(batch).trajectories
         assert [trajectory.outcome for trajectory in trajectories] == [Outcome.MAX_STEPS] * 3
@@ -57,7 +57,7 @@ class TestGradientDescentOnASquare:
 
 @dataclass(frozen=True)
 class HeavyBall(Optimizer):
-    """A memory of arrays, a shared number and nested containers."""
+    """Heavy-ball momentum, whose memory has arrays, a shared number and nested containers."""
 
     learning_rate: float = parameter(0.1, above=0)
 

@@ -1,7 +1,7 @@
 """The places that runs reach, on functions whose stationary points are known in closed form.
 
-Each case gives a function, a point, the rule `gradient_norm`, and the places that are true there. The first is the sharpest answer.
-The others are true too, but say less; they count as answers that cannot tell.
+Each case gives a function, a point, and the places that are correct answers there. The first place is the most precise answer. The
+others are correct too, but say less; `test_most_places_can_be_told` limits how often they are given.
 """
 
 from __future__ import annotations
@@ -161,7 +161,7 @@ CASES: list[tuple[str, Objective, Sequence[float], Sequence[Reached]]] = [
 def test_no_place_is_false(name: str, function: Any, x: Sequence[float], true: Sequence[Reached], backend: Any) -> None:
     run = trajectory(function, x, backend, gradient_norm=RULE if backend == Analytic() else 1e-4)
     if backend != Analytic() and name in ("off the right well", "shallow, still on its way", "large saddle", "large maximum"):
-        # A difference quotient is not as sharp as the rule, or the looser rule lets the run end there.
+        # Differences are less accurate than the rule requires, or the looser rule for differences lets the run end there.
         true = (*true, LOCAL, ELSEWHERE, UNKNOWN, MOVING)
     found = reached(function, run)
     assert found in true

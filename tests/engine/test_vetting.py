@@ -27,7 +27,7 @@ from tests.support.batches import column, make_batch, result
 
 @dataclass(frozen=True)
 class Values(Objective):
-    """A function of one coordinate, by its values."""
+    """A function of one coordinate, given by its values."""
 
     function: Callable[[Array], Any]
     dimension = 1

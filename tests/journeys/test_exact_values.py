@@ -45,7 +45,7 @@ ENDS = ("zero", "nan", "odd", "inf", "below")
 ODD = struct.unpack(">d", bytes.fromhex("fff8000000000123"))[0]
 LAST: Mapping[str, float] = {"zero": -0.0, "nan": math.nan, "odd": ODD, "inf": math.inf, "below": -math.inf}
 SUMMARY: Mapping[str, float] = {**LAST, "odd": -math.nan}
-"""The numbers in a summary; of the bits of a NaN, a summary keeps only the sign."""
+"""The numbers in a summary. A summary keeps only the sign of a NaN, and not its other bits."""
 NUMBERS = ("final_value", "best_value", "final_gradient_norm", "final_gap")
 TEXT_NAN = ("NaN", "Infinity", "-Infinity")
 FORMS = ("python", "json", "jsonl", "csv", "parquet", "exported csv", "exported jsonl", "npz")
@@ -188,7 +188,7 @@ def test_one_run(databases, tmp_path, where):
     assert {name: exact(value) for name, value in shown["objective"]["parameters"].items()} == {
         name: exact(value) for name, value in parameters.items()
     }
-    # No database stores the sign of zero of a known minimum.
+    # If the value of a known minimum is zero, no database stores its sign.
     assert exact(shown["minimum"]["value"]) == exact(0.0)
     assert exact(shown["minimum"]["x"]) == exact([-0.0])
 

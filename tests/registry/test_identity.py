@@ -94,7 +94,7 @@ def cases() -> list[Any]:
 
 class TestChangesThatCount:
     def test_identity_is_the_hash_of_the_canonical_text(self, identify):
-        """Stored results are found by their identity, so it changes only when the engine computes other numbers."""
+        """Stored results are found by their identity, so an identity may change only if the engine computes other numbers."""
         whole = (
             '{"gradient":{"name":"analytic","parameters":{}},'
             '"objective":{"name":"quadratic","parameters":{"condition_number":"0x1.0000000000000p+0","dimension":1}},'

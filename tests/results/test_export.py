@@ -20,7 +20,7 @@ optimizer = [{ name = "gradient_descent", learning_rate = { linspace = [0.001, 0
 start = { uniform = { low = 1.0, high = 2.0, count = 10, seed = 0 } }
 stop = { max_steps = 1000 }
 """
-# Half of the runs are wide, and so is the table of all of them.
+# Half of the runs have many columns, and so has the table of all runs.
 WIDE = """\
 objective = [{ name = "quadratic" }, { name = "quadratic", dimension = 100 }]
 gradient = [{ name = "analytic" }]

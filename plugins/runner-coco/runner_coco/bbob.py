@@ -47,12 +47,12 @@ class Bbob(Objective):
         return Minimum(np.array(self._problem.best_parameter()), float(self._problem.best_value()))
 
     def value(self, x: Array) -> Array:
-        """Return f at each row, one call of COCO for all."""
+        """Return f at each row, computed by one call of COCO for all rows."""
         return np.asarray(self._problem(np.array(x, order="C")))  # COCO does not accept read-only arrays.
 
     @cached_property
     def _problem(self) -> Any:
-        if not 1 <= self.function <= FUNCTIONS:  # COCO would end the process.
+        if not 1 <= self.function <= FUNCTIONS:  # For any other number, COCO would end the process.
             raise ValueError(f"function must be from 1 to {FUNCTIONS}, not {self.function}")
         return BareProblem("bbob", self.function, self.dimension, self.instance)
 

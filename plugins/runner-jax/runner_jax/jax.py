@@ -64,7 +64,7 @@ class Jax(GradientBackend):
         return objective.value(x), _derivative(objective, "gradient", x)
 
     def hessian(self, objective: Objective, x: Array) -> Array:
-        """Return ∇²f by forward over reverse mode, its symmetric part."""
+        """Return the symmetric part of ∇²f, computed by forward over reverse mode."""
         # This call is made only to be counted, because the engine does not see that the compiled program computes f.
         objective.value(x)
         hessian = _derivative(objective, "hessian", x)
@@ -85,7 +85,7 @@ class Family:
         dimension: the number of coordinates of x.
         fixed: the parameters that they share.
         floats: the names of the parameters that the program takes as arguments.
-        versions: the times when the files that they name were last changed.
+        versions: the times when the files that the parameters name were last changed.
     """
 
     cls: type[Objective]
@@ -105,7 +105,8 @@ class Program:
     """A compiled derivative.
 
     Attributes:
-        compiled: the function of the number of rows to compute, and of blocks of x and of float parameters.
+        compiled: the compiled function. Its arguments are the number of rows to compute, a block of x, and a block of float
+            parameters.
         rows: the number of rows of a block.
     """
 
@@ -113,7 +114,7 @@ class Program:
     rows: int
 
     def __call__(self, x: Array, numbers: Array) -> Array:
-        """Return the derivative at each row of x, with its row of numbers."""
+        """Return the derivative at each row of x, with the float parameters in the same row of `numbers`."""
         starts = range(0, max(1, len(x)), self.rows)
         blocks = [self._block(x[row : row + self.rows], numbers[row : row + self.rows]) for row in starts]
         return blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
@@ -180,7 +181,8 @@ def _program(family: Family, quantity: Quantity) -> Program:
 
     The rows are not vectorised, because XLA adds in another order, or fuses other products and sums, if the shape or the place of
     a row changes. A loop computes each row in the same way. It is as fast for a few coordinates, and several times slower for a
-    hundred. All blocks have the same length, since each new length would be compiled again whenever runs end.
+    hundred. All blocks have the same length. Otherwise, JAX would compile the program again whenever runs end and the length
+    changes.
     """
     at, shape = _at(family, quantity), _shape(family, quantity)
     rows = max(1, min(BLOCK_ROWS, BLOCK_NUMBERS // max(1, shape.size)))

@@ -42,9 +42,9 @@ LEGEND_WIDTH = 46
 """Largest number of characters on one line of a legend; more would make the panel narrower."""
 TOLD_OBJECTIVES = 4
 ROUNDING_ERRORS = 1e6
-"""If f lies more rounding levels than this below the stated minimum, rounding is not the reason."""
+"""If f lies below the stated minimum by more than this number of rounding levels, rounding is not the reason."""
 CROWDED = 25.0
-"""The steps have a logarithmic axis if the longest curve is more than this many times longer than the shortest."""
+"""The axis of the steps is logarithmic if the longest curve has more than this many times the steps of the shortest curve."""
 STYLES: Mapping[str, tuple[str, str]] = {
     "best": (PALETTE[2], "-"),
     "smallest": (PALETTE[4], ":"),
@@ -156,7 +156,7 @@ def _band(results: Results, setting: SettingSummary, scale: GapScale) -> Band:
     return quantile_band(
         (series.value - scale.reference for _, series in results.series(runs)),
         lost=[run.outcome in LOST_OUTCOMES for run in runs],
-        # A lost run is extended by one step, in which its line can leave the panel.
+        # The curve of a lost run is extended by one step, so that its line can leave the panel within this step.
         last_step=max(run.steps + (run.outcome in LOST_OUTCOMES) for run in runs),
     )
 

@@ -97,7 +97,7 @@ def _draw_panel(panel: Axes, sweeps: Sequence[RateSweep]) -> None:
 
 
 def _range(sweeps: Sequence[RateSweep]) -> tuple[float, float]:
-    """Return the smallest and the largest share of the panel, with room below for the crosses."""
+    """Return the smallest and the largest 1 − q that the panel shows, with room below for the crosses."""
     shares = np.concatenate([_shares(sweep) for sweep in sweeps])
     seen = shares[np.isfinite(shares)]
     low, high = (float(seen.min()), float(seen.max())) if len(seen) else (0.1, 1.0)
@@ -135,7 +135,7 @@ def _draw_theory(panel: Axes, sweep: RateSweep, curvature: tuple[float, float]) 
     theory = {"2/L": sweep.limit, "2/(μ + L)": sweep.best and sweep.best[0]}
     named = {name: mark for name, mark in theory.items() if mark is not None and low / 3 <= mark <= high * 3}
     marks = list(named.values())
-    # Close points are also needed at the marks, where the curve has a corner or leaves the picture.
+    # At the marks, the curve has a corner or leaves the picture, so the points must be close together there.
     near = [mark * (1.0 - np.geomspace(1e-9, 0.1, 60)) for mark in marks]
     curve = np.unique(np.concatenate([np.geomspace(low, high, CURVE_POINTS), *near, marks]))
     shares = 1.0 - contraction(curve, curvature)

@@ -109,11 +109,11 @@ class LogisticRegression(Objective):
         return Minimum(x, value) if np.ndim(self.l2) else Minimum(x[0], float(value[0]))
 
     def value(self, x: Array) -> Array:
-        """Return the mean of log(1 + exp(−sᵢ (w·Xᵢ + b))), and (l2/2) ‖w‖²."""
+        """Return the mean of log(1 + exp(−sᵢ (w·Xᵢ + b))), plus (l2/2) ‖w‖²."""
         return self._mean(_losses, x) + self._penalty(x)
 
     def gradient(self, x: Array) -> Array:
-        """Return the mean of −sᵢ (Xᵢ, 1)/(1 + exp(sᵢ (w·Xᵢ + b))), and l2 (w, 0)."""
+        """Return the mean of −sᵢ (Xᵢ, 1)/(1 + exp(sᵢ (w·Xᵢ + b))), plus l2 (w, 0)."""
         return self._mean(_slopes, x) + self._ridge * x
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
@@ -122,7 +122,7 @@ class LogisticRegression(Objective):
         return both[..., 0] + self._penalty(x), both[..., 1:] + self._ridge * x
 
     def hessian(self, x: Array) -> Array:
-        """Return the mean of qᵢ (Xᵢ, 1)(Xᵢ, 1)ᵀ, where qᵢ is the variance of yᵢ, and l2 diag(1, …, 1, 0)."""
+        """Return the mean of qᵢ (Xᵢ, 1)(Xᵢ, 1)ᵀ, where qᵢ is the variance of yᵢ, plus l2 diag(1, …, 1, 0)."""
         return self._mean(_curvatures, x) + self._ridge[..., None] * np.eye(self.dimension)
 
     @cached_property
@@ -147,7 +147,7 @@ class LogisticRegression(Objective):
 
     @cached_property
     def _blocks(self) -> list[Array]:
-        """The design, some samples at a time, each `(dimension, samples)`."""
+        """The design matrix in blocks of samples, each block `(dimension, samples)`."""
         design = self._design
         return [np.ascontiguousarray(design[first : first + BLOCK].T) for first in range(0, len(design), BLOCK)]
 
@@ -186,7 +186,7 @@ class LogisticRegression(Objective):
                 break
             if last:
                 return np.asarray(basis @ (z - step))
-            # Near the minimiser, each change of the margins is the square of the change before. Without a minimum, it is 1.
+            # Near the minimiser, each change of the margins is about the square of the last one. Without a minimum, each is 1.
             last = bool(np.abs(self._design @ (basis @ step)).max() <= 1e-6)
             here = height(z)
             for _ in range(HALVINGS):

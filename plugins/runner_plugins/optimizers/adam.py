@@ -35,7 +35,7 @@ class Adam(Optimizer):
 
         mₖ₊₁ = β₁ mₖ + (1 − β₁) gₖ        vₖ₊₁ = β₂ vₖ + (1 − β₂) gₖ²
 
-    While a gradient keeps its size, each coordinate moves by γ in a step, whatever that size is, as long as it is far above ε.
+    While a gradient keeps its size, each coordinate moves by γ in a step. This holds for every size that is far above ε.
     The iterates are those of `optax.adam(γ, b1, b2, eps)`, which has the same conventions; for example, ε is outside the root.
 
     Source: Kingma and Ba, Adam: A method for stochastic optimization (ICLR 2015), algorithm 1.
@@ -47,7 +47,7 @@ class Adam(Optimizer):
     epsilon: float = parameter(1e-8, above=0, doc="constant that keeps the divisor above 0, ε")
 
     def init(self, x: Array) -> Memory:
-        """Return the means at 0."""
+        """Return the means, which start at 0."""
         return Moments(np.zeros_like(x), np.zeros_like(x), np.ones((len(x), 1)), np.ones((len(x), 1)))
 
     def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:

@@ -14,8 +14,8 @@ from runner import Array, Memory, Optimizer, Point, hookimpl, parameter
 class RMSProp(Optimizer):
     """vₖ₊₁ = ρ vₖ + (1 − ρ) gₖ², xₖ₊₁ = xₖ − γ gₖ/√(vₖ₊₁ + ε), with gₖ = ∇f(xₖ), the decay ρ and the learning rate γ.
 
-    Each coordinate is treated alone, and v₀ = 0. If a gradient keeps its size for long, each coordinate moves by γ in a step,
-    whatever that size is, as long as it is far above √ε; the first step is longer, γ/√(1 − ρ). With a fixed γ, the iterates
+    Each coordinate is treated alone, and v₀ = 0. If a gradient keeps its size for a long time, each coordinate moves by γ in a
+    step. This holds for every size that is far above √ε. The first step is longer, γ/√(1 − ρ). With a fixed γ, the iterates
     usually do not settle, but jump around the minimum by about γ. The iterates are those of `optax.rmsprop(γ, decay, eps)`,
     which has the same conventions: ε is within the root, and v₀ = 0 is not corrected.
 
@@ -27,7 +27,7 @@ class RMSProp(Optimizer):
     epsilon: float = parameter(1e-8, above=0, doc="constant that keeps the root above 0, ε")
 
     def init(self, x: Array) -> Memory:
-        """Return the mean squares of the gradients."""
+        """Return the mean squares of the gradients, which start at 0."""
         return np.zeros_like(x)
 
     def step(self, point: Point, memory: Memory) -> tuple[Array, Memory]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 SMALLEST_WIDTH, FEWEST_NUMBERS = 1e-290, 1000
-"""The smallest width of the box, and the smallest number of floating-point numbers that it holds."""
+"""The smallest width of the box, and the smallest number of floating-point numbers that it must hold."""
 
 
 def region_output(inspected: InspectedObjective, region: tuple[float, ...], tries: int, seed: int) -> Output:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SHOWN_DISTANCES = (0.1, 1.0)
 SLOPE_TOLERANCE = 0.2
-"""The largest difference from the theoretical slope at which a measured slope counts as equal to it, if its ± is not larger."""
+"""A measured slope counts as the theoretical one if they differ by at most this, or by at most twice its uncertainty."""
 
 
 def taylor_output(inspected: InspectedObjective, order: int, around: tuple[float, ...]) -> Output:

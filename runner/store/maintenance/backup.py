@@ -29,7 +29,7 @@ def back_up(database: Database, path: Path | None = None) -> Path:
         The copy's path.
 
     Raises:
-        StoreError: the database is on a server; a file of the copy's name exists; or the file cannot be copied. No part of the
+        StoreError: the database is on a server; a file with the copy's name exists; or the file cannot be copied. No part of the
             copy is left.
     """
     source = database.path

@@ -77,7 +77,7 @@ def resolve_filter(connection: Connection, filter_: Filter) -> Condition[Resolve
 
 
 def resolve_order(connection: Connection, order: Order) -> list[tuple[ColumnSQL | ParameterName, bool]]:
-    """Return the columns and parameters of an order, each with True if the largest come first.
+    """Return the columns and parameters of an order, each with True if its largest values come first.
 
     Raises:
         QueryError: a name is unknown or ambiguous, or is `experiment`; the error points at it.
@@ -189,7 +189,7 @@ class _Names:
         """Return the column or the parameter that a name means.
 
         Raises:
-            QueryError: the name is unknown or ambiguous, or means the experiment, and a run may belong to several.
+            QueryError: the name is unknown or ambiguous, or it means the experiment, of which a run may have several.
         """
         target = self.resolve(name)
         if isinstance(target, str):

@@ -82,8 +82,8 @@ def portions(runs: Sequence[RunT], width: int = 0) -> Iterator[Sequence[RunT]]:
 
     Args:
         runs: the runs.
-        width: the number of columns of the table for which the runs are read. If a run has more numbers for each iterate than
-            this, they are counted instead.
+        width: the number of columns of the table for which the runs are read. If a run has more numbers than
+            this for each iterate, its own number is used instead.
     """
     first = size = 0
     for place, run in enumerate(runs):

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class RowNumbers:
-    """The numbers of the rows that the runs of an experiment share, and the runs' positions in it.
+    """The numbers of the rows that the runs of an experiment share, and the position of each run in the grid.
 
     Attributes:
         experiment: the row number of the experiment.
@@ -103,7 +103,7 @@ def sql_number(value: float) -> float | None:
 
 
 def _number_class(value: float) -> str:
-    """Return the class of a number, from which `float` restores what `sql_number` loses; `finite` if nothing is lost."""
+    """Return the class of a number: the text from which `float` restores what `sql_number` loses; `finite` if nothing is lost."""
     if math.isfinite(value) and (value != 0.0 or math.copysign(1.0, value) > 0):
         return "finite"
     # On x86, ∞ − ∞ is a NaN with a sign.

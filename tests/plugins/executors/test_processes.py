@@ -353,7 +353,7 @@ def wait_until(condition: Callable[[], bool], seconds: float = 15) -> bool:
 
 @pytest.fixture
 def hanging(tmp_path: Path, trapped: Callable[..., Path]) -> Iterator[subprocess.Popen[str]]:
-    """A sweep that leads a session, after one of its workers hangs and the other waits."""
+    """A sweep that leads a session of its own, once one of its workers hangs and the other waits."""
     trapped("hang", -1.0, 1.25, more="[execution]\nmax_batch = 1\n")
     command = "from runner.cli import main; main()"
     arguments = ["run", "trapped.toml", "--no-report", "--executor", "processes", "--jobs", "2", "--db", "r.db"]

@@ -208,7 +208,7 @@ def test_the_best_momentum_shrinks_the_error_as_theory_says() -> None:
     kappa = 100.0
     best = Momentum((2 / (math.sqrt(2 * kappa) + math.sqrt(2))) ** 2, ((math.sqrt(kappa) - 1) / (math.sqrt(kappa) + 1)) ** 2)
     rate = (math.sqrt(kappa) - 1) / (math.sqrt(kappa) + 1)
-    # The roots are double, so the error goes like k ρᵏ, a little slower than ρᵏ.
+    # The roots are double, so the error falls like k ρᵏ, a little more slowly than ρᵏ.
     found = measured_rate(take_steps(Quadratic(2, kappa), best, [[1.0, 1.0]], 150), 50)
     assert rate < found < 1.02 * rate
     slow = measured_rate(take_steps(Quadratic(2, kappa), GradientDescent(1 / (1 + kappa)), [[1.0, 1.0]], 150), 50)
