@@ -79,7 +79,7 @@ class RatePoint:
     Attributes:
         learning_rate: γ.
         rate: the median over the starts of the factor by which the error changes in each step. If it cannot be determined for any
-            start, a rate with a doubt. None if every start leads away from the known minimum.
+            start, this is a rate with a doubt. It is None if every start leads away from the known minimum.
         settles: true if every run whose start leads to the known minimum settles there; false if some run does not; None if this
             cannot be determined.
         doubt: the reason why it cannot be determined whether every run settles, or else why the factor cannot be determined.
@@ -448,7 +448,7 @@ def with_uncertainty(value: float, uncertainty: float) -> str:
     If the uncertainty is negligible, the number has six digits, or more near 1.
     """
     if not math.isfinite(uncertainty) or uncertainty < 1e-6 * abs(value):
-        # The digits of a factor near 1 are those of 1 − q.
+        # A factor q near 1 has enough digits for 1 − q to have three.
         texts = (f"{value:.{digits}g}" for digits in range(6, 16))
         allowed = max(uncertainty, 1e-3 * abs(1.0 - value))
         return next((text for text in texts if abs(float(text) - value) <= allowed), f"{value:g}")

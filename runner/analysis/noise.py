@@ -34,7 +34,7 @@ def noise_of_neighbours(values: Array) -> Array:
     for order in ORDERS:
         differences = np.abs(np.diff(values, order))
         largest = differences.max(axis=-1)
-        # The differences are divided by the largest, because squares of tiny numbers underflow.
+        # The differences are divided by the largest of them, because squares of tiny numbers underflow.
         mean_square = np.mean((differences / np.where(largest > 0, largest, 1.0)[..., None]) ** 2, axis=-1)
         estimate = largest * np.sqrt(mean_square * math.factorial(order) ** 2 / math.factorial(2 * order))
         noise = np.fmin(noise, estimate)

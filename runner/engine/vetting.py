@@ -54,7 +54,8 @@ class Vetting:
 
     Attributes:
         quantities: the derivatives to compare; empty for a backend that needs no comparison.
-        only_kinks: True if they are differences of f. Then only kinks and jumps are sought, at the first and the last iterate.
+        only_kinks: True if the backend takes differences of f. Then only kinks and jumps are sought, at the first and the last
+            iterate.
     """
 
     quantities: tuple[Quantity, ...] = ()

@@ -61,7 +61,7 @@ class InspectedObjective:
         name: the name of the objective.
         setting: the objective, made with its parameters.
         backends: the gradient backends by name, the most exact first.
-        unusable: for each backend that could not be made, by name, the reason, beginning with `because`.
+        unusable: the reasons why some backends could not be made, by name of the backend; each begins with `because`.
     """
 
     name: str

@@ -29,9 +29,9 @@ SECONDS_OF_GRACE = 2.0
 def silence_limit(parcel: Parcel) -> float | None:
     """Return the seconds that a batch of any size may go without an iterate before the executor stops it.
 
-    A batch ends by itself at the first iterate after its time is up, so the limit is needed only for an iterate that does not
-    end. The time of a whole batch is not a criterion, because it grows with the number of runs. If one step of many runs exceeds
-    the limit, the parts into which the batch is then divided need less time.
+    A batch ends by itself at the first iterate after its time is up, so the limit is needed only for an iterate whose
+    computation does not end. The time of a whole batch is not a criterion, because it grows with the number of runs. If one step
+    of many runs exceeds the limit, the parts into which the batch is then divided need less time.
     """
     wall_time = parcel.batch.rules.stop.wall_time
     return None if wall_time is None else 2 * wall_time + SECONDS_OF_GRACE

@@ -283,7 +283,7 @@ class Database:
 
     def _read_version(self, connection: Connection) -> str | None:
         if self._is_sqlite:
-            # Each connection starts with this query, and SQLAlchemy's inspection takes longer.
+            # Each connection starts with this query, so it avoids SQLAlchemy's inspection, which takes longer.
             query = "SELECT name FROM sqlite_master WHERE type = 'table'"
             tables = set(connection.exec_driver_sql(query).scalars())
         else:

@@ -178,7 +178,7 @@ def filled_logs(path: Path) -> list[Path]:
 
 
 def refuse_remains(path: Path) -> None:
-    """Check that no files of a removed database are left, which SQLite would use as parts of a new one of the same name.
+    """Check that a removed database has left no files, because SQLite would use them as parts of a new database of that name.
 
     Raises:
         FileExistsError: a file is left, which may hold the last copy of some results; or `path` is the name of a file that

@@ -56,7 +56,7 @@ def to_table(columns: Sequence[Column]) -> Table:
 
 
 def write_parquet(path: Path, tables: Iterable[Sequence[Column]]) -> None:
-    """Write one or more tables with the same columns into one Parquet file; only a part of it is in memory at a time.
+    """Write one or more tables with the same columns into one Parquet file; only some of the rows are in memory at a time.
 
     Raises:
         ReportError: the libraries that write Parquet are not installed.

@@ -228,7 +228,7 @@ class TestSequences:
                 shapes[f"noise {seed}"] = np.exp(draws.normal(0.0, 0.1, steps))
                 shapes[f"random walk {seed}"] = np.exp(np.cumsum(draws.normal(0.0, 0.2 * (1.0 - factor), steps)))
             cases += [sequence(f"{factor}^k with a {name}", pure * shape, factor) for name, shape in shapes.items()]
-            # A component that never reaches a per cent of the error cannot be seen.
+            # A slower component that stays below a twentieth of the error is left out, because it cannot be seen.
             cases += [
                 sequence(f"{factor}^k and {share} of {slower}^k", pure + share * slower**k, slower)
                 for slower in (1.0 - (1.0 - factor) / 2.0, 1.0 - (1.0 - factor) / 10.0)

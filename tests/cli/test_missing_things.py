@@ -9,7 +9,7 @@ from tests.support.experiment_texts import SMALL
 
 
 class TestUnknownNames:
-    """An unknown plugin is a wrong call in every command; a plugin that cannot be loaded is another error."""
+    """Every command reports an unknown plugin as a wrong call, and a plugin that cannot be loaded as another error."""
 
     @pytest.mark.parametrize(
         ("arguments", "error"),

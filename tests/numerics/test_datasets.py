@@ -32,7 +32,7 @@ def test_generated_data_lie_where_the_docstring_says():
     moons = NeuralNetwork(data_set="moons", noise=0.0, samples=400).examples
     again = NeuralNetwork(data_set="moons", noise=0.0, samples=400, seed=1).examples
     assert (moons.features != again.features).any()
-    # Two halves of an ellipse (a circle, scaled), each class with another centre.
+    # Each class lies on one half of an ellipse (a scaled circle), and each has a centre of its own.
     for row in moons.targets:
         points = moons.features[:, row == 1].T
         conic = np.column_stack([points**2, points])

@@ -1,4 +1,4 @@
-"""Wrong gradients are found by differences, and right ones are never accused, however badly f is scaled."""
+"""Differences find wrong gradients, and never report a right one as wrong, however badly f is scaled."""
 
 from __future__ import annotations
 
@@ -88,13 +88,13 @@ def test_right_gradients_are_never_accused(name: str, dimension: int):
     for scale in (0.0, 1e-12, 1e-8, 1e-4, 1.0, 30.0, 1e3, 1e6, 1e8):
         x = scale * generator.normal(size=(30, dimension))
         found = [each for each in find_disagreements(f, x, complex_steps(f, x)) if each is not None]
-        # Where x² is 1e12, a step of 0.1 cannot be distinguished from rounding, and differences do not see it.
+        # Where x² is 1e12, a step of 0.1 cannot be distinguished from rounding, so differences do not show the step.
         assert not any(scale <= 1e3 or (each.gross and name != "steps on a parabola") for each in found), (scale, found)
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES, ids=lambda each: f"{type(each).__name__}-{each.dimension}")
 def test_built_in_objectives_are_never_accused_near_their_minima(objective):
-    """There, the slope itself consists of rounding."""
+    """Near a minimum, the slope itself consists of rounding errors."""
     minimum = known_minimum(objective)
     if minimum is None or type(objective).__name__ == "Ackley":
         return

@@ -34,7 +34,7 @@ class L2(Objective):
         return object.__new__(_offering(offered))
 
     def __reduce__(self) -> tuple[Any, ...]:
-        """Return the call that creates the objective again in another process, which creates its class on first use."""
+        """Return the call that creates the objective again in another process, where its class is created on first use."""
         return L2, (self.objective, self.penalty)
 
     @property
@@ -138,7 +138,7 @@ OPTIONAL: Mapping[str, Any] = {
 
 @functools.cache
 def _offering(offered: frozenset[str]) -> type[L2]:
-    """Return a class with only these optional members, because the class must lack a member that is not offered."""
+    """Return a class with these optional members and no others, because a member that the class has counts as offered."""
     members = {"__doc__": L2.__doc__, "__module__": L2.__module__, **{name: OPTIONAL[name] for name in sorted(offered)}}
     return dataclass(frozen=True)(type("L2", (L2,), members))
 

@@ -91,7 +91,7 @@ class Claims:
         return ClaimResult(claimed, stored, {identity: name for identity, name in held.items() if identity not in stored})
 
     def holds(self, connection: Connection, identities: Sequence[str]) -> bool:
-        """Return whether this sweep has held these runs ever since it claimed them, so that no other process has stored them."""
+        """Return whether this sweep has held these runs since it claimed them; if so, no other process has stored them."""
         if not self._held.issuperset(identities):
             return False
         self.register(connection)  # This call clears all claims if another process has treated this process as dead.

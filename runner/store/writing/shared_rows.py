@@ -179,7 +179,7 @@ def next_id(connection: Connection, table: Table) -> int:
 
 
 def _row_numbers(connection: Connection, table: Table, digests: Sequence[str]) -> tuple[dict[str, int], list[str]]:
-    """Return the row number of each digest, and the digests that are not stored yet, whose numbers are free."""
+    """Return the row number of each digest, and the digests that are not stored yet; these get the next free numbers."""
     ids: dict[str, int] = {}
     for first in range(0, len(digests), KEYS_AT_ONCE):
         known = select(table.c.digest, table.c.id).where(table.c.digest.in_(digests[first : first + KEYS_AT_ONCE]))

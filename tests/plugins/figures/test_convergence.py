@@ -24,7 +24,7 @@ def test_line_of_lost_runs_leaves_through_the_top():
 def test_convergence_draws_the_median_over_the_starts() -> None:
     drawing = draw(Convergence(), results(sweep([0.25])))
     steps, gaps = data(lines(drawing)["gradient_descent"])
-    # Each step halves x; the middle one of the five starts, by size, is 2.
+    # Each step halves x, and |x| at the middle one of the five starts is 2.
     expected = np.maximum(4.0 * 0.25 ** np.arange(len(steps)), np.finfo(float).eps)
     assert steps == list(range(31))
     assert gaps[:28] == pytest.approx(expected[:28])

@@ -17,7 +17,7 @@ from tests.support.objectives import METHODS, OBJECTIVES, bits, points, row_of
 
 
 def log_loss(objective: LogisticRegression, x: Array) -> Array:
-    """Return the definition, with SciPy's functions, one sample at a time."""
+    """Return the loss by its definition, with SciPy's functions."""
     features, y = objective.data
     margins = x[:, :-1] @ features.T + x[:, -1:]
     likelihood: Array = -special.log_expit(np.where(y == 1, margins, -margins))

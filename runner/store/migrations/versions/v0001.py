@@ -1,4 +1,4 @@
-"""The first layout, which needs no migration: `git show 5afd9db:runner/store/schema.py`."""
+"""The first layout, which needs no migration. The command `git show 5afd9db:runner/store/schema.py` prints it."""
 
 from __future__ import annotations
 
