@@ -95,8 +95,8 @@ class ChordSearch:
         checked: the number of these whose excess was compared with that of neighbouring chords and with noise.
         jumps: the number of these that f exceeds by more than noise, but only across jumps that may be rounding.
         sag: the largest distance by which f lies below a chord.
-        usual_sag: the distance by which f lies below a long random chord; only a tenth of these chords exceed it. A few wrong
-            values do not change it.
+        usual_sag: nine tenths of the long random chords lie above f by at most this distance. A few wrong values do not change
+            it.
         usual_range: the range of nine tenths of the values of f at random points.
         hidden: the excess that noise may hide nearly everywhere in the box.
         resolution: the excess that noise, or an error of 32 ε|f| for each value, may hide nearly everywhere in the box.

@@ -1,6 +1,7 @@
 """The contract between the engine and its plugins. Read this page first.
 
-A plugin is a class that derives from the class of its kind, and a hook that offers it under a name. Each kind has a file:
+A plugin consists of a class, which derives from the class of its kind, and a hook, which offers the class under a name. Each kind
+has a file:
 
     objective.py         a function f to minimise, and its optional members: gradient, Hessian, minimum, data
     gradient_backend.py  a way to differentiate any objective

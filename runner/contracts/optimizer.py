@@ -77,9 +77,10 @@ class Optimizer(Plugin, ABC):
     def init(self, x: Array) -> Memory:
         """Return the memory for the first step, given the start `(runs, dimension)`.
 
-        Memory is an array with a row for each run, or a tuple, list or dict of such arrays; the rows of finished runs are removed
-        from them. A value that is not an array, such as a number of steps, is shared by all runs. An array without a row for each
-        run belongs in the plugin: if the engine finds such an array in memory, it computes the batch one run at a time.
+        Memory is an array with a row for each run, or a tuple, list or dict of such arrays. The engine removes the rows of
+        finished runs from these arrays. A value that is not an array, such as a number of steps, is shared by all runs. An array
+        without a row for each run belongs in the plugin: if the engine finds such an array in memory, it computes the batch one
+        run at a time.
         """
         return ()
 

@@ -62,7 +62,7 @@ class Chunk:
 
 @dataclass(frozen=True, slots=True)
 class RestingPlace:
-    """The facts about the last iterate of a run, from which the place that it reached follows.
+    """The facts about the last iterate of a run, which determine the place that the run reached.
 
     Attributes:
         at_rest: True if ‖∇f‖ is at most the rule `gradient_norm`, or at most 1e-8 of ‖∇f‖ at the start.

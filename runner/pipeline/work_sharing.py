@@ -87,7 +87,7 @@ class Share:
         return [self._runs[identity] for parcel in parcels for identity in parcel.batch.identities]
 
     def _assign(self, parcels: Sequence[Parcel], result: ClaimResult) -> None:
-        """Assign the runs of batches to those that this process claimed, those that others hold, and those that are stored."""
+        """Sort the runs of batches into those that this process claimed, those that others hold, and those that are stored."""
         claimed = set(result.claimed)
         for parcel in parcels:
             self._claimed += _part(parcel, claimed)

@@ -244,7 +244,7 @@ def find_offers(registry: Registry, target: str, kind: Kind | None, file: Path |
 
 
 def _check_name(offer: Offer) -> None:
-    """Check that no other file offers a plugin of the same kind and name; the plugin's own file may also be installed."""
+    """Check that no other file offers a plugin of this kind and name; an installed entry point may offer the same file."""
     file = _file_of(offer)
     others = [
         other.source

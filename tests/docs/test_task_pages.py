@@ -3,10 +3,11 @@
 A page is read from top to bottom as a script, in an empty folder that has the repository's experiments in `experiments/`:
 
 * A listing below the comment `<!-- test: file NAME -->` is written to that file.
-* In a `console` listing each line that starts with `$ ` is run. The lines below it must begin lines that the command prints.
+* In a `console` listing, each line that starts with `$ ` is run. Each line below it must be the beginning of a line that the command
+  prints.
 * A listing below `<!-- test: where sqlite3 is installed -->` is run if the sqlite3 shell is there.
-* The command of a listing below `<!-- test: exit N -->` must end with that exit code, and otherwise with 0.
-* A `toml` listing below `<!-- test: part of an experiment -->` must be valid in a small experiment, which has the rest.
+* The command of a listing below `<!-- test: exit N -->` must end with exit code N. All other commands must end with 0.
+* A `toml` listing below `<!-- test: part of an experiment -->` must be valid in a small experiment, which supplies the rest.
 * A listing below `<!-- test: not run, REASON -->` is not run.
 """
 
@@ -74,7 +75,7 @@ def commands(listing: str, code: int) -> list[Command]:
 
 @dataclass
 class Reader:
-    """A reader who follows a page, in the folder that the last command left."""
+    """A reader who follows a page, in the folder to which the last `cd` led."""
 
     folder: Path
     monkeypatch: pytest.MonkeyPatch

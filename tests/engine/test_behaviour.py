@@ -121,7 +121,7 @@ class TestLabelledRuns:
         assert behaviours(batch) == [label_of_diagonal(curvatures, rate, along, 1e-8) for rate in rates]
 
     def test_a_rippled_parabola_near_its_minimiser(self):
-        """9 labelled runs: near x* of sin(x) + x² the error is multiplied by 1 − γ f″(x*), f″ = 2 − sin."""
+        """9 labelled runs: near x* of sin(x) + x² the error is multiplied by 1 − γ f″(x*), with f″ = 2 − sin."""
         minimiser = -0.45018361129487355
         fractions = [1e-4, 1e-2, 0.5, 1 - 1e-3, 1 + 1e-3, 1.5, 2 - 1e-3, 2.05, 2.2]
         rates = column(fractions) / (2 - np.sin(minimiser))
@@ -150,7 +150,7 @@ class TestLabelledRuns:
 
     @pytest.mark.parametrize(("share", "label"), [(0.02, MONOTONE), (0.05, MONOTONE), (0.18, OSCILLATING), (0.3, OSCILLATING)])
     def test_oscillation_in_a_tenth_of_the_steps_is_enough(self, share: float, label: str):
-        """4 labelled runs e^(−ak) cos(θk), with e^(−a) = √β: arctan(θ/a)/π of their steps lead away from the minimum."""
+        """4 labelled runs e^(−ak) cos(θk), with e^(−a) = √β: the share arctan(θ/a)/π of their steps leads away from the minimum."""
         momentum = 0.99
         angle = -0.5 * np.log(momentum) * np.tan(np.pi * share)
         product = 1 + momentum - 2 * np.sqrt(momentum) * np.cos(angle)

@@ -1,4 +1,4 @@
-"""Several `runner run` on one PostgreSQL database: each finishes, each run is computed once, and a killed one blocks no other."""
+"""Several `runner run` on one PostgreSQL database: each finishes, each run is computed once, and a killed process blocks no other."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Runs that hang or end their process in a worker keep the steps before, and the other runs are computed whole."""
+"""If a run hangs in a worker, or ends its process, its earlier steps are kept, and the other runs are computed whole."""
 
 from __future__ import annotations
 

@@ -118,7 +118,7 @@ class TestChangesThatCount:
             tables_then = {**tables, offer.kind: f"{tables[offer.kind]}\n{known.name} = {literal(value)}"}
             try:
                 told.append(tuple(identify(**tables_then)))
-            except ExperimentError:  # a value that does not go with the others
+            except ExperimentError:  # a value that cannot be combined with the others
                 continue
         assert told
         assert len({*told, tuple(before)}) == len(told) + 1, "another value is another run"

@@ -17,12 +17,12 @@ FUNCTIONS = 24
 
 @dataclass(frozen=True)
 class Bbob(Objective):
-    """f(x) = g(T(x − x*)) + f*: function 1 … 24 of the BBOB test bed, in an instance that draws x*, f* and the rotations in T.
+    """f(x) = g(T(x − x*)) + f*: one of the 24 functions of the BBOB test bed. The instance decides x*, f* and the rotations in T.
 
     Functions 1–5 are separable, 6–9 have a low or moderate condition number, and 10–14 are ill-conditioned with one optimum.
-    Functions 15–19 are multimodal with a global structure, and 20–24 with a weak one. Function 1 is the sphere, f(x) = ‖x − x*‖²
-    + f*; 8 and 9 are Rosenbrock's, 15 Rastrigin's, 19 Griewank's with Rosenbrock's, 20 Schwefel's, 21 and 22 Gallagher's peaks,
-    23 Katsuura's, 24 Lunacek's.
+    Functions 15–19 are multimodal with a global structure, and 20–24 are multimodal with a weak global structure. Function 1 is
+    the sphere, f(x) = ‖x − x*‖² + f*; 8 and 9 are Rosenbrock's, 15 Rastrigin's, 19 Griewank's with Rosenbrock's, 20 Schwefel's,
+    21 and 22 Gallagher's peaks, 23 Katsuura's, 24 Lunacek's.
 
     COCO computes f and knows x* and f*, but no derivatives, so use the gradient backend finite_difference. Starts and minima lie
     within (−5, 5). Not all functions are differentiable everywhere, and function 7 is a staircase.

@@ -24,7 +24,7 @@ Derivative = Callable[[jax.Array, jax.Array], jax.Array]
 
 @dataclass(frozen=True)
 class Jax(GradientBackend):
-    """∇f(x)ᵀ = φ′ₙ φ′ₙ₋₁ ⋯ φ′₁ for f = φₙ ∘ ⋯ ∘ φ₁, with the φᵢ the operations that compute f: the chain rule, by JAX.
+    """∇f(x)ᵀ = φ′ₙ φ′ₙ₋₁ ⋯ φ′₁ for f = φₙ ∘ ⋯ ∘ φ₁, where the φᵢ are the operations that compute f: the chain rule, by JAX.
 
     The product is computed from the left, which is reverse mode: it costs a few evaluations of f in any dimension. Column i of
     ∇²f is the derivative of ∇f along eᵢ (forward over reverse mode), and column i of ∂r/∂x is the derivative of r along eᵢ
@@ -37,7 +37,8 @@ class Jax(GradientBackend):
     float64, whatever the settings of JAX are. The objective computes f itself, in NumPy.
 
     Each gradient or Hessian counts as one evaluation of f, and each Jacobian as one evaluation of r, for its forward pass. f and
-    ∇f together count as one evaluation of f. The counts of ∇f and ∇²f are those of the objective's own methods, and stay 0.
+    ∇f together count as one evaluation of f. The counts of ∇f and ∇²f count only calls of the objective's own methods, so they
+    stay 0.
 
     Source: Griewank and Walther, Evaluating Derivatives, 2nd ed. (SIAM 2008), chapters 3 and 4; Bradbury et al., JAX: composable
     transformations of Python+NumPy programs (2018), https://github.com/jax-ml/jax.

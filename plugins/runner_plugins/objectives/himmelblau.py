@@ -17,7 +17,7 @@ class Himmelblau(LeastSquares):
     It has four minima, all with f = 0, and no other local minima: (3, 2), (−2.805118…, 3.131312…), (−3.779310…, −3.283186…) and
     (3.584428…, −1.848126…). Between them lie four saddles and one maximum, f(−0.270845…, −0.923039…) = 181.616522….
 
-    It is a sum of squares, of the residuals x² + y − 11 and x + y² − 7.
+    It is the sum of the squares of the residuals x² + y − 11 and x + y² − 7.
 
     Source: Himmelblau, Applied Nonlinear Programming (1972); Jamil and Yang (2013), arXiv:1308.4008.
     """

@@ -32,9 +32,9 @@ class LogisticRegression(Objective):
 
     This is the mean negative log-likelihood of m labels yᵢ, 0 or 1, where P(yᵢ = 1) = 1/(1 + exp(−w·Xᵢ − b)), plus a penalty on
     the weights but not on the bias. It is convex. With l2 > 0 and both classes present, the minimum exists and is unique. With l2
-    = 0 it exists if and only if no plane separates the classes, even a plane that contains samples of both classes. Other data
-    are refused, because f then decreases without end as the weights grow. With l2 = 0 and linearly dependent features there are
-    many minimisers, and the stated minimum is one of them.
+    = 0 it exists if and only if no plane separates the classes; a plane that also contains samples of both classes counts as
+    separating them. Data without a minimum are refused, because f decreases without end as the weights grow. With l2 = 0 and
+    linearly dependent features there are many minimisers, and the stated minimum is one of them.
 
     Without a file, the data are generated: Xᵢⱼ uniform on (−1, 1), then yᵢ = 1 where uᵢ < P(yᵢ = 1), uᵢ uniform on (0, 1), with
     w = (3, −3, 3, …)/√p and b = −1, all drawn in that order from NumPy's `Generator(PCG64(seed))`.

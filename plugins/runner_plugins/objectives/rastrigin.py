@@ -15,11 +15,11 @@ from runner import Array, Minimum, Objective, hookimpl, parameter
 class Rastrigin(Objective):
     """f(x) = A d + Σ (xᵢ² − A cos(2πxᵢ)), for any real x; usually with A = 10 and |xᵢ| ≤ 5.12.
 
-    Its minimum is f(0) = 0. It is a sum over coordinates. Each coordinate has a local minimum near every whole number from
-    about −πA to πA, a little nearer to 0, where xᵢ + πA sin(2πxᵢ) = 0. So with A = 10 there are 11^d local minima within
-    |xᵢ| ≤ 5.12. It is convex if and only if A ≤ 1/(2π²) = 0.0507.
+    Its minimum is f(0) = 0. f is a sum over coordinates. Along each coordinate, f has a local minimum near every whole number
+    from about −πA to πA. These minima are a little nearer to 0 than the whole numbers, where xᵢ + πA sin(2πxᵢ) = 0. So with
+    A = 10 there are 11^d local minima within |xᵢ| ≤ 5.12. f is convex if and only if A ≤ 1/(2π²) = 0.0507.
 
-    It is computed as Σ (xᵢ² + 2A sin²(πxᵢ)), in which nothing cancels.
+    f is computed as Σ (xᵢ² + 2A sin²(πxᵢ)), in which nothing cancels.
 
     Source: Rastrigin, Systems of Extremal Control (1974, in Russian), for two coordinates; Mühlenbein, Schomisch and Born, The
     parallel genetic algorithm as function optimizer, Parallel Computing 17 (1991) 619-632, doi:10.1016/S0167-8191(05)80052-3.

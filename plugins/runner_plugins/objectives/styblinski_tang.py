@@ -17,9 +17,9 @@ NEWTON_STEPS = 5
 class StyblinskiTang(Objective):
     """f(x) = ½ Σ (xᵢ⁴ − 16 xᵢ² + 5 xᵢ), for any real x; usually with |xᵢ| ≤ 5.
 
-    It is a sum over coordinates. Each has minima at two of the roots of 4t³ − 32t + 5: the global one, t = −2.903534…, of height
-    −39.166165…, and a local one, t = 2.746802…, of height −25.029446…. The third root, t = 0.156731…, is a maximum. So there are
-    2^d minima and 3^d stationary points; the global minimum is d times that of one coordinate.
+    f is a sum over coordinates. The term of a coordinate has minima at two of the roots of 4t³ − 32t + 5: the global minimum at
+    t = −2.903534…, of height −39.166165…, and a local one at t = 2.746802…, of height −25.029446…. It has a maximum at the third
+    root, t = 0.156731…. So f has 2^d minima and 3^d stationary points, and its smallest value is d · (−39.166165…).
 
     Source: Styblinski and Tang, Experiments in nonconvex optimization: stochastic approximation with function smoothing and
     simulated annealing, Neural Networks 3 (1990) 467-483, doi:10.1016/0893-6080(90)90029-K; Jamil and Yang (2013),
