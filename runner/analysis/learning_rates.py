@@ -126,7 +126,7 @@ class RateSweep:
 
     @property
     def restless(self) -> int:
-        """The index of the smallest learning rate at which some run does not settle; the number of points if there is none."""
+        """The index of the smallest learning rate at which some run does not settle; the number of points without such a rate."""
         return next((place for place, point in enumerate(self.points) if point.settles is False), len(self.points))
 
     @property
@@ -198,7 +198,7 @@ class RateSweep:
     def beside_best(self) -> tuple[float, float]:
         """The nearest learning rates on both sides of the measured best that are clearly slower, or do not settle.
 
-        If there is none on a side, this is the smallest or the largest learning rate tried.
+        If a side has no such learning rate, the smallest or the largest one tried is returned in its place.
         """
         place = self.measured_best
         assert place is not None

@@ -30,7 +30,7 @@ def dot(a: Array, b: Array) -> Array:
 def norm(a: Array) -> Array:
     """Return the Euclidean norm of each row: `(runs, n) -> (runs,)`.
 
-    Rows whose squares are too large or too small for float64 are scaled first, by powers of two, which changes no digit.
+    Rows whose squares are too large or too small for float64 are first scaled by powers of two. This changes no digit.
     """
     if a.shape[-1] == 1:
         return cast(Array, np.abs(a[..., 0]))

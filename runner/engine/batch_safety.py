@@ -77,7 +77,7 @@ class BatchFault:
     Attributes:
         reason: the reason, with the plugin's name.
         advice: a remedy for the plugin's author, if every run can be computed alone.
-        error_type: the class of the exception that the batch raised; None if it raised none.
+        error_type: the class of the exception that the batch raised; None if it raised no exception.
     """
 
     reason: str

@@ -1,4 +1,4 @@
-"""The memory of an optimizer between steps: arrays with a row for each run, which are cut when runs leave their batch."""
+"""The memory of an optimizer between steps: arrays with a row for each run. The rows of runs that leave the batch are cut."""
 
 from __future__ import annotations
 

@@ -40,7 +40,7 @@ class Doubt:
     Attributes:
         quantity: the derivative.
         text: the two values, and the place, in words.
-        wrong: True if the derivative is wrong; False if it is merely inexact, or if f seems to have none.
+        wrong: True if the derivative is wrong; False if it is merely inexact, or if f seems to have no derivative.
     """
 
     quantity: Quantity

@@ -40,7 +40,7 @@ FINITE_DIFFERENCE = "finite_difference"
 
 @dataclass(frozen=True)
 class BackendResult:
-    """The derivatives that one gradient backend computes, or its reason for computing none.
+    """The derivatives that one gradient backend computes, or the reason why it computes none of them.
 
     Attributes:
         backend: the name of the backend.

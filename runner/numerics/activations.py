@@ -31,7 +31,7 @@ def activate(activation: Activation, z: Array) -> None:
 
 
 def multiply_by_derivative(activation: Activation, slope: Array, a: Array) -> None:
-    """Multiply `slope` by σ'(z), given a = σ(z), which is overwritten.
+    """Multiply `slope` by σ'(z), given a = σ(z). The array a is overwritten.
 
     For relu at 0, where the derivative does not exist, the factor is 0.
     """

@@ -1,4 +1,4 @@
-"""The reader of numbers in CSV files, whose messages name the file and the line."""
+"""The reader of numbers in CSV files. Its messages name the file and the line."""
 
 from __future__ import annotations
 

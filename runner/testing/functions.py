@@ -78,7 +78,7 @@ def check_purity(name: str, function: Function, x: Array) -> None:
     """Check that a function does not change its argument, and returns the same bits for the same argument.
 
     Raises:
-        Failure: the function changes its argument, or returns other bits in a second call.
+        Failure: the function changes its argument, or returns different bits in a second call.
     """
     argument = x.copy()
     result = function(argument)

@@ -27,7 +27,7 @@ class Case:
         norm: ‖∇f‖.
         x: the iterates, `(steps + 1, dimension)`.
         truth: the long-run factor; None if the error does not shrink geometrically in the long run.
-        decidable: true if a numerical analyst can tell the factor from the trajectory.
+        decidable: true if a numerical analyst can determine the factor from the trajectory.
         known: true if the fit knows the minimum.
         records_x: true if the fit knows the iterates.
         slowest: the factor of the slowest component in theory, if it is known to the fit.

@@ -16,7 +16,7 @@ MIGRATIONS = Path(__file__).parent.parent / "migrations"
 def upgrade(database: Database) -> Path | None:
     """Bring a database to the current schema in one transaction.
 
-    A file is first copied to a file next to it, whose name has the old schema and the date. A server is not backed up.
+    A file is first copied within its folder. The name of the copy has the old schema and the date. A server is not backed up.
 
     Returns:
         The path of the copy; None on a server, or if the database already has the current schema.

@@ -28,7 +28,7 @@ LARGEST_ANSWER = 2**28
 LARGEST_VALUE = 2**24
 """The largest number of bytes of one value in SQLite. A chunk of a trajectory is much smaller."""
 LONGEST_PATTERN = 1000
-"""The largest number of bytes of a pattern of LIKE or GLOB, which SQLite may compare with every place of a value."""
+"""The largest number of bytes of a pattern of LIKE or GLOB. SQLite may compare a pattern with every place of a value."""
 INSTRUCTIONS_BETWEEN_CHECKS = 10_000
 """The number of SQLite's instructions after which it checks whether the time is up."""
 ROWS_AT_ONCE = 100

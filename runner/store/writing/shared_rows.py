@@ -56,7 +56,7 @@ class SettingRow:
 
 
 def digest_of_setting(kind: str, fingerprint: str, canonical: str) -> str:
-    """Return the SHA-256 of kind, fingerprint and canonical text, which two settings share if and only if they are the same."""
+    """Return the SHA-256 of kind, fingerprint and canonical text. Two settings share it if and only if they are the same."""
     return _sha256(f"{kind}\n{fingerprint}\n{canonical}".encode())
 
 
