@@ -77,8 +77,8 @@ class SettingSummary:
         runs: its runs, one for each start and each combination of seeds that is stored.
         outcomes: the number of runs with each outcome that occurs, in the order of `runner.Outcome`.
         median_steps: the median number of steps of its converged runs; NaN if none converged.
-        median_gap: the median over all runs of the last value minus the known minimum, lost runs as +inf, or as -inf if f fell
-            without end; NaN if the minimum is unknown.
+        median_gap: the median over all runs of the last value minus the known minimum. Lost runs count as +inf, or as -inf if f
+            fell without end. NaN if the minimum is unknown.
         median_value: the median over all runs of the last value, with lost runs counted as in `median_gap`.
         shown: the values of `varied` as texts. Their digits distinguish them from the values of the other settings, and a
             learning rate also from 2/L. Empty if the setting was not compared with others.
