@@ -302,7 +302,8 @@ def _rate_sweep(results: Results, runs: Sequence[StoredRun], optimizer: str) -> 
     first_values: dict[int, float] = {}
     for run, series in results.series(runs):
         rates[run.id] = linear_rate(run, series, minimum, slowest[_learning_rate(run)])
-        first_values[run.id] = float(series.value[0])
+        # A run that failed at its start has no iterate.
+        first_values[run.id] = float(series.value[0]) if len(series.value) else math.nan
     lowest = min((run.final_value for run in runs if math.isfinite(run.final_value)), default=math.nan)
     elsewhere = {identifier for identifier, rate in rates.items() if rate is None}
 

@@ -178,7 +178,7 @@ class _Loop:
         ended: Mask = codes != RUNNING
         runs, last = self.going[ended], self.last
         last.x[runs], last.value[runs], last.gradient[runs] = self.x[ended], self.value[ended], gradient[ended]
-        last.steps[runs] = step
+        last.steps[runs], last.best_value[runs] = step, self.best_value[ended]
         last.is_lost[runs] = np.isin(codes[ended], LOST)
 
     def _vet(self, step: int, gradient: Array, codes: OutcomeCodes | None) -> OutcomeCodes | None:

@@ -4,13 +4,14 @@ A run is at rest if ‖∇f‖ is at most the rule `gradient_norm`, or at most 1
 
 If f is convex, f(x) − f* ≤ ‖∇f(x)‖ · ‖x − x*‖, by the inequality f* ≥ f(x) + ∇f(x)·(x* − x). A run at rest with a larger gap
 is therefore not on a convex slope that leads to x*. The rounding error of f is added to the bound. It is 64 ε · max(1, |f|, |f*|)
-or, if that is larger, the largest difference between f and its linear model over three small spacings. This difference is
-measured for runs away from f*.
+or, if that is larger, eight times the largest difference between f and its linear model over small shifts of x. This
+difference is measured for runs away from f*.
 
 The Hessian is measured where a run is at rest away from x*. It is the central difference of ∇f at two spacings, and its error
 is twice the difference between the two, plus the asymmetry and the rounding error of ∇f. By Weyl's inequality, this bounds the
-error of each eigenvalue. The signs count only if a stationary point is near: a Newton step reduces ‖∇f‖ to a tenth, or is no
-longer than the spacings at which the Hessian was measured. None of these evaluations is counted.
+error of each eigenvalue. The error is larger if the Hessian does not agree with the curvature along two diagonals, as where f is
+not twice differentiable. The signs count only if a stationary point is near: a Newton step reduces ‖∇f‖ to a tenth, or ‖∇f‖ is a
+rounding error. None of these evaluations is counted.
 """
 
 from __future__ import annotations
@@ -34,8 +35,13 @@ REST = 1e-8
 """The share of ‖∇f‖ at the start below which a run is at rest, even if the rule `gradient_norm` is not satisfied."""
 SPACINGS = (2.0**-13, 2.0**-15)
 """The spacings of the differences, relative to max(1, |xⱼ|)."""
-VALUE_SPACINGS = (2.0**-50, 2.0**-26, 2.0**-13)
-"""The spacings at which the rounding error of f is measured. Rounding may not show at a single spacing."""
+NOISE_MARGIN = 8.0
+"""The factor by which the largest of a run's many rounding errors may exceed the few that are measured."""
+VALUE_SHIFTS = tuple((-1.0) ** k * (0.5 + (k * 0.6180339887498949) % 0.5) * 2.0 ** (-13 - 9 * (k % 4)) for k in range(16))
+"""The shifts of x over which the rounding error of f is measured, relative to max(1, |xⱼ|).
+
+They are of four sizes and irregular, since a rounding error may not show at a single size or at powers of two.
+"""
 SURE = 4.0
 """The multiple of its error by which an eigenvalue must differ from zero, so that its sign is certain."""
 NEWTON_REDUCTION = 0.1
@@ -52,6 +58,7 @@ class LastIterates:
     Attributes:
         x: the iterates, `(runs, dimension)`.
         value: f, `(runs,)`.
+        best_value: the smallest f of each run, `(runs,)`.
         gradient: ∇f, `(runs, dimension)`.
         first_norm: ‖∇f‖ at the start, `(runs,)`.
         steps: the number of steps, `(runs,)`.
@@ -60,6 +67,7 @@ class LastIterates:
 
     x: Array
     value: Array
+    best_value: Array
     gradient: Array
     first_norm: Array
     steps: Array
@@ -70,6 +78,7 @@ class LastIterates:
         """Return arrays to be filled."""
         return cls(
             np.zeros((runs, dimension)),
+            np.zeros(runs),
             np.zeros(runs),
             np.zeros((runs, dimension)),
             np.zeros(runs),
@@ -95,7 +104,7 @@ def resting_places(batch: Batch, last: LastIterates) -> list[RestingPlace]:
             bound = norms * norm(last.x - known.x)
             gap, target = last.value - minimum, RELATIVE_TARGET * np.maximum(1.0, np.abs(minimum))
             is_away &= gap > np.maximum(bound + value_error, target)
-            is_below = ~last.is_lost & (gap < -target)
+            is_below = ~last.is_lost & (last.best_value - minimum < -target)
     except KeyboardInterrupt:
         raise
     except BaseException:
@@ -106,8 +115,8 @@ def resting_places(batch: Batch, last: LastIterates) -> list[RestingPlace]:
         if len(rows):
             evaluator = Evaluator(take_rows(batch.objective, rows), take_rows(batch.gradient, rows), len(rows))
             measured = _value_error(evaluator, last.x[rows], last.value[rows], last.gradient[rows])
-            value_error[rows] = np.fmax(value_error[rows], measured)
-        affordable = 2 * len(SPACINGS) * dimension <= np.maximum(FEWEST_GRADIENTS, SHARE_OF_STEPS * last.steps)
+            value_error[rows] = np.fmax(value_error[rows], NOISE_MARGIN * measured)
+        affordable = 2 * len(SPACINGS) * (dimension + 1) <= np.maximum(FEWEST_GRADIENTS, SHARE_OF_STEPS * last.steps)
         rows = np.flatnonzero(is_away & affordable)
         if len(rows):
             evaluator = Evaluator(take_rows(batch.objective, rows), take_rows(batch.gradient, rows), len(rows))
@@ -125,14 +134,14 @@ def _if_finite(number: np.float64) -> float | None:
 
 
 def _value_error(evaluator: Evaluator, x: Array, value: Array, gradient: Array) -> Array:
-    """Return the largest difference between f and its linear model over three small spacings, `(runs,)`.
+    """Return the largest difference between f and its linear model over some small shifts, `(runs,)`.
 
-    It contains the rounding error of f, and at most the change of f by its curvature over the largest spacing.
+    It contains the rounding error of f, and at most the change of f by its curvature over the largest shift.
     """
     error = np.zeros(len(x))
-    for spacing in VALUE_SPACINGS:
-        for shift in (spacing * np.maximum(1.0, np.abs(x)), -spacing * np.maximum(1.0, np.abs(x))):
-            error = np.fmax(error, np.abs(evaluator.value(x + shift) - value - (gradient * shift).sum(axis=1)))
+    for relative in VALUE_SHIFTS:
+        shift = relative * np.maximum(1.0, np.abs(x))
+        error = np.fmax(error, np.abs(evaluator.value(x + shift) - value - (gradient * shift).sum(axis=1)))
     return error
 
 
@@ -157,6 +166,11 @@ def _curvatures(
     coarse, fine = hessians
     symmetric = 0.5 * (fine + fine.transpose(0, 2, 1))
     error = 2.0 * _size(fine - coarse) + _size(fine - symmetric) + dimension * rounding
+    for direction in (np.ones(dimension), np.where(np.arange(dimension) % 2, 1.0, -1.0)) if dimension > 1 else ():
+        shift = min(SPACINGS) * np.abs(x).max(axis=1, initial=1.0)[:, None] * direction / np.sqrt(dimension)
+        change = evaluator.gradient(x + shift) - evaluator.gradient(x - shift)
+        expected = 2.0 * (symmetric @ shift[:, :, None])[:, :, 0]
+        error = np.fmax(error, norm(change - expected) / norm(shift))
     is_finite = np.isfinite(error) & np.isfinite(symmetric).all(axis=(1, 2))
     eigenvalues = np.linalg.eigvalsh(np.where(is_finite[:, None, None], symmetric, identity))
     # A singular Hessian gives no Newton step, and the signs of its eigenvalues are uncertain anyway.
@@ -165,7 +179,9 @@ def _curvatures(
     regular = np.where(is_regular[:, None, None], symmetric, identity)
     newton_step = np.linalg.solve(regular, gradient[:, :, None])[:, :, 0]
     is_near = norm(evaluator.gradient(x - newton_step)) <= NEWTON_REDUCTION * norm(gradient)
-    is_near |= (np.abs(newton_step) <= min(SPACINGS) * np.maximum(1.0, np.abs(x))).all(axis=1)
+    # Where ‖∇f‖ is itself a rounding error, no step can reduce it.
+    largest = np.abs(x).max(axis=1, initial=1.0)
+    is_near |= norm(gradient) <= GAP_ROUNDING * np.abs(eigenvalues).max(axis=1) * largest
     is_near &= is_regular | (norm(gradient) == 0.0)
     found: list[tuple[CurvatureSign, tuple[float, float] | None, float | None]] = []
     for row in range(len(x)):

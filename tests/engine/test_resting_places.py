@@ -117,6 +117,16 @@ TINY = objective(lambda x: 1e-3 + 1e-8 * (x[:, 0] ** 2 - x[:, 1] ** 2), lambda x
 WRONG = objective(*diagonal(2.0, offset=-1.0), [3.0], 0.0)
 CANCELLING = objective(lambda x: (1e8 + x[:, 0]) ** 2 - 1e16 - 2e8 * x[:, 0], lambda x: 2 * ((1e8 + x) - 1e8), [0.0], 0.0)
 
+INFLECTED = objective(*polynomial(0.0, 0.0, 0.0, 1.0, 1.0), [-0.75], -0.10546875)
+TILTED_INFLECTION = objective(*polynomial(0.0, 1e-10, 0.0, 1.0, 1.0), [-0.75], -0.105468750075)
+# Along the diagonals, f = −t² + 4t⁴ falls, although its second differences along both axes are positive.
+CROSSED = objective(
+    lambda x: (x * x).sum(axis=-1) - 3 * np.abs(x[:, 0] * x[:, 1]) + (x * x).sum(axis=-1) ** 2,
+    lambda x: 2 * x - 3 * np.sign(x[:, :1] * x[:, 1:]) * x[:, ::-1] + 4 * (x * x).sum(axis=-1)[:, None] * x,
+    [np.sqrt(2) / 4, np.sqrt(2) / 4],
+    -1 / 16,
+)
+
 CASES: list[tuple[str, Objective, Sequence[float], Sequence[Reached]]] = [
     ("left well", TILTED_WELLS, [LEFT], [MINIMUM]),
     ("right well", TILTED_WELLS, [RIGHT], [LOCAL, ELSEWHERE]),
@@ -152,6 +162,10 @@ CASES: list[tuple[str, Objective, Sequence[float], Sequence[Reached]]] = [
     ("tiny saddle", TINY, [0.0, 0.0], [SADDLE, ELSEWHERE]),
     ("wrong minimum", WRONG, [0.0], [BELOW]),
     ("wrong minimum, on the way", WRONG, [0.5], [BELOW]),
+    ("inflection, close by", INFLECTED, [5.77e-5], [ELSEWHERE]),
+    ("tilted inflection", TILTED_INFLECTION, [1e-5], [ELSEWHERE]),
+    ("tilted inflection, other side", TILTED_INFLECTION, [-1e-5], [ELSEWHERE]),
+    ("no second derivative", CROSSED, [0.0, 0.0], [ELSEWHERE]),
     ("cancelling", CANCELLING, [1e-9], [UNKNOWN, MINIMUM]),
 ]
 
@@ -172,3 +186,18 @@ def test_most_places_can_be_told() -> None:
     vague = [name for name, place, true in found if place != true[0]]
     assert len(CASES) >= 40
     assert len(vague) <= 0.15 * len(CASES), vague
+
+
+@pytest.mark.parametrize("offset", [1e7, 1e8, 3e8])
+def test_the_rounding_of_a_long_run_does_not_disprove_a_minimum(offset: float) -> None:
+    """f is x² exactly, but its computed values scatter around it, and the smallest of hundreds of them lies below zero."""
+    scattered = objective(
+        lambda x: (offset + x[:, 0]) ** 2 - offset**2 - 2 * offset * x[:, 0], lambda x: 2 * ((offset + x) - offset), [0.0], 0.0
+    )
+    rules = Rules(StoppingRules(max_steps=400), record_x=True)
+    start = np.linspace(-3.0, 3.0, 24)[:, None]
+    names = tuple(f"run{row}" for row in range(len(start)))
+    batch = Batch(names, scattered, Analytic(), GradientDescent(learning_rate=0.013), start, rules)
+    runs = descend(batch).trajectories
+    assert min(run.best_value for run in runs) < 0
+    assert BELOW not in {reached(scattered, run) for run in runs}

@@ -106,7 +106,7 @@ def test_quotes_inside_a_text_are_part_of_it(stored):
         ("optimizer.lr = 1", "character 1: unknown name optimizer.lr; allowed: optimizer.learning_rate, optimizer.max_norm, "
          "optimizer.max_value, optimizer.momentum, optimizer.optimizer\n  optimizer.lr = 1\n  ^"),
         ("zzz = 1", "character 1: unknown name zzz; allowed: id, identity, objective, gradient, optimizer, start_id, dimension, outcome, "
-         "behaviour, error, steps, value_evaluations, …\n  zzz = 1\n  ^"),
+         "behaviour, error, failed_plugin, failed_method, …\n  zzz = 1\n  ^"),
         ("steps = 'a'", "character 9: steps is a number; compare it with a number\n  steps = 'a'\n          ^"),
         ("steps = true", "character 9: steps is a number; compare it with a number\n  steps = true\n          ^"),
         ("outcome = 1", "character 11: outcome is a text; compare it with a text in quotes\n  outcome = 1\n            ^"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -52,6 +53,8 @@ GRID_POINTS = 160
 MOST_COLOURS = 12
 """If the optimizers reach more minima of an objective than this, each minimum has the colour of its height."""
 MOST_RUNS = 0.95
+LOWER = 1e-6
+"""A value is lower than a minimum if it is smaller by this, relative to max(1, |f|)."""
 HEIGHTS = "plasma"
 STILL = 1e-3
 """A run has come to rest if the last tenth of its steps lies within this fraction of the region of starts."""
@@ -314,8 +317,8 @@ def _cells(ends: Ends) -> tuple[str, ...]:
         str(int(ends.certain.sum())),
         str(ends.undecided),
         str(ends.at_no_minimum),
-        f"{100 * found / runs:.1f} %",
-        f"{100 * low:.1f} % to {100 * high:.1f} %",
+        f"{100 * found / runs:.1f} %" if ends.known else "unknown",
+        f"{100 * low:.1f} % to {100 * high:.1f} %" if ends.known else "unknown",
     )
 
 
@@ -332,7 +335,9 @@ def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], drawable: int, many: b
             "minimum has a star."
         )
     if not all(each.known for each in ends):
-        text.append("Where the global minimum is not known, the lowest minimum that any run found is used in its place.")
+        text.append(
+            "Where the global minimum is not known, the lowest minimum that any run found replaces it; a lower one may exist."
+        )
     if drawable > len(drawn):
         text.append(f"The first {len(drawn)} of {drawable} panels are drawn.")
     if any(each.undecided for each in ends):
@@ -348,8 +353,15 @@ def _caption(ends: Sequence[Ends], drawn: Sequence[Ends], drawable: int, many: b
 
 def _finding(objective: str, group: Sequence[Ends], several: bool) -> str:
     value = group[0].runs[0].minimum_value
-    height = "" if value is None else f", f = {number(value)},"
-    found = f"On {objective}, the global minimum{height} was found by {'; '.join(_share(each, several) for each in group)}."
+    shares = "; ".join(_share(each, several) for each in group)
+    if value is not None:
+        found = f"On {objective}, the global minimum, f = {number(value)}, was found by {shares}."
+        return found + _guarantee(group[0].objective)
+    found = f"On {objective}, the lowest minimum that any run found was reached by {shares}."
+    lowest = min((float(each.minima.value.min()) for each in group if len(each.minima.value)), default=math.inf)
+    best = min((run.best_value for each in group for run in each.runs), default=math.nan)
+    if best < lowest - LOWER * max(1.0, abs(lowest)):
+        found += f" A run found a lower value, f = {number(best)}, where it did not come to rest."
     return found + _guarantee(group[0].objective)
 
 

@@ -19,6 +19,7 @@ from runner import (
     Drawing,
     Figure,
     GapScale,
+    Reached,
     Results,
     SettingSummary,
     best_setting,
@@ -32,7 +33,6 @@ from runner import (
     part,
     quantile_band,
     resting_above,
-    rounding_level,
     summarize_settings,
     wrapped,
 )
@@ -41,8 +41,6 @@ MOST_CURVES = 5
 LEGEND_WIDTH = 46
 """Largest number of characters on one line of a legend; more would make the panel narrower."""
 TOLD_OBJECTIVES = 4
-ROUNDING_ERRORS = 1e6
-"""If f lies below the stated minimum by more than this number of rounding levels, rounding is not the reason."""
 CROWDED = 25.0
 """The axis of the steps is logarithmic if the longest curve has more than this many times the steps of the shortest curve."""
 STYLES: Mapping[str, tuple[str, str]] = {
@@ -322,12 +320,11 @@ def _contradictions(settings: Mapping[str, list[SettingSummary]]) -> list[str]:
     text = []
     for objective, group in settings.items():
         runs = [run for setting in group for run in setting.runs]
-        deepest = [run for run in runs if run.final_gap < -ROUNDING_ERRORS * rounding_level(run.minimum_value)]
-        if deepest:
-            least = min(deepest, key=lambda run: run.final_gap)
+        below = [(run.minimum_value or 0.0) - run.best_value for run in runs if run.reached == Reached.BELOW]
+        if below:
             text.append(
-                f"On {objective}, {counted(len(deepest), 'run')} ended below the stated minimum, by up to "
-                f"{number(-least.final_gap)}, so the stated minimum is wrong."
+                f"On {objective}, {counted(len(below), 'run')} found values below the stated minimum, by up to "
+                f"{number(max(below))}, so the stated minimum is wrong."
             )
     return text
 

@@ -118,7 +118,9 @@ def test_runs_that_rest_above_the_smallest_f_are_counted_if_the_minimum_is_unkno
 def test_caption_says_if_the_minimum_is_unknown() -> None:
     stored = [(replace(run, minimum_value=1.0), series) for run, series in sweep([0.25], starts=3)]
     caption = draw(Convergence(), results(stored)).caption
-    assert caption.endswith("On quadratic, 3 runs ended below the stated minimum, by up to 1, so the stated minimum is wrong.")
+    assert caption.endswith(
+        "On quadratic, 3 runs found values below the stated minimum, by up to 1, so the stated minimum is wrong."
+    )
 
 
 def test_best_setting_of_every_optimizer_is_shown() -> None:
