@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from runner.cli.inspect.region import rounded_up
 from tests.support.command_line import Done
 from tests.support.objective_texts import ONE, STRANGER
 
@@ -184,3 +185,11 @@ def test_pictures(call, tmp_path, arguments: tuple[str, ...]):
     done = call("inspect", *arguments, "--region", "-3,3", "--tries", "500", "-o", "r.png")
     assert (done.code, done.err, done.out.splitlines()[-1]) == (0, "", "picture: r.png")
     assert (tmp_path / "r.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("error", "text"), [(1.351e-11, "2e-11"), (1e-11, "1e-11"), (9.2e-5, "0.0001"), (0.0, "0"), (3.0, "3"), (1.4e-310, "2e-310")]
+)
+def test_an_error_is_rounded_up(error: float, text: str) -> None:
+    assert rounded_up(error) == text
+    assert float(rounded_up(error)) >= error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from decimal import ROUND_CEILING, Decimal
 from typing import TYPE_CHECKING
 
 from runner.analysis.noise import EPSILON
@@ -99,7 +100,7 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
         if inspection.agree:
             hessians = f"{curvature.tried:,} Hessians by {inspection.backend}"
             error = abs(curvature.smallest - difference.value) + difference.error
-            within = "" if inspection.backend == ANALYTIC else f" ± {error:.1g}"
+            within = "" if inspection.backend == ANALYTIC else f" ± {rounded_up(error)}"
             yield f"smallest curvature seen: {six_digits(curvature.smallest)}{within} at {place}, in {hessians}"
         else:
             differences = f"give {six_digits(difference.value)} ± {number(difference.error)}"
@@ -118,3 +119,11 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
     elif chord is None and inspection.contradiction == 0:
         conclusion = f": f is strongly convex, with μ = {six_digits(stated.low)}" if stated.low > 0 else ": f is convex"
     yield f"by the objective's own formula, for all x, every eigenvalue of ∇²f lies {bounds}{conclusion}"
+
+
+def rounded_up(error: float) -> str:
+    """Return an error with one digit, rounded up, so that the interval it describes does not shrink."""
+    if not 0.0 < error < math.inf:
+        return f"{error:.1g}"
+    unit = Decimal(1).scaleb(Decimal(error).adjusted())
+    return f"{float(Decimal(error).quantize(unit, rounding=ROUND_CEILING)):.1g}"
