@@ -118,7 +118,7 @@ def _caption(groups: Groups, counts: Mapping[str, int]) -> str:
         text += [_finding(objective, bars) for objective, bars in list(groups.items())[:TOLD_OBJECTIVES]]
     else:
         text = [f"No convergence test was set; {listed(rest)}." if rest else "No convergence test was set."]
-    if any(ending in counts for ending in ("converged elsewhere", "stalled elsewhere")):
+    if any(ending.endswith(" elsewhere") for ending in counts):
         text.append("Elsewhere means that ‖∇f‖ is small where f − f* is above the target.")
     surprises = surprises_in_words([run for bars in groups.values() for runs in bars.values() for run in runs])
     lines = [reading, " ".join([*text, *(f"{surprise}." for surprise in surprises)])]

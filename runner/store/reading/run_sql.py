@@ -146,13 +146,15 @@ def run_values(row: Mapping[Any, Any], fields: Collection[str]) -> dict[str, Any
 
     Args:
         row: the row.
-        fields: the names of the plain columns to return. Numbers that have a class and `evaluations` are always returned.
+        fields: the names of the columns to return. `evaluations` is always returned.
 
     Raises:
         StoreError: the class of a number is unknown.
     """
     values: dict[str, Any] = {name: row[name] for name in PLAIN if name in fields}
     for name in CLASSED:
+        if name not in fields:
+            continue
         values[name] = restored_number(row[name], row[f"{name}_class"])
     values["evaluations"] = {kind: row[f"{kind}_evaluations"] for kind in EVALUATION_KINDS}
     return values
