@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Iterator
+from contextlib import closing
 
 import click
 
@@ -46,8 +47,8 @@ def steps(runs: tuple[str, ...], db: str, where: str | None, series: str | None,
     """
     if bool(runs) == (where is not None):
         raise QueryError("runs: give either one or several runs, or a filter with --where")
-    with ResultsDatabase(db) as database:
-        frames = database.step_frames(runs or None, where=where, series=series)
+    # The frames are closed, because not all of them may be read, and an open one reads from the database.
+    with ResultsDatabase(db) as database, closing(database.step_frames(runs or None, where=where, series=series)) as frames:
         if form != "table":
             write_frames(_first_rows(frames, limit), form)
             return

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import closing
 from pathlib import Path
 from types import TracebackType
@@ -170,7 +170,7 @@ class ResultsDatabase:
 
     def step_frames(
         self, runs: Runs = None, *, where: str | None = None, series: str | Sequence[str] | None = None
-    ) -> Iterator[Frame]:
+    ) -> Generator[Frame, None, None]:
         """Yield the table that `steps` returns in parts, all with the same columns.
 
         Memory depends on the size of a part, not on the number of iterates. The arguments are the same as for `steps`.
@@ -183,7 +183,7 @@ class ResultsDatabase:
 
     def _step_frames(
         self, runs: Runs, where: str | None, series: str | Sequence[str] | None, most_numbers: int | None
-    ) -> Iterator[Frame]:
+    ) -> Generator[Frame, None, None]:
         # Loading NumPy takes longer than answering most queries.
         from runner.store.reading.steps_table import StepTable, chosen_series
 
