@@ -14,7 +14,7 @@ EPSILON = float(np.finfo(np.float64).eps)
 DIFFERENCE_ERROR = 10.0 * math.sqrt(EPSILON)
 """The relative error of second differences, near √ε, with a margin of ten."""
 ROUNDING = 1e-12
-"""The largest error, relative to the largest eigenvalue, with which an eigenvalue below its error counts as zero.
+"""An eigenvalue below its error counts as zero if the error, relative to the largest eigenvalue, is at most this.
 
 Hessians from a formula are this accurate. Hessians from differences are not, so an eigenvalue below their error may have either
 sign."""

@@ -25,9 +25,9 @@ LARGEST_HESSIAN = 1000
 ROUNDING = 1e-9
 """Difference of two factors that is attributed to rounding."""
 ABOVE_LOWEST = 1e-3
-"""The height above the lowest f found up to which a run may end and still settle, if f* is unknown.
+"""If f* is unknown, a run counts as settled only if it ends at most this far above the lowest f found.
 
-The height is relative to the fall of f from the run's start to the lowest f found.
+The distance is relative to the fall of f from the run's start to the lowest f found.
 """
 SINGULAR = 1e-12
 """If μ/L is smaller than this, μ is attributed to rounding, and theory has no slowest component."""

@@ -15,11 +15,11 @@ SPACINGS = 2.0 ** -np.arange(1.0, 42.0, 2.0)
 WINDOW = 3
 """The number of successive spacings at which differences must agree; they span a factor of 16."""
 RESOLVED = 0.3
-"""The largest relative error of a measured curvature; otherwise it is not resolved."""
+"""A measured curvature with a larger relative error is not resolved."""
 NOTABLE = 0.1
-"""A curvature that changes from one side of a point to the other is reported if its change is at least this share of it."""
+"""A change of the curvature from one side of a point to the other is reported if it is at least this share of the curvature."""
 TINY = 1e-150
-"""The size of a curvature below which underflow may be the reason for its change."""
+"""A smaller change of a curvature is ignored, because underflow may have caused it."""
 ROUNDING = 8.0 * EPSILON
 """The assumed relative error of a value of f or of its gradient."""
 MOST_DIRECTIONS = 24
@@ -27,9 +27,9 @@ MOST_DIRECTIONS = 24
 
 
 ABSORBED = 1e-5
-"""If slopes at larger spacings are this close to the claimed slope, small spacings are lost to rounding.
+"""If slopes at larger spacings are this close to the claimed slope, small spacings are taken to be lost to rounding.
 
-This is relative to the distance between the claimed and the measured slope.
+The limit is a fraction of the distance between the claimed and the measured slope.
 """
 
 
@@ -214,7 +214,8 @@ def eigenvalue_errors(
     differences = np.abs(measured - eigenvalues[chosen])
     resolved = np.isfinite(uncertain)
     sizes = np.abs(eigenvalues[chosen])
-    # A difference that is smaller than the eigenvalue counts as its error, unless the Hessian comes from a formula.
+    # If the measured curvature differs from the eigenvalue by less than the eigenvalue, the difference counts as the eigenvalue's
+    # error, unless the Hessian comes from a formula.
     tolerated = 1e-3 * np.maximum(sizes, np.abs(measured)) if exact else sizes
     contradicted = resolved & (differences > 4.0 * uncertain + rounding + tolerated)
     reason = ""
@@ -237,7 +238,7 @@ def eigenvalue_errors(
     if dimension > MOST_DIRECTIONS:
         others = np.setdiff1d(np.arange(dimension), chosen)
         errors[others] = errors[chosen].max()
-    # To second order, an error entry that couples two eigenvectors moves their eigenvalues apart by its square over their gap.
+    # To second order, an off-diagonal error entry e, which couples two eigenvectors, moves their eigenvalues apart by e²/gap.
     with np.errstate(all="ignore"):
         mixed = np.maximum(errors[:, None], errors[None, :])
         gaps = np.abs(eigenvalues[:, None] - eigenvalues[None, :])

@@ -13,7 +13,7 @@ from runner.contracts.arrays import Array
 from runner.contracts.objective import HasGradient, HasHessian, Objective
 
 NEAR = 1e-2
-"""Largest distance from the limit, relative to max(1, ‖x*‖), at which the leading term of the error is assumed to dominate."""
+"""The leading term is assumed to dominate in errors that are at most this, relative to max(1, ‖x*‖)."""
 EPSILON = float(np.finfo(np.float64).eps)
 ROUNDING = 1e3 * EPSILON
 """Errors below this, relative to max(1, ‖x*‖), are left out, because rounding is a large part of them."""
@@ -28,7 +28,7 @@ LEAST_POWER = 1.2
 No known method has an order between 1 and this; errors whose ratio changes slowly seem to have one.
 """
 SUPERLINEAR = 10.0
-"""Factor by which the ratio of successive errors must fall in every run for a convergence to be called superlinear."""
+"""A convergence is called superlinear only if the ratio of successive errors falls by at least this factor in every run."""
 POLISHING_STEPS = 8
 
 

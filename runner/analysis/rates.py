@@ -42,7 +42,7 @@ HIDDEN_SHARE = 0.01
 """Share of the squared error that a slower component is assumed to have, if the slopes show that there may be one."""
 FEWEST_PEAKS = 6
 NOISE_FLOOR = 1e-4
-"""Share of its first value below which a constant error may be noise."""
+"""A constant error may be noise if it is below this share of its first value."""
 LARGEST_TREND = 0.5
 """An oscillating error counts as constant only if the uncertainty of the change of ln(error) over the fit is at most this."""
 AGREEING = 0.15

@@ -54,7 +54,7 @@ CHOICE_CAPTION = (
 """The sentence of figures that show the best setting over all its runs."""
 
 FEWEST_TO_SPLIT = 4
-"""The smallest number of starts or seeds that are split: one half chooses the best setting, and the other half judges it."""
+"""Starts or seeds are split if there are at least this many: one half chooses the best setting, and the other half judges it."""
 NAMED_PLACES = 8
 """Largest number of starts or seeds that are named one by one."""
 
@@ -80,8 +80,8 @@ class SettingSummary:
         median_gap: the median over all runs of the last value minus the known minimum. Lost runs count as +inf, or as -inf if f
             fell without end. NaN if the minimum is unknown.
         median_value: the median over all runs of the last value, with lost runs counted as in `median_gap`.
-        shown: the values of `varied` as texts. Their digits distinguish them from the values of the other settings, and a
-            learning rate also from 2/L. Empty if the setting was not compared with others.
+        shown: the values of `varied` as texts. They have enough digits to differ from the values of the other settings. A
+            learning rate also has enough digits to differ from 2/L. Empty if the setting was not compared with others.
     """
 
     objective: str
@@ -249,8 +249,9 @@ def without_seed(label: str) -> str:
 def choose_best(settings: Iterable[SettingSummary]) -> Choice:
     """Choose the setting with the smallest `rank`, the first if several tie.
 
-    If there are at least four combinations of seeds, or else four starts, every other one of them chooses, and the others judge.
-    Otherwise, all runs choose and judge. A setting that lost all its runs is chosen only if all settings did.
+    The combinations of seeds are divided if there are at least four, and otherwise the starts if there are at least four. Every
+    second one chooses, and the rest judge. If neither can be divided, or if a setting has no runs in one half, all runs choose
+    and judge. A setting that lost all its runs is chosen only if all settings did.
 
     Raises:
         ValueError: `settings` is empty.
@@ -387,8 +388,8 @@ class GapScale:
 
     Attributes:
         reference: f*, or the smallest f of all runs if f* is unknown.
-        floor: the rounding level of the gap. If f* is unknown, it is at least a third of the smallest gap of a run that did not
-            find the smallest f itself.
+        floor: the rounding level of the gap. If f* is unknown, it is at least a third of the smallest gap above rounding,
+            because a run that ends at the smallest f has the gap 0.
         known: True if f* is known.
     """
 

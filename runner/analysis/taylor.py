@@ -25,7 +25,7 @@ MOST_QUARTERS_BELOW = 400
 QUARTERS_OF_CENTRE = 48
 """Near a small centre, the search begins this number of quarter octaves below |A|."""
 FEWEST_ULPS = 1024.0
-"""The smallest radius, in units of ε|A|; on smaller circles, the points would round to too few different numbers."""
+"""No circle has a smaller radius, in units of ε|A|, because its points would round to too few different numbers."""
 CIRCLE_POINTS = 512
 FINE_CIRCLE_POINTS = 4096
 """The number of points on the circles that locate the nearest singularity."""

@@ -59,7 +59,7 @@ class StoredRun:
         best_step: the number of the first iterate with the smallest f.
         remark: what is doubtful about it; empty if nothing is.
         at_rest: True if ‖∇f‖ is small at the last iterate; None if this was not measured.
-        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ at the last iterate and the rounding error of f; None if it was not measured.
+        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ at the last iterate plus the rounding error of f; None if it was not measured.
         value_error: the rounding error of f at the last iterate; None if it was not measured.
         curvature_sign: a `runner.CurvatureSign` value for the last iterate; None if it was not measured.
     """

@@ -75,7 +75,7 @@ FEWEST_POINTS, MOST_POINTS = 12, 64
 """The numbers of iterates by which regularity is judged."""
 MOST_COEFFICIENTS = 12
 MOST_IRREGULAR = 0.03
-"""The largest error of a prediction for moves that are regular."""
+"""Moves are irregular if the error of their prediction is larger than this."""
 SMALLEST_CHANGE = 1e-4
 """The smallest change that counts, relative to the series. Rounding causes smaller ones, even along the shortest moves."""
 RIDGE = 1e-12

@@ -32,7 +32,7 @@ from runner.engine.evaluation import Evaluator
 from runner.engine.trajectories import RestingPlace
 
 REST = 1e-8
-"""The share of ‖∇f‖ at the start below which a run is at rest, even if the rule `gradient_norm` is not satisfied."""
+"""A run is at rest if ‖∇f‖ is at most this share of ‖∇f‖ at the start, even if the rule `gradient_norm` is not satisfied."""
 SPACINGS = (2.0**-13, 2.0**-15)
 """The spacings of the differences, relative to max(1, |xⱼ|)."""
 NOISE_MARGIN = 8.0

@@ -27,7 +27,7 @@ from runner.experiment.model import StoppingRules
 
 QUARTERS = 4
 FEWEST_STEPS = 8
-"""The smallest number of allowed steps for which the quarters of a run are compared."""
+"""The quarters of a run are compared only if at least this number of steps is allowed."""
 ROUNDING = 1e-12
 """The relative growth of f over a run that may be caused by rounding."""
 

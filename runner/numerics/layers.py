@@ -26,7 +26,7 @@ Initialisation = Literal["xavier", "he", "normal"]
 VARIANCE_FLOOR = 1e-5
 """ε of batch normalisation, which is added to the variance. A unit with the same value for all samples has variance 0."""
 ONE_THREAD = 2**18
-"""The number of multiplications in a matrix product up to which BLAS uses one thread."""
+"""BLAS uses one thread for a matrix product with at most this number of multiplications."""
 ONE_THREAD_VECTOR = 9000
 """The corresponding number of multiplications for the product of a matrix and a vector."""
 

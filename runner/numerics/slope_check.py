@@ -39,11 +39,11 @@ GROSS_ERROR = 1e-4
 FINE_ERROR = 1e-2
 """Below this relative error, a fine ripple on f may be the reason, unless the values of f show no ripple."""
 SMOOTH = 4.0 * EPSILON
-"""The largest scatter of the values of f at which they show no ripple, relative to f and to its slope."""
+"""The values of f show no ripple if their scatter, relative to f and to its slope, is at most this."""
 FIRST_OF_JUMP = 7
 """The index of the spacing 2⁻²⁴. A jump must show its whole height at this spacing and at all smaller ones."""
 TINY = 1e-100
-"""The difference of slopes below which underflow may be the reason."""
+"""A smaller difference of slopes is ignored, because underflow may have caused it."""
 WIDE_SPACINGS = 2.0 ** np.arange(9.0, -3.0, -3.0)
 """Spacings from 512 down to 1, beyond those of the comparison, at which f may show that it is a staircase."""
 PLACES = (0.137, 0.291, 0.433, 0.587, 0.731, 0.889)
@@ -183,8 +183,8 @@ def _on_stairs(values: Callable[[Array], Array], x: Array, direction: Array, sus
     """Return for each run True if f is a staircase along the direction, so that differences at small spacings say nothing.
 
     Additions such as (1e12 + x) − 1e12 round x away. The mean of the slopes at a small spacing on both sides of x is then the
-    same at all distances from x, and differs from the slope at a wide spacing. For a differentiable f, the latter is the mean of
-    the former.
+    same at all distances from x, and differs from the slope at a wide spacing. For a differentiable f, the slope at a wide
+    spacing is the mean of the slopes at small spacings.
 
     Args:
         values: f at each row, `(runs, dimension) -> (runs,)`.

@@ -24,7 +24,10 @@ from runner.registry.identity import canonical_json
 
 
 class FaultyPlugin(ValueError):
-    """A plugin cannot be created with allowed values: its code raises an exception, or states an impossible dimension."""
+    """A plugin cannot be created although its values are allowed.
+
+    Its code raises an exception, or states an impossible dimension.
+    """
 
 
 @dataclass(frozen=True, eq=False)

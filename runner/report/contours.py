@@ -15,7 +15,7 @@ GRID_POINTS = 141
 LEVELS = 18
 MARGIN = 0.12
 LONGEST = 4.0
-"""Largest ratio of a frame's longer side to its shorter side; in a longer frame, the shorter side is widened."""
+"""If a frame's longer side is more than this number of times its shorter side, the shorter side is widened."""
 
 Frame = tuple[Array, Array]
 """The lowest and the highest coordinates of a region, `(dimension,)` each."""

@@ -127,7 +127,7 @@ RUN_COLUMNS = (
     RunColumn("reached", None, "the place that the run reached", shown="if different", is_result=True, allowed=REACHED),
     RunColumn("at_rest", Boolean(), "whether ‖∇f‖ is small at the last iterate", **ADDED_FACT),
     RunColumn(
-        "convex_gap_bound", Double(), "‖∇f‖ · ‖x − x*‖ at the last iterate, and the rounding error of f", least=0.0, **ADDED_FACT
+        "convex_gap_bound", Double(), "‖∇f‖ · ‖x − x*‖ at the last iterate plus the rounding error of f", least=0.0, **ADDED_FACT
     ),
     RunColumn("value_error", Double(), "the rounding error of f at the last iterate", least=0.0, **ADDED_FACT),
     RunColumn(

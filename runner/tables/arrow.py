@@ -23,7 +23,7 @@ Each row group has an entry for each column, and all entries stay in memory unti
 MOST_VALUES = 2**24
 """The largest number of values in a row group, even if it has fewer than `FEWEST_ROWS` rows."""
 WIDE = 200
-"""The smallest number of columns of a wide table, which is written with a light compression and without dictionaries.
+"""A table with at least this number of columns is wide: it is written with a light compression and without dictionaries.
 
 Each column has a compressor and a dictionary of its own. In a wide table, these would need more memory than the values.
 """

@@ -16,7 +16,7 @@ from typing import Any
 from runner.tables.frame import Frame
 
 PIECE_LENGTH = 2**16
-"""The number of characters after which the collected text is yielded as a piece."""
+"""The collected text is yielded as a piece when it has more characters than this."""
 
 
 def csv_pieces(frames: Iterable[Frame], header: bool = True) -> Iterator[str]:

@@ -36,7 +36,7 @@ SECONDS_TO_START = 120.0
 """The time that the child process may take before its first report."""
 SECONDS_TO_END = 5.0
 WRAPPED_PLUGINS: Mapping[str, Plugin] = {"objective": Bowl(), "gradient": OwnDerivatives(), "optimizer": PlainDescent()}
-"""For each kind, the plugin that is wrapped if the plugin under check wraps another."""
+"""By kind, the plugin to wrap when the plugin under check has a required parameter for another plugin."""
 
 
 @dataclass(frozen=True)

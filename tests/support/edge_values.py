@@ -24,7 +24,7 @@ ENDS = {
 
 @dataclass(frozen=True)
 class Edge(runner.Objective):
-    """f(x) = x² for x > 0, else what it ends with."""
+    """f(x) = x² for x > 0, else the number that `end` names."""
     end: Literal["zero", "nan", "odd", "inf", "below"] = "zero"
     shift: float = 1.5
     bound: float = runner.parameter(1.5, finite=False)
@@ -108,7 +108,7 @@ def command(folder: Path, *arguments: object) -> str:
 
 
 def exact(value: object, form: str = "python") -> object:
-    """Return a form of a value whose equality means the same type and the same bits."""
+    """Return a form of a value; two forms are equal only if the values have the same type and the same bits."""
     if isinstance(value, float):
         if math.isnan(value) and form in ONE_NAN:
             return "NaN"

@@ -55,7 +55,7 @@ HEADER = (
     *("evaluations a step", "milliseconds a step", "order", "uncertainty", "pairs"),
 )
 FINEST = 0.001
-"""The smallest uncertainty of an order that is reported, because the fitted law holds only in the limit."""
+"""No smaller uncertainty of an order is reported, because the fitted law holds only in the limit."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -66,8 +66,8 @@ class Course:
         name: the optimizer, and its gradient backend if the experiment has several.
         setting: the setting and its runs.
         band: the median gap (or gradient norm) over the starts at each step, and the range of the middle half of the starts.
-        costs: the cost of a step, including its share of the start, in steps (1), evaluations and seconds. Each is the median
-            over the runs that took a step, and NaN if no run did.
+        costs: the cost of one step in steps (always 1), in evaluations and in seconds. The cost of the start is spread evenly
+            over the steps. The last two are medians over the runs that took a step, and NaN if no run did.
         order: the order of convergence of its converged runs, or None.
         at_no_minimum: the number of runs that converged where f curves downwards along some direction.
         unknown: the number of converged runs for which this cannot be determined: the objective has no Hessian, or an eigenvalue

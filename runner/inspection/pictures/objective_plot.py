@@ -13,7 +13,7 @@ CURVE_POINTS = 401
 GRID_POINTS = 121
 LEVELS = 18
 NARROWEST = 1e-6
-"""The smallest half width of a picture relative to max |xᵢ|; in a narrower picture, the edges would round to the same number."""
+"""No picture has a smaller half width, relative to max |xᵢ|, because its edges would round to the same number."""
 
 
 def half_width(inspected: InspectedObjective, x: Array) -> float:

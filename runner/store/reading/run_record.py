@@ -123,7 +123,7 @@ class RunRecord:
             rule `gap`; None for 1e-6 · max(1, |f*|).
         at_rest: True if ‖∇f‖ is small at the last iterate: at most the rule `gradient_norm`, or at most 1e-8 of ‖∇f‖ at the
             start. This and the six facts below are None if they were not measured.
-        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ at the last iterate, and the rounding error of f. A convex f with this gradient lies at
+        convex_gap_bound: ‖∇f‖ · ‖x − x*‖ at the last iterate plus the rounding error of f. A convex f with this gradient lies at
             most this far above f*.
         value_error: the rounding error of f at the last iterate.
         curvature_sign: the signs of the eigenvalues of ∇²f at the last iterate, a `runner.CurvatureSign` value. They are

@@ -18,7 +18,7 @@ from runner.store import schema
 from runner.store.writing.shared_rows import next_id
 
 LEASE_SECONDS = 300.0
-"""The time without a sign of life after which a process on another machine counts as dead."""
+"""A process on another machine counts as dead after this number of seconds without a sign of life."""
 SIGN_OF_LIFE_SECONDS = 60.0
 """The longest time between two signs of life of a process."""
 SIGN_OF_LIFE_PAUSE = 10.0

@@ -218,7 +218,10 @@ def shipped(tmp_path_factory) -> dict[str, Any]:
 
 
 def test_mean_square_of_a_gradient_follows_the_theory():
-    """Each further ReLU layer multiplies the mean square over all weights by n v / 2: 1/2 with Xavier's weights of equal layers."""
+    """Each further ReLU layer multiplies the mean square over all weights by n v / 2.
+
+    With Xavier's weights, this is 1/2 if all layers have the same width.
+    """
     squares = []
     for hidden in ((8,) * 4, (8,) * 8):
         # With a small gain the outputs are small, so ∂f/∂ŷ is the same for all weights.
