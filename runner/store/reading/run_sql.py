@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import (
     Boolean,
+    Column,
     ColumnElement,
     Connection,
     Double,
@@ -139,6 +140,13 @@ def joined_tables() -> FromClause:
     return tables.outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
 
 
+def columns_of_values(fields: Collection[str]) -> list[Column[Any]]:
+    """Return the columns of the table `run` from which `run_values` takes the values of these fields."""
+    evaluations = {f"{kind}_evaluations" for kind in EVALUATION_KINDS}
+    needed = evaluations.union(fields, (f"{name}_class" for name in CLASSED if name in fields))
+    return [column for column in run.c if column.name in needed]
+
+
 def run_values(row: Mapping[Any, Any], fields: Collection[str]) -> dict[str, Any]:
     """Return the values of a row of the table `run`, by field.
 
@@ -153,9 +161,8 @@ def run_values(row: Mapping[Any, Any], fields: Collection[str]) -> dict[str, Any
     """
     values: dict[str, Any] = {name: row[name] for name in PLAIN if name in fields}
     for name in CLASSED:
-        if name not in fields:
-            continue
-        values[name] = restored_number(row[name], row[f"{name}_class"])
+        if name in fields:
+            values[name] = restored_number(row[name], row[f"{name}_class"])
     values["evaluations"] = {kind: row[f"{kind}_evaluations"] for kind in EVALUATION_KINDS}
     return values
 

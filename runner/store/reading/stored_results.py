@@ -22,7 +22,7 @@ from runner.store.filters.syntax import Filter
 from runner.store.reading.experiments import find_experiment
 from runner.store.reading.parameter_values import read_settings, scalars
 from runner.store.reading.question import Question
-from runner.store.reading.run_sql import run_values
+from runner.store.reading.run_sql import columns_of_values, run_values
 from runner.store.reading.runs_table import run_query
 from runner.store.reading.trajectories import deletion_error, read_series
 from runner.store.run_columns import SETTING_KINDS
@@ -149,12 +149,15 @@ def read_results(
         "least_curvature": landmark.c.curvature_min,
         "largest_curvature": landmark.c.curvature_max,
     }
+    # Columns that no figure uses, such as tracebacks, are not read.
+    columns = [*columns_of_values(FIELDS), *(run.c[f"{kind}_id"] for kind in SETTING_KINDS), member.c.start_number]
     with database.reading() as connection:
         number = find_experiment(connection, key, database.name).id
         experiment = connection.execute(select(experiments).where(experiments.c.id == number)).mappings().one()
         check_row(experiments, experiment)
         query = (
-            select(run, member.c.start_number, *(column.label(name) for name, column in marks.items()))
+            select(*columns, *(column.label(name) for name, column in marks.items()))
+            .select_from(run)
             .join(member, member.c.run_id == run.c.id)
             .outerjoin(landmark, landmark.c.setting_id == run.c.objective_id)
             .where(member.c.experiment_id == number)
@@ -163,7 +166,7 @@ def read_results(
         if where is not None:
             query = query.where(run.c.id.in_(run_query(connection, Question(where)).with_only_columns(run.c.id).order_by(None)))
         rows = [dict(row) for row in connection.execute(query).mappings()]
-        check_columns([(column, [row[column.key] for row in rows]) for column in (*run.c, member.c.start_number)])
+        check_columns([(column, [row[column.key] for row in rows]) for column in columns])
         # The minimum of an objective may be unknown.
         known = {name: [row[name] for row in rows if row[name] is not None] for name in marks}
         check_columns([(column, known[name]) for name, column in marks.items()])
