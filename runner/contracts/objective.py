@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from runner.contracts.arrays import Array
 from runner.contracts.capabilities import CapabilityMeta
 from runner.contracts.plugin import Plugin
+from runner.contracts.reached import GAP_ROUNDING
 
-GAP_ROUNDING = 64.0 * float(np.finfo(np.float64).eps)
-"""The largest amount, relative to max(1, |f*|), by which rounding alone may put f below f*."""
 ARGUMENTS = re.compile(r"f\(([^()]*)\) = ")
 """The beginning of the formula in the docstring of an objective; the group holds the arguments."""
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
 
-from runner.contracts.objective import GAP_ROUNDING
 from runner.contracts.outcomes import OUTCOMES, Outcome
 
 
@@ -41,6 +41,8 @@ AWAY_FROM_THE_MINIMUM: Mapping[str | None, Reached] = {
     CurvatureSign.INDEFINITE: Reached.SADDLE,
 }
 """The place of a run that is at rest away from the minimum, by the signs of the curvature."""
+GAP_ROUNDING = 64.0 * sys.float_info.epsilon
+"""The largest amount, relative to max(1, |f*|), by which rounding alone may put f below f*."""
 RELATIVE_TARGET = 1e-6
 """The target of a run without a rule `gap` and without a target of its experiment, as a multiple of max(1, |f*|)."""
 

@@ -24,9 +24,9 @@ import numpy as np
 
 from runner.contracts.arrays import Array, norm
 from runner.contracts.executor import sign_of_life
-from runner.contracts.objective import GAP_ROUNDING, known_minimum
+from runner.contracts.objective import known_minimum
 from runner.contracts.optimizer import Mask
-from runner.contracts.reached import RELATIVE_TARGET, CurvatureSign
+from runner.contracts.reached import GAP_ROUNDING, RELATIVE_TARGET, CurvatureSign
 from runner.engine.batch import Batch, take_rows
 from runner.engine.evaluation import Evaluator
 from runner.engine.trajectories import RestingPlace

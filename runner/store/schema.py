@@ -43,7 +43,7 @@ from sqlalchemy import (
     Text,
 )
 
-from runner.contracts.objective import GAP_ROUNDING
+from runner.contracts.reached import GAP_ROUNDING
 from runner.store.run_columns import DEFERRED, NUMBER_CLASSES, ROW_NUMBER, RUN_COLUMNS, SETTING_KINDS
 
 SCHEMA_VERSION = "0004"

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 import runner
-from tests.support.paths import ROOT
+from tests.support.paths import KEPT_DATABASE, ROOT
 
 
 @pytest.mark.slow
@@ -48,6 +48,21 @@ def test_every_public_name_can_be_imported():
         assert getattr(runner, name) is not None
     with pytest.raises(AttributeError, match="module 'runner' has no attribute 'Optimiser'"):
         _ = runner.Optimiser
+
+
+@pytest.mark.parametrize("command", [["list"], ["runs", "--limit", "3"], ["runs", "--where", 'reached = "minimum"']])
+def test_questions_about_runs_load_no_numpy(command):
+    """NumPy takes longer to load than these commands take to answer."""
+    code = (
+        f"import sys; sys.argv = ['runner', *{command!r}, '--db', {str(KEPT_DATABASE)!r}]\n"
+        "from runner.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert not end.code, end.code\n"
+        "heavy = {'numpy', 'matplotlib', 'jinja2', 'alembic'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
 
 
 def test_help_loads_nothing_heavy():

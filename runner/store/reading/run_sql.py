@@ -25,8 +25,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.types import TypeEngine
 
-from runner.contracts.objective import GAP_ROUNDING
-from runner.contracts.reached import AWAY_FROM_THE_MINIMUM, RELATIVE_TARGET, Reached
+from runner.contracts.reached import AWAY_FROM_THE_MINIMUM, GAP_ROUNDING, RELATIVE_TARGET, Reached
 from runner.errors import StoreError
 from runner.store import schema
 from runner.store.run_columns import EVALUATION_KINDS, NUMBER_CLASSES, RUN_COLUMNS
