@@ -67,7 +67,7 @@ class Evaluator:
         self._runs = runs
         self.objective = objective
         self.backend = backend
-        self._counted = _counted(objective, self.counts)
+        self._counted = stand_in(objective, objective, self.counts)
         # This is determined once, because isinstance with a protocol takes as long as a step of a small batch.
         self._shares_work = isinstance(backend, ComputesValueAndGradient)
 
@@ -79,7 +79,7 @@ class Evaluator:
         kept = take_rows(self.objective, rows)
         if kept is not self.objective:
             self.objective = kept
-            self._counted = _counted(kept, self.counts)
+            self._counted = stand_in(kept, kept, self.counts)
 
     def value_and_gradient(self, x: Array) -> tuple[Array, Array]:
         """Return f, `(runs,)`, and ∇f, `(runs, dimension)`; the backend computes both at once if it can."""
@@ -125,25 +125,31 @@ class Evaluator:
         raise WrongResult(f"{text}; it must return a float64 array of shape {shape}", plugin, method)
 
 
-def _counted(objective: Objective, counts: Counts) -> Objective:
-    """Return a stand-in that counts the evaluations of an objective. It has exactly the members of the objective."""
-    return cast(Objective, _counted_class(type(objective))(objective, counts))
+def stand_in(objective: Objective, evaluated: object, counts: Counts) -> Objective:
+    """Return a stand-in for an objective, which counts its evaluations and has exactly the members of the objective.
+
+    Args:
+        objective: the objective.
+        evaluated: the object whose members the stand-in calls: the objective, or an object that observes the calls.
+        counts: the numbers of evaluations.
+    """
+    return cast(Objective, _counted_class(type(objective))(evaluated, counts))
 
 
 @functools.cache
-def _counted_class(cls: type[Objective]) -> Callable[[Objective, Counts], Any]:
+def _counted_class(cls: type[Objective]) -> Callable[[object, Counts], Any]:
     """Return the class of the stand-ins for the objectives of a class."""
     evaluations = PLUGIN_KINDS["objective"].evaluations
     methods = {name: _counted_method(name, each.counts) for name, each in evaluations.items() if hasattr(cls, name)}
     uncounted = [name for name in PLUGIN_KINDS["objective"].members if name not in evaluations and hasattr(cls, name)]
     properties = {name: property(operator.attrgetter(f"objective.{name}")) for name in uncounted}
-    return cast(Callable[[Objective, Counts], Any], type(cls.__name__, (_Counted,), {**methods, **properties}))
+    return cast(Callable[[object, Counts], Any], type(cls.__name__, (_Counted,), {**methods, **properties}))
 
 
 class _Counted:
     """The stand-in for an objective: attributes other than evaluations, such as parameters, come from the objective itself."""
 
-    def __init__(self, objective: Objective, counts: Counts) -> None:
+    def __init__(self, objective: object, counts: Counts) -> None:
         self.objective = objective
         self.counts = counts
 

@@ -5,8 +5,10 @@ The runs of a batch advance together as arrays `(runs, dimension)`. A run that h
 
 from __future__ import annotations
 
+import functools
 import itertools
 import time
+from collections.abc import Callable
 from dataclasses import replace
 
 import numpy as np
@@ -29,7 +31,8 @@ from runner.engine.stopping import RUNNING, OutcomeCodes, StoppingState
 from runner.engine.trajectories import Descent, Evaluations, Trajectory
 from runner.engine.vetting import Doubt, Vetting
 
-LOST = [OUTCOMES.index(outcome) for outcome in LOST_OUTCOMES]
+IS_LOST = np.array([outcome in LOST_OUTCOMES for outcome in OUTCOMES])
+"""True for the outcomes of a lost run, by their index in `OUTCOMES`."""
 
 
 def descend(batch: Batch, last_step: int | None = None) -> Descent:
@@ -72,6 +75,10 @@ class _LastStep(Exception):
 class _Loop:
     """The state of a batch while it is computed.
 
+    `finished` holds a function for each run that has ended, which makes its trajectory. Only the facts about the last iterate are
+    missing, because they are measured for all runs together. `doubts` holds the first doubt about the derivatives of each run, or
+    a later one if it is worse. `is_wrong` is True for the runs whose derivatives are wrong somewhere.
+
     `going` holds the numbers of the runs that still advance. The arrays `x`, `value`, `gradient_norm`, `best_value` and
     `best_step` have a row for each of them.
     """
@@ -83,7 +90,7 @@ class _Loop:
         self.optimizer = batch.optimizer
         self.evaluator = Evaluator(batch.objective, batch.gradient, runs)
         self.recorder = Recorder(runs, dimension, batch.rules)
-        self.trajectories: list[Trajectory | None] = [None] * runs
+        self.finished: list[Callable[..., Trajectory] | None] = [None] * runs
         self.error_type: type[BaseException] | None = None
         self.going = np.arange(runs)
         self.x = read_only(batch.start)
@@ -92,6 +99,7 @@ class _Loop:
         self.best_value: Array = np.full(runs, np.inf)
         self.best_step = np.zeros(runs, np.int64)
         self.doubts: list[Doubt | None] = [None] * runs
+        self.is_wrong = np.zeros(runs, dtype=bool)
         self.vetting: Vetting | None = None
         self.memory: Memory = None
         self.stopping: StoppingState | None = None
@@ -158,13 +166,13 @@ class _Loop:
             failed = np.full(len(self.going), OUTCOMES.index(Outcome.FAILED), np.int8)
             failure = NO_FAILURE if isinstance(error, _LastStep) else Failure.of(error)
             self._finish_runs(failed, max(0, self.recorder.iterates - 1), failure)
-            return tuple(trajectory for trajectory in self.trajectories if trajectory is not None)
+            return tuple(finish() for finish in self.finished if finish is not None)
         places = resting_places(self.batch, self.last)
         # The facts about the last iterate depend on the gradient, so they are left out for runs whose gradient is doubtful.
         return tuple(
-            trajectory if trajectory.remark or trajectory.outcome == Outcome.FAILED else replace(trajectory, resting_place=place)
-            for trajectory, place in zip(self.trajectories, places, strict=True)
-            if trajectory is not None
+            finish(resting_place=place if doubt is None else None)
+            for finish, place, doubt in zip(self.finished, places, self.doubts, strict=True)
+            if finish is not None
         )
 
     def _keep_last_iterates(self, codes: OutcomeCodes, step: int, gradient: Array) -> None:
@@ -179,7 +187,7 @@ class _Loop:
         runs, last = self.going[ended], self.last
         last.x[runs], last.value[runs], last.gradient[runs] = self.x[ended], self.value[ended], gradient[ended]
         last.steps[runs], last.best_value[runs] = step, self.best_value[ended]
-        last.is_lost[runs] = np.isin(codes[ended], LOST)
+        last.is_lost[runs] = IS_LOST[codes[ended]]
 
     def _vet(self, step: int, gradient: Array, codes: OutcomeCodes | None) -> OutcomeCodes | None:
         """Compare the derivatives with central differences, at steps 0, 1, 2, 4, 8, … and at the end of each run.
@@ -202,9 +210,8 @@ class _Loop:
             self.vetting = Vetting.of(objective, backend, self.optimizer, self.x)
         if not self.vetting.quantities:
             return codes
-        known = [self.doubts[run] for run in self.going.tolist()]
         # After a kink or a small error, the search for a wrong derivative goes on.
-        rows: Mask = np.array([doubt is None or not doubt.wrong for doubt in known])
+        rows: Mask = ~self.is_wrong[self.going]
         if step & (step - 1) or (step and self.vetting.only_kinks):
             rows &= False if codes is None else codes != RUNNING
         converged = np.zeros(len(rows), dtype=bool)
@@ -215,16 +222,18 @@ class _Loop:
             return codes
         doubts = self.vetting.doubts(take_rows(objective, rows), take_rows(backend, rows), self.x[rows], gradient[rows])
         for row, doubt in zip(np.flatnonzero(rows).tolist(), doubts, strict=True):
-            if doubt is None or not (doubt.wrong or known[row] is None):
+            run = self.going[row]
+            if doubt is None or not (doubt.wrong or self.doubts[run] is None):
                 continue
-            self.doubts[self.going[row]] = replace(doubt, text=f"at step {step:,}, {doubt.text}")
+            self.doubts[run] = replace(doubt, text=f"at step {step:,}, {doubt.text}")
+            self.is_wrong[run] = doubt.wrong
             if doubt.wrong and (step == 0 or converged[row]):
                 codes = np.full(len(self.going), RUNNING, np.int8) if codes is None else codes.copy()
                 codes[row] = OUTCOMES.index(Outcome.FAILED)
         return codes
 
     def _finish_runs(self, codes: OutcomeCodes, step: int, failure: Failure = NO_FAILURE) -> None:
-        """Finish the recording of the runs that end at iterate number `step`, and store their trajectories.
+        """Finish the recording of the runs that end at iterate number `step`, and prepare their trajectories.
 
         Args:
             codes: for each run that is still going, an index into `OUTCOMES`, or `RUNNING`. The code changes if the behaviour
@@ -252,7 +261,8 @@ class _Loop:
             why = failure
             if doubt is not None and outcome == Outcome.FAILED and failure == NO_FAILURE:
                 why = Failure(remark, type(self.evaluator.backend).__name__, doubt.quantity)
-            self.trajectories[run] = Trajectory(
+            self.finished[run] = functools.partial(
+                Trajectory,
                 identity=self.batch.identities[run],
                 outcome=outcome,
                 error=why.error,

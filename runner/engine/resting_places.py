@@ -16,6 +16,7 @@ rounding error. None of these evaluations is counted.
 
 from __future__ import annotations
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -121,16 +122,15 @@ def resting_places(batch: Batch, last: LastIterates) -> list[RestingPlace]:
         if len(rows):
             evaluator = Evaluator(take_rows(batch.objective, rows), take_rows(batch.gradient, rows), len(rows))
             curvatures = dict(zip(rows.tolist(), _curvatures(evaluator, last.x[rows], last.gradient[rows]), strict=True))
+    facts = zip(at_rest.tolist(), (bound + value_error).tolist(), value_error.tolist(), strict=True)
     return [
-        RestingPlace(
-            bool(at_rest[row]), _if_finite(bound[row] + value_error[row]), _if_finite(value_error[row]), *curvatures.get(row, ())
-        )
-        for row in range(runs)
+        RestingPlace(rests, _if_finite(gap), _if_finite(error), *curvatures.get(row, ()))
+        for row, (rests, gap, error) in enumerate(facts)
     ]
 
 
-def _if_finite(number: np.float64) -> float | None:
-    return float(number) if np.isfinite(number) else None
+def _if_finite(number: float) -> float | None:
+    return number if math.isfinite(number) else None
 
 
 def _value_error(evaluator: Evaluator, x: Array, value: Array, gradient: Array) -> Array:

@@ -9,7 +9,6 @@ difference may be zero although f has no minimum there. Backends that take the o
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
@@ -23,6 +22,7 @@ from runner.contracts.objective import HasGradient, HasResiduals, Objective
 from runner.contracts.optimizer import Optimizer
 from runner.contracts.plugin import Quantity
 from runner.engine.batch import take_row
+from runner.engine.evaluation import Counts, stand_in
 from runner.numerics.slope_check import Disagreement, find_disagreements
 
 OF: Mapping[Quantity, str] = {"gradient": "value", "hessian": "gradient", "jacobian": "residuals"}
@@ -122,7 +122,7 @@ def _observe(objective: Objective, backend: GradientBackend, quantity: Quantity,
         return None
     observed = _Observed(objective, x)
     try:
-        getattr(backend, quantity)(_stand_in(objective, observed), x)
+        getattr(backend, quantity)(stand_in(objective, observed, Counts(len(x))), x)
     except KeyboardInterrupt:
         raise
     except BaseException:
@@ -162,21 +162,6 @@ class _Observed:
             return member(x)
 
         return evaluate
-
-
-def _stand_in(objective: Objective, observed: _Observed) -> Objective:
-    """Return an object that has exactly the members of the objective, and evaluates `observed`."""
-    members = [name for name in PLUGIN_KINDS["objective"].members if hasattr(type(objective), name)]
-    offered = {name: property(operator.attrgetter(f"observed.{name}")) for name in members}
-    return cast(Objective, type(type(objective).__name__, (_StandIn,), offered)(observed))
-
-
-class _StandIn:
-    def __init__(self, observed: _Observed) -> None:
-        self.observed = observed
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.observed, name)
 
 
 def _slopes(

@@ -214,11 +214,7 @@ def _on_stairs(values: Callable[[Array], Array], x: Array, direction: Array, sus
 def _rippled(values: Callable[[Array], Array], x: Array, direction: Array, suspects: Mapping[int, Disagreement]) -> Mask:
     """Return, for each run, True if a ripple in the values of f could explain the disagreement.
 
-    Args:
-        values: f at each row, `(runs, dimension) -> (runs,)`.
-        x: the points, `(runs, dimension)`.
-        direction: the direction, `(runs, dimension)`.
-        suspects: for some runs, by row, the disagreement along the direction.
+    The arguments are those of `_on_stairs`.
     """
     spacing, slope, small = np.zeros(len(x)), np.zeros(len(x)), np.zeros(len(x), dtype=bool)
     for row, suspect in suspects.items():
@@ -285,15 +281,9 @@ def _judge(coordinates: tuple[int, ...], claimed: float, here: float, ahead: Arr
 def _kink_or_jump(
     coordinates: tuple[int, ...], claimed: float, here: float, ahead: Array, behind: Array, noise: Array
 ) -> Disagreement | None:
-    """Return the kink or jump of f at the point of one run, if differences at small spacings show it; see `_judge`.
+    """Return the kink or jump of f at the point of one run, if differences at small spacings show it.
 
-    Args:
-        coordinates: the coordinates that the direction changes.
-        claimed: the slope by the gradient.
-        here: f at the point.
-        ahead: f on one side of the point, `(spacings,)`.
-        behind: f on the other side, `(spacings,)`.
-        noise: the rounding error of the slopes, `(spacings,)`.
+    The arguments are those of `_judge`, and `noise`, the rounding error of the slopes, `(spacings,)`.
     """
     near = np.stack([behind, ahead])[:, FIRST_OF_JUMP:]
     height, spread = abs(float(ahead[-1] - behind[-1])), float(np.ptp(near, axis=1).max())

@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import warnings
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
@@ -194,13 +194,7 @@ def check_complex_numbers(name: str, function: Function, x: Array) -> None:
         Skip: the function does not accept complex numbers, or loses their imaginary part at all points.
         Failure: the function loses the imaginary part of complex numbers at some of the points.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            steps = [np.imag(function(x + 1j * COMPLEX_STEP * axis)) / COMPLEX_STEP for axis in np.eye(x.shape[-1])]
-    except Exception as error:
-        raise Skip(f"because {name} does not accept complex numbers ({describe_error(error)})") from error
-    found = find_disagreements(function, x, np.stack(steps, axis=-1))
+    found = find_disagreements(function, x, _complex_steps(name, function, x, on_warning="ignore"))
     wrong = {row: each for row, each in enumerate(found) if each is not None and each.sides is None}
     if len(wrong) == len(x):
         raise Skip(f"because {name} loses the imaginary part of complex numbers; gradient backend complex_step refuses it")
@@ -223,13 +217,7 @@ def check_complex_step(name: str, derivative: Array, of: str, function: Function
         Skip: the function does not accept complex numbers, or is not analytic.
         Failure: the derivative is not exact.
     """
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            steps = [np.imag(function(x + 1j * COMPLEX_STEP * axis)) / COMPLEX_STEP for axis in np.eye(x.shape[-1])]
-    except Exception as error:
-        raise Skip(f"because {of} does not accept complex numbers ({describe_error(error)})") from error
-    exact = np.stack(steps, axis=-1)
+    exact = _complex_steps(of, function, x, on_warning="error")
     measured = central_differences(function, x, FIRST_SPACING)
     values = np.abs(function(x)).max()
     if not (np.abs(exact - measured) <= 10 * MATCHES_DIFFERENCES * (1.0 + np.abs(measured).max() + values)).all():
@@ -241,6 +229,21 @@ def check_complex_step(name: str, derivative: Array, of: str, function: Function
         f"{name} is close, but not exact: it returns {derivative[worst]:.12g} where a complex step of {of} gives "
         f"{exact[worst]:.12g}, at x = {x[worst[0]]}",
     )
+
+
+def _complex_steps(name: str, function: Function, x: Array, on_warning: Literal["ignore", "error"]) -> Array:
+    """Return Im f(x + ih)/h for each coordinate, along a new last axis.
+
+    Raises:
+        Skip: the function does not accept complex numbers, or gives a warning and `on_warning` is `error`.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter(on_warning)
+            steps = [np.imag(function(x + 1j * COMPLEX_STEP * axis)) / COMPLEX_STEP for axis in np.eye(x.shape[-1])]
+    except Exception as error:
+        raise Skip(f"because {name} does not accept complex numbers ({describe_error(error)})") from error
+    return np.stack(steps, axis=-1)
 
 
 def check_hessian(name: str, hessian: Array, objective: Objective, x: Array, tolerance: float = MATCHES_DIFFERENCES) -> None:

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from runner.contracts.arrays import Array, dot
+from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import GradientBackend
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Optimizer
@@ -28,6 +28,7 @@ from runner_plugins.optimizers.gradient_descent import GradientDescent
 from runner_plugins.optimizers.momentum import Momentum
 from runner_plugins.optimizers.newton import Newton
 from tests.support.databases import opened
+from tests.support.smooth_objectives import DiagonalQuadratic
 
 CRAWLING, MONOTONE, OSCILLATING, DIVERGING, UNKNOWN = "crawling", "monotone", "oscillating", "diverging", "unknown"
 FRACTIONS = (
@@ -185,24 +186,6 @@ class TestAnyFraction:
                 assert behaviour == (OSCILLATING if fraction < 2 else DIVERGING), fraction
 
 
-@dataclass(frozen=True)
-class Bowl(Objective):
-    """factor/2 Σ λᵢ xᵢ²."""
-
-    curvatures: tuple[float, ...]
-    factor: float = 1.0
-
-    @property
-    def dimension(self) -> int:
-        return len(self.curvatures)
-
-    def value(self, x: Array) -> Array:
-        return dot(self.gradient(x), x) / 2
-
-    def gradient(self, x: Array) -> Array:
-        return self.factor * np.array(self.curvatures) * x
-
-
 class TestAnyScale:
     @given(
         st.lists(st.floats(1.0, 100.0), min_size=1, max_size=4).flatmap(
@@ -230,7 +213,12 @@ class TestAnyScale:
             starts = [np.array(start) * x] * len(fractions)
             stop = {"gradient_norm": 1e-9 * f * x} if rule else {}
             batch = make_batch(
-                Bowl(curvatures, f), GradientDescent(rates / f), starts, max_steps=60, divergence_limit=np.inf, **stop
+                DiagonalQuadratic(curvatures, f),
+                GradientDescent(rates / f),
+                starts,
+                max_steps=60,
+                divergence_limit=np.inf,
+                **stop,
             )
             return behaviours(batch)
 
@@ -367,7 +355,7 @@ stop = { max_steps = 200, gradient_norm = 1e-8 }
         """Large batches fill the buffers with few steps."""
         curvatures = np.linspace(1, 9, dimension)
         batch = make_batch(
-            Bowl(tuple(curvatures.tolist())),
+            DiagonalQuadratic(tuple(curvatures.tolist())),
             Momentum(column(np.geomspace(1e-4, 0.5, 20)), 0.9),
             [np.ones(dimension)] * 20,
             max_steps=300,

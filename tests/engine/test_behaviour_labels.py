@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from runner.contracts.arrays import Array, dot
+from runner.contracts.arrays import Array
 from runner.contracts.gradient_backend import GradientBackend
 from runner.contracts.objective import Objective
 from runner.contracts.optimizer import Optimizer
@@ -25,29 +25,10 @@ from runner_plugins.gradients.analytic import Analytic
 from runner_plugins.optimizers.gradient_descent import GradientDescent
 from runner_plugins.optimizers.momentum import Momentum
 from runner_plugins.optimizers.newton import Newton
+from tests.support.smooth_objectives import DiagonalQuadratic
 
 MONOTONE, CRAWLING, OSCILLATING, DIVERGING, UNKNOWN = "monotone", "crawling", "oscillating", "diverging", "unknown"
 LENGTHS = (30, 100, 300, 1000, 5000, 20_000)
-
-
-@dataclass(frozen=True)
-class Bowl(Objective):
-    """½ Σ λᵢ xᵢ²."""
-
-    curvatures: tuple[float, ...]
-
-    @property
-    def dimension(self) -> int:
-        return len(self.curvatures)
-
-    def value(self, x: Array) -> Array:
-        return dot(self.gradient(x), x) / 2
-
-    def gradient(self, x: Array) -> Array:
-        return np.array(self.curvatures) * x
-
-    def hessian(self, x: Array) -> Array:
-        return np.broadcast_to(np.diag(self.curvatures), (len(x), self.dimension, self.dimension))
 
 
 @dataclass(frozen=True)
@@ -172,7 +153,7 @@ def one_curvature(steps: int) -> Labelled:
     """x ← (1 − γ) x."""
     rates = [1e-5, 1e-4, 1e-3, 0.03, 0.2, 0.5, 0.7, 0.9, 1.1, 1.3, 1.5, 1.7, 1.9, 1.999, 2 - 1e-5, 2 + 1e-5, 2.001, 2.1, 3.0]
     labels = [label_of_decay(1 - rate, steps) for rate in rates]
-    return labelled(Bowl((1.0,)), GradientDescent(column(rates)), [2.5], labels, steps)
+    return labelled(DiagonalQuadratic((1.0,)), GradientDescent(column(rates)), [2.5], labels, steps)
 
 
 def two_curvatures(steps: int) -> Labelled:
@@ -210,7 +191,7 @@ def two_curvatures(steps: int) -> Labelled:
         rates.append(rate)
         starts.append(start)
         labels.append(label)
-    return labelled(Bowl((slow, fast)), GradientDescent(column(rates)), starts, labels, steps)
+    return labelled(DiagonalQuadratic((slow, fast)), GradientDescent(column(rates)), starts, labels, steps)
 
 
 def heavy_ball(steps: int) -> Labelled:
@@ -225,7 +206,7 @@ def heavy_ball(steps: int) -> Labelled:
     kept = angles < 2.5
     labels = [OSCILLATING if share > 0.1 else MONOTONE for share in np.array(shares)[kept].tolist()]
     products = 1 + momentum - 2 * np.sqrt(momentum) * np.cos(angles[kept])
-    return labelled(Bowl((1.0,)), Momentum(column(products), momentum), [1.0], labels, steps)
+    return labelled(DiagonalQuadratic((1.0,)), Momentum(column(products), momentum), [1.0], labels, steps)
 
 
 def damped_heavy_ball(steps: int) -> Labelled:
@@ -237,7 +218,7 @@ def damped_heavy_ball(steps: int) -> Labelled:
     labels = [label_of_decay(root, steps) for root in largest]
     if steps < 100:
         labels[2] = f"{CRAWLING}|{MONOTONE}"  # the smaller root, 0.9, has not died out
-    return labelled(Bowl((1.0,)), Momentum(column(rates), momentum), [1.0], labels, steps)
+    return labelled(DiagonalQuadratic((1.0,)), Momentum(column(rates), momentum), [1.0], labels, steps)
 
 
 def cycles(steps: int) -> Labelled:
@@ -262,30 +243,32 @@ def slow_climb(steps: int) -> Labelled:
     """Newton's pure method goes to the maximum of −½ (x² + 2y²), with f ← (1 − γ)² f, so |f| does not grow without bound."""
     rates = column([0.1 / steps, 1.0 / steps])
     labels = [f"{UNKNOWN}|{CRAWLING}"] * 2
-    return labelled(Bowl((-1.0, -2.0)), Newton(rates, "plain"), [1.0, 1.0], labels, steps)
+    return labelled(DiagonalQuadratic((-1.0, -2.0)), Newton(rates, "plain"), [1.0, 1.0], labels, steps)
 
 
 def noise_floor(steps: int) -> Labelled:
     """Each step multiplies the error by 1 − γ and adds noise. The initial error has long fallen below the noise at the end."""
     rates = [rate for rate in (0.01, 0.1, 0.5, 1.0) if rate * steps >= 100]
-    return labelled(Bowl((1.0,)), GradientDescent(column(rates)), [1.0], [UNKNOWN] * len(rates), steps, Noisy())
+    return labelled(DiagonalQuadratic((1.0,)), GradientDescent(column(rates)), [1.0], [UNKNOWN] * len(rates), steps, Noisy())
 
 
 def noise_floor_in_many_dimensions(steps: int) -> Labelled:
     curvatures = tuple(np.linspace(0.5, 1.0, 12).tolist())
     rates = [rate for rate in (0.02, 0.3) if rate * steps >= 100]
-    return labelled(Bowl(curvatures), GradientDescent(column(rates)), np.ones(12), [UNKNOWN] * len(rates), steps, Noisy())
+    return labelled(
+        DiagonalQuadratic(curvatures), GradientDescent(column(rates)), np.ones(12), [UNKNOWN] * len(rates), steps, Noisy()
+    )
 
 
 def noise_floor_with_momentum(steps: int) -> Labelled:
     rates = [rate for rate in (0.01, 0.1) if rate * steps >= 100]
-    return labelled(Bowl((1.0,)), Momentum(column(rates), 0.9), [1.0], [UNKNOWN] * len(rates), steps, Noisy())
+    return labelled(DiagonalQuadratic((1.0,)), Momentum(column(rates), 0.9), [1.0], [UNKNOWN] * len(rates), steps, Noisy())
 
 
 def noise_that_vanishes(steps: int) -> Labelled:
     """The error is multiplied by 1 − γ (1 + 0.8 n) with random numbers n. Some factors are negative, in no regular order."""
     labels = [f"{UNKNOWN}|{MONOTONE}|{CRAWLING}"] * 2
-    return labelled(Bowl((1.0,)), GradientDescent(column([0.5, 0.8])), [1.0], labels, steps, NoisyLength())
+    return labelled(DiagonalQuadratic((1.0,)), GradientDescent(column([0.5, 0.8])), [1.0], labels, steps, NoisyLength())
 
 
 LONG_FAMILIES = (

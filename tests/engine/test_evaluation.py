@@ -5,13 +5,18 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from runner.contracts.arrays import Array
+from runner.contracts.objective import HasHessian, Objective
 from runner.contracts.optimizer import Optimizer, Point
+from runner.engine.evaluation import Counts, stand_in
 from runner.engine.loop import descend
 from runner_plugins.gradients.finite_difference import FiniteDifference
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.optimizers.gradient_descent import GradientDescent
 from tests.support.batches import make_batch
+from tests.support.smooth_objectives import Valley
 
 
 @dataclass(frozen=True)
@@ -43,3 +48,12 @@ class TestEvaluations:
         batch = make_batch(Quadratic(3), GradientDescent(0.1), [[1.0, 2.0, 3.0]], gradient=FiniteDifference(), max_steps=2)
         (trajectory,) = descend(batch).trajectories
         assert vars(trajectory.evaluations) == {"value": 3 * (1 + 2 * 3), "gradient": 0, "hessian": 0}
+
+    def test_stand_ins_have_the_members_of_their_objective_and_one_class(self):
+        objectives: list[Objective] = [Quadratic(), Quadratic(2, 10.0), Valley()]
+        counts = Counts(1)
+        first, second, other = (stand_in(objective, objective, counts) for objective in objectives)
+        assert type(first) is type(second), "creating a class takes longer than a step of a small batch"
+        assert (isinstance(first, HasHessian), isinstance(other, HasHessian)) == (True, False)
+        assert (second.dimension, second.value(np.ones((1, 2)))[0]) == (2, 11.0)
+        assert counts.totals()["value"][0] == 1

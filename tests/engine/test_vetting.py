@@ -68,6 +68,15 @@ def test_wrong_derivative_at_a_start_fails_that_run_alone():
     assert (right.outcome, right.error, right.remark) == (Outcome.CONVERGED, "", "")
 
 
+def test_facts_about_the_last_iterate_are_left_out_where_the_derivative_is_doubtful():
+    batch = make_batch(Values(huber), GradientDescent(0.5), [[3.0], [0.5]], ComplexStep(), gradient_norm=1e-8)
+    failed, right = descend(batch).trajectories
+    remarked, other = descend(make_batch(Values(abs), GradientDescent(0.1), [[0.0], [9.05]], FiniteDifference())).trajectories
+    assert (bool(failed.remark), failed.resting_place) == (True, None)
+    assert (bool(remarked.remark), remarked.resting_place) == (True, None)
+    assert all(run.resting_place is not None and not run.remark for run in (right, other))
+
+
 def test_combination_without_a_right_start_is_reported_before_anything_is_computed():
     batch = make_batch(Values(huber), GradientDescent(0.5), [[3.0], [-2.0]], ComplexStep())
     problem = rehearse(batch).problem

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from runner import Array, Objective
+from runner import Array, Objective, dot
 from runner_plugins.objectives.linear_regression import LinearRegression
 from runner_plugins.objectives.quadratic import Quadratic
 from runner_plugins.objectives.sin_quadratic import SinQuadratic
@@ -24,6 +24,28 @@ SMOOTH = [
     LinearRegression(features=4, samples=20),
 ]
 labelled = pytest.mark.parametrize("objective", SMOOTH, ids=lambda objective: f"{type(objective).__name__}-{objective.dimension}")
+
+
+@dataclass(frozen=True)
+class DiagonalQuadratic(Objective):
+    """f(x) = factor/2 Σ λᵢ xᵢ², whose curvatures λᵢ may be negative."""
+
+    curvatures: tuple[float, ...]
+    factor: float = 1.0
+
+    @property
+    def dimension(self) -> int:
+        return len(self.curvatures)
+
+    def value(self, x: Array) -> Array:
+        return dot(self.gradient(x), x) / 2
+
+    def gradient(self, x: Array) -> Array:
+        return self.factor * np.array(self.curvatures) * x
+
+    def hessian(self, x: Array) -> Array:
+        hessian = self.factor * np.diag(self.curvatures)
+        return np.broadcast_to(hessian, (len(x), self.dimension, self.dimension))
 
 
 @dataclass(frozen=True)
