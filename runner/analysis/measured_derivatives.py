@@ -24,8 +24,6 @@ ROUNDING = 8.0 * EPSILON
 """The assumed relative error of a value of f or of its gradient."""
 MOST_DIRECTIONS = 24
 """The largest number of eigenvectors along which the curvature is measured."""
-
-
 ABSORBED = 1e-5
 """If slopes at larger spacings are this close to the claimed slope, small spacings are taken to be lost to rounding.
 
@@ -41,7 +39,7 @@ class MeasuredSlope:
         value: the slope at the spacings at which it changes least.
         error: its change over three successive spacings, and rounding.
         spacing: the middle one of these spacings.
-        agrees: True if the claimed slope is within four errors of the value.
+        agrees: True if the claimed slope differs from the value by at most four errors plus 1e-4 of the larger of the two.
         contradicts: True if the claimed slope differs by far more than the error, and if no other spacings support it.
     """
 
@@ -124,6 +122,7 @@ def curvatures_along(
     h = SPACINGS * max(1.0, float(np.abs(x).max()))
     measured, errors, changes = np.full(len(directions), np.nan), np.full(len(directions), np.inf), np.zeros(len(directions))
     with np.errstate(all="ignore"):
+        at_x = (values if gradients is None else gradients)(x[None])[0]
         for place, direction in enumerate(directions):
             moved = h[:, None] * direction
             points = np.concatenate([x + moved, x - moved])
@@ -135,13 +134,13 @@ def curvatures_along(
                 size = np.abs(slopes).max(axis=0)
                 # The rounding of x moves the gradient by the curvature times that rounding.
                 noise = (ROUNDING * size + 2.0 * EPSILON * np.abs(curvature) * np.abs(x).max()) / np.abs(distance)
-                change = (slopes[0] - 2.0 * (gradients(x[None])[0] @ direction) + slopes[1]) / distance
+                change = (slopes[0] - 2.0 * (at_x @ direction) + slopes[1]) / distance
                 noise_of_change = 4.0 * noise
             else:
-                f, here = values(points).reshape(2, -1), values(x[None])[0]
-                curvature = (f[0] - here + (f[1] - here)) / distance**2
+                f = values(points).reshape(2, -1)
+                curvature = (f[0] - at_x + (f[1] - at_x)) / distance**2
                 slope = (f[0] - f[1]) / (2.0 * distance)
-                size = np.maximum(np.abs(f).max(axis=0), abs(here))
+                size = np.maximum(np.abs(f).max(axis=0), abs(at_x))
                 noise = (ROUNDING * size + 2.0 * EPSILON * np.abs(slope) * np.abs(x).max()) / distance**2
                 # If the curvatures on the two sides are L and R, the slope is ∂f + (R − L) h / 4.
                 change = 4.0 * (slope[:-1] - slope[1:]) / (distance[:-1] - distance[1:])

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 
-from runner import Array, Outcome, Series, StoredRun, contraction, order_of_convergence
+from runner import Array, Outcome, Series, contraction, order_of_convergence
 from runner.analysis.rates import KnownMinimum, LinearRate, linear_rate
+from tests.support.stored_runs import stored
 
 
 @dataclass(frozen=True)
@@ -47,23 +48,13 @@ class Case:
 
 
 def measured(case: Case) -> LinearRate | None:
-    run = StoredRun(
-        id=1,
-        identity="",
-        objective="f",
-        gradient="analytic",
-        optimizer="gradient_descent",
-        parameters={},
-        start=0,
+    run = stored(
+        Outcome.MAX_STEPS,
         dimension=case.x.shape[1],
-        outcome=Outcome.MAX_STEPS,
-        error="",
         steps=len(case.x) - 1,
         final_value=float(case.value[-1]),
         best_value=float(case.value.min()),
         final_gradient_norm=float(case.norm[-1]),
-        evaluations={},
-        seconds=0.0,
         minimum_value=0.0 if case.known else None,
         curvature=None if case.hessian is None else tuple(np.linalg.eigvalsh(case.hessian)[[0, -1]].tolist()),
     )

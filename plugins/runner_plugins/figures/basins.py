@@ -71,7 +71,7 @@ class Ends:
 
     Attributes:
         setting: the best setting of the optimizer.
-        runs: its runs.
+        runs: its runs that have iterates, which are all runs except those that failed at their starts.
         objective: the objective; None if it cannot be created again.
         starts: the starts of the runs, `(runs, dimension)`.
         minima: the places where the runs ended.
@@ -161,13 +161,14 @@ def _ends(results: Results) -> list[Ends]:
         if run.records_x:
             groups.setdefault((run.objective, run.gradient, run.optimizer), []).append(run)
     chosen = [best_setting(summarize_settings(runs)) for runs in groups.values()]
-    many = [setting for setting in chosen if len(setting.runs) >= FEWEST_STARTS]
+    read = [(setting, *_read(results, setting.runs)) for setting in chosen if len(setting.runs) >= FEWEST_STARTS]
+    # If every run of a setting failed at its start, the setting has no iterate.
+    found = [each for each in read if each[1]]
     lowest: dict[str, float] = {}
-    found = [_read(results, setting.runs) for setting in many]
-    for setting, (_, _, minima) in zip(many, found, strict=True):
+    for setting, _, _, minima in found:
         heights = [*minima.value[:1].tolist(), lowest.get(setting.objective, np.inf)]
         lowest[setting.objective] = min(heights)
-    return [_judged(results, setting, *read, lowest[setting.objective]) for setting, read in zip(many, found, strict=True)]
+    return [_judged(results, *each, lowest[each[0].objective]) for each in found]
 
 
 def _several_backends(ends: Sequence[Ends]) -> bool:
@@ -273,7 +274,8 @@ def _draw_panel(panel: Axes, ends: Ends, inks: Sequence[str], scale: Normalize |
         if ends.objective is not None:
             draw_height(panel, ends.objective, frame)
             panel.set_ylim(panel.get_ylim())
-        heights, depths = (np.zeros(len(x)) if value is None else value(x) for x in (ends.starts, starred))
+        # `ByRows` needs at least one point, and no place has a star if no run came to rest.
+        heights, depths = (value(x) if value is not None and len(x) else np.zeros(len(x)) for x in (ends.starts, starred))
         panel.scatter(ends.starts[:, 0], heights, s=14, color=own, zorder=3, linewidths=0)
         panel.plot(starred[:, 0], depths, "*", color="black", markersize=8, zorder=4)
     else:
@@ -305,7 +307,7 @@ def _fill(panel: Axes, ends: Ends, frame: tuple[Array, Array], inks: Sequence[st
 
 
 def _cells(ends: Ends) -> tuple[str, ...]:
-    found, runs = int(ends.found.sum()), len(ends.runs)
+    found, runs = int(ends.found.sum()), len(ends.setting.runs)
     low, high = wilson_interval(found, runs)
     return (
         ends.setting.objective,
@@ -376,7 +378,7 @@ def _guarantee(objective: object) -> str:
 
 
 def _share(ends: Ends, several: bool) -> str:
-    runs, found = len(ends.runs), int(ends.found.sum())
+    runs, found = len(ends.setting.runs), int(ends.found.sum())
     low, high = wilson_interval(found, runs)
     rest = "all" if ends.settled == runs else str(ends.settled)
     method = _method(ends, several) + (f" with {ends.setting.label}" if ends.setting.label else "")

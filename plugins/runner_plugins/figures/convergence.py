@@ -229,11 +229,18 @@ def _label(curve: Curve, curves: Sequence[Curve]) -> str:
 def _caption(settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, list[Curve]], log_steps: bool) -> str:
     drawn = [curve for group in curves.values() for curve in group]
     return "\n".join(
-        [" ".join(_reading(drawn, curves, log_steps)), *_choice(settings, curves), *_findings(curves), *_contradictions(settings)]
+        [
+            " ".join(_reading(drawn, settings, curves, log_steps)),
+            *_choice(settings, curves),
+            *_findings(curves),
+            *_contradictions(settings),
+        ]
     )
 
 
-def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_steps: bool) -> list[str]:
+def _reading(
+    drawn: Sequence[Curve], settings: Mapping[str, list[SettingSummary]], curves: Mapping[str, list[Curve]], log_steps: bool
+) -> list[str]:
     unknown = [objective for objective, group in curves.items() if not group[0].scale.known]
     quantity = "gap f − f* to the known minimum"
     if len(unknown) == len(curves):
@@ -252,7 +259,7 @@ def _reading(drawn: Sequence[Curve], curves: Mapping[str, list[Curve]], log_step
         text.append(f"The minimum of {listed(unknown)} is not known, so the smallest f of all its runs stands for f*.")
     for objective in unknown:
         smallest = curves[objective][0].scale.reference
-        above = resting_above((run for curve in curves[objective] for run in curve.setting.runs), smallest)
+        above = resting_above((run for setting in settings[objective] for run in setting.runs), smallest)
         if above:
             most = number(max(run.final_value for run in above) - smallest)
             text.append(f"On {objective}, {counted(len(above), 'run')} came to rest above the smallest f, by up to {most}.")

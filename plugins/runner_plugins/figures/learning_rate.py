@@ -209,7 +209,7 @@ def _reading(sweeps: Sequence[ParameterSweep]) -> list[str]:
             most = number(max(run.final_value for run in above) - sweep.scale.reference)
             text.append(f"On {sweep.objective}, {counted(len(above), 'run')} came to rest above the smallest f, by up to {most}.")
     if any(not sweep.scale.known for sweep in sweeps):
-        text.append("A run that found the smallest f itself is drawn at the bottom of the panel.")
+        text.append("A run that ends at the smallest f is drawn at the bottom of the panel.")
     floors = {sweep.scale.floor for sweep in sweeps if sweep.scale.known and sweep.touches_floor}
     if floors:
         levels = listed([number(floor) for floor in sorted(floors)], "or")

@@ -43,6 +43,25 @@ class Inflection(runner.Objective):
 def runner_objectives():
     return {"inflection": Inflection}
 """
+FAILS = """\
+from dataclasses import dataclass
+import runner
+
+@dataclass(frozen=True)
+class Fails(runner.Objective):
+    border: float
+    dimension = 2
+    def value(self, x):
+        if (x[:, 0] < self.border).any():
+            raise ValueError("f is not defined")
+        return (x**2).sum(axis=-1)
+    def gradient(self, x):
+        return 2 * x
+
+@runner.hookimpl
+def runner_objectives():
+    return {"fails": Fails}
+"""
 ONE_AT_A_TIME = """\
 from dataclasses import dataclass
 import runner
@@ -209,6 +228,36 @@ class TestBasins:
 
     def test_too_few_starts_for_basins(self):
         assert Basins().draw(results(sweep([0.1]))) is None
+
+
+def test_an_objective_on_which_no_run_rests_is_drawn_beside_others(write):
+    """In one dimension, the panel has no star then. The curve of f and the starts remain."""
+    slow, start = DESCENT.replace("0.004", "1e-5"), "uniform = { low = -4.0, high = 4.0, count = 12, seed = 0 }"
+    objective = 'name = "styblinski_tang", dimension = 1'
+    text = EXPERIMENT.format(objective=objective, optimizer=f'{slow} }}, {{ name = "newton"', start=start)
+    drawing = draw(Basins(), compute(write(text)))
+    stars = [[len(line.get_xdata()) for line in panel.lines if line.get_marker() == "*"] for panel in drawing.figure.axes]
+    assert len(stars) == 2
+    assert stars[0] == [0]
+    assert stars[1][0] > 0
+    assert "was found by gradient_descent from none of the 12 starts (0 to 24 %; 0 came to rest)" in drawing.caption
+
+
+def test_runs_that_fail_at_their_starts_count_among_the_starts_and_are_not_drawn(runner_cli, write, tmp_path):
+    (tmp_path / "fails.py").write_text(FAILS, encoding="utf-8")
+    starts = [[x, 1.0] for x in (-2, -1, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8)]
+    objectives = 'name = "fails", border = 9.0 }, { name = "fails", border = 0.0'
+    optimizer = DESCENT.replace("0.004", "0.1")
+    text = EXPERIMENT.format(objective=objectives, optimizer=optimizer, start=f"points = {starts}")
+    write(text + 'plugins = ["fails.py"]\nreport = { figures = ["basins"] }\n')
+    done = runner_cli("run", "small.toml")
+    assert "12 failed" in done.out
+    assert "could not be drawn" not in done.err
+    folder = tmp_path / "results" / "minima"
+    with (folder / "figures" / "basins.csv").open(encoding="utf-8", newline="") as file:
+        (line,) = csv.DictReader(file)
+    assert (line["objective"], line["runs"], line["came to rest"]) == ("fails(border=0)", "10", "8")
+    assert "by gradient_descent from 8 of 10 starts (49 to 94 %; 8 came to rest" in (folder / "index.html").read_text("utf-8")
 
 
 def test_an_objective_that_takes_one_point_at_a_time_is_drawn(runner_cli, write, tmp_path):

@@ -115,6 +115,14 @@ def test_runs_that_rest_above_the_smallest_f_are_counted_if_the_minimum_is_unkno
     assert "On quadratic, 1 run came to rest above the smallest f, by up to 0.5." in caption
 
 
+def test_runs_without_a_line_are_counted_among_those_that_rest_above_the_smallest_f() -> None:
+    *others, (best, lowest) = sweep([0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.45], starts=1)
+    changed = [(replace(run, minimum_value=None, final_value=0.5, at_rest=True), series) for run, series in others]
+    caption = draw(Convergence(), results([*changed, (replace(best, minimum_value=None), lowest)])).caption
+    assert "of 8 settings are drawn" in caption
+    assert "On quadratic, 7 runs came to rest above the smallest f, by up to 0.5." in caption
+
+
 def test_caption_says_if_the_minimum_is_unknown() -> None:
     stored = [(replace(run, minimum_value=1.0), series) for run, series in sweep([0.25], starts=3)]
     caption = draw(Convergence(), results(stored)).caption
