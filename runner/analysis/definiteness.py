@@ -99,7 +99,7 @@ def curvature_of(hessian: Array, errors: Array, contradiction: str = "") -> Curv
         hessian: second derivatives, `(dimension, dimension)`.
         errors: the errors of the eigenvalues, in the order of increasing eigenvalues, `(dimension,)`.
         contradiction: the result of another computation that contradicts the Hessian, and what would decide it, in words; empty
-            if there is none.
+            without a contradiction.
 
     Returns:
         The curvature; None if an entry is not finite.

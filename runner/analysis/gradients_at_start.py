@@ -33,7 +33,7 @@ class Growth(NamedTuple):
     starts: int
 
     @property
-    def told(self) -> str:
+    def words(self) -> str:
         """The factor ± its error in words, or the reason if it is unknown: one start, or an error above half of the factor."""
         if self.starts == 1:
             return "cannot tell from one start"

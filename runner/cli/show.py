@@ -14,6 +14,7 @@ from runner.cli.terminal.options import brief_format_option, db_option
 from runner.cli.terminal.stored_objective import objective_class
 from runner.cli.terminal.tables import labelled_lines
 from runner.contracts.objective import point_name
+from runner.registry.registry import Registry
 from runner.results.results_database import ResultsDatabase
 from runner.store.reading.run_record import SHOWN_COORDINATES, RunRecord, run_facts, title
 from runner.tables.frame import printable_lines, text_of
@@ -53,7 +54,7 @@ def show(run: str, db: str, form: str) -> None:
             click.echo(json.dumps(_to_json({**asdict(record), "reached": record.reached}), indent=2, allow_nan=False))
             return
         ((_, series),) = database.trajectories(record.id)
-    place = point_name(objective_class(record), record.dimension)
+    place = point_name(objective_class(record, Registry()), record.dimension)
     facts = [(label, f"{place} = {text}" if label == "start" and place != "x" else text) for label, text in run_facts(record)]
     for line in [title(record), *labelled_lines(facts, "  "), "", *_trajectory_lines(record, series, place)]:
         click.echo(line)

@@ -13,6 +13,7 @@ from runner.cli.terminal.stored_objective import objective_class
 from runner.cli.terminal.tables import write_frame, write_frames
 from runner.contracts.objective import coordinate_names
 from runner.errors import QueryError
+from runner.registry.registry import Registry
 from runner.results.results_database import ResultsDatabase
 from runner.tables.frame import LARGEST_LIMIT, Frame, concatenated
 
@@ -68,7 +69,8 @@ def _with_coordinate_names(database: ResultsDatabase, table: Frame) -> Frame:
     if not 0 < len(runs) <= MOST_SHOWN:
         return table
     records = [database.run(run) for run in runs]
-    first, *others = [coordinate_names(objective_class(record), record.dimension) for record in records]
+    registry = Registry()
+    first, *others = [coordinate_names(objective_class(record, registry), record.dimension) for record in records]
     if first == coordinate_names(None, len(first)) or any(names != first for names in others):
         return table
     headings = {

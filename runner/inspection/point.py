@@ -218,41 +218,19 @@ def inspect_point(inspected: InspectedObjective, place: ChosenPoint) -> PointIns
         hessians = tuple(BackendResult(name, None, because) for name in inspected.backends)
         kinks, jumps = (), ()
     hessian = first_result(hessians)
-    differentiable = not (kinks or jumps or doubtful)
 
-    curvature = None
-    if hessian is not None and differentiable:
-        backend = next(each.backend for each in hessians if each.result is not None)
-        curvature = inspected.curvature_at(x, backend, hessian)
-    newton, without_newton = None, ""
+    curvature, newton, steepest = None, None, None
     if kinks or jumps:
         without_newton = "because f appears to have no derivative here"
     elif doubtful:
         without_newton = "because the gradient is doubtful here"
-    elif gradient is None or hessian is None:
-        without_newton = f"because no backend computes the {'Hessian' if hessian is None else 'gradient'}"
-    elif curvature is None or not np.isfinite(gradient).all():
-        without_newton = "because the derivatives are not finite here"
-    elif curvature.contradicted:
-        without_newton = "because the Hessian is contradicted by differences here"
-    elif curvature.singular:
-        without_newton = "because the Hessian is singular here, within its error"
     else:
-        p: Array = -np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
-        slope = float(gradient @ p)
-        predicted = -(slope + 0.5 * float(p @ hessian @ p))
-        newton = NewtonStep(p, slope, predicted, actual=value - inspected.value(x + p))
-
-    steepest = None
-    if differentiable and gradient is not None and 0 < (norm := math.hypot(*gradient)) < math.inf:
-        spacing = EPSILON ** (1 / 3) * max(1.0, float(np.abs(x).max()))
-        unit = -gradient / norm
-        along = inspected.measured_slope(x, unit, -norm, first_backend)
-        if along is None or not along.agrees:
-            rise = inspected.value(x + spacing * unit) - inspected.value(x - spacing * unit)
-            steepest = SteepestDescent(predicted=-norm, measured=rise / (2.0 * spacing), spacing=spacing)
-        else:
-            steepest = SteepestDescent(predicted=-norm, measured=along.value, spacing=along.spacing)
+        if hessian is not None:
+            backend = next(each.backend for each in hessians if each.result is not None)
+            curvature = inspected.curvature_at(x, backend, hessian)
+        newton, without_newton = _newton_step(inspected, x, value, gradient, hessian, curvature)
+        if gradient is not None:
+            steepest = _steepest_descent(inspected, x, gradient, first_backend)
     return PointInspection(
         objective=inspected.name,
         place=place,
@@ -270,6 +248,43 @@ def inspect_point(inspected: InspectedObjective, place: ChosenPoint) -> PointIns
         gauss_newton=_gauss_newton(inspected, x, hessian),
         chain=chain_rule(inspected, x),
     )
+
+
+def _newton_step(
+    inspected: InspectedObjective,
+    x: Array,
+    value: float,
+    gradient: Array | None,
+    hessian: Array | None,
+    curvature: Curvature | None,
+) -> tuple[NewtonStep | None, str]:
+    """Return Newton's step from x, where f is `value`; or None and the reason, which begins with `because`."""
+    if gradient is None or hessian is None:
+        return None, f"because no backend computes the {'Hessian' if hessian is None else 'gradient'}"
+    if curvature is None or not np.isfinite(gradient).all():
+        return None, "because the derivatives are not finite here"
+    if curvature.contradicted:
+        return None, "because the Hessian is contradicted by differences here"
+    if curvature.singular:
+        return None, "because the Hessian is singular here, within its error"
+    p: Array = -np.linalg.solve(hessian, gradient).astype(np.float64, copy=False)
+    slope = float(gradient @ p)
+    predicted = -(slope + 0.5 * float(p @ hessian @ p))
+    return NewtonStep(p, slope, predicted, actual=value - inspected.value(x + p)), ""
+
+
+def _steepest_descent(inspected: InspectedObjective, x: Array, gradient: Array, backend: str) -> SteepestDescent | None:
+    """Return the slope along −∇f/‖∇f‖, with ∇f by `backend`; None if ∇f is zero or not finite."""
+    norm = math.hypot(*gradient)
+    if not 0 < norm < math.inf:
+        return None
+    unit = -gradient / norm
+    slope = inspected.measured_slope(x, unit, -norm, backend)
+    if slope is not None and slope.agrees:
+        return SteepestDescent(predicted=-norm, measured=slope.value, spacing=slope.spacing)
+    spacing = EPSILON ** (1 / 3) * max(1.0, float(np.abs(x).max()))
+    rise = inspected.value(x + spacing * unit) - inspected.value(x - spacing * unit)
+    return SteepestDescent(predicted=-norm, measured=rise / (2.0 * spacing), spacing=spacing)
 
 
 def _gauss_newton(inspected: InspectedObjective, x: Array, hessian: Array | None) -> GaussNewton | None:

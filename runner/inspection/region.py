@@ -93,6 +93,13 @@ class RegionInspection:
             return False
         return abs(self.curvature.smallest - self.difference.value) <= self.curvature_error + self.difference.error
 
+    @property
+    def seen(self) -> float:
+        """The curvature that is compared with the stated bounds: the more exact of both results; NaN without Hessians."""
+        if self.curvature is None or self.difference is None:
+            return math.nan
+        return self.curvature.smallest if self.backend == ANALYTIC else self.difference.value
+
 
 def inspect_region(inspected: InspectedObjective, low: float, high: float, tries: int, seed: int) -> RegionInspection:
     """Search a box for counterexamples to convexity.
@@ -179,16 +186,14 @@ def _verdict(inspection: RegionInspection) -> tuple[str, str]:
 
 def _contradiction(inspection: RegionInspection) -> float:
     """Return the amount by which the smallest eigenvalue found is outside the stated bounds; zero if errors may explain it."""
-    stated, curvature, difference = inspection.stated, inspection.curvature, inspection.difference
-    if stated is None or curvature is None or difference is None or not inspection.agree:
+    stated, difference = inspection.stated, inspection.difference
+    if stated is None or difference is None or not inspection.agree:
         return 0.0
     error = difference.error
     if inspection.backend == ANALYTIC:
-        error = inspection.curvature_error + 1e-12 * max(
-            abs(bound) for bound in (stated.low, stated.high) if math.isfinite(bound)
-        )
-    seen = curvature.smallest if inspection.backend == ANALYTIC else difference.value
-    outside = max(stated.low - seen, seen - stated.high)
+        sizes = [abs(bound) for bound in (stated.low, stated.high) if math.isfinite(bound)]
+        error = inspection.curvature_error + 1e-12 * max(sizes, default=0.0)
+    outside = max(stated.low - inspection.seen, inspection.seen - stated.high)
     return outside if outside > error else 0.0
 
 

@@ -50,7 +50,7 @@ class TestText:
         )
 
     def test_residuals_without_samples_need_no_remark(self, call):
-        assert "one by one" not in call("inspect", "rosenbrock", "--at", "0").out
+        assert "errors of the" not in call("inspect", "rosenbrock", "--at", "0").out
 
     def test_zero_gradient_has_no_descent_direction(self, call):
         out = call("inspect", "quadratic", "--at", "0").out

@@ -7,6 +7,7 @@ import re
 
 import pytest
 
+from runner.analysis.chords import SecondDifference
 from runner.cli.inspect.region import rounded_up
 from tests.support.command_line import Done
 from tests.support.objective_texts import ONE, STRANGER
@@ -97,6 +98,27 @@ class TestText:
         side = "above 2, but 6 was seen, which differs by 4" if "2" in bounds else "below 8, but 6 was seen, which differs by 2"
         assert re.fullmatch(rf"contradiction: .* no eigenvalue of ∇²f is {side}(\.00)?: the formula is wrong", first)
         assert not others[-1].endswith("convex")
+
+    @pytest.mark.parametrize("bounds", ["(-np.inf, np.inf)", "(np.nan, np.nan)"])
+    def test_bounds_that_say_nothing_contradict_nothing(self, call, tmp_path, bounds: str):
+        members = f"    curvature_bounds = {bounds}\n    def gradient(self, x):\n        return 2 * x\n"
+        members += "    def hessian(self, x):\n        return np.full((*x.shape, 1), 2.0)\n    weight: float"
+        text = ONE.format(body="pass", formula="x[..., 0] ** 2").replace("    weight: float", members)
+        (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+        done = call("inspect", "mine", "--plugin", "mine.py", "--region", "-1,1")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith("mine, with each coordinate from -1 to 1: no counterexample found\n")
+        assert done.out.endswith(", so convexity does not follow from it\n")
+
+    def test_the_contradiction_states_the_curvature_that_contradicts(self, call, tmp_path, monkeypatch):
+        """The Hessian by differences may lie just within the bounds where the more exact differences of f do not."""
+        text = ONE.format(body="pass", formula="x[..., 0] ** 2").replace(
+            "    weight: float", "    curvature_bounds = (2.0, 3.0)\n    weight: float"
+        )
+        (tmp_path / "mine.py").write_text(text, encoding="utf-8")
+        monkeypatch.setattr("runner.analysis.chords.ChordsInBox.second_difference", lambda *_: SecondDifference(1.99999, 9e-6))
+        first = call("inspect", "mine", "--plugin", "mine.py", "--region", "-3,3").out.splitlines()[0]
+        assert "no eigenvalue of ∇²f is below 2, but 1.99999 was seen, which differs by 1.00e-5" in first
 
     def test_a_formula_is_not_contradicted_by_rounding(self, call, tmp_path):
         text = ONE.format(body="pass", formula="(1e8 + x[..., 0]) ** 2 - 1e16 - 2e8 * x[..., 0]").replace(

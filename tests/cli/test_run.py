@@ -359,7 +359,7 @@ def test_terminal_shows_a_progress_bar(tmp_path, write):
 
 @pytest.mark.parametrize(("options", "where"), [((), "the report shows all"), (("--no-report",), "--format json shows all")])
 def test_long_table_is_cut_only_on_a_terminal(tmp_path, write, call, options, where):
-    """Of 27 rows, the table shows the first 24, in the order of the grid."""
+    """The table shows the first 24 of 27 rows, in the order of the grid."""
     dimensions = ", ".join(str(dimension) for dimension in range(1, 28))
     write(
         'name = "many"\ngradient = [{ name = "analytic" }]\noptimizer = [{ name = "gradient_descent" }]\n'

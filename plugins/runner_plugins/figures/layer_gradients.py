@@ -157,7 +157,7 @@ def _factors(nets: Sequence[InitialGradients]) -> list[Sequence[str]]:
     deepest = {net.variant: net for net in sorted(nets, key=lambda net: net.depth)}
     growths = {variant: net.growth(nets) for variant, net in deepest.items()}
     rows = [
-        (variant, str(deepest[variant].depth), growth.told, str(growth.starts))
+        (variant, str(deepest[variant].depth), growth.words, str(growth.starts))
         for variant, growth in growths.items()
         if growth is not None
     ]
@@ -191,7 +191,7 @@ def _gradients_told(nets: Sequence[InitialGradients]) -> str:
     factors = {net.variant: net.growth(nets) for net in (most, least)}
     grown = {variant: growth for variant, growth in factors.items() if growth is not None}
     if grown:
-        told = [f"{growth.told} with {variant} ({counted(growth.starts, 'start')})" for variant, growth in grown.items()]
+        told = [f"{growth.words} with {variant} ({counted(growth.starts, 'start')})" for variant, growth in grown.items()]
         text.append(
             ". The factor by which each further layer multiplies the gradient in the first layer, as the geometric mean over the "
             f"starts ± its standard error: {listed(told)}"

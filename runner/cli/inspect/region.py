@@ -62,11 +62,11 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
     stated, difference = inspection.stated, inspection.difference
     if stated is not None and chord is not None and stated.low >= 0:
         yield "contradiction: by the objective's own formula f is convex, but a chord lies below f: the formula or f is wrong"
-    if stated is not None and curvature is not None and inspection.contradiction > 0:
-        side, bound = ("below", stated.low) if curvature.smallest < stated.low else ("above", stated.high)
+    if stated is not None and inspection.contradiction > 0:
+        side, bound = ("below", stated.low) if inspection.seen < stated.low else ("above", stated.high)
         yield (
             f"contradiction: by the objective's own formula no eigenvalue of ∇²f is {side} {six_digits(bound)}, but "
-            f"{six_digits(curvature.smallest)} was seen, which differs by {number(inspection.contradiction)}: "
+            f"{six_digits(inspection.seen)} was seen, which differs by {number(inspection.contradiction)}: "
             "the formula is wrong"
         )
     box = f"with each coordinate from {exact(inspection.low)} to {exact(inspection.high)}"
@@ -114,7 +114,7 @@ def _lines(inspected: InspectedObjective, inspection: RegionInspection) -> Itera
         return
     bounds = f"from {six_digits(stated.low)} to {six_digits(stated.high) if math.isfinite(stated.high) else '∞'}"
     conclusion = ""
-    if stated.low < 0:
+    if not stated.low >= 0:  # A bound may be NaN.
         conclusion = ", so convexity does not follow from it"
     elif chord is None and inspection.contradiction == 0:
         conclusion = f": f is strongly convex, with μ = {six_digits(stated.low)}" if stated.low > 0 else ": f is convex"

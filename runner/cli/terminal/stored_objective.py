@@ -8,10 +8,10 @@ from runner.registry.registry import Registry
 from runner.store.reading.run_record import RunRecord
 
 
-def objective_class(record: RunRecord) -> type[Plugin] | None:
+def objective_class(record: RunRecord, registry: Registry) -> type[Plugin] | None:
     """Return the class of a run's objective; None if the plugin is not installed, or if its code has changed since."""
     try:
-        offer = Registry().find("objective", record.objective.name)
+        offer = registry.find("objective", record.objective.name)
         return offer.cls if offer.fingerprint == record.objective.fingerprint else None
     except PluginError:
         return None
