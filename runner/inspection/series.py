@@ -125,7 +125,8 @@ def inspect_series(inspected: InspectedObjective, around: float, order: int) -> 
         sizes = mean_of_sides(*sides)
         window = asymptotic_window(DISTANCES, sizes, floor, coefficients.reach)
         slope = fitted_slope(DISTANCES[window], sizes[window])
-        vanishes = not (sizes > ABOVE_ROUNDING * floor).any()
+        # Beyond the reach, the series says nothing about the rounding error of f.
+        vanishes = bool(DISTANCES[0] <= coefficients.reach) and not (sizes > ABOVE_ROUNDING * floor).any()
         remainders.append(Remainder(n, sizes, np.maximum(*sides), slope, next_order(coefficients, n), vanishes))
     return SeriesInspection(
         inspected.name, around, order, method, because, coefficients, DISTANCES, tuple(remainders), singularity

@@ -145,6 +145,13 @@ SLOPES = {
 }
 
 
+def test_distances_beyond_the_reach_of_the_series_are_not_taken_for_rounding():
+    """The series of 1/x around 1e-11 converges up to a distance of 1e-11, below all distances at which remainders are measured."""
+    inspection = inspect_series(inspected(one(lambda x: 1 / x), 1), 1e-11, 2)
+    assert inspection.coefficients.reach < inspection.distances[0]
+    assert [(each.slope, each.vanishes) for each in inspection.remainders] == [(None, False)] * 2
+
+
 def test_slopes_lie_within_twice_their_uncertainty():
     measured = missed = 0
     for function, places in SLOPES.values():
