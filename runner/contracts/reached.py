@@ -45,8 +45,6 @@ GAP_ROUNDING = 64.0 * sys.float_info.epsilon
 """The largest amount, relative to max(1, |f*|), by which rounding alone may put f below f*."""
 RELATIVE_TARGET = 1e-6
 """The target of a run without a rule `gap` and without a target of its experiment, as a multiple of max(1, |f*|)."""
-GAP_ROUNDING = 64.0 * sys.float_info.epsilon
-"""The largest amount, relative to max(1, |f*|), by which rounding alone may put f below f*."""
 
 CONVERGED_ELSEWHERE = "converged elsewhere"
 STALLED_ELSEWHERE = "stalled elsewhere"

@@ -50,7 +50,16 @@ def test_every_public_name_can_be_imported():
         _ = runner.Optimiser
 
 
-@pytest.mark.parametrize("command", [["list"], ["runs", "--limit", "3"], ["runs", "--where", 'reached = "minimum"']])
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["list"],
+        ["runs", "--limit", "3"],
+        ["runs", "--where", 'reached = "minimum"'],
+        ["sql", "SELECT 1"],
+        ["compare", "kept", "again"],
+    ],
+)
 def test_questions_about_runs_load_no_numpy(command):
     """NumPy takes longer to load than these commands take to answer."""
     code = (

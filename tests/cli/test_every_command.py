@@ -39,13 +39,6 @@ class TestEveryCommand:
         assert re.findall(r"^    (\d+) ", done.out, re.MULTILINE) == ["0", "1", "2", "3", "4", "5", "70", "130", "141"]
         assert re.search(r"Example:\n +runner run ", done.out)
 
-    @pytest.mark.parametrize("arguments", [("list",), ("runs", "--limit", "2"), ("sql", "SELECT 1"), ("compare", "1", "2")])
-    def test_commands_that_only_read_tables_do_not_load_numpy(self, stored, arguments: tuple[str, ...]):
-        program = "import sys; from runner.cli import main\ntry: main()\nfinally: assert 'numpy' not in sys.modules"
-        command = [sys.executable, "-c", program, *arguments, "--db", str(stored)]
-        done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", check=False)
-        assert (done.returncode, done.stderr) == (0, "")
-
     def test_missing_command_shows_the_help_and_fails(self, call):
         done = call()
         assert (done.code, done.out) == (2, "")
